@@ -1,0 +1,4 @@
+//! Performance passports for HTTP endpoints and Rust code.
+
+pub mod units;
+pub mod clock;

@@ -1,0 +1,3 @@
+//! The `passport` command.
+
+fn main() {}

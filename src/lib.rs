@@ -2,3 +2,7 @@
 
 pub mod units;
 pub mod clock;
+pub mod contract;
+pub mod statistics;
+pub mod evidence;
+pub mod claim;

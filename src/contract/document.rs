@@ -1,0 +1,330 @@
+//! The contract as it is written: the tables and keys of `passport.toml`.
+//!
+//! [`ContractDocument`] mirrors the file key by key and is what the contract digest covers; an
+//! unknown key is an error. It resolves nothing: defaults, inheritance and cross references are
+//! worked out in [`super::resolve`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ClaimKind, HeaderTemplate, Quantile};
+use crate::units::{BYTES_PER_MB, Bytes, Nanos, Ppm};
+
+/// The contract format that this version reads and writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One `passport.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ContractDocument {
+    /// The contract format; this version reads 1.
+    pub schema_version: u32,
+    /// What is under contract: lowercase letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// The accepted passport to compare with, relative to the contract file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// Where the checks are measured.
+    #[serde(default)]
+    pub target: TargetDocument,
+    /// How many samples are taken, and for how long.
+    #[serde(default)]
+    pub sampling: SamplingDocument,
+    /// Budgets of every check that does not set its own.
+    #[serde(default)]
+    pub budgets: BudgetsDocument,
+    /// How much worse than the baseline a check may be.
+    #[serde(default)]
+    pub tolerance: ToleranceDocument,
+    /// Claims that must be proved: one that fails exits 1, one that abstains exits 4. When left
+    /// out: all but `process-memory` and `latency-change`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<Vec<ClaimKind>>,
+    /// Free text carried into each passport.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// The endpoints, in the order they are measured.
+    #[serde(default)]
+    pub endpoint: Vec<EndpointDocument>,
+    /// Sequences of checks measured as one sample.
+    #[serde(default)]
+    pub scenario: Vec<ScenarioDocument>,
+}
+
+/// `[target]`: a service that this program can build in process, or a base URL.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TargetDocument {
+    /// The name of a service that is driven in process, such as `ledger`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The base URL of a running service, such as `http://127.0.0.1:8000`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The seed of the fixtures.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// `[sampling]`: how much evidence is gathered for each check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct SamplingDocument {
+    /// Latency samples of each check; more are taken while a budget is undecided.
+    pub samples: u32,
+    /// Requests whose allocations are counted, one at a time.
+    pub counted: u32,
+    /// Requests at most until the counts are stable.
+    pub warmup_max: u32,
+    /// Seconds after which a check takes no further latency samples.
+    pub seconds_max: Positive,
+    /// Seconds for one request, from the first byte sent to the last received.
+    pub timeout_seconds: Positive,
+    /// The largest response body that is read.
+    pub body_mb_max: Positive,
+}
+
+impl Default for SamplingDocument {
+    fn default() -> Self {
+        Self {
+            samples: 1000,
+            counted: 20,
+            warmup_max: 400,
+            seconds_max: Positive(2.0),
+            timeout_seconds: Positive(10.0),
+            body_mb_max: Positive(16.0),
+        }
+    }
+}
+
+/// `[budgets]`: what one request may cost; the cost must be strictly less.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BudgetsDocument {
+    /// Milliseconds until the last byte of the body. Default 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms_max: Option<Positive>,
+    /// The quantile of the latency that the budget holds. Default `p99`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_quantile: Option<Quantile>,
+    /// Peak heap in MB (2^20 bytes). Default 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heap_mb_max: Option<Positive>,
+    /// Allocations. Default 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocations_max: Option<u64>,
+    /// Resident memory of the measured process in MB (2^20 bytes); no budget unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_memory_mb_max: Option<Positive>,
+}
+
+/// `[tolerance]`: how much worse than the baseline is still accepted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ToleranceDocument {
+    /// Percent of latency and peak heap. Default 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression_percent: Option<NotNegative>,
+    /// Percent of the allocation count. Default 0: the count is exact, so one more is one more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocations_percent: Option<NotNegative>,
+    /// The least percentage of deterministic checks. Default 95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deterministic_percent_min: Option<NotNegative>,
+}
+
+/// Defines a table that holds the keys which an endpoint and its variants share.
+///
+/// `#[serde(flatten)]` would say this in one line, but it switches `deny_unknown_fields` off.
+macro_rules! request_table {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// A name, unique where it stands: lowercase letters, digits, `-`, `_` and `.`.
+            pub name: String,
+            /// Path and query, starting with `/`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub path: Option<String>,
+            /// The HTTP method. Default `GET`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub method: Option<String>,
+            /// Request headers; `${NAME}` in a value stands for an environment variable.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub headers: Option<BTreeMap<String, HeaderTemplate>>,
+            /// The request body.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub body: Option<String>,
+            /// The state of the service, by the name of a fixture. Default `default`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub fixture: Option<String>,
+            /// The expected status. Default 200.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub status: Option<u16>,
+            /// The expected media type, such as `application/json`; not checked unless given.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub content_type: Option<String>,
+            /// JSON pointers (RFC 6901) of what legitimately differs between two responses.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub ignore: Option<Vec<String>>,
+            /// Marks a check as slow, so that a test run can leave it out.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub slow: Option<bool>,
+            /// Budgets that differ from the contract's.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub budgets: Option<BudgetsDocument>,
+            /// Tolerances that differ from the contract's.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub tolerance: Option<ToleranceDocument>,
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+    };
+}
+
+request_table!(
+    /// `[[endpoint]]`: one route, measured in one or more variants.
+    EndpointDocument {
+        /// The variants; when there is none, the endpoint is one check named `default`.
+        #[serde(default)]
+        variant: Vec<VariantDocument>,
+    }
+);
+
+request_table!(
+    /// `[[endpoint.variant]]`: an endpoint in one situation; a key here replaces the endpoint's.
+    VariantDocument {}
+);
+
+/// `[[scenario]]`: checks sent one after the other, several rounds to a sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioDocument {
+    /// A name, unique among scenarios and endpoints.
+    pub name: String,
+    /// How often the steps are repeated within one sample.
+    pub rounds: u32,
+    /// Checks as `endpoint/variant`, all on the same fixture.
+    pub steps: Vec<String>,
+    /// Marks the scenario as slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<bool>,
+    /// Budgets of one request; the sample's limit is the budget times its requests (peak heap: the
+    /// budget itself).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<BudgetsDocument>,
+    /// Tolerances that differ from the contract's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<ToleranceDocument>,
+}
+
+/// A finite number above zero, as written.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Positive(f64);
+
+/// A finite number of at least zero, as written.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct NotNegative(f64);
+
+impl TryFrom<f64> for Positive {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        // 1e9 bounds every unit (31 years in s, 1 PB in MB) far from integer overflow.
+        if value > 0.0 && value <= 1e9 {
+            Ok(Self(value))
+        } else {
+            Err(format!("{value} is not a number above 0 and at most 1e9"))
+        }
+    }
+}
+
+impl TryFrom<f64> for NotNegative {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if (0.0..=1e9).contains(&value) {
+            Ok(Self(value))
+        } else {
+            Err(format!("{value} is not a number from 0 to 1e9"))
+        }
+    }
+}
+
+impl From<Positive> for f64 {
+    fn from(value: Positive) -> Self {
+        value.0
+    }
+}
+
+impl From<NotNegative> for f64 {
+    fn from(value: NotNegative) -> Self {
+        value.0
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Positive {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Positive".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1e9 })
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for NotNegative {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "NotNegative".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "minimum": 0, "maximum": 1e9 })
+    }
+}
+
+impl Positive {
+    /// Rounds milliseconds to whole nanoseconds, half away from zero.
+    pub fn ms_to_nanos(self) -> Nanos {
+        Nanos::new(round(self.0 * 1e6))
+    }
+
+    /// Rounds seconds to whole nanoseconds, half away from zero.
+    pub fn seconds_to_nanos(self) -> Nanos {
+        Nanos::new(round(self.0 * 1e9))
+    }
+
+    /// Rounds MB (2^20 bytes) to whole bytes, half away from zero.
+    #[expect(clippy::cast_precision_loss, reason = "2^20 is exact")]
+    pub fn mb_to_bytes(self) -> Bytes {
+        Bytes::new(round(self.0 * BYTES_PER_MB as f64))
+    }
+}
+
+impl NotNegative {
+    /// Rounds percent to whole parts per million, half away from zero.
+    pub fn percent_to_ppm(self) -> Ppm {
+        Ppm::new(round(self.0 * 10_000.0))
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "values are at least 0 and at most 1e18, checked when they are read"
+)]
+fn round(value: f64) -> u64 {
+    value.round() as u64
+}

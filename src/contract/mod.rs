@@ -1,0 +1,315 @@
+//! The contract: what is measured, what it may cost, and what must be proved.
+//!
+//! [`Contract::parse`] turns the text of a `passport.toml` into a [`Contract`] in which every
+//! default, override and reference is worked out, so that no later stage looks a threshold up
+//! anywhere else. This module reads no file and no environment.
+
+mod document;
+mod error;
+mod resolve;
+mod template;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Bytes, Count, Nanos, Ppm};
+
+pub use document::{
+    BudgetsDocument, ContractDocument, EndpointDocument, NotNegative, Positive, SCHEMA_VERSION,
+    SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument, VariantDocument,
+};
+pub use error::ContractError;
+pub use template::{HeaderTemplate, SecretValue};
+
+/// A contract in which nothing is left to look up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contract {
+    /// What is under contract.
+    pub name: String,
+    /// The contract as it was written; its digest identifies the contract.
+    pub document: ContractDocument,
+    /// How much evidence each check gathers.
+    pub sampling: Sampling,
+    /// The least share of deterministic checks.
+    pub deterministic_min: Ppm,
+    /// The claims that must be proved.
+    pub required: Vec<ClaimKind>,
+    /// The checks, in the order they are measured; names are unique.
+    pub checks: Vec<Check>,
+}
+
+/// How much evidence is gathered for each check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sampling {
+    /// Latency samples.
+    pub samples: u32,
+    /// Requests whose allocations are counted.
+    pub counted: u32,
+    /// Requests at most until the counts are stable.
+    pub warmup_max: u32,
+    /// After this long a check takes no further latency samples.
+    pub time_max: Nanos,
+    /// For one request, first byte sent to last received.
+    pub timeout: Nanos,
+    /// The largest body that is read.
+    pub body_max: Bytes,
+}
+
+/// One thing that is measured: a request, or several that make one sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The endpoint, or the scenario.
+    pub endpoint: String,
+    /// The variant; `default` where the contract names none.
+    pub variant: String,
+    /// The state of the service.
+    pub fixture: String,
+    /// Whether a test run may leave it out.
+    pub slow: bool,
+    /// What one sample sends, in order; never empty.
+    pub requests: Vec<RequestSpec>,
+    /// How often `requests` is repeated within one sample; at least 1.
+    pub rounds: u32,
+    /// What one sample may cost.
+    pub budgets: Budgets,
+    /// How much worse than the baseline it may be.
+    pub tolerance: Tolerance,
+}
+
+/// One HTTP request and the response it must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSpec {
+    /// The HTTP method, in capitals.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Header names in lowercase, with their templates.
+    pub headers: Vec<(String, HeaderTemplate)>,
+    /// The request body.
+    pub body: Option<String>,
+    /// The expected status.
+    pub status: u16,
+    /// The expected media type, where one is required.
+    pub content_type: Option<String>,
+    /// JSON pointers of what may differ between two responses.
+    pub ignore: Vec<String>,
+}
+
+/// What one sample may cost; each cost must be strictly less.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Budgets {
+    /// Latency at [`Budgets::latency_quantile`].
+    pub latency_ns_max: Nanos,
+    /// The quantile that the latency budget holds.
+    pub latency_quantile: Quantile,
+    /// Peak heap of one request.
+    pub heap_bytes_max: Bytes,
+    /// Allocations of one sample.
+    pub allocations_max: Count,
+    /// Resident memory of the measured process, where a budget was given.
+    pub process_memory_bytes_max: Option<Bytes>,
+}
+
+/// How much worse than the baseline a check may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// Of latency and peak heap.
+    pub regression_ppm: Ppm,
+    /// Of the allocation count.
+    pub allocations_ppm: Ppm,
+}
+
+/// A quantile that the harness knows how to bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Quantile {
+    /// The median.
+    P50,
+    /// 95 of 100 are faster.
+    P95,
+    /// 99 of 100 are faster.
+    P99,
+}
+
+impl Quantile {
+    /// The share of samples below the quantile, in parts per million.
+    pub const fn share(self) -> Ppm {
+        Ppm::new(match self {
+            Self::P50 => 500_000,
+            Self::P95 => 950_000,
+            Self::P99 => 990_000,
+        })
+    }
+}
+
+impl fmt::Display for Quantile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::P50 => "p50",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+        })
+    }
+}
+
+/// What can be claimed about a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ClaimKind {
+    /// Each response has the expected status.
+    Status,
+    /// Each response has the expected media type.
+    ContentType,
+    /// All responses are equal, but for what the contract ignores.
+    Deterministic,
+    /// Allocations of one sample are below the budget.
+    Allocations,
+    /// Peak heap of one request is below the budget.
+    Heap,
+    /// dhat counts the same allocations as the counting allocator.
+    Oracle,
+    /// The latency quantile is below the budget.
+    Latency,
+    /// Resident memory of the measured process is below the budget.
+    ProcessMemory,
+    /// The response is the baseline's; one that changed is changed work, not a speed.
+    Behaviour,
+    /// Allocations are within the tolerance of the baseline's.
+    AllocationsChange,
+    /// Peak heap is within the tolerance of the baseline's.
+    HeapChange,
+    /// Latency against a stored baseline: shown, never proved.
+    LatencyChange,
+}
+
+impl ClaimKind {
+    /// Every kind, in the order that claims are listed.
+    pub const ALL: [Self; 12] = [
+        Self::Status,
+        Self::ContentType,
+        Self::Deterministic,
+        Self::Allocations,
+        Self::Heap,
+        Self::Oracle,
+        Self::Latency,
+        Self::ProcessMemory,
+        Self::Behaviour,
+        Self::AllocationsChange,
+        Self::HeapChange,
+        Self::LatencyChange,
+    ];
+
+    /// Whether equal code must give an equal verdict on every run, without a baseline.
+    pub const fn is_exact(self) -> bool {
+        matches!(
+            self,
+            Self::Status | Self::ContentType | Self::Deterministic | Self::Allocations | Self::Heap
+        )
+    }
+
+    /// Whether the claim compares with a baseline.
+    pub const fn is_change(self) -> bool {
+        matches!(
+            self,
+            Self::Behaviour | Self::AllocationsChange | Self::HeapChange | Self::LatencyChange
+        )
+    }
+}
+
+impl fmt::Display for ClaimKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Status => "status",
+            Self::ContentType => "content-type",
+            Self::Deterministic => "deterministic",
+            Self::Allocations => "allocations",
+            Self::Heap => "heap",
+            Self::Oracle => "oracle",
+            Self::Latency => "latency",
+            Self::ProcessMemory => "process-memory",
+            Self::Behaviour => "behaviour",
+            Self::AllocationsChange => "allocations-change",
+            Self::HeapChange => "heap-change",
+            Self::LatencyChange => "latency-change",
+        })
+    }
+}
+
+impl Contract {
+    /// Parses and resolves the text of a contract.
+    ///
+    /// ```
+    /// let contract = perf_passport::contract::Contract::parse(
+    ///     r#"
+    ///     schema_version = 1
+    ///     name = "orders"
+    ///     [target]
+    ///     url = "http://127.0.0.1:8000"
+    ///     [[endpoint]]
+    ///     name = "health"
+    ///     path = "/health"
+    ///     "#,
+    /// )?;
+    /// assert_eq!(contract.checks[0].id(), "health/default");
+    /// # Ok::<(), perf_passport::contract::ContractError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContractError`] with the line where the text is not TOML, has a key that is not known, a
+    /// value out of range, a name twice, or a reference to nothing.
+    pub fn parse(text: &str) -> Result<Self, ContractError> {
+        let document =
+            toml::from_str(text).map_err(|source| ContractError::syntax(text, &source))?;
+        resolve::resolve(document).map_err(|problem| problem.locate(text))
+    }
+
+    /// Resolves a contract that was read from a passport.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contract::parse`], without a line.
+    pub fn from_document(document: ContractDocument) -> Result<Self, ContractError> {
+        resolve::resolve(document)
+    }
+
+    /// Whether the claim must be proved.
+    pub fn requires(&self, kind: ClaimKind) -> bool {
+        self.required.contains(&kind)
+    }
+
+    /// The check with this [`Check::id`].
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id() == id)
+    }
+
+    /// The names of the fixtures in the order they are first used.
+    pub fn fixtures(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for check in &self.checks {
+            if !names.contains(&check.fixture.as_str()) {
+                names.push(&check.fixture);
+            }
+        }
+        names
+    }
+}
+
+impl Check {
+    /// `endpoint/variant`: unique in the contract.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.endpoint, self.variant)
+    }
+
+    /// Requests in one sample.
+    pub fn requests_per_sample(&self) -> u64 {
+        self.requests.len() as u64 * u64::from(self.rounds)
+    }
+}

@@ -1,0 +1,325 @@
+//! From the contract as written to one in which nothing is left to look up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
+    EndpointDocument, HeaderTemplate, NotNegative, Positive, Quantile, RequestSpec, SCHEMA_VERSION,
+    Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument,
+};
+use crate::units::{Bytes, Count, Nanos, Ppm};
+
+const DEFAULT_VARIANT: &str = "default";
+const DEFAULT_FIXTURE: &str = "default";
+
+/// Default budgets of DESIGN: latency, peak heap and allocations of one request.
+const LATENCY_MAX: Nanos = Nanos::new(10_000_000);
+const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
+const ALLOCATIONS_MAX: Count = Count::new(1000);
+const REGRESSION: Ppm = Ppm::new(50_000);
+const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
+
+/// Headers whose literal value would be a secret in a committed file.
+const SECRET_HEADERS: [&str; 5] =
+    ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
+
+pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractError> {
+    if document.schema_version != SCHEMA_VERSION {
+        let found = document.schema_version;
+        return Err(ContractError::meaning(
+            "schema_version",
+            format!("schema_version {found} is not known, this version reads {SCHEMA_VERSION}"),
+        ));
+    }
+    check_name("contract", &document.name)?;
+    check_target(&document)?;
+    let mut checks = Vec::new();
+    for endpoint in &document.endpoint {
+        check_name("endpoint", &endpoint.name)?;
+        if endpoint.variant.is_empty() {
+            checks.push(endpoint_check(&document, endpoint, None)?);
+        }
+        for variant in &endpoint.variant {
+            check_name("variant", &variant.name)?;
+            checks.push(endpoint_check(&document, endpoint, Some(variant))?);
+        }
+    }
+    for scenario in &document.scenario {
+        let check = scenario_check(&document, scenario, &checks)?;
+        checks.push(check);
+    }
+    check_unique(&checks)?;
+    Ok(Contract {
+        name: document.name.clone(),
+        sampling: sampling(&document)?,
+        deterministic_min: document
+            .tolerance
+            .deterministic_percent_min
+            .map_or(DETERMINISTIC_MIN, NotNegative::percent_to_ppm),
+        required: document.required.clone().unwrap_or_else(default_required),
+        checks,
+        document,
+    })
+}
+
+fn default_required() -> Vec<ClaimKind> {
+    let optional = [ClaimKind::Oracle, ClaimKind::ProcessMemory, ClaimKind::LatencyChange];
+    ClaimKind::ALL.into_iter().filter(|kind| !optional.contains(kind)).collect()
+}
+
+fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
+    let target = &document.target;
+    if let (Some(_), Some(url)) = (&target.service, &target.url) {
+        return Err(ContractError::meaning(
+            url,
+            "[target] has both `service` and `url`: keep the one that is measured",
+        ));
+    }
+    if let Some(url) = &target.url {
+        let scheme = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+        let authority = scheme.map(|rest| rest.split('/').next().unwrap_or_default());
+        match authority {
+            None | Some("") => {
+                let message = "[target] url is not `http://HOST:PORT` or `https://HOST`";
+                return Err(ContractError::meaning(url, message));
+            }
+            Some(authority) if authority.contains('@') => {
+                let message = "[target] url holds a password: use a header with `${NAME}`";
+                return Err(ContractError::meaning(url, message));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
+    let written = &document.sampling;
+    for (key, value, most) in [
+        ("samples", written.samples, 1_000_000),
+        ("counted", written.counted, 100_000),
+        ("warmup_max", written.warmup_max, 100_000),
+    ] {
+        if value == 0 || value > most {
+            let message = format!("[sampling] {key} = {value} is not between 1 and {most}");
+            return Err(ContractError::meaning(key, message));
+        }
+    }
+    Ok(Sampling {
+        samples: written.samples,
+        counted: written.counted,
+        warmup_max: written.warmup_max,
+        time_max: written.seconds_max.seconds_to_nanos(),
+        timeout: written.timeout_seconds.seconds_to_nanos(),
+        body_max: written.body_mb_max.mb_to_bytes(),
+    })
+}
+
+fn endpoint_check(
+    document: &ContractDocument,
+    endpoint: &EndpointDocument,
+    variant: Option<&VariantDocument>,
+) -> Result<Check, ContractError> {
+    /// The variant's value, else the endpoint's.
+    macro_rules! pick {
+        ($field:ident) => {
+            variant.and_then(|it| it.$field.clone()).or_else(|| endpoint.$field.clone())
+        };
+    }
+    let name = variant.map_or(DEFAULT_VARIANT, |it| it.name.as_str());
+    let whole = format!("{}/{name}", endpoint.name);
+    let path = pick!(path).ok_or_else(|| {
+        ContractError::meaning(&endpoint.name, format!("check `{whole}` has no `path`"))
+    })?;
+    check_path(&whole, &path)?;
+    let status = pick!(status).unwrap_or(200);
+    if !(100..=599).contains(&status) {
+        let message = format!("check `{whole}` expects status {status}, which is not 100 to 599");
+        return Err(ContractError::meaning(&endpoint.name, message));
+    }
+    let ignore: Vec<String> = pick!(ignore).unwrap_or_default();
+    if let Some(bad) = ignore.iter().find(|pointer| !pointer.starts_with('/')) {
+        let message = format!("`{bad}` is not a JSON pointer: it must start with `/`");
+        return Err(ContractError::meaning(bad, message));
+    }
+    Ok(Check {
+        endpoint: endpoint.name.clone(),
+        variant: name.to_owned(),
+        fixture: pick!(fixture).unwrap_or_else(|| DEFAULT_FIXTURE.to_owned()),
+        slow: pick!(slow).unwrap_or(false),
+        requests: vec![RequestSpec {
+            method: method(pick!(method))?,
+            path,
+            headers: headers(&pick!(headers).unwrap_or_default())?,
+            body: pick!(body),
+            status,
+            content_type: pick!(content_type),
+            ignore,
+        }],
+        rounds: 1,
+        budgets: budgets(
+            [
+                variant.and_then(|it| it.budgets.as_ref()),
+                endpoint.budgets.as_ref(),
+                Some(&document.budgets),
+            ],
+            1,
+        ),
+        tolerance: tolerance([
+            variant.and_then(|it| it.tolerance.as_ref()),
+            endpoint.tolerance.as_ref(),
+            Some(&document.tolerance),
+        ]),
+    })
+}
+
+fn scenario_check(
+    document: &ContractDocument,
+    scenario: &ScenarioDocument,
+    checks: &[Check],
+) -> Result<Check, ContractError> {
+    let name = &scenario.name;
+    check_name("scenario", name)?;
+    let mut requests = Vec::new();
+    let mut fixture: Option<&str> = None;
+    for step in &scenario.steps {
+        let Some(check) = checks.iter().find(|check| check.id() == *step) else {
+            let message = format!("scenario `{name}` names `{step}`, which is no check");
+            return Err(ContractError::meaning(step, message));
+        };
+        if *fixture.get_or_insert(&check.fixture) != check.fixture {
+            let message = format!(
+                "scenario `{name}` mixes fixtures: `{step}` is on `{}`, not on `{}`",
+                check.fixture,
+                fixture.unwrap_or_default()
+            );
+            return Err(ContractError::meaning(step, message));
+        }
+        requests.extend(check.requests.iter().cloned());
+    }
+    let count = requests.len() as u64 * u64::from(scenario.rounds);
+    let Some(fixture) = fixture.filter(|_| (1..=100_000).contains(&count)) else {
+        let message = format!("scenario `{name}` sends {count} requests, not 1 to 100000");
+        return Err(ContractError::meaning(name, message));
+    };
+    Ok(Check {
+        endpoint: name.clone(),
+        variant: DEFAULT_VARIANT.to_owned(),
+        fixture: fixture.to_owned(),
+        slow: scenario.slow.unwrap_or(false),
+        requests,
+        rounds: scenario.rounds,
+        budgets: budgets([scenario.budgets.as_ref(), Some(&document.budgets), None], count),
+        tolerance: tolerance([scenario.tolerance.as_ref(), Some(&document.tolerance), None]),
+    })
+}
+
+/// The budgets of a sample of `requests` requests, each value from the first table that has it.
+fn budgets(tables: [Option<&BudgetsDocument>; 3], requests: u64) -> Budgets {
+    let tables: Vec<&BudgetsDocument> = tables.into_iter().flatten().collect();
+    let first =
+        |get: fn(&BudgetsDocument) -> Option<Positive>| tables.iter().find_map(|it| get(it));
+    Budgets {
+        latency_ns_max: first(|it| it.latency_ms_max)
+            .map_or(LATENCY_MAX, Positive::ms_to_nanos)
+            .saturating_mul(requests),
+        latency_quantile: tables.iter().find_map(|it| it.latency_quantile).unwrap_or(Quantile::P99),
+        heap_bytes_max: first(|it| it.heap_mb_max).map_or(HEAP_MAX, Positive::mb_to_bytes),
+        allocations_max: tables
+            .iter()
+            .find_map(|it| it.allocations_max)
+            .map_or(ALLOCATIONS_MAX, Count::new)
+            .saturating_mul(requests),
+        process_memory_bytes_max: first(|it| it.process_memory_mb_max).map(Positive::mb_to_bytes),
+    }
+}
+
+fn tolerance(tables: [Option<&ToleranceDocument>; 3]) -> Tolerance {
+    let tables: Vec<&ToleranceDocument> = tables.into_iter().flatten().collect();
+    Tolerance {
+        regression_ppm: tables
+            .iter()
+            .find_map(|it| it.regression_percent)
+            .map_or(REGRESSION, NotNegative::percent_to_ppm),
+        allocations_ppm: tables
+            .iter()
+            .find_map(|it| it.allocations_percent)
+            .map_or(Ppm::ZERO, NotNegative::percent_to_ppm),
+    }
+}
+
+/// Names reach file names, reports and test filters, so they are kept plain.
+fn check_name(what: &str, name: &str) -> Result<(), ContractError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
+        return Ok(());
+    }
+    let message = format!(
+        "{what} name `{}` is not 1 to 64 of a-z, 0-9, `-`, `_`, `.`",
+        name.escape_default()
+    );
+    Err(ContractError::meaning(name, message))
+}
+
+fn check_path(check: &str, path: &str) -> Result<(), ContractError> {
+    if path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let message = format!(
+        "check `{check}` has path `{}`: it must start with `/` and be printable ASCII without spaces",
+        path.escape_default()
+    );
+    Err(ContractError::meaning(path, message))
+}
+
+fn method(written: Option<String>) -> Result<String, ContractError> {
+    let method = written.unwrap_or_else(|| "GET".to_owned());
+    if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str()) {
+        return Ok(method);
+    }
+    let message = format!("`{}` is not an HTTP method such as `GET`", method.escape_default());
+    Err(ContractError::meaning(method, message))
+}
+
+fn headers(
+    written: &BTreeMap<String, HeaderTemplate>,
+) -> Result<Vec<(String, HeaderTemplate)>, ContractError> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let mut resolved = Vec::new();
+    for (name, value) in written {
+        let lower = name.to_ascii_lowercase();
+        if name.is_empty() || !name.chars().all(token) {
+            let message = format!("`{}` is not a header name", name.escape_default());
+            return Err(ContractError::meaning(name, message));
+        }
+        if !value.as_str().chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+            let message = format!("the value of header `{name}` is not printable ASCII");
+            return Err(ContractError::meaning(name, message));
+        }
+        if SECRET_HEADERS.contains(&lower.as_str()) && !value.has_variable() {
+            let message = format!(
+                "header `{name}` holds a secret: write `${{NAME}}` and set that variable instead"
+            );
+            return Err(ContractError::meaning(value.as_str(), message));
+        }
+        resolved.push((lower, value.clone()));
+    }
+    Ok(resolved)
+}
+
+fn check_unique(checks: &[Check]) -> Result<(), ContractError> {
+    if checks.is_empty() {
+        let message = "nothing to measure: there is no [[endpoint]]";
+        return Err(ContractError::meaning("name", message));
+    }
+    let mut seen = BTreeSet::new();
+    for check in checks {
+        if !seen.insert(check.id()) {
+            let message = format!("check `{}` is defined twice", check.id());
+            let name =
+                if check.variant == DEFAULT_VARIANT { &check.endpoint } else { &check.variant };
+            return Err(ContractError::meaning(name, message));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Header values that may name environment variables.
+//!
+//! A [`HeaderTemplate`] is what the contract says (`Bearer ${TOKEN}`) and is all that a passport or
+//! a log ever sees. [`HeaderTemplate::fill`] makes the secret value, which only the probe holds.
+//! The environment itself is read by the caller.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A header value as written, with `${NAME}` for environment variables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct HeaderTemplate(String);
+
+/// A header value that may be secret: it has no way to be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(String);
+
+impl SecretValue {
+    /// The value itself, for the request that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(..)")
+    }
+}
+
+impl HeaderTemplate {
+    /// Wraps a template as written.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The template as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the value names at least one variable.
+    pub fn has_variable(&self) -> bool {
+        self.variables().next().is_some()
+    }
+
+    /// Fills each `${NAME}` with what `lookup` says.
+    ///
+    /// # Errors
+    ///
+    /// The name of the first variable that `lookup` does not know.
+    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<SecretValue, String> {
+        let mut filled = String::new();
+        let mut rest = self.0.as_str();
+        while let Some((before, name, after)) = next_variable(rest) {
+            filled.push_str(before);
+            filled.push_str(&lookup(name).ok_or_else(|| name.to_owned())?);
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(SecretValue(filled))
+    }
+
+    fn variables(&self) -> impl Iterator<Item = &str> {
+        let mut rest = self.0.as_str();
+        std::iter::from_fn(move || {
+            let (_, name, after) = next_variable(rest)?;
+            rest = after;
+            Some(name)
+        })
+    }
+}
+
+/// Splits at the first `${NAME}`: the text before, the name, the text after.
+fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
+    let start = text.find("${")?;
+    let length = text[start + 2..].find('}')?;
+    let name = &text[start + 2..start + 2 + length];
+    Some((&text[..start], name, &text[start + 3 + length..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_filled_and_other_text_is_kept() {
+        let template = HeaderTemplate::new("Bearer ${A}-${B}$");
+        let lookup = |name: &str| Some(name.to_lowercase());
+        assert_eq!(template.fill(lookup).unwrap().expose(), "Bearer a-b$");
+        assert!(template.has_variable());
+        assert!(!HeaderTemplate::new("${open").has_variable());
+    }
+
+    #[test]
+    fn an_unset_variable_is_named_and_a_value_is_never_printed() {
+        let template = HeaderTemplate::new("${TOKEN}");
+        assert_eq!(template.fill(|_| None).unwrap_err(), "TOKEN");
+        let secret = template.fill(|_| Some("hunter2".to_owned())).unwrap();
+        assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,166 @@
+//! What was observed of one check: the facts that claims are decided on.
+//!
+//! An [`Evidence`] is filled by the pipeline from what a probe saw, and travels unchanged into the
+//! passport, so that every verdict can be recomputed from it. It holds no verdict and no budget.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    statistics::Histogram,
+    units::{Bytes, Count},
+};
+
+/// Everything observed of one check.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// What the responses were like; `null` when there was none.
+    pub behaviour: Option<Behaviour>,
+    /// What the service spent, exactly; `null` where nobody counted.
+    pub counts: Option<Counts>,
+    /// What dhat counted for one sample; `null` where it did not run.
+    pub oracle: Option<OracleCounts>,
+    /// Latency of each timed sample, first byte sent to last byte received.
+    pub latency: Histogram,
+    /// Memory of the measured process; `null` where it could not be read.
+    pub process: Option<ProcessEvidence>,
+    /// Samples that were sent first and not counted.
+    pub warmup_samples: Count,
+    /// Samples that could not be measured.
+    pub failed_samples: Count,
+    /// Why the first of them could not; printable ASCII.
+    pub first_failure: Option<String>,
+}
+
+/// What the responses of a check were like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Behaviour {
+    /// The first response.
+    pub response: Response,
+    /// Responses seen.
+    pub responses: Count,
+    /// Responses that were equal to the first.
+    pub responses_equal: Count,
+    /// Responses without the expected status.
+    pub status_mismatches: Count,
+    /// The first status that was not expected.
+    pub status_unexpected: Option<u16>,
+    /// Responses without the expected media type.
+    pub content_type_mismatches: Count,
+}
+
+/// One response, without what the contract ignores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Response {
+    /// The status; of a scenario, that of its first request.
+    pub status: u16,
+    /// The media type without parameters, printable ASCII; of a scenario, of its first request.
+    pub content_type: Option<String>,
+    /// SHA-256 of the body in hexadecimal, ignored pointers left out; of a scenario, of all its
+    /// statuses, media types and body digests in order.
+    pub body_sha256: String,
+    /// Size of what was hashed; of a scenario, of all its bodies.
+    pub body_bytes: Bytes,
+}
+
+impl Behaviour {
+    /// Whether each response was equal to the first.
+    pub fn is_deterministic(&self) -> bool {
+        self.responses_equal == self.responses
+    }
+}
+
+/// Where counts come from; counts of different sources are not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CountSource {
+    /// The counting allocator of this process, around the request.
+    InProcess,
+    /// The `Server-Timing` header of the service.
+    ServerTiming,
+    /// The `performance` block of a JSON body.
+    PerformanceBlock,
+}
+
+/// What the service spent on one sample, over several counted ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Who counted.
+    pub source: CountSource,
+    /// Samples counted.
+    pub samples: Count,
+    /// Allocations.
+    pub allocations: Range,
+    /// Bytes allocated; `null` where the source does not say.
+    pub allocated_bytes: Option<Range>,
+    /// The largest heap that one request held; `null` where the source does not say.
+    pub heap_peak_bytes: Option<Range>,
+    /// Allocations of the whole process, one sample at a time, beyond those of the requests: of
+    /// spawned tasks that are not wrapped and of other threads. `null` where nobody looked.
+    pub unattributed_allocations: Option<Range>,
+}
+
+/// The least and the most that was seen of a count; equal when the count is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The least.
+    pub min: u64,
+    /// The most.
+    pub max: u64,
+}
+
+impl Range {
+    /// A range of one value.
+    pub const fn of(value: u64) -> Self {
+        Self { min: value, max: value }
+    }
+
+    /// The range that holds `value` as well.
+    #[must_use]
+    pub fn with(self, value: u64) -> Self {
+        Self { min: self.min.min(value), max: self.max.max(value) }
+    }
+
+    /// The value, when only one was seen.
+    pub fn exact(self) -> Option<u64> {
+        (self.min == self.max).then_some(self.min)
+    }
+}
+
+/// What dhat counted for one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OracleCounts {
+    /// Blocks that dhat saw allocated, in the whole process.
+    pub allocations: Count,
+    /// Their bytes.
+    pub allocated_bytes: Bytes,
+    /// The counting allocator's view of the same sample.
+    pub counted_allocations: Count,
+    /// Its bytes.
+    pub counted_bytes: Bytes,
+}
+
+/// Memory of the measured process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProcessEvidence {
+    /// Resident memory before the check.
+    pub rss_before_bytes: Bytes,
+    /// Resident memory after it.
+    pub rss_after_bytes: Bytes,
+    /// The high-water mark since the process started.
+    pub rss_peak_bytes: Bytes,
+}

@@ -6,3 +6,4 @@ pub mod contract;
 pub mod statistics;
 pub mod evidence;
 pub mod claim;
+pub mod process_memory;

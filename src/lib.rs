@@ -7,3 +7,4 @@ pub mod statistics;
 pub mod evidence;
 pub mod claim;
 pub mod process_memory;
+pub mod probe;

@@ -1,0 +1,169 @@
+//! Probes: they send one request and say what came back and what it cost.
+//!
+//! A [`Probe`] is synchronous and sends one request at a time; what drives it (an executor, a
+//! connection pool) is its own. It judges nothing: whether a response was the right one is decided
+//! by [`crate::pipeline`]. [`InProcessProbe`] drives a `tower::Service` and perturbs the latency by
+//! nothing but two clock reads; [`HttpProbe`] measures any base URL and adds the cost of its
+//! client and of the loopback or network to each latency.
+
+mod response;
+
+use thiserror::Error;
+
+use crate::{
+    contract::{RequestSpec, SecretValue},
+    evidence::CountSource,
+    process_memory::ProcessMemory,
+    units::{Bytes, Count, Nanos},
+};
+
+pub use response::{Normalised, printable};
+
+/// A request with its secrets filled in.
+#[derive(Debug, Clone)]
+pub struct PreparedRequest {
+    /// The HTTP method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Header names in lowercase, with their values.
+    pub headers: Vec<(String, SecretValue)>,
+    /// The body; empty when there is none.
+    pub body: Vec<u8>,
+}
+
+impl PreparedRequest {
+    /// Fills the header templates of `spec` with what `lookup` says of the environment.
+    ///
+    /// # Errors
+    ///
+    /// The name of the first variable that is not set.
+    pub fn new(
+        spec: &RequestSpec,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
+        let fill = |(name, value): &(String, crate::contract::HeaderTemplate)| {
+            value.fill(lookup).map(|filled| (name.clone(), filled))
+        };
+        Ok(Self {
+            method: spec.method.clone(),
+            path: spec.path.clone(),
+            headers: spec.headers.iter().map(fill).collect::<Result<_, _>>()?,
+            body: spec.body.clone().unwrap_or_default().into_bytes(),
+        })
+    }
+}
+
+/// What is being measured while a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Latency: no profiler is on.
+    Timed,
+    /// Allocations, exactly; the latency is not to be used.
+    Counted,
+    /// Allocations by dhat, to check the count; the latency is not to be used.
+    Oracle,
+}
+
+/// One response and what it cost.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The status.
+    pub status: u16,
+    /// The `content-type` header as received.
+    pub content_type: Option<Vec<u8>>,
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// From before the request was sent until the last byte of the body was received.
+    pub latency: Nanos,
+    /// What the service spent; `None` where nobody counted.
+    pub cost: Option<Cost>,
+    /// What dhat saw, in an oracle pass of a probe that has it.
+    pub oracle: Option<OracleCost>,
+}
+
+/// What the service spent on one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Who counted.
+    pub source: CountSource,
+    /// Allocations.
+    pub allocations: Count,
+    /// Their bytes.
+    pub allocated_bytes: Option<Bytes>,
+    /// The largest heap that the request held.
+    pub heap_peak: Option<Bytes>,
+    /// Allocations of the whole process meanwhile.
+    pub process_allocations: Option<Count>,
+}
+
+/// What dhat saw of the whole process during one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OracleCost {
+    /// Blocks allocated.
+    pub allocations: Count,
+    /// Their bytes.
+    pub allocated_bytes: Bytes,
+}
+
+/// A request that could not be measured.
+///
+/// No message holds a header value; texts from outside are made printable.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// There is no service to measure.
+    #[error("cannot start the service: {0}")]
+    Setup(String),
+    /// Nobody answers at the address.
+    #[error("cannot reach {target}: {message}")]
+    Unreachable {
+        /// The base URL, without credentials.
+        target: String,
+        /// What the connection attempt said.
+        message: String,
+    },
+    /// No complete response in time: the request took at least this long.
+    #[error("no complete response within {after} ({phase})")]
+    Timeout {
+        /// How long was waited.
+        after: Nanos,
+        /// What was being waited for.
+        phase: &'static str,
+    },
+    /// The body is larger than the contract allows.
+    #[error("the body is larger than the {limit} that the contract allows")]
+    BodyTooLarge {
+        /// The limit.
+        limit: Bytes,
+    },
+    /// The response broke off or is not HTTP.
+    #[error("broken response: {0}")]
+    Broken(String),
+}
+
+/// Sends requests, one at a time, to one service in one state.
+pub trait Probe {
+    /// Sends a request and waits for the last byte of its response.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError`] when there is no complete response. A status such as 500 is a response.
+    fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError>;
+
+    /// Memory of the measured process; `None` where it is not known which one that is.
+    fn process_memory(&mut self) -> Option<ProcessMemory>;
+
+    /// Whether counting needs a pass of its own. If not, timed exchanges carry their cost.
+    fn counts_apart(&self) -> bool;
+}
+
+/// Makes a probe of a service in the state that a fixture names.
+pub trait Target {
+    /// The probe of the service in this state. Fixtures are asked for one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError::Setup`] when the service cannot be brought into this state.
+    fn probe(&mut self, fixture: &str) -> Result<Box<dyn Probe + '_>, ProbeError>;
+}

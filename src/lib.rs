@@ -1,6 +1,7 @@
 //! Performance passports for HTTP endpoints and Rust code.
 
 pub mod units;
+pub mod text;
 pub mod clock;
 pub mod contract;
 pub mod statistics;
@@ -8,3 +9,5 @@ pub mod evidence;
 pub mod claim;
 pub mod process_memory;
 pub mod probe;
+pub mod environment;
+pub mod passport;

@@ -33,6 +33,10 @@ pub struct Contract {
     pub sampling: Sampling,
     /// The least share of deterministic checks.
     pub deterministic_min: Ppm,
+    /// The budgets of one request, where a check has none of its own.
+    pub budgets: Budgets,
+    /// The tolerance, where a check has none of its own.
+    pub tolerance: Tolerance,
     /// The claims that must be proved.
     pub required: Vec<ClaimKind>,
     /// The checks, in the order they are measured; names are unique.

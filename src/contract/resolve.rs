@@ -56,6 +56,8 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
             .tolerance
             .deterministic_percent_min
             .map_or(DETERMINISTIC_MIN, NotNegative::percent_to_ppm),
+        budgets: budgets([Some(&document.budgets), None, None], 1),
+        tolerance: tolerance([Some(&document.tolerance), None, None]),
         required: document.required.clone().unwrap_or_else(default_required),
         checks,
         document,

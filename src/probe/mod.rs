@@ -17,7 +17,7 @@ use crate::{
     units::{Bytes, Count, Nanos},
 };
 
-pub use response::{Normalised, printable};
+pub use response::Normalised;
 
 /// A request with its secrets filled in.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::units::Bytes;
+use crate::{text::hex, units::Bytes};
 
 /// The digest of a body, and the size of what was hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,25 +34,6 @@ impl Normalised {
         let hashed = sorted.as_deref().unwrap_or(body);
         Self { sha256: hex(&Sha256::digest(hashed)), bytes: Bytes::new(hashed.len() as u64) }
     }
-}
-
-/// Lowercase hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Text from outside as printable ASCII of at most `length` characters: everything else is
-/// escaped, what is longer is cut.
-pub fn printable(bytes: &[u8], length: usize) -> String {
-    let text = bytes.escape_ascii().to_string();
-    if text.len() <= length {
-        return text;
-    }
-    format!("{}...", &text[..length.saturating_sub(3)])
 }
 
 /// Removes what an RFC 6901 pointer names; nothing where it names nothing.
@@ -139,12 +120,6 @@ mod tests {
     fn a_body_that_is_no_json_is_hashed_as_it_is() {
         assert_eq!(digest("", &["/a"]), hex(&Sha256::digest(b"")));
         assert!(digest("", &[]).starts_with("e3b0c44298fc1c14"));
-    }
-
-    #[test]
-    fn text_from_outside_is_escaped_and_cut() {
-        assert_eq!(printable(b"a\x1b[31m\n", 80), "a\\x1b[31m\\n");
-        assert_eq!(printable(&[b'x'; 100], 10), "xxxxxxx...");
     }
 
     proptest! {

@@ -32,8 +32,37 @@ pub struct Histogram {
     max_ns: Nanos,
     /// The sum of all samples.
     sum_ns: Nanos,
-    /// Pairs of bucket number and sample count, by rising bucket number, without empty buckets.
+    /// Pairs of bucket number and sample count, by rising bucket number, without empty buckets;
+    /// written as `256:3 260:1`.
+    #[serde(with = "bucket_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     buckets: Vec<(u32, u64)>,
+}
+
+/// Buckets as text: a list of pairs would fill most of a passport with line breaks.
+mod bucket_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        buckets: &[(u32, u64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let pairs: Vec<String> = buckets.iter().map(|(it, n)| format!("{it}:{n}")).collect();
+        serializer.serialize_str(&pairs.join(" "))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(u32, u64)>, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let pair = |word: &str| {
+            let (bucket, count) = word.split_once(':')?;
+            Some((bucket.parse().ok()?, count.parse().ok()?))
+        };
+        let pairs: Option<Vec<(u32, u64)>> =
+            text.split(' ').filter(|word| !word.is_empty()).map(pair).collect();
+        pairs.ok_or_else(|| D::Error::custom("buckets are not written as `256:3 260:1`"))
+    }
 }
 
 /// A histogram whose parts contradict each other.

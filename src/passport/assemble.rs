@@ -1,0 +1,224 @@
+//! From facts to the document: everything in a passport that can be derived is derived here.
+
+use std::collections::BTreeMap;
+
+use super::{
+    BaselineRecord, ContractRecord, GUARANTEE, HashError, LatencySummary, Passport, Provenance,
+    SCHEMA_VERSION, Summary, TestResult, Thresholds, contract_digest,
+};
+use crate::{
+    claim::{self, BaselineFigures, Claim, Verdict},
+    contract::{Check, ClaimKind, Contract},
+    environment::SystemInfo,
+    evidence::{Behaviour, Evidence},
+    units::{Bytes, Count, Nanos, Ppm},
+};
+
+/// The facts of a passport: what cannot be derived from anything else in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts {
+    /// The program that measured, with its version.
+    pub cartographer: String,
+    /// Unique to this passport.
+    pub run_id: String,
+    /// Unique to the process that measured.
+    pub session_id: String,
+    /// When measuring started, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// Whether measuring came to its end.
+    pub complete: bool,
+    /// How and on what it was measured.
+    pub provenance: Provenance,
+    /// The machine.
+    pub system_info: SystemInfo,
+    /// What was compared with.
+    pub baseline: Option<BaselineRecord>,
+    /// Free text.
+    pub annotations: BTreeMap<String, String>,
+    /// What was measured, in the order of the contract.
+    pub measured: Vec<Measured>,
+}
+
+/// What was measured of one check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// [`Check::id`].
+    pub check: String,
+    /// When, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// What was observed.
+    pub evidence: Evidence,
+    /// What the baseline says of the check.
+    pub baseline: Option<BaselineFigures>,
+}
+
+impl Passport {
+    /// Makes the document: decides the claims, sums up, and hashes.
+    ///
+    /// Results of checks that the contract does not have are left out; [`super::verify()`] finds
+    /// them missing.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError`] when a figure cannot be written as JSON, which no parsed contract has.
+    pub fn assemble(contract: &Contract, parts: Parts) -> Result<Self, HashError> {
+        let compared = parts.baseline.is_some();
+        let results: Vec<TestResult> = parts
+            .measured
+            .into_iter()
+            .filter_map(|it| Some(result(contract, contract.check(&it.check)?, it, compared)))
+            .collect();
+        let mut endpoints_profiled: Vec<String> = Vec::new();
+        for result in &results {
+            if !endpoints_profiled.contains(&result.endpoint) {
+                endpoints_profiled.push(result.endpoint.clone());
+            }
+        }
+        let mut passport = Self {
+            schema_version: SCHEMA_VERSION,
+            cartographer: parts.cartographer,
+            run_id: parts.run_id,
+            session_id: parts.session_id,
+            timestamp: parts.timestamp,
+            complete: parts.complete,
+            performance_guarantee: GUARANTEE.to_owned(),
+            endpoints_profiled,
+            contract: Some(ContractRecord {
+                digest: contract_digest(&contract.document)?,
+                document: contract.document.clone(),
+            }),
+            provenance: parts.provenance,
+            summary: summary(contract, &results, parts.baseline.as_ref(), parts.complete),
+            test_results: results,
+            thresholds: thresholds(contract),
+            system_info: parts.system_info,
+            baseline: parts.baseline,
+            annotations: parts.annotations,
+            passport_hash: String::new(),
+            evidence_hash: String::new(),
+        };
+        passport.seal()?;
+        Ok(passport)
+    }
+}
+
+fn result(contract: &Contract, check: &Check, measured: Measured, compared: bool) -> TestResult {
+    let Measured { timestamp, evidence, baseline, .. } = measured;
+    let mut claims = claim::claims(contract, check, &evidence);
+    if compared {
+        claims.extend(claim::changes(contract, check, &evidence, baseline.as_ref()));
+    }
+    let observed = |kind: ClaimKind| {
+        claims.iter().find(|claim| claim.kind == kind).and_then(|claim| claim.observed)
+    };
+    TestResult {
+        endpoint: check.endpoint.clone(),
+        test_name: check.id(),
+        latency_ms: observed(ClaimKind::Latency).map(|ns| rounded(Nanos::new(ns).to_ms())),
+        memory_mb: observed(ClaimKind::Heap).map(|bytes| rounded(Bytes::new(bytes).to_mb())),
+        objects: observed(ClaimKind::Allocations),
+        status: worst(claims.iter().filter(|claim| claim.required)),
+        regression: claims
+            .iter()
+            .any(|claim| is_cost(claim.kind) && claim.verdict == Verdict::Fail),
+        deterministic: evidence.behaviour.as_ref().is_some_and(Behaviour::is_deterministic),
+        timestamp,
+        fixture: check.fixture.clone(),
+        requests_per_sample: Count::new(check.requests_per_sample()),
+        budgets: Some(check.budgets.clone()),
+        tolerance: Some(check.tolerance),
+        latency: LatencySummary::of(&evidence.latency),
+        claims,
+        evidence,
+        baseline,
+    }
+}
+
+/// FAIL outweighs ABSTAIN, which outweighs PASS. No claim at all proves nothing.
+fn worst<'a>(claims: impl Iterator<Item = &'a Claim>) -> Verdict {
+    claims.map(|claim| claim.verdict).max().unwrap_or(Verdict::Abstain)
+}
+
+const fn is_speed(kind: ClaimKind) -> bool {
+    matches!(
+        kind,
+        ClaimKind::Latency
+            | ClaimKind::Allocations
+            | ClaimKind::AllocationsChange
+            | ClaimKind::LatencyChange
+    )
+}
+
+const fn is_memory(kind: ClaimKind) -> bool {
+    matches!(kind, ClaimKind::Heap | ClaimKind::HeapChange | ClaimKind::ProcessMemory)
+}
+
+const fn is_cost(kind: ClaimKind) -> bool {
+    is_speed(kind) || is_memory(kind)
+}
+
+fn summary(
+    contract: &Contract,
+    results: &[TestResult],
+    baseline: Option<&BaselineRecord>,
+    complete: bool,
+) -> Summary {
+    let count = |test: &dyn Fn(&TestResult) -> bool| {
+        results.iter().filter(|result| test(result)).count() as u64
+    };
+    let failed = |of: fn(ClaimKind) -> bool| {
+        count(&|result| {
+            result.claims.iter().any(|claim| of(claim.kind) && claim.verdict == Verdict::Fail)
+        })
+    };
+    let total_tests = results.len() as u64;
+    let deterministic = count(&|result| result.deterministic);
+    let score = Ppm::new((deterministic * 1_000_000).checked_div(total_tests).unwrap_or(0));
+    let deterministic_status = match total_tests {
+        0 => Verdict::Abstain,
+        _ if score >= contract.deterministic_min => Verdict::Pass,
+        _ => Verdict::Fail,
+    };
+    let mut overall = results.iter().map(|it| it.status).max().unwrap_or(Verdict::Abstain);
+    if contract.requires(ClaimKind::Deterministic) {
+        overall = overall.max(deterministic_status);
+    }
+    // A check that is gone can hide what it would have shown; and half a run proves half.
+    if !complete || baseline.is_some_and(|it| !it.checks_gone.is_empty()) {
+        overall = overall.max(Verdict::Abstain);
+    }
+    Summary {
+        total_tests,
+        passed_tests: count(&|result| result.status == Verdict::Pass),
+        failed_tests: count(&|result| result.status == Verdict::Fail),
+        abstained_tests: count(&|result| result.status == Verdict::Abstain),
+        performance_regressions: failed(is_speed),
+        memory_regressions: failed(is_memory),
+        max_latency_ms: results.iter().filter_map(|it| it.latency_ms).reduce(f64::max),
+        max_memory_mb: results.iter().filter_map(|it| it.memory_mb).reduce(f64::max),
+        max_objects: results.iter().filter_map(|it| it.objects).max(),
+        deterministic_score: percent(score),
+        deterministic_status,
+        overall_status: overall,
+    }
+}
+
+fn thresholds(contract: &Contract) -> Thresholds {
+    Thresholds {
+        max_latency_threshold_ms: rounded(contract.budgets.latency_ns_max.to_ms()),
+        max_memory_threshold_mb: rounded(contract.budgets.heap_bytes_max.to_mb()),
+        max_objects_threshold: contract.budgets.allocations_max.get(),
+        regression_tolerance_percent: percent(contract.tolerance.regression_ppm),
+        deterministic_threshold_percent: percent(contract.deterministic_min),
+    }
+}
+
+/// Six decimals, half away from zero: a nanosecond in milliseconds, about a byte in MB.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn percent(ratio: Ppm) -> f64 {
+    rounded(ratio.get() as f64 / 10_000.0)
+}

@@ -1,0 +1,96 @@
+//! The two hashes: SHA-256 over the RFC 8785 form of typed structs.
+//!
+//! What is hashed is always a typed struct, never a `serde_json::Value`, whose key order another
+//! crate's features could change. A hash proves integrity, not authorship: whoever can edit a
+//! passport can hash it again.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::{Passport, SCHEMA_VERSION, TestResult};
+use crate::{
+    claim::{Reason, Verdict},
+    contract::{ClaimKind, ContractDocument},
+    evidence::{CountSource, Range, Response},
+};
+
+/// A document that has no canonical form.
+#[derive(Debug, Error)]
+#[error("cannot write the document as JSON: {0}")]
+pub struct HashError(#[from] serde_json::Error);
+
+/// SHA-256 of the canonical form, in hexadecimal.
+fn digest(document: &impl Serialize) -> Result<String, HashError> {
+    let canonical = serde_json_canonicalizer::to_vec(document)?;
+    Ok(crate::text::hex(&Sha256::digest(canonical)))
+}
+
+/// The digest that identifies a contract: key order, comments and blanks do not count.
+///
+/// # Errors
+///
+/// [`HashError`] when a number of the document is not finite, which no parsed contract has.
+pub fn contract_digest(document: &ContractDocument) -> Result<String, HashError> {
+    digest(document)
+}
+
+/// What must be equal on every run of the same code with the same toolchain.
+///
+/// Left out, because it may differ: identity and time, machine, latencies and process memory with
+/// their verdicts, and everything that depends on which baseline was compared with.
+#[derive(Serialize)]
+struct Identity<'a> {
+    schema_version: u32,
+    contract_digest: Option<&'a str>,
+    checks: Vec<CheckIdentity<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckIdentity<'a> {
+    test_name: &'a str,
+    deterministic: bool,
+    response: Option<&'a Response>,
+    source: Option<CountSource>,
+    allocations: Option<Range>,
+    allocated_bytes: Option<Range>,
+    heap_peak_bytes: Option<Range>,
+    verdicts: Vec<(ClaimKind, Verdict, Reason)>,
+}
+
+impl<'a> CheckIdentity<'a> {
+    fn of(result: &'a TestResult) -> Self {
+        let behaviour = result.evidence.behaviour.as_ref();
+        let counts = result.evidence.counts.as_ref();
+        Self {
+            test_name: &result.test_name,
+            deterministic: result.deterministic,
+            // The first of several different responses is a matter of chance.
+            response: behaviour.filter(|it| it.is_deterministic()).map(|it| &it.response),
+            source: counts.map(|it| it.source),
+            allocations: counts.map(|it| it.allocations),
+            allocated_bytes: counts.and_then(|it| it.allocated_bytes),
+            heap_peak_bytes: counts.and_then(|it| it.heap_peak_bytes),
+            verdicts: result
+                .claims
+                .iter()
+                .filter(|claim| claim.kind.is_exact())
+                .map(|claim| (claim.kind, claim.verdict, claim.reason))
+                .collect(),
+        }
+    }
+}
+
+impl Passport {
+    /// Computes both hashes and writes them into the document.
+    pub(super) fn seal(&mut self) -> Result<(), HashError> {
+        self.passport_hash = digest(&Identity {
+            schema_version: SCHEMA_VERSION,
+            contract_digest: self.contract.as_ref().map(|it| it.digest.as_str()),
+            checks: self.test_results.iter().map(CheckIdentity::of).collect(),
+        })?;
+        self.evidence_hash = String::new();
+        self.evidence_hash = digest(self)?;
+        Ok(())
+    }
+}

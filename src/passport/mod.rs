@@ -1,0 +1,311 @@
+//! The passport: one document with its claims, their evidence and two hashes.
+//!
+//! [`Passport`] is the document. It is always made by [`Passport::assemble`] from [`Parts`], the
+//! facts that cannot be derived; everything else in it (verdicts, summaries, hashes) is a function
+//! of them. [`verify`] takes a document apart, assembles it again and compares, so that a passport
+//! which says anything its evidence does not is found. Nothing here reads a file or a clock.
+
+mod assemble;
+mod diff;
+mod hash;
+mod legacy;
+mod verify;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    claim::{BaselineFigures, Claim, Verdict},
+    contract::{Budgets, ContractDocument, Tolerance},
+    environment::{Build, Source, SystemInfo},
+    evidence::Evidence,
+    statistics::Histogram,
+    units::{Count, Nanos},
+};
+
+pub use assemble::{Measured, Parts};
+pub use diff::{Difference, diff};
+pub use hash::{HashError, contract_digest};
+pub use legacy::{ImportError, import};
+pub use verify::{VerifyError, verify};
+
+/// The passport format that this version writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The guarantee, in the words of the documents this project implements.
+pub const GUARANTEE: &str = "Even in sandbox mode, we never regress by more than 5%";
+
+/// A performance passport.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Passport {
+    /// The passport format.
+    pub schema_version: u32,
+    /// The program that wrote it, with its version.
+    pub cartographer: String,
+    /// Unique to this passport; sorts by time (UUID version 7).
+    pub run_id: String,
+    /// Unique to the process that measured.
+    pub session_id: String,
+    /// When measuring started, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// Whether measuring came to its end; a passport that did not never gates as pass.
+    pub complete: bool,
+    /// The guarantee that the gate keeps.
+    pub performance_guarantee: String,
+    /// Names of the endpoints and scenarios, in the order they were measured, each once.
+    pub endpoints_profiled: Vec<String>,
+    /// The contract; `null` in a passport imported from another system.
+    pub contract: Option<ContractRecord>,
+    /// How and on what it was measured.
+    pub provenance: Provenance,
+    /// One result for each check, in the order of the contract.
+    pub test_results: Vec<TestResult>,
+    /// The results in numbers.
+    pub summary: Summary,
+    /// The budgets of checks that have none of their own.
+    pub thresholds: Thresholds,
+    /// The machine.
+    pub system_info: SystemInfo,
+    /// What was compared with; `null` when nothing was.
+    pub baseline: Option<BaselineRecord>,
+    /// Free text that was asked to be carried along.
+    pub annotations: BTreeMap<String, String>,
+    /// SHA-256 of what must be equal on every run of the same code: contract, behaviour, exact
+    /// counts and the verdicts on them.
+    pub passport_hash: String,
+    /// SHA-256 of the whole document but for this field.
+    pub evidence_hash: String,
+}
+
+/// The contract that was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ContractRecord {
+    /// SHA-256 of `document` in its canonical form.
+    pub digest: String,
+    /// The contract as written; headers are templates, never their values.
+    pub document: ContractDocument,
+}
+
+/// How and on what a passport was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Which probe measured.
+    pub probe: ProbeKind,
+    /// What it measured: the name of a service, or a base URL.
+    pub target: String,
+    /// The build of the measuring program, and so of a service measured in process.
+    pub build: Build,
+    /// The source tree around the contract.
+    pub source: Source,
+}
+
+/// The kinds of probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeKind {
+    /// A service called directly.
+    InProcess,
+    /// A service asked over HTTP.
+    Http,
+    /// Nothing was measured: the document was imported.
+    Imported,
+}
+
+/// The result of one check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TestResult {
+    /// The endpoint or scenario.
+    pub endpoint: String,
+    /// `endpoint/variant`, unique in the passport.
+    pub test_name: String,
+    /// Latency in milliseconds, at the quantile of the budget.
+    pub latency_ms: Option<f64>,
+    /// Peak heap of one request of the service, in MB (2^20 bytes).
+    pub memory_mb: Option<f64>,
+    /// Allocations of the service for one sample.
+    pub objects: Option<u64>,
+    /// The worst verdict of the required claims.
+    pub status: Verdict,
+    /// Whether a claim on a cost, or on a change of it, failed.
+    pub regression: bool,
+    /// Whether all responses were equal.
+    pub deterministic: bool,
+    /// When the check was measured, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// The state of the service.
+    pub fixture: String,
+    /// Requests in one sample.
+    pub requests_per_sample: Count,
+    /// What one sample may cost.
+    pub budgets: Option<Budgets>,
+    /// How much worse than the baseline it may be.
+    pub tolerance: Option<Tolerance>,
+    /// Every claim, in a fixed order.
+    pub claims: Vec<Claim>,
+    /// Latency in numbers; `null` without a sample.
+    pub latency: Option<LatencySummary>,
+    /// What was observed.
+    pub evidence: Evidence,
+    /// What the baseline says; `null` when there was none or it lacks the check.
+    pub baseline: Option<BaselineFigures>,
+}
+
+/// Latency in numbers: nanoseconds, quantiles at most 0.79 % too high.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LatencySummary {
+    /// Number of samples.
+    pub samples: Count,
+    /// The smallest.
+    pub min_ns: Nanos,
+    /// The arithmetic mean.
+    pub mean_ns: Nanos,
+    /// The median; `null` below 20 samples.
+    pub p50_ns: Option<Nanos>,
+    /// `null` below 200 samples.
+    pub p95_ns: Option<Nanos>,
+    /// `null` below 1000 samples.
+    pub p99_ns: Option<Nanos>,
+    /// The largest.
+    pub max_ns: Nanos,
+}
+
+impl LatencySummary {
+    /// The summary of a histogram; `None` when it is empty.
+    pub fn of(histogram: &Histogram) -> Option<Self> {
+        let summary = crate::statistics::Summary::of(histogram)?;
+        Some(Self {
+            samples: summary.samples,
+            min_ns: summary.min,
+            mean_ns: summary.mean,
+            p50_ns: summary.p50,
+            p95_ns: summary.p95,
+            p99_ns: summary.p99,
+            max_ns: summary.max,
+        })
+    }
+}
+
+/// The results in numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Checks measured.
+    pub total_tests: u64,
+    /// Checks whose required claims all passed.
+    pub passed_tests: u64,
+    /// Checks of which a required claim failed.
+    pub failed_tests: u64,
+    /// Checks of which none failed and a required claim abstained.
+    pub abstained_tests: u64,
+    /// Checks of which a claim on latency or allocations failed.
+    pub performance_regressions: u64,
+    /// Checks of which a claim on heap or process memory failed.
+    pub memory_regressions: u64,
+    /// The largest `latency_ms`.
+    pub max_latency_ms: Option<f64>,
+    /// The largest `memory_mb`.
+    pub max_memory_mb: Option<f64>,
+    /// The largest `objects`.
+    pub max_objects: Option<u64>,
+    /// Percentage of deterministic checks.
+    pub deterministic_score: f64,
+    /// Whether the score reaches the contract's least percentage.
+    pub deterministic_status: Verdict,
+    /// The worst of all required verdicts; never PASS for an incomplete passport.
+    pub overall_status: Verdict,
+}
+
+/// The budgets of checks that have none of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// Latency of one request, strictly less.
+    pub max_latency_threshold_ms: f64,
+    /// Peak heap of one request in MB (2^20 bytes), strictly less.
+    pub max_memory_threshold_mb: f64,
+    /// Allocations of one request, strictly less.
+    pub max_objects_threshold: u64,
+    /// How much worse than the baseline, in percent.
+    pub regression_tolerance_percent: f64,
+    /// The least percentage of deterministic checks.
+    pub deterministic_threshold_percent: f64,
+}
+
+/// What a passport was compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BaselineRecord {
+    /// The baseline's hash of what must be equal.
+    pub passport_hash: String,
+    /// The baseline's hash of its whole document.
+    pub evidence_hash: String,
+    /// When the baseline was measured.
+    pub timestamp: String,
+    /// Whether it was built as this run was.
+    pub same_build: bool,
+    /// Whether it was made for the same contract.
+    pub same_contract: bool,
+    /// Checks that the baseline has and the contract no longer does.
+    pub checks_gone: Vec<String>,
+}
+
+/// What a gate decides from a passport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Every required claim passed.
+    Pass,
+    /// A required claim failed.
+    Fail,
+    /// Nothing failed, but something could not be measured.
+    NotMeasured,
+    /// Nothing failed, but a required claim abstained.
+    Abstain,
+}
+
+impl Passport {
+    /// What a gate decides: a failure outweighs what could not be measured, and that outweighs an
+    /// abstention.
+    pub fn gate(&self) -> Gate {
+        let unmeasured = |result: &TestResult| result.evidence.failed_samples > Count::ZERO;
+        if self.summary.overall_status == Verdict::Fail {
+            Gate::Fail
+        } else if !self.complete || self.test_results.iter().any(unmeasured) {
+            Gate::NotMeasured
+        } else if self.summary.overall_status == Verdict::Abstain {
+            Gate::Abstain
+        } else {
+            Gate::Pass
+        }
+    }
+
+    /// The result of a check, by [`TestResult::test_name`].
+    pub fn result(&self, test_name: &str) -> Option<&TestResult> {
+        self.test_results.iter().find(|result| result.test_name == test_name)
+    }
+
+    /// The document as it is stored: indented JSON with a newline at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError`] when a figure cannot be written as JSON, which no assembled passport has.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, HashError> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}

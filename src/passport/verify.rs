@@ -1,0 +1,214 @@
+//! Verifying a passport offline: nothing in it may say what its evidence does not.
+
+use thiserror::Error;
+
+use super::{HashError, Measured, Parts, Passport, ProbeKind, SCHEMA_VERSION};
+use crate::{
+    claim::Verdict,
+    contract::{Contract, ContractError},
+    statistics::HistogramError,
+};
+
+/// The largest integer that RFC 8785 hashes without loss: 2^53.
+const INTEGER_MAX: u64 = 1 << 53;
+
+/// A document that is not a passport, or one whose parts contradict each other.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// Not JSON, or cut short, or not a passport of a known format.
+    #[error("not a passport: {0}")]
+    Foreign(String),
+    /// The contract inside cannot be used.
+    #[error("its contract: {0}")]
+    Contract(#[from] ContractError),
+    /// A figure cannot be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// A histogram contradicts itself.
+    #[error("result `{test_name}`: {source}")]
+    Histogram {
+        /// The result.
+        test_name: String,
+        /// What contradicts what.
+        source: HistogramError,
+    },
+    /// A number is too large to be hashed without loss.
+    #[error("line {line}: an integer above 2^53, which no hash covers exactly")]
+    Integer {
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// What the document says is not what follows from its evidence.
+    #[error("edited: `{field}` is not what follows from the evidence")]
+    Edited {
+        /// The first field, in the order of the document, that differs.
+        field: String,
+    },
+    /// The bytes are not those that this program writes for the document.
+    #[error("edited: line {line} is not as a passport is written")]
+    Bytes {
+        /// The first line that differs, counted from 1.
+        line: usize,
+    },
+}
+
+impl VerifyError {
+    /// Whether the document is a passport that was tampered with, rather than something else.
+    pub const fn is_edited(&self) -> bool {
+        matches!(
+            self,
+            Self::Edited { .. }
+                | Self::Bytes { .. }
+                | Self::Histogram { .. }
+                | Self::Integer { .. }
+        )
+    }
+}
+
+/// Reads a passport and checks it: the bytes are as written, the histograms are consistent, and
+/// summaries, verdicts and both hashes are what follows from the evidence.
+///
+/// This proves that nobody changed the document since it was hashed, or that whoever did changed
+/// it into another consistent one; it does not prove who measured.
+///
+/// # Errors
+///
+/// [`VerifyError`] naming the first thing that is wrong.
+pub fn verify(bytes: &[u8]) -> Result<Passport, VerifyError> {
+    let passport = read(bytes)?;
+    check_integers(bytes)?;
+    for result in &passport.test_results {
+        let checked = result.evidence.latency.validate();
+        checked.map_err(|source| VerifyError::Histogram {
+            test_name: result.test_name.clone(),
+            source,
+        })?;
+    }
+    let again = derive_again(&passport)?;
+    if let Some(field) = first_difference(&passport, &again) {
+        return Err(VerifyError::Edited { field });
+    }
+    let written = passport.to_bytes()?;
+    if written != bytes {
+        let same = written.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+        let line = written[..same].split(|byte| *byte == b'\n').count();
+        return Err(VerifyError::Bytes { line });
+    }
+    Ok(passport)
+}
+
+/// The fields that tell one format from another.
+#[derive(serde::Deserialize)]
+struct Version {
+    schema_version: Option<u64>,
+    test_results: Option<serde::de::IgnoredAny>,
+}
+
+/// Parses without verifying, with a sentence for what is no passport at all.
+fn read(bytes: &[u8]) -> Result<Passport, VerifyError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let foreign = |text: String| VerifyError::Foreign(text);
+        if error.is_eof() {
+            return foreign(format!("it ends early, at line {}", error.line()));
+        }
+        if error.is_syntax() {
+            return foreign(format!("it is not JSON, at line {}", error.line()));
+        }
+        match serde_json::from_slice::<Version>(bytes) {
+            Ok(Version { schema_version: Some(version), .. })
+                if version != u64::from(SCHEMA_VERSION) =>
+            {
+                foreign(format!(
+                    "its schema_version is {version}, this version reads {SCHEMA_VERSION}"
+                ))
+            }
+            Ok(Version { schema_version: None, test_results: Some(_) }) => {
+                foreign("it comes from another system: read it with `passport import`".to_owned())
+            }
+            _ => foreign(crate::text::printable(error.to_string().as_bytes(), 200)),
+        }
+    })
+}
+
+fn derive_again(passport: &Passport) -> Result<Passport, VerifyError> {
+    let Some(record) = &passport.contract else {
+        return imported_again(passport);
+    };
+    let contract = Contract::from_document(record.document.clone())?;
+    let measured = passport.test_results.iter().map(|result| Measured {
+        check: result.test_name.clone(),
+        timestamp: result.timestamp.clone(),
+        evidence: result.evidence.clone(),
+        baseline: result.baseline.clone(),
+    });
+    let parts = Parts {
+        cartographer: passport.cartographer.clone(),
+        run_id: passport.run_id.clone(),
+        session_id: passport.session_id.clone(),
+        timestamp: passport.timestamp.clone(),
+        complete: passport.complete,
+        provenance: passport.provenance.clone(),
+        system_info: passport.system_info.clone(),
+        baseline: passport.baseline.clone(),
+        annotations: passport.annotations.clone(),
+        measured: measured.collect(),
+    };
+    Ok(Passport::assemble(&contract, parts)?)
+}
+
+/// An imported passport has no evidence to derive anything from, so it may claim nothing.
+fn imported_again(passport: &Passport) -> Result<Passport, VerifyError> {
+    let claims_nothing = passport.provenance.probe == ProbeKind::Imported
+        && !passport.complete
+        && passport.summary.overall_status == Verdict::Abstain
+        && passport.test_results.iter().all(|result| {
+            result.status == Verdict::Abstain
+                && result.claims.iter().all(|claim| claim.verdict == Verdict::Abstain)
+        });
+    if !claims_nothing {
+        return Err(VerifyError::Edited { field: "contract".to_owned() });
+    }
+    let mut again = passport.clone();
+    again.seal()?;
+    Ok(again)
+}
+
+/// The first field, as a path, in which two passports differ.
+fn first_difference(a: &Passport, b: &Passport) -> Option<String> {
+    if a == b {
+        return None;
+    }
+    let value = |passport: &Passport| serde_json::to_value(passport).unwrap_or_default();
+    // Hashes follow from everything else, so another field says more.
+    let hashes = ["passport_hash", "evidence_hash"];
+    let (mut a, mut b) = (value(a), value(b));
+    let found = super::diff::first_path(&a, &b, &hashes);
+    found.or_else(|| {
+        let differs = |name: &&&str| a[**name].take() != b[**name].take();
+        hashes.iter().find(differs).map(|name| (*name).to_owned())
+    })
+}
+
+/// Finds integers that the canonical form would round, so that two of them would hash alike.
+fn check_integers(bytes: &[u8]) -> Result<(), VerifyError> {
+    let (mut in_string, mut escaped, mut digits, mut line) = (false, false, 0_u64, 1_usize);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'0'..=b'9' if !in_string => {
+                digits = digits.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+                if digits > INTEGER_MAX {
+                    return Err(VerifyError::Integer { line });
+                }
+                continue;
+            }
+            b'\n' => line += 1,
+            _ => {}
+        }
+        digits = 0;
+    }
+    Ok(())
+}

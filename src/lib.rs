@@ -3,11 +3,12 @@
 pub mod units;
 pub mod text;
 pub mod clock;
+pub mod process_memory;
+pub mod allocation;
 pub mod contract;
 pub mod statistics;
 pub mod evidence;
 pub mod claim;
-pub mod process_memory;
 pub mod probe;
 pub mod environment;
 pub mod passport;

@@ -1,0 +1,94 @@
+//! [`ProcessWatch`]: what the whole process allocates between two moments.
+//!
+//! Process-wide totals attribute nothing. Their use is the check of attribution: with one request
+//! in flight, what the process allocated and the request did not is the unattributed part (a raw
+//! `tokio::spawn`, a connection's buffers, a logging thread).
+
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+use super::{
+    AllocationCost,
+    allocator::set_watching,
+    thread::{Tally, signed},
+};
+
+static BUSY: AtomicBool = AtomicBool::new(false);
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static FREES: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+static LIVE: AtomicI64 = AtomicI64::new(0);
+static PEAK: AtomicI64 = AtomicI64::new(0);
+
+/// Another [`ProcessWatch`] is running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a watch over the allocations of this process is already running; stop it first")]
+pub struct WatchBusy;
+
+/// Counts what all threads allocate, from [`ProcessWatch::start`] to [`ProcessWatch::stop`].
+///
+/// While it runs every allocation of the process updates shared atomics: never time latency with
+/// one. Counts nothing while counting is switched off or no counting allocator is installed.
+#[derive(Debug)]
+#[must_use = "dropping it stops the watch"]
+pub struct ProcessWatch(());
+
+impl ProcessWatch {
+    /// Starts the watch from zero.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchBusy`] while another watch runs.
+    pub fn start() -> Result<Self, WatchBusy> {
+        if BUSY.swap(true, Acquire) {
+            return Err(WatchBusy);
+        }
+        for total in [&ALLOCATIONS, &FREES, &BYTES] {
+            total.store(0, Relaxed);
+        }
+        for total in [&LIVE, &PEAK] {
+            total.store(0, Relaxed);
+        }
+        set_watching(true);
+        Ok(Self(()))
+    }
+
+    /// Stops the watch and returns what was counted.
+    ///
+    /// Complete for everything that happened before this call; an allocation that another thread
+    /// makes at the same moment may or may not be in it.
+    pub fn stop(self) -> AllocationCost {
+        set_watching(false);
+        Tally {
+            allocations: ALLOCATIONS.load(Relaxed),
+            frees: FREES.load(Relaxed),
+            bytes: BYTES.load(Relaxed),
+            live: LIVE.load(Relaxed),
+            peak: PEAK.load(Relaxed),
+        }
+        .to_cost()
+    }
+}
+
+impl Drop for ProcessWatch {
+    fn drop(&mut self) {
+        set_watching(false);
+        BUSY.store(false, Release);
+    }
+}
+
+/// Adds one block.
+pub(super) fn allocated(size: usize) {
+    ALLOCATIONS.fetch_add(1, Relaxed);
+    BYTES.fetch_add(size as u64, Relaxed);
+    let live = LIVE.fetch_add(signed(size), Relaxed).wrapping_add(signed(size));
+    PEAK.fetch_max(live, Relaxed);
+}
+
+/// Adds one free.
+pub(super) fn freed(size: usize) {
+    FREES.fetch_add(1, Relaxed);
+    LIVE.fetch_sub(signed(size), Relaxed);
+}

@@ -11,7 +11,7 @@
 //! a block that another request frees counts as that request's free.
 //!
 //! A reallocation counts as one allocation of the new size and one free, whether or not the block
-//! moved: as dhat does.
+//! moved: as dhat does, which is the oracle of these counts (`OracleAllocator`).
 //!
 //! Not seen: memory that bypasses the global allocator (`mmap`, C libraries, the stack), what the
 //! allocator rounds sizes up to, and resident memory.
@@ -21,11 +21,15 @@
 mod account;
 mod allocator;
 mod meter;
+#[cfg(feature = "oracle")]
+mod oracle;
 mod process;
 mod thread;
 
 pub use allocator::{CountingAllocator, is_counting, is_installed, set_counting};
 pub use meter::{Meter, current_request, measure};
+#[cfg(feature = "oracle")]
+pub use oracle::{OracleAllocator, OracleCost, OracleError, count_with_dhat};
 pub use process::{ProcessWatch, WatchBusy};
 
 use crate::units::{Bytes, Count};

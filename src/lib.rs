@@ -12,3 +12,4 @@ pub mod claim;
 pub mod probe;
 pub mod environment;
 pub mod passport;
+pub mod pipeline;

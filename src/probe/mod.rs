@@ -2,21 +2,25 @@
 //!
 //! A [`Probe`] is synchronous and sends one request at a time; what drives it (an executor, a
 //! connection pool) is its own. It judges nothing: whether a response was the right one is decided
-//! by [`crate::pipeline`]. [`InProcessProbe`] drives a `tower::Service` and perturbs the latency by
-//! nothing but two clock reads; [`HttpProbe`] measures any base URL and adds the cost of its
-//! client and of the loopback or network to each latency.
+//! by [`crate::pipeline`]. In process a probe drives a `tower::Service` and perturbs the latency by
+//! nothing but two clock reads; over HTTP it measures any base URL, and each latency holds the cost
+//! of the client and of the loopback or network as well.
 
+#[cfg(feature = "instrument")]
+mod in_process;
 mod response;
 
 use thiserror::Error;
 
 use crate::{
     contract::{RequestSpec, SecretValue},
-    evidence::CountSource,
+    evidence::{CountSource, OracleCounts},
     process_memory::ProcessMemory,
     units::{Bytes, Count, Nanos},
 };
 
+#[cfg(feature = "instrument")]
+pub use in_process::InProcessTarget;
 pub use response::Normalised;
 
 /// A request with its secrets filled in.
@@ -79,7 +83,7 @@ pub struct Exchange {
     /// What the service spent; `None` where nobody counted.
     pub cost: Option<Cost>,
     /// What dhat saw, in an oracle pass of a probe that has it.
-    pub oracle: Option<OracleCost>,
+    pub oracle: Option<OracleCounts>,
 }
 
 /// What the service spent on one request.
@@ -95,15 +99,6 @@ pub struct Cost {
     pub heap_peak: Option<Bytes>,
     /// Allocations of the whole process meanwhile.
     pub process_allocations: Option<Count>,
-}
-
-/// What dhat saw of the whole process during one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OracleCost {
-    /// Blocks allocated.
-    pub allocations: Count,
-    /// Their bytes.
-    pub allocated_bytes: Bytes,
 }
 
 /// A request that could not be measured.

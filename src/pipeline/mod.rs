@@ -1,0 +1,363 @@
+//! The pipeline: from a contract and a target to measured evidence.
+//!
+//! [`measure`] goes through the checks of a contract, fixture by fixture, and returns what was
+//! observed of each; [`passport`] makes the document of it. The pipeline decides nothing but when
+//! to stop sampling, prints nothing, and writes no file.
+
+mod sampler;
+
+use std::fmt;
+
+use crate::{
+    claim::{BaselineFigures, LATENCY_LOOKS_MAX, latency_is_undecided},
+    clock::Clock,
+    contract::{Check, Contract, Sampling},
+    environment::{Build, Source, SystemInfo},
+    evidence::{Evidence, ProcessEvidence},
+    passport::{BaselineRecord, HashError, Measured, Parts, Passport, Provenance, contract_digest},
+    probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
+    text::printable,
+    units::{Count, Nanos},
+};
+use sampler::Sampler;
+
+/// Samples in a row whose counts must be equal before a service counts as warm.
+const STABLE_RUN: u32 = 8;
+
+/// Warm-up samples where nobody counts.
+const WARMUP_UNCOUNTED: u32 = 20;
+
+/// Tries of the oracle: allocations of other threads can only disturb it, not agree by chance.
+const ORACLE_TRIES: u32 = 3;
+
+/// What a run needs beside its contract.
+pub struct Session<'a> {
+    /// What is measured.
+    pub target: &'a mut dyn Target,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Environment variables that headers may name.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether the run was interrupted.
+    pub stop: &'a dyn Fn() -> bool,
+    /// Is told what happens.
+    pub progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// The service is being brought into the state of a fixture.
+    Fixture(&'a str),
+    /// A check is being measured.
+    Check(&'a Check),
+    /// A check was measured.
+    Measured(&'a Check, &'a Evidence),
+}
+
+/// What a run measured.
+#[derive(Debug)]
+pub struct Run {
+    /// When it started, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// One entry for each check that was begun, in the order of the contract.
+    pub measured: Vec<Measured>,
+    /// Whether every check was measured to its end.
+    pub complete: bool,
+}
+
+/// A header names a variable that is not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("check `{check}` needs the environment variable {variable}: set it")]
+pub struct MissingVariable {
+    /// The check.
+    pub check: String,
+    /// The variable.
+    pub variable: String,
+}
+
+/// Measures the checks of the contract that `select` picks.
+///
+/// # Errors
+///
+/// [`MissingVariable`], before anything is sent. What goes wrong while measuring is evidence.
+pub fn measure(
+    contract: &Contract,
+    session: &mut Session<'_>,
+    select: &dyn Fn(&Check) -> bool,
+) -> Result<Run, MissingVariable> {
+    let timestamp = timestamp(session.clock);
+    let checks: Vec<&Check> = contract.checks.iter().filter(|check| select(check)).collect();
+    let prepared = checks
+        .iter()
+        .map(|check| prepare(check, session.environment))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut measured: Vec<(usize, Measured)> = Vec::new();
+    let mut complete = true;
+    for fixture in contract.fixtures() {
+        let mine: Vec<usize> =
+            (0..checks.len()).filter(|index| checks[*index].fixture == fixture).collect();
+        if mine.is_empty() || (session.stop)() {
+            complete &= mine.is_empty();
+            continue;
+        }
+        (session.progress)(Progress::Fixture(fixture));
+        let mut probe = session.target.probe(fixture);
+        for index in mine {
+            if (session.stop)() {
+                complete = false;
+                break;
+            }
+            let check = checks[index];
+            (session.progress)(Progress::Check(check));
+            let timestamp = self::timestamp(session.clock);
+            let evidence = match &mut probe {
+                Err(error) => failed(error),
+                Ok(probe) => Observation {
+                    check,
+                    requests: &prepared[index],
+                    sampling: contract.sampling,
+                    probe: probe.as_mut(),
+                    clock: session.clock,
+                    stop: session.stop,
+                    sampler: Sampler::new(check),
+                }
+                .observe(),
+            };
+            (session.progress)(Progress::Measured(check, &evidence));
+            let check = check.id();
+            measured.push((index, Measured { check, timestamp, evidence, baseline: None }));
+        }
+    }
+    complete &= !(session.stop)();
+    measured.sort_by_key(|(index, _)| *index);
+    let measured = measured.into_iter().map(|(_, measured)| measured).collect();
+    Ok(Run { timestamp, measured, complete })
+}
+
+/// Where a run took place.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    /// How and on what it was measured.
+    pub provenance: Provenance,
+    /// The machine.
+    pub system_info: SystemInfo,
+    /// Unique to this process.
+    pub session_id: String,
+}
+
+impl Circumstances {
+    /// The circumstances of this process.
+    pub fn current(
+        probe: crate::passport::ProbeKind,
+        target: impl Into<String>,
+        directory: &std::path::Path,
+    ) -> Self {
+        let build = Build::current();
+        let source = Source::read(directory);
+        Self {
+            provenance: Provenance { probe, target: target.into(), build, source },
+            system_info: SystemInfo::read(),
+            session_id: uuid::Uuid::now_v7().to_string(),
+        }
+    }
+}
+
+/// Makes the passport of a run, compared with `baseline` where there is one.
+///
+/// # Errors
+///
+/// [`HashError`] when a figure cannot be written as JSON, which no parsed contract has.
+pub fn passport(
+    contract: &Contract,
+    run: Run,
+    circumstances: Circumstances,
+    baseline: Option<&Passport>,
+) -> Result<Passport, HashError> {
+    let mut measured = run.measured;
+    let mut record = None;
+    if let Some(baseline) = baseline {
+        let same_build = baseline.provenance.build == circumstances.provenance.build;
+        for entry in &mut measured {
+            let check = contract.check(&entry.check);
+            entry.baseline = check
+                .zip(baseline.result(&entry.check))
+                .map(|(check, result)| BaselineFigures::of(check, &result.evidence, same_build));
+        }
+        let digest = contract_digest(&contract.document)?;
+        let gone = baseline.test_results.iter().map(|result| &result.test_name);
+        record = Some(BaselineRecord {
+            passport_hash: baseline.passport_hash.clone(),
+            evidence_hash: baseline.evidence_hash.clone(),
+            timestamp: baseline.timestamp.clone(),
+            same_build,
+            same_contract: baseline.contract.as_ref().is_some_and(|it| it.digest == digest),
+            checks_gone: gone.filter(|name| contract.check(name).is_none()).cloned().collect(),
+        });
+    }
+    Passport::assemble(
+        contract,
+        Parts {
+            cartographer: concat!("perf-passport ", env!("CARGO_PKG_VERSION")).to_owned(),
+            run_id: uuid::Uuid::now_v7().to_string(),
+            session_id: circumstances.session_id,
+            timestamp: run.timestamp,
+            complete: run.complete,
+            provenance: circumstances.provenance,
+            system_info: circumstances.system_info,
+            baseline: record,
+            annotations: contract.document.annotations.clone(),
+            measured,
+        },
+    )
+}
+
+fn timestamp(clock: &dyn Clock) -> String {
+    humantime::format_rfc3339_millis(clock.now()).to_string()
+}
+
+fn prepare(
+    check: &Check,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<PreparedRequest>, MissingVariable> {
+    let one = |spec| PreparedRequest::new(spec, environment);
+    check
+        .requests
+        .iter()
+        .map(one)
+        .collect::<Result<_, _>>()
+        .map_err(|variable| MissingVariable { check: check.id(), variable })
+}
+
+fn failed(error: &ProbeError) -> Evidence {
+    Evidence {
+        failed_samples: Count::new(1),
+        first_failure: Some(printable(error.to_string().as_bytes(), 300)),
+        ..Evidence::default()
+    }
+}
+
+/// One check while it is measured.
+struct Observation<'a> {
+    check: &'a Check,
+    requests: &'a [PreparedRequest],
+    sampling: Sampling,
+    probe: &'a mut dyn Probe,
+    clock: &'a dyn Clock,
+    stop: &'a dyn Fn() -> bool,
+    sampler: Sampler<'a>,
+}
+
+impl Observation<'_> {
+    /// Warms up, counts, asks the oracle, warms up again, times.
+    fn observe(mut self) -> Evidence {
+        let before = self.probe.process_memory();
+        self.warm_up();
+        if self.probe.counts_apart() {
+            self.count();
+            self.ask_oracle();
+            self.warm_up_again();
+        }
+        self.time();
+        let process =
+            before.zip(self.probe.process_memory()).map(|(before, after)| ProcessEvidence {
+                rss_before_bytes: before.rss,
+                rss_after_bytes: after.rss,
+                rss_peak_bytes: after.rss_peak,
+            });
+        Evidence { process, ..self.sampler.evidence() }
+    }
+
+    /// Sends samples until the counts of several in a row are equal.
+    fn warm_up(&mut self) {
+        let pass = if self.probe.counts_apart() { Pass::Counted } else { Pass::Timed };
+        let started = self.clock.elapsed();
+        let (mut last, mut run) = (None, 0);
+        for sent in 1..=self.sampling.warmup_max {
+            self.sample(pass);
+            let counted = self.sampler.last_allocations();
+            run = if counted == last { run + 1 } else { 0 };
+            last = counted;
+            let enough = if last.is_some() { run >= STABLE_RUN } else { sent >= WARMUP_UNCOUNTED };
+            if enough || self.sampler.gives_up() || self.is_over(started) {
+                break;
+            }
+        }
+        self.sampler.end_warmup();
+    }
+
+    fn count(&mut self) {
+        let started = self.clock.elapsed();
+        for _ in 0..self.sampling.counted {
+            if self.sampler.gives_up() || self.is_over(started) {
+                break;
+            }
+            self.sample(Pass::Counted);
+        }
+    }
+
+    fn ask_oracle(&mut self) {
+        for _ in 0..ORACLE_TRIES {
+            if self.sampler.gives_up() || (self.stop)() {
+                break;
+            }
+            self.sample(Pass::Oracle);
+            if self.sampler.oracle_agrees() {
+                break;
+            }
+        }
+    }
+
+    /// Fetches again what the oracle displaced from the caches.
+    fn warm_up_again(&mut self) {
+        for _ in 0..STABLE_RUN {
+            if !self.sampler.gives_up() && !(self.stop)() {
+                self.sample(Pass::Timed);
+            }
+        }
+        self.sampler.forget_latency();
+    }
+
+    /// Takes samples until their number is reached, and again as many while the budget is
+    /// undecided, until the time is over.
+    fn time(&mut self) {
+        let started = self.clock.elapsed();
+        let mut wanted = u64::from(self.sampling.samples);
+        for _ in 0..LATENCY_LOOKS_MAX {
+            while self.sampler.timed() < wanted {
+                if self.sampler.gives_up() || self.is_over(started) {
+                    return;
+                }
+                self.sample(Pass::Timed);
+            }
+            if !latency_is_undecided(self.check, &self.sampler.evidence()) {
+                return;
+            }
+            wanted *= 2;
+        }
+    }
+
+    fn is_over(&self, started: Nanos) -> bool {
+        (self.stop)() || self.clock.elapsed().saturating_sub(started) >= self.sampling.time_max
+    }
+
+    /// Sends one sample: all requests, as many rounds as the check says.
+    fn sample(&mut self, pass: Pass) {
+        self.sampler.begin(pass);
+        for _ in 0..self.check.rounds {
+            for (index, request) in self.requests.iter().enumerate() {
+                match self.probe.send(request, pass) {
+                    Ok(exchange) => self.sampler.add(index, &exchange),
+                    Err(error) => return self.sampler.fail(&error),
+                }
+            }
+        }
+        self.sampler.end();
+    }
+}

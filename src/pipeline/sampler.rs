@@ -1,0 +1,295 @@
+//! Collecting the exchanges of one check into its evidence.
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    contract::Check,
+    evidence::{Behaviour, Counts, Evidence, OracleCounts, Range, Response},
+    probe::{Cost, Exchange, Normalised, Pass, ProbeError},
+    statistics::Histogram,
+    text::{hex, printable},
+    units::{Bytes, Count, Nanos},
+};
+
+/// Failures after which a check is not sampled any further.
+const FAILURES_MAX: u64 = 3;
+
+/// Collects the samples of one check.
+pub(super) struct Sampler<'a> {
+    check: &'a Check,
+    /// The first response to each request, and the latest body with its digest.
+    first: Vec<Option<Response>>,
+    latest: Vec<Option<(Vec<u8>, Normalised)>>,
+    judged: Judged,
+    counts: Option<Counts>,
+    oracle: Option<OracleCounts>,
+    latencies: Vec<Nanos>,
+    /// Samples begun, and how many of them only warmed up.
+    begun: u64,
+    warmup: u64,
+    failures: u64,
+    timed_out: bool,
+    first_failure: Option<String>,
+    sample: Sample,
+}
+
+/// What was found wrong or equal in the responses so far.
+#[derive(Default)]
+struct Judged {
+    responses: u64,
+    equal: u64,
+    status_mismatches: u64,
+    status_unexpected: Option<u16>,
+    content_type_mismatches: u64,
+}
+
+/// The sample being taken.
+struct Sample {
+    pass: Pass,
+    as_expected: bool,
+    latency: Nanos,
+    cost: Option<Cost>,
+    counted_requests: u64,
+    requests: u64,
+}
+
+impl<'a> Sampler<'a> {
+    pub(super) fn new(check: &'a Check) -> Self {
+        let requests = check.requests.len();
+        Self {
+            check,
+            first: vec![None; requests],
+            latest: vec![None; requests],
+            judged: Judged::default(),
+            counts: None,
+            oracle: None,
+            latencies: Vec::new(),
+            begun: 0,
+            warmup: 0,
+            failures: 0,
+            timed_out: false,
+            first_failure: None,
+            sample: Sample::new(Pass::Timed),
+        }
+    }
+
+    pub(super) fn begin(&mut self, pass: Pass) {
+        self.begun += 1;
+        self.sample = Sample::new(pass);
+    }
+
+    /// Adds the response to the request of this number.
+    pub(super) fn add(&mut self, request: usize, exchange: &Exchange) {
+        let expected = self.judge(request, exchange);
+        let sample = &mut self.sample;
+        sample.as_expected &= expected;
+        sample.latency = sample.latency.saturating_add(exchange.latency);
+        sample.requests += 1;
+        if let Some(cost) = exchange.cost {
+            sample.counted_requests += 1;
+            sample.cost = Some(match sample.cost {
+                None => cost,
+                Some(sum) => add_costs(sum, cost),
+            });
+        }
+        // One request of a sample is enough to hold the count against dhat.
+        self.oracle = exchange.oracle.or(self.oracle);
+    }
+
+    /// Ends a sample of which every request was answered.
+    pub(super) fn end(&mut self) {
+        // A wrong answer is a failed measurement, not a fast one.
+        if !self.sample.as_expected {
+            return;
+        }
+        if self.sample.pass == Pass::Timed {
+            self.latencies.push(self.sample.latency);
+        }
+        let Some(cost) = self.sample_cost() else { return };
+        let range = |seen: Option<Range>, value: u64| {
+            seen.map_or_else(|| Range::of(value), |seen| seen.with(value))
+        };
+        let before = self.counts.take();
+        let seen = before.as_ref();
+        let unattributed =
+            cost.process_allocations.map(|process| process.saturating_sub(cost.allocations).get());
+        self.counts = Some(Counts {
+            source: cost.source,
+            samples: Count::new(seen.map_or(0, |it| it.samples.get()) + 1),
+            allocations: range(seen.map(|it| it.allocations), cost.allocations.get()),
+            allocated_bytes: cost
+                .allocated_bytes
+                .map(|it| range(seen.and_then(|it| it.allocated_bytes), it.get())),
+            heap_peak_bytes: cost
+                .heap_peak
+                .map(|it| range(seen.and_then(|it| it.heap_peak_bytes), it.get())),
+            unattributed_allocations: unattributed
+                .map(|it| range(seen.and_then(|it| it.unattributed_allocations), it)),
+        });
+    }
+
+    /// Ends a sample of which a request was not answered.
+    pub(super) fn fail(&mut self, error: &ProbeError) {
+        self.failures += 1;
+        let message = || printable(error.to_string().as_bytes(), 300);
+        self.first_failure.get_or_insert_with(message);
+        // A request that was given up took at least this long: leaving it out would flatter.
+        if let ProbeError::Timeout { after, .. } = error {
+            self.timed_out = true;
+            if self.sample.pass == Pass::Timed {
+                self.latencies.push(self.sample.latency.saturating_add(*after));
+            }
+        }
+    }
+
+    /// Whether so much failed that more samples would show nothing new, only cost time.
+    pub(super) fn gives_up(&self) -> bool {
+        self.timed_out || self.failures >= FAILURES_MAX
+    }
+
+    /// Drops what was counted so far, and declares all samples so far to be warm-up; the behaviour
+    /// seen in them counts.
+    pub(super) fn end_warmup(&mut self) {
+        self.counts = None;
+        self.forget_latency();
+    }
+
+    /// Drops the latencies so far.
+    pub(super) fn forget_latency(&mut self) {
+        self.warmup += self.begun;
+        self.begun = 0;
+        self.latencies.clear();
+    }
+
+    /// Allocations of the latest sample, where they were counted.
+    pub(super) fn last_allocations(&self) -> Option<Count> {
+        self.sample_cost().map(|cost| cost.allocations)
+    }
+
+    pub(super) fn oracle_agrees(&self) -> bool {
+        self.oracle.is_none_or(|it| it.allocations == it.counted_allocations)
+    }
+
+    /// Number of timed samples.
+    pub(super) fn timed(&self) -> u64 {
+        self.latencies.len() as u64
+    }
+
+    /// The evidence so far.
+    pub(super) fn evidence(&self) -> Evidence {
+        Evidence {
+            behaviour: self.response().map(|response| Behaviour {
+                response,
+                responses: Count::new(self.judged.responses),
+                responses_equal: Count::new(self.judged.equal),
+                status_mismatches: Count::new(self.judged.status_mismatches),
+                status_unexpected: self.judged.status_unexpected,
+                content_type_mismatches: Count::new(self.judged.content_type_mismatches),
+            }),
+            counts: self.counts.clone(),
+            oracle: self.oracle,
+            latency: Histogram::from_samples(&self.latencies),
+            process: None,
+            warmup_samples: Count::new(self.warmup),
+            failed_samples: Count::new(self.failures),
+            first_failure: self.first_failure.clone(),
+        }
+    }
+
+    /// The cost of the sample, when every request of it was counted.
+    fn sample_cost(&self) -> Option<Cost> {
+        self.sample.cost.filter(|_| self.sample.counted_requests == self.sample.requests)
+    }
+
+    /// Compares a response with what the contract expects and with the first one; whether it is as
+    /// expected.
+    fn judge(&mut self, request: usize, exchange: &Exchange) -> bool {
+        let spec = &self.check.requests[request];
+        let normalised = match &self.latest[request] {
+            // PERF: equal bytes have an equal digest; for 250 KB of JSON this is 100 times cheaper.
+            Some((body, normalised)) if *body == exchange.body => normalised.clone(),
+            _ => {
+                let normalised = Normalised::of(&exchange.body, &spec.ignore);
+                self.latest[request] = Some((exchange.body.clone(), normalised.clone()));
+                normalised
+            }
+        };
+        let response = Response {
+            status: exchange.status,
+            content_type: exchange.content_type.as_deref().map(media_type),
+            body_sha256: normalised.sha256,
+            body_bytes: normalised.bytes,
+        };
+        let judged = &mut self.judged;
+        judged.responses += 1;
+        let status_fits = response.status == spec.status;
+        if !status_fits {
+            judged.status_mismatches += 1;
+            judged.status_unexpected.get_or_insert(response.status);
+        }
+        let type_fits = spec.content_type.is_none() || spec.content_type == response.content_type;
+        if !type_fits {
+            judged.content_type_mismatches += 1;
+        }
+        match &self.first[request] {
+            Some(first) if *first != response => {}
+            Some(_) => judged.equal += 1,
+            None => {
+                judged.equal += 1;
+                self.first[request] = Some(response);
+            }
+        }
+        status_fits && type_fits
+    }
+
+    /// The response of the check: of several requests, their digests hashed in order.
+    fn response(&self) -> Option<Response> {
+        let responses: Vec<&Response> = self.first.iter().flatten().collect();
+        let first = *responses.first()?;
+        if self.first.len() == 1 {
+            return Some(first.clone());
+        }
+        let mut all = Sha256::new();
+        let mut bytes = Bytes::ZERO;
+        for response in responses {
+            let media = response.content_type.as_deref().unwrap_or("-");
+            let line = format!("{} {media} {}\n", response.status, response.body_sha256);
+            all.update(line.as_bytes());
+            bytes = bytes.saturating_add(response.body_bytes);
+        }
+        Some(Response { body_sha256: hex(&all.finalize()), body_bytes: bytes, ..first.clone() })
+    }
+}
+
+impl Sample {
+    const fn new(pass: Pass) -> Self {
+        Self {
+            pass,
+            as_expected: true,
+            latency: Nanos::ZERO,
+            cost: None,
+            counted_requests: 0,
+            requests: 0,
+        }
+    }
+}
+
+/// The cost of two requests one after the other: counts add up, the larger peak remains.
+fn add_costs(a: Cost, b: Cost) -> Cost {
+    Cost {
+        source: a.source,
+        allocations: a.allocations.saturating_add(b.allocations),
+        allocated_bytes: a.allocated_bytes.zip(b.allocated_bytes).map(|(a, b)| a.saturating_add(b)),
+        heap_peak: a.heap_peak.zip(b.heap_peak).map(|(a, b)| a.max(b)),
+        process_allocations: a
+            .process_allocations
+            .zip(b.process_allocations)
+            .map(|(a, b)| a.saturating_add(b)),
+    }
+}
+
+/// The media type without its parameters, in lowercase.
+fn media_type(header: &[u8]) -> String {
+    let end = header.iter().position(|byte| *byte == b';').unwrap_or(header.len());
+    printable(header[..end].trim_ascii(), 80).to_ascii_lowercase()
+}

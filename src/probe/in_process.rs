@@ -1,0 +1,305 @@
+//! The in-process probe: drives a `tower::Service`, such as an `axum::Router`, without a socket.
+//!
+//! It sees the service alone: no client, no kernel, no parsing of HTTP. A timed pass has every
+//! profiler off and adds two clock reads and the reading of the body frames. A counted pass
+//! attributes allocations to the request and watches the whole process beside it. It cannot see
+//! what C libraries allocate, nor when a spawned task outlives the response.
+
+#![expect(clippy::disallowed_methods, reason = "a probe is where latency is clocked")]
+
+use std::{
+    fmt::Display,
+    future::{Future, poll_fn},
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    time::Instant,
+};
+
+use bytes::Buf;
+use http_body::Body;
+use tokio::runtime::Runtime;
+use tower_service::Service;
+
+use super::{Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target};
+use crate::{
+    allocation::{self, Meter, ProcessWatch},
+    contract::Sampling,
+    evidence::{CountSource, OracleCounts},
+    process_memory::{self, ProcessMemory},
+    text::printable,
+    units::{Bytes, Nanos},
+};
+
+/// Makes services for the fixtures of a contract, and probes of them.
+///
+/// `factory` is called with the name of a fixture and resolves to the service in that state.
+#[derive(Debug)]
+pub struct InProcessTarget<Factory, Request> {
+    factory: Factory,
+    runtime: Runtime,
+    sampling: Sampling,
+    request_body: PhantomData<fn(Request)>,
+}
+
+impl<Factory, Request> InProcessTarget<Factory, Request> {
+    /// A target on a runtime of one thread, the calling one, so that counts and times are those of
+    /// the work and not of its scheduling.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError::Setup`] when the runtime cannot start.
+    pub fn new(sampling: Sampling, factory: Factory) -> Result<Self, ProbeError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| ProbeError::Setup(format!("no runtime: {error}")))?;
+        Ok(Self { factory, runtime, sampling, request_body: PhantomData })
+    }
+}
+
+impl<Factory, Made, Failure, S, In, Out> Target for InProcessTarget<Factory, In>
+where
+    Factory: FnMut(String) -> Made,
+    Made: Future<Output = Result<S, Failure>>,
+    Failure: Display,
+    S: Service<http::Request<In>, Response = http::Response<Out>> + Clone + 'static,
+    S::Error: Display,
+    In: From<Vec<u8>> + 'static,
+    Out: Body + 'static,
+    Out::Error: Display,
+{
+    fn probe(&mut self, fixture: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
+        let made = (self.factory)(fixture.to_owned());
+        let service =
+            self.runtime.block_on(made).map_err(|error| ProbeError::Setup(error.to_string()))?;
+        Ok(Box::new(InProcessProbe {
+            service,
+            runtime: &self.runtime,
+            sampling: self.sampling,
+            body: Vec::new(),
+            request_body: PhantomData::<fn(In)>,
+        }))
+    }
+}
+
+/// Sends requests to one service in this process; made by [`InProcessTarget`].
+struct InProcessProbe<'runtime, S, In> {
+    service: S,
+    runtime: &'runtime Runtime,
+    sampling: Sampling,
+    /// Kept between requests, so that reading a body allocates nothing while the process is watched.
+    body: Vec<u8>,
+    request_body: PhantomData<fn(In)>,
+}
+
+/// What one request left behind.
+struct Sent {
+    status: u16,
+    content_type: Option<Vec<u8>>,
+    latency: Nanos,
+    meter: Meter,
+}
+
+impl<S, In, Out> Probe for InProcessProbe<'_, S, In>
+where
+    S: Service<http::Request<In>, Response = http::Response<Out>> + Clone,
+    S::Error: Display,
+    In: From<Vec<u8>>,
+    Out: Body,
+    Out::Error: Display,
+{
+    fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError> {
+        let request = build::<In>(request)?;
+        // Dropped at the end, also when the service panics.
+        let _switch = Counting::switched(pass != Pass::Timed);
+        let sent = catch_unwind(AssertUnwindSafe(|| match pass {
+            Pass::Timed => self.exchange(request).map(|sent| (sent, None, None)),
+            Pass::Counted => {
+                let watch = ProcessWatch::start().ok();
+                let sent = self.exchange(request)?;
+                Ok((sent, watch.map(|watch| watch.stop().allocations), None))
+            }
+            Pass::Oracle => {
+                let (sent, oracle) = self.exchange_with_oracle(request)?;
+                Ok((sent, None, oracle))
+            }
+        }));
+        let (sent, process_allocations, oracle) = sent.unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<&str>()
+                .map(|it| (*it).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            let message = printable(message.as_bytes(), 200);
+            Err(ProbeError::Broken(format!("the service panicked: {message}")))
+        })?;
+        let counted = pass == Pass::Counted && allocation::is_installed();
+        Ok(Exchange {
+            status: sent.status,
+            content_type: sent.content_type,
+            body: self.body.clone(),
+            latency: sent.latency,
+            cost: counted.then(|| {
+                let cost = sent.meter.cost();
+                Cost {
+                    source: CountSource::InProcess,
+                    allocations: cost.allocations,
+                    allocated_bytes: Some(cost.bytes),
+                    heap_peak: Some(cost.heap_peak),
+                    process_allocations,
+                }
+            }),
+            oracle,
+        })
+    }
+
+    fn process_memory(&mut self) -> Option<ProcessMemory> {
+        process_memory::read_self().ok()
+    }
+
+    fn counts_apart(&self) -> bool {
+        true
+    }
+}
+
+impl<S, In, Out> InProcessProbe<'_, S, In>
+where
+    S: Service<http::Request<In>, Response = http::Response<Out>> + Clone,
+    S::Error: Display,
+    In: From<Vec<u8>>,
+    Out: Body,
+    Out::Error: Display,
+{
+    fn exchange(&mut self, request: http::Request<In>) -> Result<Sent, ProbeError> {
+        let timeout = self.sampling.timeout;
+        self.body.clear();
+        let work = call(&self.service, request, &mut self.body, self.sampling.body_max);
+        self.runtime.block_on(async {
+            let work = pin!(work);
+            tokio::time::timeout(timeout.to_duration(), work).await.unwrap_or(Err(
+                ProbeError::Timeout { after: timeout, phase: "waiting for the service" },
+            ))
+        })
+    }
+
+    #[cfg(feature = "oracle")]
+    fn exchange_with_oracle(
+        &mut self,
+        request: http::Request<In>,
+    ) -> Result<(Sent, Option<OracleCounts>), ProbeError> {
+        use crate::units::Count;
+        let counted = allocation::is_installed();
+        let watched =
+            allocation::count_with_dhat(|| allocation::measure(|| self.exchange(request)));
+        let Ok(((sent, cost), oracle)) = watched else {
+            // Another oracle pass is running, or dhat is not part of this program's allocator.
+            return Err(ProbeError::Setup("dhat is not available".to_owned()));
+        };
+        let seen = counted && oracle.blocks > Count::ZERO;
+        Ok((
+            sent?,
+            seen.then_some(OracleCounts {
+                allocations: oracle.blocks,
+                allocated_bytes: oracle.bytes,
+                counted_allocations: cost.allocations,
+                counted_bytes: cost.bytes,
+            }),
+        ))
+    }
+
+    #[cfg(not(feature = "oracle"))]
+    fn exchange_with_oracle(
+        &mut self,
+        request: http::Request<In>,
+    ) -> Result<(Sent, Option<OracleCounts>), ProbeError> {
+        Ok((self.exchange(request)?, None))
+    }
+}
+
+/// Calls the service as hyper does, a clone for each request, and reads its body to the end.
+async fn call<S, In, Out>(
+    service: &S,
+    request: http::Request<In>,
+    body: &mut Vec<u8>,
+    body_max: Bytes,
+) -> Result<Sent, ProbeError>
+where
+    S: Service<http::Request<In>, Response = http::Response<Out>> + Clone,
+    S::Error: Display,
+    Out: Body,
+    Out::Error: Display,
+{
+    let broken = |what: &str, error: &dyn Display| {
+        ProbeError::Broken(format!("{what}: {}", printable(error.to_string().as_bytes(), 200)))
+    };
+    let mut meter = Meter::new();
+    let start = Instant::now();
+    let mut service = meter.run(|| service.clone());
+    poll_fn(|context| meter.run(|| service.poll_ready(context)))
+        .await
+        .map_err(|error| broken("the service is not ready", &error))?;
+    let mut answer = pin!(meter.run(|| service.call(request)));
+    let response = poll_fn(|context| meter.run(|| answer.as_mut().poll(context)))
+        .await
+        .map_err(|error| broken("the service failed", &error))?;
+    let (head, stream) = response.into_parts();
+    let mut stream = pin!(stream);
+    while let Some(frame) =
+        poll_fn(|context| meter.run(|| stream.as_mut().poll_frame(context))).await
+    {
+        let frame = frame.map_err(|error| broken("the body broke off", &error))?;
+        if let Ok(mut data) = frame.into_data() {
+            if (body.len() + data.remaining()) as u64 > body_max.get() {
+                return Err(ProbeError::BodyTooLarge { limit: body_max });
+            }
+            while data.has_remaining() {
+                let chunk = data.chunk();
+                body.extend_from_slice(chunk);
+                let length = chunk.len();
+                data.advance(length);
+            }
+        }
+    }
+    let latency = Nanos::from_duration(start.elapsed());
+    let content_type = head.headers.get(http::header::CONTENT_TYPE);
+    Ok(Sent {
+        status: head.status.as_u16(),
+        content_type: content_type.map(|it| it.as_bytes().to_vec()),
+        latency,
+        meter,
+    })
+}
+
+fn build<In: From<Vec<u8>>>(request: &PreparedRequest) -> Result<http::Request<In>, ProbeError> {
+    let mut builder = http::Request::builder()
+        .method(request.method.as_str())
+        .uri(request.path.as_str())
+        .header(http::header::HOST, "localhost");
+    for (name, value) in &request.headers {
+        builder = builder.header(name.as_str(), value.expose());
+    }
+    // The error could quote a header value, so it is not shown.
+    builder.body(In::from(request.body.clone())).map_err(|_| {
+        ProbeError::Setup(format!("`{} {}` is not a request", request.method, request.path))
+    })
+}
+
+/// Switches the counting allocator for one request, and back.
+struct Counting {
+    before: bool,
+}
+
+impl Counting {
+    fn switched(on: bool) -> Self {
+        let before = allocation::is_counting();
+        allocation::set_counting(on);
+        Self { before }
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        allocation::set_counting(self.before);
+    }
+}

@@ -151,13 +151,13 @@ impl<'a> Sampler<'a> {
     /// seen in them counts.
     pub(super) fn end_warmup(&mut self) {
         self.counts = None;
-        self.forget_latency();
+        self.warmup = self.begun;
+        self.latencies.clear();
     }
 
-    /// Drops the latencies so far.
+    /// Declares the latencies so far to be warm-up.
     pub(super) fn forget_latency(&mut self) {
-        self.warmup += self.begun;
-        self.begun = 0;
+        self.warmup += self.timed();
         self.latencies.clear();
     }
 

@@ -5,6 +5,8 @@ pub mod text;
 pub mod clock;
 pub mod process_memory;
 pub mod allocation;
+#[cfg(feature = "instrument")]
+pub mod instrument;
 pub mod contract;
 pub mod statistics;
 pub mod evidence;
@@ -13,3 +15,5 @@ pub mod probe;
 pub mod environment;
 pub mod passport;
 pub mod pipeline;
+pub mod store;
+pub mod report;

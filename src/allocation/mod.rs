@@ -8,7 +8,9 @@
 //! `tokio::spawn` escapes, and shows up as the difference to [`ProcessWatch`].
 //!
 //! What is counted is what was *requested while the request ran*. No owner is written into blocks:
-//! a block that another request frees counts as that request's free.
+//! a block that another request frees counts as that request's free. What a runtime or a library
+//! sets up lazily falls on the request that first needs it (tokio's `yield_now` grows a list for
+//! each worker once): let some requests pass before the count is taken as the request's own.
 //!
 //! A reallocation counts as one allocation of the new size and one free, whether or not the block
 //! moved: as dhat does, which is the oracle of these counts (`OracleAllocator`).

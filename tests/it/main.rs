@@ -6,3 +6,5 @@ use perf_passport::allocation::CountingAllocator;
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod allocation;
+#[cfg(feature = "instrument")]
+mod instrument;

@@ -1,0 +1,8 @@
+//! Reports: a passport as text that a person reads.
+//!
+//! Each report is a pure function of a passport. ASCII only; texts from outside are already
+//! printable in a passport. Colour is the caller's decision.
+
+mod table;
+
+pub use table::{Style, claims_at_fault, differences, passport_table, summary_lines};

@@ -1,0 +1,234 @@
+//! A passport as lines for a terminal or a log.
+
+use std::fmt::Write as _;
+
+use crate::{
+    claim::{Claim, Verdict},
+    contract::ClaimKind,
+    passport::{Difference, Gate, Passport, TestResult},
+    units::{Count, Nanos},
+};
+
+/// How lines are dressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Plain ASCII.
+    Plain,
+    /// With ANSI colours, for a terminal.
+    Colour,
+}
+
+impl Style {
+    fn verdict(self, verdict: Verdict) -> String {
+        let padded = format!("{verdict:<7}");
+        match (self, verdict) {
+            (Self::Plain, _) => padded,
+            (Self::Colour, Verdict::Pass) => format!("\x1b[32m{padded}\x1b[0m"),
+            (Self::Colour, Verdict::Fail) => format!("\x1b[31m{padded}\x1b[0m"),
+            (Self::Colour, Verdict::Abstain) => format!("\x1b[33m{padded}\x1b[0m"),
+        }
+    }
+}
+
+/// The columns that are compared with the baseline's show the change, such as `67 (+1)`.
+struct Row {
+    name: String,
+    verdict: Verdict,
+    cells: [String; 6],
+}
+
+const HEADINGS: [&str; 6] = ["status", "allocations", "peak heap", "p50", "p99", "samples"];
+
+/// One line for each check, under headings.
+pub fn passport_table(passport: &Passport, style: Style) -> String {
+    let rows: Vec<Row> = passport.test_results.iter().map(row).collect();
+    let name_width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0).max("check".len());
+    let mut widths = HEADINGS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(&row.cells) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    let mut out = String::new();
+    let _ = write!(out, "{:<7}  {:<name_width$}", "verdict", "check");
+    for (heading, width) in HEADINGS.iter().zip(widths) {
+        let _ = write!(out, "  {heading:>width$}");
+    }
+    out.push('\n');
+    for row in &rows {
+        let _ = write!(out, "{}  {:<name_width$}", style.verdict(row.verdict), row.name);
+        for (cell, width) in row.cells.iter().zip(widths) {
+            let _ = write!(out, "  {cell:>width$}");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn row(result: &TestResult) -> Row {
+    let status = result.evidence.behaviour.as_ref().map(|it| match it.status_unexpected {
+        Some(status) => status.to_string(),
+        None => it.response.status.to_string(),
+    });
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let quantile = |get: fn(&crate::passport::LatencySummary) -> Option<Nanos>| {
+        or_dash(result.latency.as_ref().and_then(get).map(|it| it.to_string()))
+    };
+    let samples = result.latency.map_or(Count::ZERO, |it| it.samples);
+    Row {
+        name: result.test_name.clone(),
+        verdict: result.status,
+        cells: [
+            or_dash(status),
+            with_change(result, ClaimKind::Allocations, ClaimKind::AllocationsChange),
+            with_change(result, ClaimKind::Heap, ClaimKind::HeapChange),
+            quantile(|it| it.p50_ns),
+            quantile(|it| it.p99_ns),
+            samples.to_string(),
+        ],
+    }
+}
+
+fn claim(result: &TestResult, kind: ClaimKind) -> Option<&Claim> {
+    result.claims.iter().find(|claim| claim.kind == kind)
+}
+
+fn with_change(result: &TestResult, kind: ClaimKind, change: ClaimKind) -> String {
+    let Some(claim) = claim(result, kind) else { return "-".to_owned() };
+    let shown = claim.show_observed();
+    let change = self::claim(result, change);
+    let figures = change.and_then(|it| it.observed.zip(it.limit));
+    match figures {
+        Some((now, before)) if now != before => format!("{shown} ({})", signed(now, before)),
+        _ => shown,
+    }
+}
+
+fn signed(now: u64, before: u64) -> String {
+    let difference = i128::from(now) - i128::from(before);
+    format!("{difference:+}")
+}
+
+/// One line for each claim that failed, or that is required and abstained: what, where, by how
+/// much, and why.
+pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
+    let mut out = String::new();
+    for result in &passport.test_results {
+        for claim in &result.claims {
+            let at_fault = claim.verdict == Verdict::Fail
+                || (claim.required && claim.verdict == Verdict::Abstain);
+            if at_fault {
+                let _ = writeln!(
+                    out,
+                    "{}  {}: {}{}: {}",
+                    style.verdict(claim.verdict),
+                    result.test_name,
+                    claim.kind,
+                    figures(claim),
+                    claim.reason.explain()
+                );
+            }
+        }
+        if let Some(failure) = &result.evidence.first_failure {
+            let _ = writeln!(
+                out,
+                "BROKEN   {}: {} of its samples could not be measured: {failure}",
+                result.test_name, result.evidence.failed_samples
+            );
+        }
+    }
+    if let Some(baseline) = &passport.baseline {
+        for name in &baseline.checks_gone {
+            let _ = writeln!(
+                out,
+                "{}  {name}: in the baseline, but no longer in the contract: accept that with \
+                 `passport baseline`",
+                style.verdict(Verdict::Abstain)
+            );
+        }
+    }
+    out
+}
+
+fn figures(claim: &Claim) -> String {
+    match (claim.observed, claim.limit) {
+        (Some(now), Some(before)) if claim.kind.is_change() && now != before => format!(
+            " {} -> {} ({})",
+            claim.show_limit(),
+            claim.show_observed(),
+            signed(now, before)
+        ),
+        (Some(_), Some(_)) if claim.kind.is_change() => String::new(),
+        (Some(_), Some(_)) => {
+            let relation =
+                if claim.kind.is_exact() && !is_budget(claim.kind) { "expected" } else { "budget" };
+            format!(" {} ({relation} {})", claim.show_observed(), claim.show_limit())
+        }
+        (None, Some(_)) => format!(" (limit {})", claim.show_limit()),
+        _ => String::new(),
+    }
+}
+
+const fn is_budget(kind: ClaimKind) -> bool {
+    matches!(kind, ClaimKind::Allocations | ClaimKind::Heap)
+}
+
+/// The last lines of a report: totals, hashes, and what a gate decides.
+pub fn summary_lines(passport: &Passport, style: Style) -> String {
+    let summary = &passport.summary;
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{} checks: {} passed, {} failed, {} abstained; {} performance and {} memory regressions; \
+         {:.1} % deterministic",
+        summary.total_tests,
+        summary.passed_tests,
+        summary.failed_tests,
+        summary.abstained_tests,
+        summary.performance_regressions,
+        summary.memory_regressions,
+        summary.deterministic_score
+    );
+    let _ = writeln!(out, "passport hash {}", passport.passport_hash);
+    if let Some(baseline) = &passport.baseline {
+        let relation = if baseline.passport_hash == passport.passport_hash {
+            "equal".to_owned()
+        } else {
+            baseline.passport_hash.clone()
+        };
+        let _ = writeln!(out, "baseline hash {relation}");
+        if !baseline.same_build {
+            out.push_str("the baseline was built with another toolchain or profile\n");
+        }
+        if !baseline.same_contract {
+            out.push_str("the baseline was made for another version of the contract\n");
+        }
+    }
+    let gate = match passport.gate() {
+        Gate::Pass => style.verdict(Verdict::Pass).trim_end().to_owned(),
+        Gate::Fail => {
+            format!("{}: a required claim failed", style.verdict(Verdict::Fail).trim_end())
+        }
+        Gate::NotMeasured if !passport.complete => {
+            "INCOMPLETE: the run was cut short, so it proves nothing as a whole".to_owned()
+        }
+        Gate::NotMeasured => "NOT MEASURED: see the lines marked BROKEN".to_owned(),
+        Gate::Abstain => {
+            format!(
+                "{}: a required claim is not proved",
+                style.verdict(Verdict::Abstain).trim_end()
+            )
+        }
+    };
+    let _ = writeln!(out, "{gate}");
+    out
+}
+
+/// One line for each difference between two passports.
+pub fn differences(found: &[Difference]) -> String {
+    let mut out = String::new();
+    for it in found {
+        let _ = writeln!(out, "{}: {}: {} -> {}", it.test_name, it.subject, it.before, it.after);
+    }
+    out
+}

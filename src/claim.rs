@@ -261,7 +261,7 @@ pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Cl
         evidence.counts.as_ref().and_then(|counts| counts.heap_peak_bytes),
         check.budgets.heap_bytes_max.get(),
     ));
-    claims.extend(oracle(evidence));
+    claims.extend(oracle(check, evidence));
     claims.push(latency(check, evidence));
     if let Some(budget) = check.budgets.process_memory_bytes_max {
         let peak = evidence.process.map(|process| Range::of(process.rss_peak_bytes.get()));
@@ -381,11 +381,19 @@ fn count_below(kind: ClaimKind, unit: Unit, seen: Option<Range>, limit: u64) -> 
     decided(kind, reason, unit).with(seen.map(|range| range.max), Some(limit))
 }
 
-fn oracle(evidence: &Evidence) -> Option<Claim> {
+/// dhat looks at one request of a sample, so it is held against the budget of one.
+fn oracle(check: &Check, evidence: &Evidence) -> Option<Claim> {
     let oracle = evidence.oracle?;
     let agrees = oracle.allocations == oracle.counted_allocations
         && oracle.allocated_bytes == oracle.counted_bytes;
-    let reason = if agrees { Reason::AsExpected } else { Reason::OracleDisagrees };
+    let allocations_max = check.budgets.allocations_max.get() / check.requests_per_sample();
+    let below = oracle.allocations.get() < allocations_max
+        && oracle.heap_peak_bytes < check.budgets.heap_bytes_max;
+    let reason = match (agrees, below) {
+        (false, _) => Reason::OracleDisagrees,
+        (true, false) => Reason::OverBudget,
+        (true, true) => Reason::AsExpected,
+    };
     let figures = (Some(oracle.counted_allocations.get()), Some(oracle.allocations.get()));
     Some(decided(ClaimKind::Oracle, reason, Unit::Count).with(figures.0, figures.1))
 }

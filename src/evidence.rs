@@ -137,7 +137,8 @@ impl Range {
     }
 }
 
-/// What dhat counted for one sample.
+/// What dhat counted for one request, and what the counting allocator says of the very same work:
+/// the request and the probe that sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -146,9 +147,11 @@ pub struct OracleCounts {
     pub allocations: Count,
     /// Their bytes.
     pub allocated_bytes: Bytes,
-    /// The counting allocator's view of the same sample.
+    /// The most bytes that dhat saw held at one moment.
+    pub heap_peak_bytes: Bytes,
+    /// Blocks by the counting allocator.
     pub counted_allocations: Count,
-    /// Its bytes.
+    /// Their bytes.
     pub counted_bytes: Bytes,
 }
 

@@ -17,3 +17,5 @@ pub mod passport;
 pub mod pipeline;
 pub mod store;
 pub mod report;
+#[cfg(feature = "instrument")]
+pub mod harness;

@@ -177,7 +177,8 @@ pub enum ClaimKind {
     Allocations,
     /// Peak heap of one request is below the budget.
     Heap,
-    /// dhat counts the same allocations as the counting allocator.
+    /// dhat counts the same allocations as the counting allocator, and they are below the budget;
+    /// claimed only where dhat is part of the measuring program.
     Oracle,
     /// The latency quantile is below the budget.
     Latency,

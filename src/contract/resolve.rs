@@ -65,7 +65,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
 }
 
 fn default_required() -> Vec<ClaimKind> {
-    let optional = [ClaimKind::Oracle, ClaimKind::ProcessMemory, ClaimKind::LatencyChange];
+    let optional = [ClaimKind::ProcessMemory, ClaimKind::LatencyChange];
     ClaimKind::ALL.into_iter().filter(|kind| !optional.contains(kind)).collect()
 }
 

@@ -202,6 +202,7 @@ where
             seen.then_some(OracleCounts {
                 allocations: oracle.blocks,
                 allocated_bytes: oracle.bytes,
+                heap_peak_bytes: oracle.heap_peak,
                 counted_allocations: cost.allocations,
                 counted_bytes: cost.bytes,
             }),

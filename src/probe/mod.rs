@@ -9,6 +9,7 @@
 #[cfg(feature = "instrument")]
 mod in_process;
 mod response;
+mod server_timing;
 
 use thiserror::Error;
 
@@ -22,6 +23,7 @@ use crate::{
 #[cfg(feature = "instrument")]
 pub use in_process::InProcessTarget;
 pub use response::Normalised;
+pub use server_timing::{ServerTiming, performance_block, process_time};
 
 /// A request with its secrets filled in.
 #[derive(Debug, Clone)]
@@ -80,6 +82,10 @@ pub struct Exchange {
     pub body: Vec<u8>,
     /// From before the request was sent until the last byte of the body was received.
     pub latency: Nanos,
+    /// How long the service says that it took, by its own clock: `total;dur` of `Server-Timing`,
+    /// else `X-Process-Time`. Not checked against `latency`; `None` where it says nothing, and
+    /// always in process.
+    pub server_latency: Option<Nanos>,
     /// What the service spent; `None` where nobody counted.
     pub cost: Option<Cost>,
     /// What dhat saw, in an oracle pass of a probe that has it.

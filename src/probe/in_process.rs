@@ -140,6 +140,7 @@ where
             content_type: sent.content_type,
             body: self.body.clone(),
             latency: sent.latency,
+            server_latency: None,
             cost: counted.then(|| {
                 let cost = sent.meter.cost();
                 Cost {

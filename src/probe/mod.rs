@@ -10,6 +10,10 @@
 mod in_process;
 mod response;
 mod server_timing;
+#[cfg(feature = "http")]
+mod http_client;
+#[cfg(feature = "http")]
+mod http;
 
 use thiserror::Error;
 
@@ -20,6 +24,8 @@ use crate::{
     units::{Bytes, Count, Nanos},
 };
 
+#[cfg(feature = "http")]
+pub use http::{HttpProbe, HttpSettings, HttpTarget, wait_until_up};
 #[cfg(feature = "instrument")]
 pub use in_process::InProcessTarget;
 pub use response::Normalised;
@@ -116,6 +122,9 @@ pub enum ProbeError {
     /// There is no service to measure.
     #[error("cannot start the service: {0}")]
     Setup(String),
+    /// What is to be sent makes no request.
+    #[error("cannot make a request: {0}")]
+    Request(String),
     /// Nobody answers at the address.
     #[error("cannot reach {target}: {message}")]
     Unreachable {

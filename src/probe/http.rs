@@ -1,0 +1,281 @@
+//! The probe of any base URL: [`HttpTarget`] makes an [`HttpProbe`] of a service that runs already.
+//!
+//! What it perturbs: each latency holds the client's own work and that of the loopback or network,
+//! and of connecting whenever the service closed the connection before; warm up first. What it
+//! cannot see: the service's heap (only what the service says of it), trailers, and how long a
+//! request waited before it was sent, as there is only one at a time.
+//!
+//! Nothing is retried. A connection that the service closed while it was idle is noticed before
+//! the clock starts, and replaced. If the service closes it just as a request is written, the
+//! sample is [`ProbeError::Broken`]; only a request of which no byte was written moves on to a new
+//! connection, within the same latency. Redirects are answers and are not followed.
+
+use reqwest::{
+    Method, Request, Url,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING},
+};
+
+use super::{
+    Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, ServerTiming, Target,
+    http_client::{HttpClient, Stopwatch, body},
+    performance_block, process_time,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    process_memory::{ProcessMemory, read_pid},
+    units::{Bytes, Count, Nanos},
+};
+
+/// The first pause between two attempts to reach a service; each further one is twice as long.
+const PAUSE_MIN: Nanos = Nanos::new(50_000_000);
+/// The longest pause.
+const PAUSE_MAX: Nanos = Nanos::new(500_000_000);
+/// How often a wait asks whether it should stop.
+const STOP_INTERVAL: Nanos = Nanos::new(50_000_000);
+
+/// What is measured, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// `http://` or `https://`, a host, and perhaps a port and a path that goes before each
+    /// request's; no credentials, query or fragment.
+    pub base_url: String,
+    /// The longest that one exchange may take, from connecting to the last byte of the body.
+    /// Connecting may take 10 s of it.
+    pub timeout: Nanos,
+    /// The largest body that is accepted.
+    pub body_max: Bytes,
+    /// The process whose memory is read; none is when this is not given.
+    pub pid: Option<u32>,
+}
+
+/// A running service.
+#[derive(Debug, Clone)]
+pub struct HttpTarget {
+    settings: HttpSettings,
+    base: Url,
+}
+
+impl HttpTarget {
+    /// A target with these settings; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError::Request`] when the base URL is not one. The message does not repeat the URL,
+    /// which may hold a password.
+    pub fn new(settings: HttpSettings) -> Result<Self, ProbeError> {
+        let base = base_url(&settings.base_url)
+            .map_err(|why| ProbeError::Request(format!("the base URL {why}")))?;
+        Ok(Self { settings, base })
+    }
+
+    /// A probe with a connection of its own, opened by its first request.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError::Setup`] when there is no runtime, or no root certificates for `https`.
+    pub fn http_probe(&self) -> Result<HttpProbe, ProbeError> {
+        Ok(HttpProbe {
+            client: HttpClient::new(&self.base, self.settings.timeout)?,
+            target: self.clone(),
+            clock: SystemClock::start(),
+        })
+    }
+
+    fn url(&self, path: &str) -> Result<Url, ProbeError> {
+        join(&self.base, path).map_err(|why| ProbeError::Request(format!("the path {why}")))
+    }
+
+    fn request(&self, request: &PreparedRequest) -> Result<Request, ProbeError> {
+        let method = Method::from_bytes(request.method.as_bytes())
+            .ok()
+            .filter(|method| method != Method::CONNECT)
+            .ok_or_else(|| ProbeError::Request("the method is not one to measure".to_owned()))?;
+        let mut built = Request::new(method, self.url(&request.path)?);
+        for (name, value) in &request.headers {
+            let (name, value) = header(name, value.expose()).map_err(ProbeError::Request)?;
+            built.headers_mut().append(name, value);
+        }
+        if !request.body.is_empty() {
+            *built.body_mut() = Some(request.body.clone().into());
+        }
+        Ok(built)
+    }
+}
+
+impl Target for HttpTarget {
+    /// The fixture is ignored: a running service is in the one state that it is in.
+    fn probe(&mut self, _fixture: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
+        Ok(Box::new(self.http_probe()?))
+    }
+}
+
+/// Measures a running service over one connection.
+///
+/// It blocks the thread on a runtime of its own, and so cannot be used within an asynchronous task.
+#[derive(Debug)]
+pub struct HttpProbe {
+    client: HttpClient,
+    target: HttpTarget,
+    clock: SystemClock,
+}
+
+impl HttpProbe {
+    /// Connections opened so far: 1 while the service keeps the connection alive.
+    pub fn connections_opened(&self) -> Count {
+        self.client.connections_opened()
+    }
+}
+
+impl Probe for HttpProbe {
+    fn send(&mut self, request: &PreparedRequest, _: Pass) -> Result<Exchange, ProbeError> {
+        let request = self.target.request(request)?;
+        let settings = &self.target.settings;
+        let (status, headers, body, latency) = self.client.run(async {
+            self.client.settle().await;
+            let watch = Stopwatch::start(&self.clock, settings.timeout);
+            let mut response = self.client.headers(request, &watch).await?;
+            let body = body(&mut response, settings.body_max, &watch).await?;
+            let latency = watch.elapsed();
+            Ok((response.status(), std::mem::take(response.headers_mut()), body, latency))
+        })?;
+        let timing = server_timing(&headers);
+        let said = || process_time(headers.get("x-process-time")?.as_bytes());
+        Ok(Exchange {
+            status: status.as_u16(),
+            content_type: headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_vec()),
+            server_latency: timing.total.or_else(said),
+            cost: timing.cost().or_else(|| cost_in_body(&headers, &body)),
+            body,
+            latency,
+            oracle: None,
+        })
+    }
+
+    fn process_memory(&mut self) -> Option<ProcessMemory> {
+        read_pid(self.target.settings.pid?).ok()
+    }
+
+    fn counts_apart(&self) -> bool {
+        false
+    }
+}
+
+/// Sends `GET path` until any HTTP response comes, whatever its status.
+///
+/// `deadline` counts from the call, by `clock`: no attempt and no pause goes beyond it. `stop` is
+/// asked about every 50 ms, and ends the wait when it says so.
+///
+/// # Errors
+///
+/// [`ProbeError::Unreachable`] with what the last attempt said, when there was no response;
+/// [`ProbeError::Request`] and [`ProbeError::Setup`] at once, as waiting mends neither.
+pub fn wait_until_up(
+    target: &HttpTarget,
+    path: &str,
+    deadline: Nanos,
+    clock: &dyn Clock,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), ProbeError> {
+    let url = target.url(path)?;
+    let watch = Stopwatch::start(clock, deadline);
+    let client = HttpClient::new(&target.base, target.settings.timeout)?;
+    let left = || Nanos::from_duration(watch.left());
+    let mut last = "there was no time to try".to_owned();
+    let mut pause = PAUSE_MIN;
+    while !stop() && left() > Nanos::ZERO {
+        let limit = left().min(target.settings.timeout);
+        match attempt(&client, &url, &Stopwatch::start(clock, limit), stop) {
+            Ok(()) => return Ok(()),
+            Err(ProbeError::Unreachable { message, .. }) => last = message,
+            Err(error) => last = error.to_string(),
+        }
+        let pausing = Stopwatch::start(clock, pause.min(left()));
+        while !stop() && !pausing.left().is_zero() {
+            std::thread::sleep(pausing.left().min(STOP_INTERVAL.to_duration()));
+        }
+        pause = pause.saturating_mul(2).min(PAUSE_MAX);
+    }
+    Err(ProbeError::Unreachable { target: target.base.to_string(), message: last })
+}
+
+/// One attempt of [`wait_until_up`]: the headers of any response will do.
+fn attempt(
+    client: &HttpClient,
+    url: &Url,
+    watch: &Stopwatch<'_>,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), ProbeError> {
+    client.run(async {
+        let request = Request::new(Method::GET, url.clone());
+        let mut response = std::pin::pin!(client.headers(request, watch));
+        loop {
+            let turn = tokio::time::timeout(STOP_INTERVAL.to_duration(), response.as_mut()).await;
+            match turn {
+                Ok(done) => return done.map(|_| ()),
+                Err(_) if stop() => return Err(ProbeError::Broken("interrupted".to_owned())),
+                Err(_) => {}
+            }
+        }
+    })
+}
+
+/// The base URL, or what is wrong with it.
+fn base_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("must start with http:// or https:// and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "has credentials; leave them out, and put them in a header with ${NAME}".to_owned()
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or fragment; write the query in the path of a check".to_owned());
+    }
+    Ok(url)
+}
+
+/// The URL of a request, or what is wrong with its path.
+fn join(base: &Url, path: &str) -> Result<Url, String> {
+    let graphic = path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'));
+    if !path.starts_with('/') || !graphic {
+        return Err("must start with `/`; percent-encode `#`, `\\`, and all but ASCII".to_owned());
+    }
+    // A URL parser resolves these, which would leave the prefix and send another path.
+    let segments = path.split('?').next().unwrap_or_default().split('/');
+    let mut dots = segments.map(|segment| segment.to_ascii_lowercase().replace("%2e", "."));
+    if dots.any(|segment| segment == "." || segment == "..") {
+        return Err("has a segment `.` or `..`; write the path that is meant".to_owned());
+    }
+    let prefix = base.as_str().trim_end_matches('/');
+    Url::parse(&format!("{prefix}{path}")).map_err(|error| format!("makes no URL: {error}"))
+}
+
+/// A header as the client takes it, or what is wrong with it; the value is never repeated.
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let shown = crate::text::printable(name.as_bytes(), 80);
+    let known = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| format!("`{shown}` is not a header name"))?;
+    if known == CONTENT_LENGTH || known == TRANSFER_ENCODING {
+        return Err(format!("the header `{shown}` follows from the body; leave it out"));
+    }
+    let mut value = HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|_| format!("the value of the header `{shown}` has a control character"))?;
+    value.set_sensitive(true);
+    Ok((known, value))
+}
+
+fn server_timing(headers: &HeaderMap) -> ServerTiming {
+    let lines: Vec<&[u8]> =
+        headers.get_all("server-timing").iter().map(HeaderValue::as_bytes).collect();
+    ServerTiming::parse(&lines)
+}
+
+/// The cost in a body, where its media type is JSON.
+fn cost_in_body(headers: &HeaderMap, body: &[u8]) -> Option<Cost> {
+    let media_type = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
+    let media_type = media_type.to_ascii_lowercase();
+    let json = media_type == "application/json" || media_type.ends_with("+json");
+    json.then(|| performance_block(body)).flatten()
+}

@@ -19,3 +19,5 @@ pub mod store;
 pub mod report;
 #[cfg(feature = "instrument")]
 pub mod harness;
+#[cfg(feature = "ledger")]
+pub mod ledger;

@@ -21,3 +21,5 @@ pub mod report;
 pub mod harness;
 #[cfg(feature = "ledger")]
 pub mod ledger;
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -44,6 +44,7 @@ pub use self::{
     settings::Settings,
     state::{LedgerState, service_for_fixture},
 };
+use crate::instrument::InstrumentLayer;
 
 /// The service over one database.
 pub fn app(state: LedgerState) -> Router {
@@ -58,6 +59,7 @@ pub fn app(state: LedgerState) -> Router {
         .fallback(error::unknown_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
-        // The instrument layer goes here, outermost, so that it sees the whole request.
+        // Outermost, so that it sees the whole request.
+        .layer(InstrumentLayer::new())
         .with_state(state)
 }

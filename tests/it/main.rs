@@ -1,4 +1,9 @@
-//! Integration tests that share one process.
+//! Integration tests that share one process: few binaries, so that the library is linked few times.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what the lints allow in tests, their helper functions do too"
+)]
 
 use perf_passport::allocation::CountingAllocator;
 
@@ -6,18 +11,15 @@ use perf_passport::allocation::CountingAllocator;
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod allocation;
+mod fake;
+mod gate;
 #[cfg(feature = "instrument")]
 mod instrument;
-//! Integration tests: few binaries, so that the library is linked few times.
-#![cfg(feature = "ledger")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "what the lints allow in tests, their helper functions do too"
-)]
-
+#[cfg(feature = "ledger")]
 mod ledger;
+#[cfg(feature = "ledger")]
 mod ledger_limits;
+mod passport;
 // The cluster runs as an unprivileged user, by programs that only Unix has.
-#[cfg(unix)]
+#[cfg(all(feature = "ledger", unix))]
 mod postgres;

@@ -1,0 +1,53 @@
+//! `passport baseline`: accept what is measured now.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::{
+    exit::{Code, Failure},
+    measure::{self, Measuring},
+    terminal,
+};
+use crate::store;
+
+/// Measure every check and accept the passport as the baseline.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// Where the baseline is written; the contract's file when left out
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Accept a run in which required claims failed or abstained
+    #[arg(long)]
+    accept_failing: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let measuring = &arguments.measuring;
+    let contract = measuring.read_contract()?;
+    let path = measuring
+        .baseline_path(arguments.output.as_ref(), &contract)
+        .unwrap_or_else(|| PathBuf::from("baseline_performance_passport.json"));
+    let outcome = measuring.run(&contract, None)?;
+    measure::print_report(&outcome.passport, measuring.ci)?;
+    let code = outcome.code();
+    if outcome.interrupted {
+        terminal::note("interrupted: the baseline is unchanged");
+        return Ok(code.into());
+    }
+    if code != Code::Pass && !arguments.accept_failing {
+        return Err(Failure::new(
+            code,
+            anyhow!(
+                "this run is not accepted and `{}` is unchanged: mend it, or give --accept-failing",
+                path.display()
+            ),
+        ));
+    }
+    store::write(&path, &outcome.passport)?;
+    terminal::print(&format!("baseline {}\n", path.display())).map_err(Failure::usage)?;
+    Ok(Code::Pass.into())
+}

@@ -1,0 +1,40 @@
+//! `passport check`: the gate.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    exit::Failure,
+    measure::{self, Measuring},
+    terminal,
+};
+use crate::store;
+
+/// Measure every check, compare with the baseline, file the passport, and gate.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// The accepted passport; the contract's when left out
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Where passports are filed
+    #[arg(long, value_name = "DIR", default_value = "artifacts/performance")]
+    artifacts_dir: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let measuring = &arguments.measuring;
+    let contract = measuring.read_contract()?;
+    let path = measuring.baseline_path(arguments.baseline.as_ref(), &contract);
+    let baseline = path.as_deref().map(measure::read_baseline).transpose()?;
+    if baseline.is_none() {
+        terminal::note("no baseline: only budgets are held");
+    }
+    let outcome = measuring.run(&contract, baseline.as_ref())?;
+    let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
+    measure::print_report(&outcome.passport, measuring.ci)?;
+    terminal::print(&format!("passport {}\n", kept?.display())).map_err(Failure::usage)?;
+    Ok(outcome.code().into())
+}

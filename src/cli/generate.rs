@@ -1,0 +1,38 @@
+//! `passport generate`: measure and write a passport.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    exit::Failure,
+    measure::{self, Measuring},
+    terminal,
+};
+use crate::store;
+
+/// Measure every check and write the passport.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// Where the passport is written
+    #[arg(short, long, value_name = "FILE", default_value = "performance_passport.json")]
+    output: PathBuf,
+    /// Compare with this passport
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let measuring = &arguments.measuring;
+    let contract = measuring.read_contract()?;
+    let baseline = arguments.baseline.as_deref().map(measure::read_baseline).transpose()?;
+    let outcome = measuring.run(&contract, baseline.as_ref())?;
+    let written = store::write(&arguments.output, &outcome.passport);
+    measure::print_report(&outcome.passport, measuring.ci)?;
+    written?;
+    let line = format!("passport {}\n", arguments.output.display());
+    terminal::print(&line).map_err(Failure::usage)?;
+    Ok(outcome.code().into())
+}

@@ -1,0 +1,285 @@
+//! What every command that measures has in common.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{
+    exit::{Code, Failure},
+    terminal::{self, Reporter},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    contract::{Check, Contract},
+    passport::{Passport, ProbeKind},
+    pipeline::{self, Circumstances, Session},
+    probe::{HttpSettings, HttpTarget, Target, wait_until_up},
+    report, store,
+    units::Nanos,
+};
+
+/// Arguments of every command that measures.
+#[derive(Debug, Args)]
+pub(super) struct Measuring {
+    /// The contract
+    #[arg(long, value_name = "FILE", default_value = "passport.toml")]
+    pub(super) contract: PathBuf,
+    /// Measure the service at this base URL instead of the contract's target
+    #[arg(long, value_name = "URL")]
+    api_url: Option<String>,
+    /// Read process memory of this process, the one that serves --api-url
+    #[arg(long, requires = "api_url")]
+    pid: Option<u32>,
+    /// Wait so many seconds for the service at --api-url to answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    wait_timeout: u32,
+    /// Measure only checks on this fixture: the state that the service at --api-url is in
+    #[arg(long, value_name = "NAME")]
+    fixture: Option<String>,
+    /// Measure only this endpoint, check (`endpoint/variant`) or path; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(super) endpoint: Vec<String>,
+    /// Take so many latency samples of each check
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) iterations: Option<u32>,
+    /// The database of the reference service in process: `postgres://...`; SQLite otherwise
+    #[cfg(feature = "ledger")]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Plain lines instead of a progress bar and colours
+    #[arg(long)]
+    pub(super) ci: bool,
+    /// Say more
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+/// A passport that was just measured, and whether the user cut it short.
+pub(super) struct Outcome {
+    pub(super) passport: Passport,
+    pub(super) interrupted: bool,
+}
+
+impl Outcome {
+    /// The exit code of a command that gates.
+    pub(super) fn code(&self) -> Code {
+        if self.interrupted { Code::Interrupted } else { Code::of(&self.passport) }
+    }
+}
+
+impl Measuring {
+    /// Reads the contract, with the samples that `--iterations` asks for.
+    pub(super) fn read_contract(&self) -> Result<Contract, Failure> {
+        let path = &self.contract;
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read contract `{}`", path.display()))
+            .map_err(|error| Failure::usage(anyhow!("{error:#}")))?;
+        let mut contract = Contract::parse(&text).map_err(|error| {
+            Failure::usage(anyhow!("cannot read contract `{}`: {error}", path.display()))
+        })?;
+        if let Some(samples) = self.iterations {
+            contract.sampling.samples = samples;
+        }
+        Ok(contract)
+    }
+
+    /// The directory of the contract: what it names is relative to it.
+    pub(super) fn directory(&self) -> &Path {
+        let parent = self.contract.parent();
+        parent.filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// The baseline's file: the one given, else the contract's.
+    pub(super) fn baseline_path(
+        &self,
+        given: Option<&PathBuf>,
+        contract: &Contract,
+    ) -> Option<PathBuf> {
+        let named = || contract.document.baseline.as_ref().map(|it| self.directory().join(it));
+        given.cloned().or_else(named)
+    }
+
+    /// Measures the selected checks and makes their passport.
+    pub(super) fn run(
+        &self,
+        contract: &Contract,
+        baseline: Option<&Passport>,
+    ) -> Result<Outcome, Failure> {
+        let selected: Vec<String> = self.select(contract)?;
+        let interrupted = watch_signals()?;
+        let stop = || interrupted.load(Ordering::Relaxed);
+        let clock = SystemClock::start();
+        let (mut target, kind, name) = self.target(contract, &clock, &stop)?;
+        let reporter = Reporter::new(selected.len(), self.ci, self.verbose);
+        let run = pipeline::measure(
+            contract,
+            &mut Session {
+                target: target.as_mut(),
+                clock: &clock,
+                environment: &variable,
+                stop: &stop,
+                progress: &mut |progress| reporter.show(progress),
+            },
+            &|check: &Check| selected.contains(&check.id()),
+        );
+        reporter.finish();
+        let circumstances = Circumstances::current(kind, name, self.directory());
+        let passport = pipeline::passport(contract, run?, circumstances, baseline)?;
+        Ok(Outcome { passport, interrupted: stop() })
+    }
+
+    fn select(&self, contract: &Contract) -> Result<Vec<String>, Failure> {
+        let fixtures = contract.fixtures();
+        if let Some(name) = self.fixture.as_deref().filter(|name| !fixtures.contains(name)) {
+            return Err(Failure::usage(anyhow!(
+                "no check is on fixture `{name}`; the contract has {}",
+                fixtures.join(", ")
+            )));
+        }
+        let running = self.api_url.is_some() || contract.document.target.url.is_some();
+        if running && self.fixture.is_none() && fixtures.len() > 1 {
+            return Err(Failure::usage(anyhow!(
+                "a running service is in one state, and the contract has checks on {}: say which \
+                 with --fixture",
+                fixtures.join(", ")
+            )));
+        }
+        let on_fixture =
+            |check: &&Check| self.fixture.as_ref().is_none_or(|name| check.fixture == *name);
+        for name in &self.endpoint {
+            if !contract.checks.iter().any(|check| names(check, name)) {
+                return Err(Failure::usage(anyhow!(
+                    "no endpoint, check or path is named `{name}`"
+                )));
+            }
+        }
+        let wanted = |check: &&Check| {
+            self.endpoint.is_empty() || self.endpoint.iter().any(|name| names(check, name))
+        };
+        let selected: Vec<String> =
+            contract.checks.iter().filter(on_fixture).filter(wanted).map(Check::id).collect();
+        if selected.is_empty() {
+            return Err(Failure::usage(anyhow!("no check is left to measure")));
+        }
+        Ok(selected)
+    }
+
+    fn target(
+        &self,
+        contract: &Contract,
+        clock: &dyn Clock,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(Box<dyn Target>, ProbeKind, String), Failure> {
+        let written = &contract.document.target;
+        if let Some(url) = self.api_url.as_ref().or(written.url.as_ref()) {
+            let target = HttpTarget::new(HttpSettings {
+                base_url: url.clone(),
+                timeout: contract.sampling.timeout,
+                body_max: contract.sampling.body_max,
+                pid: self.pid,
+            })
+            .map_err(Failure::usage)?;
+            let deadline =
+                Nanos::from_duration(std::time::Duration::from_secs(u64::from(self.wait_timeout)));
+            let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
+            match wait_until_up(&target, path, deadline, clock, stop) {
+                Err(_) if stop() => {
+                    return Err(Failure::new(Code::Interrupted, anyhow!("interrupted")));
+                }
+                waited => waited?,
+            }
+            return Ok((Box::new(target), ProbeKind::Http, url.clone()));
+        }
+        let Some(service) = &written.service else {
+            return Err(Failure::usage(anyhow!(
+                "contract `{}` names no [target]: give --api-url URL",
+                self.contract.display()
+            )));
+        };
+        Ok((self.service(contract, service)?, ProbeKind::InProcess, service.clone()))
+    }
+
+    #[cfg(feature = "ledger")]
+    fn service(&self, contract: &Contract, name: &str) -> Result<Box<dyn Target>, Failure> {
+        use crate::{ledger, probe::InProcessTarget};
+        if name != "ledger" {
+            return Err(unknown_service(name));
+        }
+        let (seed, database) = (contract.document.target.seed, self.database.clone());
+        let factory = move |fixture: String| {
+            let database = database.clone();
+            async move { ledger::service_for_fixture(&fixture, seed, database.as_deref()).await }
+        };
+        Ok(Box::new(InProcessTarget::<_, axum::body::Body>::new(contract.sampling, factory)?))
+    }
+
+    #[cfg(not(feature = "ledger"))]
+    fn service(&self, _: &Contract, name: &str) -> Result<Box<dyn Target>, Failure> {
+        Err(unknown_service(name))
+    }
+}
+
+fn unknown_service(name: &str) -> Failure {
+    Failure::usage(anyhow!(
+        "this program cannot build service `{name}` in process: give --api-url URL, or measure your \
+         own service from a test of yours"
+    ))
+}
+
+/// Whether a check goes by this name: endpoint, `endpoint/variant`, or the path it asks for.
+fn names(check: &Check, name: &str) -> bool {
+    check.endpoint == name
+        || check.id() == name
+        || check.requests.iter().any(|request| request.path == name)
+}
+
+/// Reads and verifies the baseline.
+pub(super) fn read_baseline(path: &Path) -> Result<Passport, Failure> {
+    if !path.exists() {
+        return Err(Failure::usage(anyhow!(
+            "cannot read baseline `{}`: there is none; make it with `passport baseline`",
+            path.display()
+        )));
+    }
+    Ok(store::read(path)?)
+}
+
+/// Prints table, claims at fault and summary.
+pub(super) fn print_report(passport: &Passport, ci: bool) -> Result<(), Failure> {
+    let style = terminal::style(ci);
+    let mut text = report::passport_table(passport, style);
+    let faults = report::claims_at_fault(passport, style);
+    if !faults.is_empty() {
+        text.push('\n');
+        text.push_str(&faults);
+    }
+    text.push('\n');
+    text.push_str(&report::summary_lines(passport, style));
+    terminal::print(&text).map_err(Failure::usage)
+}
+
+/// The first Ctrl-C (or SIGTERM) sets the flag, the second ends the process with 130.
+fn watch_signals() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let interrupted = i32::from(Code::Interrupted as u8);
+        signal_hook::flag::register_conditional_shutdown(signal, interrupted, Arc::clone(&flag))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+            .map_err(|error| Failure::usage(anyhow!("cannot watch for signals: {error}")))?;
+    }
+    Ok(flag)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

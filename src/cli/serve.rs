@@ -1,0 +1,106 @@
+//! `passport serve`: the reference service.
+
+use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::anyhow;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::{
+    exit::{Code, Failure},
+    terminal,
+};
+use crate::ledger::{
+    self, ApiKey, Fixture, LedgerState, Settings, server, settings::DatabaseTarget,
+};
+
+/// Run the reference service: a small ledger on SQLite or PostgreSQL.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// The database: a file for SQLite, or `postgres://...`; SQLite in memory when left out
+    #[arg(long, value_name = "FILE|URL")]
+    database: Option<String>,
+    /// Fill an empty database: `empty`, `zeros`, `normal` or `huge`
+    #[arg(long, value_name = "NAME")]
+    fixture: Option<String>,
+    /// The seed of the fixture
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// A file with the key that requests must send as X-API-Key; else `LEDGER_API_KEY` is asked
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(anyhow!("cannot start the runtime: {error}")))?;
+    runtime.block_on(serve(arguments))?;
+    Ok(Code::Pass.into())
+}
+
+async fn serve(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = settings(arguments)?;
+    let fixture: Option<Fixture> =
+        arguments.fixture.as_deref().map(str::parse).transpose().map_err(Failure::usage)?;
+    // Before the fixture is loaded: a port that is taken is said at once.
+    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+        Failure::usage(anyhow!("cannot listen on {}: {error}", arguments.listen))
+    })?;
+    let state = LedgerState::open(settings).await.map_err(|error| unusable(&error))?;
+    if let Some(fixture) = fixture {
+        let loaded = fixture.load_into(state.database(), arguments.seed).await;
+        loaded.map_err(|error| unusable(&error.into()))?;
+    }
+    let address = listener.local_addr().map_err(Failure::usage)?;
+    terminal::note(&format!(
+        "ledger on http://{address}, database {}",
+        state.database().kind().name()
+    ));
+    let shutdown = async {
+        if let Err(error) = server::shutdown_signal().await {
+            terminal::error(&anyhow!("cannot listen for signals: {error}"));
+        }
+    };
+    let served = ledger::serve(listener, ledger::app(state), shutdown).await;
+    served.map_err(|error| Failure::new(Code::NotMeasured, anyhow!("the service ended: {error}")))
+}
+
+fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
+    let mut settings = Settings::default();
+    if let Some(database) = &arguments.database {
+        settings.database = database.parse::<DatabaseTarget>().map_err(Failure::usage)?;
+    }
+    settings.api_key = ApiKey::from_file_or_environment(arguments.api_key_file.as_deref())
+        .map_err(Failure::usage)?;
+    settings.report = report;
+    Ok(settings)
+}
+
+fn unusable(error: &ledger::LedgerError) -> Failure {
+    Failure::usage(chain(error))
+}
+
+/// The database error behind a 503 goes to the log, never to the client.
+fn report(error: &(dyn Error + 'static)) {
+    terminal::error(&chain(error));
+}
+
+/// An error with its causes in one line.
+fn chain(error: &(dyn Error + 'static)) -> anyhow::Error {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    anyhow!(text)
+}

@@ -1,0 +1,68 @@
+//! `passport validate`: one endpoint against its budgets.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    exit::Failure,
+    measure::{self, Measuring},
+    terminal,
+};
+use crate::{passport::Passport, store};
+
+/// The endpoint that is validated unless another is named.
+const DEFAULT_ENDPOINT: &str = "/metrics";
+
+/// Hold one endpoint (/metrics unless --endpoint says otherwise) against its budgets.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// Write the passport of the validation here
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut contract = arguments.measuring.read_contract()?;
+    if arguments.measuring.endpoint.is_empty() {
+        contract.checks.retain(|check| {
+            check.rounds == 1 && check.requests.iter().all(|it| it.path == DEFAULT_ENDPOINT)
+        });
+        if contract.checks.is_empty() {
+            let error =
+                anyhow::anyhow!("no check asks for {DEFAULT_ENDPOINT}: give --endpoint NAME");
+            return Err(Failure::usage(error));
+        }
+    }
+    let outcome = arguments.measuring.run(&contract, None)?;
+    if let Some(path) = &arguments.output {
+        store::write(path, &outcome.passport)?;
+    }
+    measure::print_report(&outcome.passport, arguments.measuring.ci)?;
+    if arguments.measuring.verbose {
+        terminal::print(&every_claim(&outcome.passport)).map_err(Failure::usage)?;
+    }
+    Ok(outcome.code().into())
+}
+
+/// One line for each claim, whatever its verdict.
+fn every_claim(passport: &Passport) -> String {
+    let claims = passport
+        .test_results
+        .iter()
+        .flat_map(|result| result.claims.iter().map(move |claim| (result, claim)));
+    let line = |(result, claim): (&crate::passport::TestResult, &crate::claim::Claim)| {
+        format!(
+            "{:<7}  {}: {}: {} (limit {}): {}\n",
+            claim.verdict,
+            result.test_name,
+            claim.kind,
+            claim.show_observed(),
+            claim.show_limit(),
+            claim.reason.explain()
+        )
+    };
+    claims.map(line).collect()
+}

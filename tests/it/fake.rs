@@ -1,0 +1,148 @@
+//! A target whose answers and times a test decides, and a clock that ticks when read.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use perf_passport::{
+    clock::Clock,
+    contract::Contract,
+    environment::{Build, Source, SystemInfo},
+    evidence::CountSource,
+    passport::{Passport, ProbeKind, Provenance},
+    pipeline::{self, Circumstances, Session},
+    probe::{Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target},
+    process_memory::ProcessMemory,
+    units::{Bytes, Count, Nanos},
+};
+
+/// A contract of one endpoint that is asked in two ways.
+pub(crate) const CONTRACT: &str = r#"
+schema_version = 1
+name = "orders"
+[target]
+url = "http://127.0.0.1:1"
+[[endpoint]]
+name = "orders"
+path = "/orders"
+content_type = "application/json"
+ignore = ["/now"]
+  [[endpoint.variant]]
+  name = "all"
+  [[endpoint.variant]]
+  name = "one"
+  path = "/orders/1"
+"#;
+
+/// Answers each request by a function of the request and the number of requests before it.
+pub(crate) struct Fake<Answer>(pub(crate) Answer);
+
+struct FakeProbe<'a, Answer> {
+    answer: &'a mut Answer,
+    sent: u64,
+}
+
+impl<Answer> Target for Fake<Answer>
+where
+    Answer: FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
+{
+    fn probe(&mut self, _: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
+        Ok(Box::new(FakeProbe { answer: &mut self.0, sent: 0 }))
+    }
+}
+
+impl<Answer> Probe for FakeProbe<'_, Answer>
+where
+    Answer: FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
+{
+    fn send(&mut self, request: &PreparedRequest, _: Pass) -> Result<Exchange, ProbeError> {
+        self.sent += 1;
+        (self.answer)(request, self.sent)
+    }
+
+    fn process_memory(&mut self) -> Option<ProcessMemory> {
+        None
+    }
+
+    fn counts_apart(&self) -> bool {
+        false
+    }
+}
+
+/// Goes on by a microsecond each time it is read.
+#[derive(Default)]
+struct TickingClock(AtomicU64);
+
+impl Clock for TickingClock {
+    fn elapsed(&self) -> Nanos {
+        Nanos::new(self.0.fetch_add(1_000, Ordering::Relaxed))
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_760_000_000)
+    }
+}
+
+/// A good answer: 200, JSON, 42 allocations, 4 KiB, and a latency of about 50 us.
+pub(crate) fn good(number: u64) -> Exchange {
+    Exchange {
+        status: 200,
+        content_type: Some(b"application/json; charset=utf-8".to_vec()),
+        body: format!(r#"{{"orders":[1,2,3],"now":{number}}}"#).into_bytes(),
+        latency: Nanos::new(50_000 + number % 7_000),
+        server_latency: None,
+        cost: Some(Cost {
+            source: CountSource::ServerTiming,
+            allocations: Count::new(42),
+            allocated_bytes: Some(Bytes::new(8_192)),
+            heap_peak: Some(Bytes::new(4_096)),
+            process_allocations: None,
+        }),
+        oracle: None,
+    }
+}
+
+/// Measures `contract` with these answers and compares with `baseline`.
+pub(crate) fn measure_with(
+    contract: &str,
+    answer: impl FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
+    baseline: Option<&Passport>,
+    stop: &dyn Fn() -> bool,
+) -> Passport {
+    let contract = Contract::parse(contract).unwrap();
+    let mut target = Fake(answer);
+    let run = pipeline::measure(
+        &contract,
+        &mut Session {
+            target: &mut target,
+            clock: &TickingClock::default(),
+            environment: &|_| None,
+            stop,
+            progress: &mut |_| {},
+        },
+        &|_| true,
+    );
+    pipeline::passport(&contract, run.unwrap(), circumstances(), baseline).unwrap()
+}
+
+/// Measures [`CONTRACT`] with these answers.
+pub(crate) fn measure(
+    answer: impl FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
+    baseline: Option<&Passport>,
+) -> Passport {
+    measure_with(CONTRACT, answer, baseline, &|| false)
+}
+
+fn circumstances() -> Circumstances {
+    Circumstances {
+        provenance: Provenance {
+            probe: ProbeKind::Http,
+            target: "http://127.0.0.1:1".to_owned(),
+            build: Build::current(),
+            source: Source::default(),
+        },
+        system_info: SystemInfo::read(),
+        session_id: "session".to_owned(),
+    }
+}

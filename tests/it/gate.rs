@@ -1,0 +1,261 @@
+//! The gate in both directions: what must fail fails, what must pass passes, and what shows nothing
+//! abstains.
+
+use perf_passport::{
+    claim::{Reason, Verdict},
+    contract::ClaimKind,
+    passport::{Gate, Passport, diff},
+    probe::{Exchange, ProbeError},
+    report::{self, Style},
+    units::{Count, Nanos},
+};
+
+use crate::fake::{CONTRACT, good, measure, measure_with};
+
+fn reason(passport: &Passport, test: &str, kind: ClaimKind) -> (Verdict, Reason) {
+    let claims = &passport.result(test).unwrap().claims;
+    let claim = claims.iter().find(|claim| claim.kind == kind).unwrap();
+    (claim.verdict, claim.reason)
+}
+
+fn more_allocations(number: u64, more: u64) -> Exchange {
+    let mut exchange = good(number);
+    let cost = exchange.cost.as_mut().unwrap();
+    cost.allocations = cost.allocations.saturating_add(Count::new(more));
+    exchange
+}
+
+#[test]
+fn good_answers_pass_with_and_without_a_baseline() {
+    let first = measure(|_, n| Ok(good(n)), None);
+    assert_eq!(first.gate(), Gate::Pass);
+    let second = measure(|_, n| Ok(good(n + 3)), Some(&first));
+    assert_eq!(second.gate(), Gate::Pass);
+    let change = reason(&second, "orders/all", ClaimKind::LatencyChange);
+    assert_eq!(change, (Verdict::Abstain, Reason::StoredLatency));
+    assert!(second.summary.deterministic_score > 99.9);
+}
+
+#[test]
+fn fifty_milliseconds_where_ten_are_allowed_fail_and_count() {
+    let slow = |_: &_, n| Ok(Exchange { latency: Nanos::new(50_000_000), ..good(n) });
+    let passport = measure(slow, None);
+    assert_eq!(passport.gate(), Gate::Fail);
+    let latency = reason(&passport, "orders/all", ClaimKind::Latency);
+    assert_eq!(latency, (Verdict::Fail, Reason::OverBudget));
+    assert_eq!(passport.summary.performance_regressions, 2);
+    assert!(passport.test_results.iter().all(|result| result.regression));
+}
+
+#[test]
+fn a_tail_above_the_budget_fails_though_the_median_is_fast() {
+    // 3 of 100 take 20 ms: the p99 is 20 ms.
+    let tail = |_: &_, n: u64| {
+        let latency = if n % 100 < 3 { 20_000_000 } else { 50_000 };
+        Ok(Exchange { latency: Nanos::new(latency), ..good(n) })
+    };
+    let passport = measure(tail, None);
+    assert_eq!(reason(&passport, "orders/all", ClaimKind::Latency).1, Reason::OverBudget);
+}
+
+#[test]
+fn a_tail_at_the_quantile_takes_more_samples_and_then_abstains() {
+    // Exactly 1 of 100: the p99 is neither shown to be below nor above.
+    let edge = |_: &_, n: u64| {
+        let latency = if n.is_multiple_of(100) { 20_000_000 } else { 50_000 };
+        Ok(Exchange { latency: Nanos::new(latency), ..good(n) })
+    };
+    let passport = measure(edge, None);
+    assert_eq!(passport.gate(), Gate::Abstain);
+    let result = passport.result("orders/all").unwrap();
+    assert_eq!(result.evidence.latency.samples(), Count::new(16_000));
+    assert_eq!(reason(&passport, "orders/all", ClaimKind::Latency).1, Reason::Undecided);
+}
+
+#[test]
+fn a_wrong_status_fails_and_its_speed_does_not_count() {
+    let passport = measure(|_, n| Ok(Exchange { status: 500, ..good(n) }), None);
+    assert_eq!(passport.gate(), Gate::Fail);
+    assert_eq!(reason(&passport, "orders/one", ClaimKind::Status).1, Reason::UnexpectedStatus);
+    assert_eq!(reason(&passport, "orders/one", ClaimKind::Latency).1, Reason::NoSample);
+}
+
+#[test]
+fn html_where_json_is_due_fails() {
+    let html = |_: &_, n| {
+        Ok(Exchange {
+            content_type: Some(b"text/html".to_vec()),
+            body: b"<html>".to_vec(),
+            ..good(n)
+        })
+    };
+    let passport = measure(html, None);
+    assert_eq!(passport.gate(), Gate::Fail);
+    let claim = reason(&passport, "orders/all", ClaimKind::ContentType);
+    assert_eq!(claim.1, Reason::UnexpectedContentType);
+}
+
+#[test]
+fn responses_that_differ_fail_unless_the_contract_ignores_the_difference() {
+    // `now` differs in every good answer, and is ignored.
+    assert_eq!(measure(|_, n| Ok(good(n)), None).gate(), Gate::Pass);
+    let differ = |_: &_, n: u64| {
+        Ok(Exchange { body: format!(r#"{{"orders":{n}}}"#).into_bytes(), ..good(n) })
+    };
+    let passport = measure(differ, None);
+    assert_eq!(
+        reason(&passport, "orders/all", ClaimKind::Deterministic).1,
+        Reason::ResponsesDiffer
+    );
+    assert_eq!(passport.gate(), Gate::Fail);
+    assert_eq!(passport.summary.deterministic_status, Verdict::Fail);
+}
+
+#[test]
+fn a_service_that_does_not_tell_its_cost_abstains() {
+    let passport = measure(|_, n| Ok(Exchange { cost: None, ..good(n) }), None);
+    assert_eq!(passport.gate(), Gate::Abstain);
+    assert_eq!(reason(&passport, "orders/all", ClaimKind::Allocations).1, Reason::NotObserved);
+    let shown = report::claims_at_fault(&passport, Style::Plain);
+    assert!(shown.contains("orders/all: allocations (limit 1000): the service does not tell"));
+}
+
+#[test]
+fn a_target_that_cannot_be_measured_is_neither_pass_nor_fail() {
+    let dead = |_: &_, _| {
+        Err(ProbeError::Unreachable {
+            target: "http://127.0.0.1:1".to_owned(),
+            message: "connection refused".to_owned(),
+        })
+    };
+    let passport = measure(dead, None);
+    assert_eq!(passport.gate(), Gate::NotMeasured);
+    assert_eq!(passport.summary.passed_tests, 0);
+    let shown = report::claims_at_fault(&passport, Style::Plain);
+    assert!(shown.contains("cannot reach http://127.0.0.1:1: connection refused"), "{shown}");
+}
+
+#[test]
+fn a_request_that_was_given_up_counts_as_slow_as_it_was_waited_for() {
+    let after = Nanos::new(10_000_000_000);
+    let hang = |_: &_, n| {
+        if n < 100 { Ok(good(n)) } else { Err(ProbeError::Timeout { after, phase: "headers" }) }
+    };
+    let passport = measure(hang, None);
+    assert_eq!(passport.gate(), Gate::NotMeasured);
+    assert_eq!(passport.result("orders/all").unwrap().evidence.latency.max(), after);
+}
+
+#[test]
+fn one_allocation_more_fails_and_is_named() {
+    let before = measure(|_, n| Ok(good(n)), None);
+    let after = measure(
+        |request, n| Ok(if request.path == "/orders/1" { more_allocations(n, 1) } else { good(n) }),
+        Some(&before),
+    );
+    assert_eq!(after.gate(), Gate::Fail);
+    let shown = report::claims_at_fault(&after, Style::Plain);
+    assert_eq!(
+        shown,
+        "FAIL     orders/one: allocations-change 42 -> 43 (+1): worse than the baseline by more \
+         than the tolerance\n"
+    );
+    assert_ne!(before.passport_hash, after.passport_hash);
+    let found = diff(&before, &after);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].test_name.as_str(), found[0].subject.as_str()),
+        ("orders/one", "allocations")
+    );
+}
+
+#[test]
+fn fewer_allocations_pass_and_a_tolerance_is_kept_to_the_unit() {
+    let before = measure(|_, n| Ok(more_allocations(n, 58)), None);
+    assert_eq!(measure(|_, n| Ok(good(n)), Some(&before)).gate(), Gate::Pass);
+    // 100 allocations and 5 %: 105 are within, 106 are not.
+    let contract = format!("{CONTRACT}\n[tolerance]\nallocations_percent = 5\n");
+    let with = |more| {
+        let answer = move |_: &_, n| Ok(more_allocations(n, more));
+        measure_with(&contract, answer, Some(&before), &|| false).gate()
+    };
+    assert_eq!((with(63), with(64)), (Gate::Pass, Gate::Fail));
+}
+
+#[test]
+fn a_changed_response_is_changed_work_and_no_speed() {
+    let before = measure(|_, n| Ok(good(n)), None);
+    let changed =
+        |_: &_, n| Ok(Exchange { body: br#"{"orders":[]}"#.to_vec(), ..more_allocations(n, 500) });
+    let after = measure(changed, Some(&before));
+    let behaviour = reason(&after, "orders/all", ClaimKind::Behaviour);
+    assert_eq!(behaviour, (Verdict::Fail, Reason::ChangedWork));
+    let allocations = reason(&after, "orders/all", ClaimKind::AllocationsChange);
+    assert_eq!(allocations, (Verdict::Abstain, Reason::ChangedWork));
+}
+
+#[test]
+fn counts_of_another_build_are_not_compared() {
+    let mut before = measure(|_, n| Ok(good(n)), None);
+    before.provenance.build.rustc = "rustc 1.0.0".to_owned();
+    let after = measure(|_, n| Ok(more_allocations(n, 1)), Some(&before));
+    assert_eq!(after.gate(), Gate::Abstain);
+    let change = reason(&after, "orders/all", ClaimKind::AllocationsChange);
+    assert_eq!(change.1, Reason::IncomparableBuild);
+}
+
+#[test]
+fn a_check_that_is_new_or_gone_is_never_a_silent_pass() {
+    let before = measure(|_, n| Ok(good(n)), None);
+    let renamed = CONTRACT.replace("name = \"one\"", "name = \"first\"");
+    let after = measure_with(&renamed, |_, n| Ok(good(n)), Some(&before), &|| false);
+    assert_eq!(after.gate(), Gate::Abstain);
+    assert_eq!(reason(&after, "orders/first", ClaimKind::Behaviour).1, Reason::NotInBaseline);
+    assert_eq!(after.baseline.as_ref().unwrap().checks_gone, ["orders/one"]);
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_has_and_never_passes() {
+    let sent = std::cell::Cell::new(0);
+    let answer = |_: &_, n| {
+        sent.set(sent.get() + 1);
+        Ok(good(n))
+    };
+    let passport = measure_with(CONTRACT, answer, None, &|| sent.get() > 1_500);
+    assert!(!passport.complete);
+    assert_eq!(passport.test_results.len(), 2);
+    assert_eq!(passport.gate(), Gate::NotMeasured);
+    assert_ne!(passport.summary.overall_status, Verdict::Pass);
+}
+
+#[test]
+fn the_hash_covers_what_must_be_equal_and_nothing_else() {
+    let first = measure(|_, n| Ok(good(n)), None);
+    let later = |_: &_, n| Ok(Exchange { latency: Nanos::new(900_000), ..good(n + 500) });
+    let second = measure(later, Some(&first));
+    assert_eq!(first.passport_hash, second.passport_hash);
+    assert_ne!(first.evidence_hash, second.evidence_hash);
+    assert_ne!(first.run_id, second.run_id);
+}
+
+#[test]
+fn process_memory_without_a_process_abstains() {
+    let contract = format!("{CONTRACT}\n[budgets]\nprocess_memory_mb_max = 50\n");
+    let passport = measure_with(&contract, |_, n| Ok(good(n)), None, &|| false);
+    let claim = reason(&passport, "orders/all", ClaimKind::ProcessMemory);
+    assert_eq!(claim, (Verdict::Abstain, Reason::NotObserved));
+}
+
+#[test]
+fn a_scenario_is_held_to_the_budgets_of_its_requests() {
+    let contract = format!(
+        "{CONTRACT}\n[[scenario]]\nname = \"stress\"\nrounds = 5\nsteps = [\"orders/all\", \"orders/one\"]\n"
+    );
+    let passport = measure_with(&contract, |_, n| Ok(good(n)), None, &|| false);
+    let stress = passport.result("stress/default").unwrap();
+    assert_eq!(stress.objects, Some(10 * 42));
+    assert_eq!(stress.budgets.as_ref().unwrap().allocations_max, Count::new(10_000));
+    assert_eq!(stress.budgets.as_ref().unwrap().latency_ns_max, Nanos::new(100_000_000));
+    assert_eq!(stress.memory_mb, Some(0.003_906));
+    assert_eq!(stress.status, Verdict::Pass);
+}

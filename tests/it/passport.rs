@@ -1,0 +1,197 @@
+//! Passports on disk and in strangers' hands: hashing, verifying, storing, importing.
+
+use std::{fs, sync::LazyLock};
+
+use perf_passport::{
+    passport::{Gate, ImportError, Passport, VerifyError, import, verify},
+    store,
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::fake::{good, measure};
+
+static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let before = measure(|_, n| Ok(good(n)), None);
+    measure(|_, n| Ok(good(n)), Some(&before)).to_bytes().unwrap()
+});
+
+/// Edits the JSON and hashes it again, as somebody would who wants to be believed.
+fn forge(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let mut document: Value = serde_json::from_slice(&SOUND).unwrap();
+    edit(&mut document);
+    let mut forged: Passport = serde_json::from_value(document).unwrap();
+    forged.evidence_hash = String::new();
+    let canonical = serde_json_canonicalizer::to_vec(&forged).unwrap();
+    forged.evidence_hash =
+        perf_passport::text::hex(&<sha2::Sha256 as sha2::Digest>::digest(canonical));
+    forged.to_bytes().unwrap()
+}
+
+fn edited_field(bytes: &[u8]) -> String {
+    match verify(bytes) {
+        Err(VerifyError::Edited { field }) => field,
+        other => panic!("expected an edit to be found, got {other:?}"),
+    }
+}
+
+#[test]
+fn what_was_written_verifies_and_is_written_the_same_again() {
+    let passport = verify(&SOUND).unwrap();
+    assert_eq!(passport.to_bytes().unwrap(), *SOUND);
+    assert_eq!(passport.gate(), Gate::Pass);
+}
+
+#[test]
+fn a_forged_verdict_summary_or_budget_is_named() {
+    let field = edited_field(&forge(|it| it["test_results"][0]["status"] = "FAIL".into()));
+    assert_eq!(field, "test_results.0.status");
+    let field = edited_field(&forge(|it| it["summary"]["passed_tests"] = 7.into()));
+    assert_eq!(field, "summary.passed_tests");
+    let field = edited_field(&forge(|it| {
+        it["test_results"][0]["budgets"]["allocations_max"] = 100_000.into();
+    }));
+    assert_eq!(field, "test_results.0.budgets.allocations_max");
+    let field = edited_field(&forge(|it| it["contract"]["digest"] = "0".repeat(64).into()));
+    assert_eq!(field, "contract.digest");
+}
+
+#[test]
+fn forged_evidence_changes_the_passport_hash() {
+    let field = edited_field(&forge(|it| {
+        for end in ["min", "max"] {
+            it["test_results"][0]["evidence"]["counts"]["allocated_bytes"][end] = 1.into();
+        }
+    }));
+    assert_eq!(field, "passport_hash");
+}
+
+#[test]
+fn foreign_truncated_and_empty_documents_are_told_apart() {
+    let message = |bytes: &[u8]| verify(bytes).unwrap_err().to_string();
+    assert!(message(&SOUND[..SOUND.len() / 2]).contains("it ends early"));
+    assert!(message(b"").contains("it ends early"));
+    assert!(message(b"<html>").contains("not JSON"));
+    assert!(message(b"{}").contains("not a passport"));
+    assert!(message(br#"{"schema_version":99}"#).contains("schema_version is 99"));
+    assert!(message(br#"{"test_results":[]}"#).contains("passport import"));
+    assert!(message(b"[1]").starts_with("not a passport"));
+}
+
+#[test]
+fn an_integer_that_no_hash_covers_is_refused() {
+    let text = String::from_utf8(SOUND.clone()).unwrap();
+    let huge = text.replacen("\"failed_samples\": 0", "\"failed_samples\": 9007199254740993", 1);
+    assert!(matches!(verify(huge.as_bytes()), Err(VerifyError::Integer { .. })));
+}
+
+proptest! {
+    #[test]
+    fn any_changed_byte_is_found(position in any::<prop::sample::Index>(), change in 1_u8..=255) {
+        let mut bytes = SOUND.clone();
+        let at = position.index(bytes.len());
+        bytes[at] ^= change;
+        prop_assert!(verify(&bytes).is_err(), "byte {} of {}", at, bytes.len());
+    }
+
+    #[test]
+    fn any_cut_or_added_byte_is_found(position in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let at = position.index(SOUND.len());
+        prop_assert!(verify(&SOUND[..at]).is_err());
+        let mut longer = SOUND.clone();
+        longer.insert(at, byte);
+        prop_assert!(verify(&longer).is_err());
+    }
+
+    #[test]
+    fn rubbish_is_refused_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(verify(&bytes).is_err());
+        prop_assert!(import(&bytes).is_err());
+    }
+}
+
+#[test]
+fn a_passport_is_replaced_whole_and_the_link_follows() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("artifacts/performance");
+    let first = measure(|_, n| Ok(good(n)), None);
+    let second = measure(|_, n| Ok(good(n)), None);
+    let one = store::keep(&root, &first).unwrap();
+    let two = store::keep(&root, &second).unwrap();
+    assert_ne!(one, two, "two runs within a second have names of their own");
+    assert_eq!(store::read(&root.join(store::LATEST)).unwrap(), second);
+    assert_eq!(store::read(&one).unwrap(), first);
+    store::write(&one, &second).unwrap();
+    assert_eq!(store::read(&one).unwrap(), second);
+    let names: Vec<_> = fs::read_dir(&root).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "no temporary file is left: {names:?}");
+}
+
+#[test]
+fn what_cannot_be_written_leaves_what_was_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let blocked = directory.path().join("file/passport.json");
+    fs::write(directory.path().join("file"), "not a directory").unwrap();
+    let passport = measure(|_, n| Ok(good(n)), None);
+    let message = store::write(&blocked, &passport).unwrap_err().to_string();
+    assert!(message.contains("what was there is unchanged"), "{message}");
+    assert_eq!(fs::read_to_string(directory.path().join("file")).unwrap(), "not a directory");
+}
+
+/// The shape of the original generator's output, with figures of our own.
+const ORIGINAL: &str = r#"{
+  "cartographer": "Original", "run_id": "perf-1", "session_id": "s", "timestamp": "2025-10-02T03:52:19.880524",
+  "anime_energy": {"one_piece": "log pose"},
+  "performance_guarantee": "Even in sandbox mode, we never regress by more than 5%",
+  "endpoints_profiled": ["metrics"],
+  "test_results": [
+    {"endpoint": "metrics", "test_name": "metrics_variant_0", "latency_ms": 0.05, "memory_mb": -0.12,
+     "objects": -417, "status": "PASS", "regression": false, "deterministic": true,
+     "timestamp": "2025-10-02T03:52:20.002868", "chakra_flow": "Perfect Harmony"}
+  ],
+  "summary": {"total_tests": 1, "overall_status": "PASS"},
+  "thresholds": {"max_latency_threshold_ms": 10.0, "max_objects_threshold": 1000},
+  "system_info": {"platform": "nt", "cpu_count": 20, "memory_total_gb": 15.72}
+}"#;
+
+#[test]
+fn an_original_passport_is_imported_and_claims_nothing() {
+    let imported = import(ORIGINAL.as_bytes()).unwrap();
+    assert_eq!(imported.gate(), Gate::NotMeasured);
+    let result = &imported.test_results[0];
+    assert_eq!((result.latency_ms, result.memory_mb, result.objects), (Some(0.05), None, None));
+    assert_eq!(imported.annotations["original.overall_status"], "PASS");
+    assert_eq!(imported.annotations["original.anime_energy.one_piece"], "log pose");
+    assert!(imported.annotations["import.unknown.2"].contains("client's resident memory"));
+    let again = verify(&imported.to_bytes().unwrap()).unwrap();
+    assert_eq!(again, imported);
+}
+
+#[test]
+fn the_older_original_shape_is_imported_too() {
+    let older = r#"{"performance_guarantee": {"latency": 5.0}, "run_id": 20250930, "test_results":
+        [{"test_name": "metrics", "latency_ms": 0.123456789, "status": "PASS"}]}"#;
+    let imported = import(older.as_bytes()).unwrap();
+    assert_eq!((imported.run_id.as_str(), imported.test_results.len()), ("20250930", 1));
+}
+
+/// The digest was computed with Python's `json.dumps(document, sort_keys=True, separators=(",", ":"))`.
+#[test]
+fn the_hash_of_an_original_baseline_is_checked() {
+    let hash = "1ee7ad3e3165de1cbd8db8dff2764af61ee91a7c78b8913b5bb4857ed5960dcb";
+    let baseline = format!(
+        r#"{{"test_results": [{{"test_name": "m", "latency_ms": 5e-05}}], "note": "é", "passport_hash": "{hash}"}}"#
+    );
+    assert!(import(baseline.as_bytes()).is_ok());
+    let edited = baseline.replace("5e-05", "6e-05");
+    assert!(matches!(import(edited.as_bytes()), Err(ImportError::Hash)));
+    assert!(matches!(import(&SOUND), Err(ImportError::Own | ImportError::Hash)));
+}
+
+#[test]
+fn an_imported_passport_that_claims_something_is_an_edit() {
+    let imported = import(ORIGINAL.as_bytes()).unwrap();
+    let text = String::from_utf8(imported.to_bytes().unwrap()).unwrap();
+    let edited = text.replacen("\"status\": \"ABSTAIN\"", "\"status\": \"PASS\"", 1);
+    assert_eq!(edited_field(edited.as_bytes()), "contract");
+}

@@ -13,6 +13,8 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 mod allocation;
 mod fake;
 mod gate;
+#[cfg(feature = "http")]
+mod http_probe;
 #[cfg(feature = "instrument")]
 mod instrument;
 #[cfg(feature = "ledger")]

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::thread::{self, State, Tally};
+use super::thread::{self, News, State, Tally};
 
 thread_local! {
     /// The link of the innermost scope; filled exactly while its state is [`State::Shared`].
@@ -34,13 +34,11 @@ pub(super) enum Role {
 pub(super) struct Link {
     account: Account,
     role: Role,
-    /// What of this participant the account already knows.
-    published: Tally,
 }
 
 impl Link {
     pub(super) fn new(account: Account, role: Role) -> Self {
-        Self { account, role, published: Tally::ZERO }
+        Self { account, role }
     }
 
     pub(super) fn role(&self) -> Role {
@@ -52,15 +50,13 @@ impl Link {
         self.account.lock().total()
     }
 
-    /// Tells the account this participant's figures; `highest` is the most live bytes it had since
-    /// its scope opened.
-    pub(super) fn publish(&mut self, now: Tally, highest: i64) {
-        let rise = highest.wrapping_sub(self.published.live);
+    /// Tells the account this participant's figures.
+    pub(super) fn publish(&self, News { tally, highest, published }: News) {
+        let rise = highest.wrapping_sub(published.live);
         match self.role {
-            Role::Root => self.account.set_root(now, rise),
-            Role::Task => self.account.charge(now.since(self.published), rise),
+            Role::Root => self.account.set_root(tally, rise),
+            Role::Task => self.account.charge(tally.since(published), rise),
         }
-        self.published = now;
     }
 
     /// From now on the tasks of this request are charged to the `enclosing` request as well.
@@ -80,23 +76,22 @@ pub(super) fn of_current_scope() -> Option<Account> {
     if thread::state() == State::Outside {
         return None;
     }
-    let mut link = replace(None).unwrap_or_else(|| Link::new(Account::new(), Role::Root));
-    let (now, highest) = thread::so_far();
-    link.publish(now, highest);
+    let link = replace(None).unwrap_or_else(|| Link::new(Account::new(), Role::Root));
+    link.publish(thread::news());
     let account = link.account.clone();
     replace(Some(link));
-    thread::set_shared();
+    thread::set_published();
     Some(account)
 }
 
 /// The total of the innermost scope's account, up to this moment.
 pub(super) fn total_of_current_scope() -> Option<Tally> {
     let link = replace(None)?;
-    let (now, highest) = thread::so_far();
+    let News { tally, highest, published } = thread::news();
     let known = link.total();
-    let rise = highest.wrapping_sub(link.published.live);
-    let mut total = known.plus(now.since(link.published));
-    total.peak = known.peak.max(known.live.wrapping_add(rise)).max(now.peak);
+    let rise = highest.wrapping_sub(published.live);
+    let mut total = known.plus(tally.since(published));
+    total.peak = known.peak.max(known.live.wrapping_add(rise)).max(tally.peak);
     replace(Some(link));
     Some(total)
 }

@@ -7,12 +7,12 @@ use super::{
     AllocationCost,
     account::{self, Link, Role},
     allocator::{is_counting, is_installed},
-    thread::{self, Enclosing, State, Tally},
+    thread::{self, State, Tally},
 };
 
 /// The figures of one request so far; owned by whatever drives the request.
 ///
-/// Costs two readings of the thread's counters for each [`Meter::run`] and allocates nothing.
+/// Costs the exchange of the thread's five counters for each [`Meter::run`] and allocates nothing.
 /// Meters nest: what runs in an inner one is part of the outer one too.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -65,48 +65,74 @@ impl Meter {
 /// An open stretch of a meter; closes it when dropped, so that unwinding does too.
 struct Open<'meter> {
     meter: &'meter mut Meter,
-    enclosing: Enclosing,
-    enclosing_link: Option<Link>,
+    /// What it was opened inside of; `None` for the outermost scope of a request without tasks.
+    enclosing: Option<Enclosing>,
+}
+
+/// What a nested or shared scope restores at its end.
+struct Enclosing {
+    scope: thread::Enclosing,
+    link: Option<Link>,
 }
 
 impl<'meter> Open<'meter> {
     #[inline]
     fn new(meter: &'meter mut Meter) -> Self {
-        let state = if meter.link.is_some() { State::Shared } else { State::Alone };
-        let enclosing = thread::enter(meter.tally, state);
-        let enclosing_link = if state == State::Shared || enclosing.scope.state == State::Shared {
-            account::replace(meter.link.take())
-        } else {
+        let enclosing = if meter.link.is_none() && thread::enter_outermost(meter.tally) {
             None
+        } else {
+            Some(Enclosing::enter(meter))
         };
-        Self { meter, enclosing, enclosing_link }
+        Self { meter, enclosing }
     }
 
-    /// Hands the account back to the meter, tells it the news, and makes sure that an enclosing
+    /// Takes the account back from the thread, tells it the news, and makes sure that an enclosing
     /// request hears of this one's tasks.
     #[cold]
-    fn close_shared(&mut self, highest: i64) {
-        let mut link = account::replace(self.enclosing_link.take());
-        if let Some(link) = &mut link {
-            link.publish(self.meter.tally, highest);
+    fn close(&mut self) {
+        let (scope, enclosing_link) = match self.enclosing.take() {
+            Some(Enclosing { scope, link }) => (Some(scope), link),
+            None => (None, None),
+        };
+        let (news, state) = thread::leave(scope);
+        self.meter.tally = news.tally;
+        if state != State::Shared && enclosing_link.is_none() {
+            return;
+        }
+        self.meter.link = account::replace(enclosing_link);
+        if let Some(link) = &self.meter.link {
+            link.publish(news);
             if link.role() == Role::Root
                 && let Some(enclosing) = account::of_current_scope()
             {
                 link.pass_on_to(&enclosing);
             }
         }
-        self.meter.link = link;
     }
 }
 
 impl Drop for Open<'_> {
     #[inline]
     fn drop(&mut self) {
-        let (tally, highest, state) = thread::leave(self.enclosing);
-        self.meter.tally = tally;
-        if state == State::Shared || self.enclosing_link.is_some() {
-            self.close_shared(highest);
+        if self.enclosing.is_none()
+            && let Some(tally) = thread::leave_outermost()
+        {
+            self.meter.tally = tally;
+        } else {
+            self.close();
         }
+    }
+}
+
+impl Enclosing {
+    #[cold]
+    fn enter(meter: &mut Meter) -> Self {
+        let inner = meter.link.take();
+        let enclosing_is_shared = thread::state() == State::Shared;
+        let state = if inner.is_some() { State::Shared } else { State::Alone };
+        let link =
+            if inner.is_some() || enclosing_is_shared { account::replace(inner) } else { None };
+        Self { scope: thread::enter(meter.tally, state), link }
     }
 }
 
@@ -135,7 +161,7 @@ pub fn current_request() -> Option<AllocationCost> {
     }
     match thread::state() {
         State::Outside => None,
-        State::Alone => Some(thread::so_far().0.to_cost()),
+        State::Alone => Some(thread::news().tally.to_cost()),
         State::Shared => account::total_of_current_scope().map(Tally::to_cost),
     }
 }

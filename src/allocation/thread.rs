@@ -1,9 +1,12 @@
 //! The counters of one thread, and the scope that is open on it.
 //!
-//! The counters only ever run on; a scope is the difference between two readings. So enclosing
-//! scopes need no bookkeeping of what inner ones cost. The one counter that is set back is the
-//! peak: it starts anew from the live bytes whenever a scope opens, and closing the scope folds it
-//! into the enclosing one.
+//! While a scope is open the counters are the scope's own: opening it puts its figures so far into
+//! them, closing it takes them out. That is all there is to a request that is not inside another
+//! and has no tasks, which is the common case and the timed one.
+//!
+//! A scope inside another, or one that shares an account, needs one thing more: how high its live
+//! bytes rose in this *stretch* alone, for the enclosing scope and for the account. There the peak
+//! counter starts anew from the live bytes, and a [`Stretch`] keeps the earlier peak.
 //!
 //! PERF: everything here is a `const` thread-local of plain cells without a destructor, so access
 //! is one offset from the thread pointer, valid from the first to the last instruction of a thread.
@@ -71,20 +74,40 @@ pub(super) enum State {
     Shared,
 }
 
-/// The innermost scope of a thread.
+/// What is known of the innermost scope from before the peak counter last started anew.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scope {
-    pub(super) state: State,
-    /// What to take from the thread's counters to have those of the scope; its `peak` is the
-    /// scope's peak of earlier stretches, in the scope's own terms.
-    base: Tally,
+struct Stretch {
+    /// The scope's peak until then.
+    earlier_peak: i64,
+    /// Its most live bytes from when it was last opened until then.
+    highest: i64,
+    /// What the scope's account had been told by then.
+    published: Tally,
+}
+
+impl Stretch {
+    const WHOLE: Self = Self { earlier_peak: i64::MIN, highest: i64::MIN, published: Tally::ZERO };
 }
 
 /// What closing a scope restores.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Enclosing {
-    pub(super) scope: Scope,
-    peak: i64,
+    state: State,
+    tally: Tally,
+    stretch: Stretch,
+    /// The figures that the inner scope came with.
+    entered: Tally,
+}
+
+/// The innermost scope as its account is to be told of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct News {
+    /// Its figures so far.
+    pub(super) tally: Tally,
+    /// Its most live bytes since the account was last told.
+    pub(super) highest: i64,
+    /// What the account was last told.
+    pub(super) published: Tally,
 }
 
 struct Thread {
@@ -93,7 +116,8 @@ struct Thread {
     bytes: Cell<u64>,
     live: Cell<i64>,
     peak: Cell<i64>,
-    scope: Cell<Scope>,
+    state: Cell<State>,
+    stretch: Cell<Stretch>,
     unwatched: Cell<bool>,
     probed: Cell<bool>,
 }
@@ -106,7 +130,8 @@ thread_local! {
             bytes: Cell::new(0),
             live: Cell::new(0),
             peak: Cell::new(0),
-            scope: Cell::new(Scope { state: State::Outside, base: Tally::ZERO }),
+            state: Cell::new(State::Outside),
+            stretch: Cell::new(Stretch::WHOLE),
             unwatched: Cell::new(false),
             probed: Cell::new(false),
         }
@@ -125,6 +150,7 @@ impl Thread {
         }
     }
 
+    #[inline]
     fn write(&self, tally: Tally) {
         self.allocations.set(tally.allocations);
         self.frees.set(tally.frees);
@@ -133,13 +159,11 @@ impl Thread {
         self.peak.set(tally.peak);
     }
 
-    /// The innermost scope so far, over all its stretches.
-    #[inline]
-    fn scope_so_far(&self) -> Tally {
-        let base = self.scope.get().base;
-        let mut tally = self.read().since(base);
-        tally.peak = base.peak.max(self.peak.get().wrapping_sub(base.live));
-        tally
+    fn news(&self) -> News {
+        let (mut tally, stretch) = (self.read(), self.stretch.get());
+        let highest = tally.peak;
+        tally.peak = highest.max(stretch.earlier_peak);
+        News { tally, highest, published: stretch.published }
     }
 }
 
@@ -180,50 +204,87 @@ pub(super) const fn signed(size: usize) -> i64 {
     size.cast_signed() as i64
 }
 
-/// Opens a scope that goes on from `so_far`.
+/// Opens a scope that goes on from `so_far`, if no other is open here.
 #[inline]
-pub(super) fn enter(so_far: Tally, state: State) -> Enclosing {
+pub(super) fn enter_outermost(so_far: Tally) -> bool {
     THREAD.with(|thread| {
-        let now = thread.read();
-        let mut base = now.since(so_far);
-        base.peak = so_far.peak;
-        thread.peak.set(now.live);
-        Enclosing { scope: thread.scope.replace(Scope { state, base }), peak: now.peak }
+        if thread.state.get() != State::Outside {
+            return false;
+        }
+        thread.state.set(State::Alone);
+        thread.write(so_far);
+        true
     })
 }
 
-/// Closes the innermost scope. Returns its figures, its highest live bytes of this stretch alone,
-/// and the state that it ended in.
+/// Closes the scope of [`enter_outermost`] and returns its figures; `None` if it has come to share
+/// an account, when [`leave`] is due.
 #[inline]
-pub(super) fn leave(enclosing: Enclosing) -> (Tally, i64, State) {
+pub(super) fn leave_outermost() -> Option<Tally> {
     THREAD.with(|thread| {
-        let tally = thread.scope_so_far();
-        let scope = thread.scope.replace(enclosing.scope);
-        let highest = thread.peak.get();
-        thread.peak.set(enclosing.peak.max(highest));
-        (tally, highest.wrapping_sub(scope.base.live), scope.state)
+        if thread.state.get() == State::Shared {
+            return None;
+        }
+        thread.state.set(State::Outside);
+        Some(thread.read())
+    })
+}
+
+/// Opens a scope in the `state` given that goes on from `so_far`, inside of whatever is open.
+pub(super) fn enter(so_far: Tally, state: State) -> Enclosing {
+    THREAD.with(|thread| {
+        let stretch = Stretch { earlier_peak: so_far.peak, highest: i64::MIN, published: so_far };
+        let enclosing = Enclosing {
+            state: thread.state.replace(state),
+            tally: thread.read(),
+            stretch: thread.stretch.replace(stretch),
+            entered: so_far,
+        };
+        thread.write(Tally { peak: so_far.live, ..so_far });
+        enclosing
+    })
+}
+
+/// Closes the innermost scope, adds what it cost to the one that it was inside of, and returns its
+/// figures and the state that it ended in.
+pub(super) fn leave(enclosing: Option<Enclosing>) -> (News, State) {
+    THREAD.with(|thread| {
+        let news = thread.news();
+        let outer = enclosing.unwrap_or(Enclosing {
+            state: State::Outside,
+            tally: Tally::ZERO,
+            stretch: Stretch::WHOLE,
+            entered: Tally::ZERO,
+        });
+        let highest = news.highest.max(thread.stretch.get().highest);
+        let rise = highest.wrapping_sub(outer.entered.live);
+        let mut tally = outer.tally.plus(news.tally.since(outer.entered));
+        tally.peak = tally.peak.max(outer.tally.live.wrapping_add(rise));
+        thread.write(tally);
+        thread.stretch.set(outer.stretch);
+        (news, thread.state.replace(outer.state))
     })
 }
 
 /// The state of the innermost scope.
 pub(super) fn state() -> State {
-    THREAD.with(|thread| thread.scope.get().state)
+    THREAD.with(|thread| thread.state.get())
 }
 
-/// Records that the innermost scope now has an account.
-pub(super) fn set_shared() {
+/// The innermost scope so far.
+pub(super) fn news() -> News {
+    THREAD.with(Thread::news)
+}
+
+/// Records that the innermost scope has an account, which was told everything until now.
+pub(super) fn set_published() {
     THREAD.with(|thread| {
-        let scope = thread.scope.get();
-        thread.scope.set(Scope { state: State::Shared, ..scope });
+        let News { tally, highest, .. } = thread.news();
+        let highest = highest.max(thread.stretch.get().highest);
+        thread.state.set(State::Shared);
+        thread.stretch.set(Stretch { earlier_peak: tally.peak, highest, published: tally });
+        thread.peak.set(tally.live);
     });
-}
-
-/// The figures of the innermost scope so far, and its highest live bytes of this stretch alone.
-pub(super) fn so_far() -> (Tally, i64) {
-    THREAD.with(|thread| {
-        let base = thread.scope.get().base;
-        (thread.scope_so_far(), thread.peak.get().wrapping_sub(base.live))
-    })
 }
 
 /// Runs the harness's own `work` so that its allocations are charged to nobody.

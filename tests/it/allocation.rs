@@ -2,6 +2,7 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout},
+    collections::VecDeque,
     hint::black_box,
     panic::{AssertUnwindSafe, catch_unwind},
     thread,
@@ -11,6 +12,7 @@ use perf_passport::allocation::{
     AllocationCost, CountingAllocator, Meter, current_request, is_counting, is_installed, measure,
 };
 use perf_passport::units::{Bytes, Count};
+use proptest::{collection, prelude::*};
 
 fn cost(allocations: u64, frees: u64, bytes: u64, heap_peak: u64) -> AllocationCost {
     AllocationCost {
@@ -101,6 +103,18 @@ fn an_earlier_peak_of_the_outer_scope_survives_an_inner_one() {
         assert_eq!(inner.heap_peak, Bytes::new(10));
     });
     assert_eq!(outer.heap_peak, Bytes::new(1000));
+}
+
+#[test]
+fn an_account_that_is_made_late_loses_no_peak() {
+    // The account is made after the peak, and on behalf of a scope further in.
+    let ((), outer) = measure(|| {
+        measure(|| {
+            drop(block(1000));
+            measure(|| assert!(Meter::for_task().is_some()));
+        });
+    });
+    assert_eq!(outer, cost(1, 1, 1000, 1000));
 }
 
 #[test]
@@ -250,4 +264,96 @@ fn an_allocation_that_fails_is_not_counted() {
     });
     assert!(block.is_null());
     assert_eq!(figures, AllocationCost::default());
+}
+
+/// One thing that a request does.
+#[derive(Clone, Debug)]
+enum Step {
+    Allocate(u16),
+    /// Frees the oldest block that is held, whoever allocated it.
+    Free,
+    /// Does something inside a scope of its own.
+    Inner(Vec<Step>),
+    /// Has an account made, as for a task, which is to change nothing.
+    Share,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1_u16..1000).prop_map(Step::Allocate),
+        3 => Just(Step::Free),
+        1 => Just(Step::Share),
+    ];
+    let step =
+        step.prop_recursive(4, 60, 8, |step| collection::vec(step, 0..8).prop_map(Step::Inner));
+    collection::vec(step, 0..12)
+}
+
+/// What was done, kept by other means. Its lists never grow, so it costs nothing itself.
+struct Diary {
+    held: VecDeque<Vec<u8>>,
+    /// The size of each allocation; negative, of each free.
+    events: Vec<i64>,
+}
+
+impl Diary {
+    fn new() -> Self {
+        Self { held: VecDeque::with_capacity(1000), events: Vec::with_capacity(2000) }
+    }
+
+    fn follow(&mut self, steps: &[Step]) {
+        for step in steps {
+            match step {
+                Step::Allocate(size) => {
+                    self.held.push_back(block(usize::from(*size)));
+                    self.events.push(i64::from(*size));
+                }
+                Step::Free => {
+                    if let Some(oldest) = self.held.pop_front() {
+                        self.events.push(-i64::try_from(oldest.capacity()).expect("a small block"));
+                    }
+                }
+                Step::Inner(steps) => {
+                    let begin = self.events.len();
+                    let ((), figures) = measure(|| self.follow(steps));
+                    assert_eq!(figures, self.cost_since(begin));
+                }
+                Step::Share => assert!(Meter::for_task().is_some()),
+            }
+        }
+    }
+
+    fn cost_since(&self, begin: usize) -> AllocationCost {
+        let (mut allocations, mut frees, mut bytes) = (0, 0, 0);
+        let (mut live, mut peak) = (0_i64, 0);
+        for event in &self.events[begin..] {
+            live += event;
+            peak = peak.max(live);
+            match u64::try_from(*event) {
+                Ok(size) => (allocations, bytes) = (allocations + 1, bytes + size),
+                Err(_) => frees += 1,
+            }
+        }
+        cost(allocations, frees, bytes, peak.unsigned_abs())
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_nesting_and_order_is_exact(stretches in collection::vec((any::<bool>(), steps()), 1..6)) {
+        let mut diary = Diary::new();
+        let mut meters = [Meter::new(), Meter::new()];
+        // Each request's own diary of events, for two requests that take turns.
+        let mut events = [Vec::new(), Vec::new()];
+        for (second, steps) in &stretches {
+            let (which, begin) = (usize::from(*second), diary.events.len());
+            meters[which].run(|| diary.follow(steps));
+            events[which].extend_from_slice(&diary.events[begin..]);
+            prop_assert!(current_request().is_none(), "every scope is closed");
+        }
+        for (meter, events) in meters.iter().zip(events) {
+            let expected = Diary { held: VecDeque::new(), events }.cost_since(0);
+            prop_assert_eq!(meter.cost(), expected);
+        }
+    }
 }

@@ -9,14 +9,7 @@
 //!
 //! The plain side runs with counting switched off, so it pays one relaxed load per allocation.
 
-use std::{
-    hint::black_box,
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::mpsc,
-    thread,
-    time::Instant,
-};
+use std::{convert::Infallible, hint::black_box, time::Instant};
 
 use axum::{
     Router, ServiceExt as _,
@@ -31,7 +24,11 @@ use perf_passport::{
     allocation::{CountingAllocator, Meter, set_counting},
     instrument::InstrumentLayer,
 };
-use tokio::{net::TcpListener, runtime};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime,
+};
 use tower::{Layer, Service, ServiceExt};
 
 #[global_allocator]
@@ -90,6 +87,9 @@ fn in_process_sides() -> Vec<Side> {
         side("plain again", false, in_process(router())),
         side("counting", true, in_process(router())),
         side("layer, not counting", false, in_process(LAYER.layer(router()))),
+        side("layer without headers, not counting", false, {
+            in_process(LAYER.expose_headers(false).layer(router()))
+        }),
         side("layer without headers + counting", true, {
             in_process(LAYER.expose_headers(false).layer(router()))
         }),
@@ -129,51 +129,36 @@ fn tcp_sides() -> Vec<Side> {
     ]
 }
 
-/// Sends requests over one connection to `service` on another thread.
+/// Sends requests over one connection to `service`, which is served on this thread too: a second
+/// thread would measure where the scheduler puts it.
 fn over_tcp<S>(service: S) -> impl FnMut(u64)
 where
-    S: Service<Request<Body>, Response: IntoResponse, Error = std::convert::Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    S: Service<Request<Body>, Response: IntoResponse, Error = Infallible> + Clone + Send + 'static,
+    S: Sync,
     S::Future: Send,
 {
-    let mut connection = TcpStream::connect(serve(service)).expect("the server listens");
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut connection = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let service = service.map_response(IntoResponse::into_response);
+        tokio::spawn(async { axum::serve(listener, service.into_make_service()).await });
+        TcpStream::connect(address).await.expect("the server listens")
+    });
     connection.set_nodelay(true).expect("a socket option");
     move |requests| {
-        for _ in 0..requests {
-            connection.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
-            let mut answer = [0; 1024];
-            let mut length = 0;
-            while !answer[..length].ends_with(b"\r\n\r\nhello") {
-                length += connection.read(&mut answer[length..]).expect("received");
+        runtime.block_on(async {
+            for _ in 0..requests {
+                let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+                connection.write_all(request).await.expect("sent");
+                let mut answer = [0; 1024];
+                let mut length = 0;
+                while !answer[..length].ends_with(b"\r\n\r\nhello") {
+                    length += connection.read(&mut answer[length..]).await.expect("received");
+                }
             }
-        }
-    }
-}
-
-fn serve<S>(service: S) -> SocketAddr
-where
-    S: Service<Request<Body>, Response: IntoResponse, Error = std::convert::Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send,
-{
-    let (sender, receiver) = mpsc::channel();
-    // The server ends with the process.
-    thread::spawn(move || {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(async move {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            sender.send(listener.local_addr().expect("bound")).expect("awaited");
-            let service = service.map_response(IntoResponse::into_response);
-            axum::serve(listener, service.into_make_service()).await.expect("the server runs");
         });
-    });
-    receiver.recv().expect("the server starts")
+    }
 }
 
 fn part_sides() -> Vec<Side> {

@@ -1,9 +1,8 @@
-//! The response headers: both values in one block of fixed size.
+//! The response headers, and numbers written without the formatting machinery.
 //!
-//! The size of the block does not depend on the digits, so that a probe around the layer counts the
-//! same bytes for every run.
+//! The length of both values is the same for every duration up to ten seconds, so that a probe
+//! around the layer counts the same bytes in every run.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{allocation::AllocationCost, units::Nanos};
@@ -11,18 +10,23 @@ use crate::{allocation::AllocationCost, units::Nanos};
 /// Seconds that the service took, as a decimal: `0.001234567`.
 pub const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
 
-/// W3C Server Timing: `total` with its duration in milliseconds, then the allocation figures.
+/// W3C Server Timing: `total` with its duration in milliseconds to seven digits, then the
+/// allocation figures as descriptions.
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Adds both headers. An earlier `X-Process-Time` is replaced; an earlier `Server-Timing` stays
 /// beside ours, as the standard allows.
-#[inline]
 pub(super) fn write(headers: &mut HeaderMap, elapsed: Nanos, cost: Option<AllocationCost>) {
+    let digits = Digits::of(elapsed);
     let mut text = Text::new();
-    text.seconds(elapsed);
-    let seconds_end = text.length;
+    text.seconds(&digits);
+    if let Ok(value) = HeaderValue::from_bytes(text.written()) {
+        // A map that is full, at 32 768 headers, keeps what it has.
+        let _ = headers.try_insert(PROCESS_TIME, value);
+    }
+    text.length = 0;
     text.push(b"total;dur=");
-    text.milliseconds(elapsed);
+    text.milliseconds(&digits);
     if let Some(cost) = cost {
         text.push(b", alloc;desc=\"");
         text.number(cost.allocations.get());
@@ -32,22 +36,13 @@ pub(super) fn write(headers: &mut HeaderMap, elapsed: Nanos, cost: Option<Alloca
         text.number(cost.heap_peak.get());
         text.push(b"\"");
     }
-    let mut server_timing = text.into_bytes();
-    let process_time = server_timing.split_to(seconds_end);
-    // A map that is full, at 32 768 headers, keeps what it has.
-    if let Ok(value) = HeaderValue::from_maybe_shared(process_time) {
-        let _ = headers.try_insert(PROCESS_TIME, value);
-    }
-    if let Ok(value) = HeaderValue::from_maybe_shared(server_timing) {
+    if let Ok(value) = HeaderValue::from_bytes(text.written()) {
         let _ = headers.try_append(SERVER_TIMING, value);
     }
 }
 
-/// Room for both values with the largest numbers there are; a test holds it.
-const CAPACITY: usize = 168;
-
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
-const NANOS_PER_MILLISECOND: u64 = 1_000_000;
+/// Room for the longer value with the largest numbers there are; a test holds it.
+const CAPACITY: usize = 144;
 
 /// ASCII on the stack.
 struct Text {
@@ -60,6 +55,10 @@ impl Text {
         Self { bytes: [0; CAPACITY], length: 0 }
     }
 
+    fn written(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
     #[inline]
     fn push(&mut self, text: &[u8]) {
         let end = self.length + text.len();
@@ -67,59 +66,69 @@ impl Text {
         self.length = end;
     }
 
-    fn seconds(&mut self, elapsed: Nanos) {
-        self.number(elapsed.get() / NANOS_PER_SECOND);
+    /// `0.001234567`: to the nanosecond.
+    fn seconds(&mut self, Digits { digits, first }: &Digits) {
+        self.push(&digits[(*first).min(POINT_OF_SECONDS - 1)..POINT_OF_SECONDS]);
         self.push(b".");
-        self.padded::<9>(elapsed.get() % NANOS_PER_SECOND);
+        self.push(&digits[POINT_OF_SECONDS..]);
     }
 
-    fn milliseconds(&mut self, elapsed: Nanos) {
-        self.number(elapsed.get() / NANOS_PER_MILLISECOND);
+    /// `1.234567`, `12.34567`, `123.4567`: seven digits, or all of the whole part.
+    fn milliseconds(&mut self, Digits { digits, first }: &Digits) {
+        let first = (*first).min(POINT_OF_MILLISECONDS - 1);
+        self.push(&digits[first..POINT_OF_MILLISECONDS]);
         self.push(b".");
-        self.padded::<6>(elapsed.get() % NANOS_PER_MILLISECOND);
+        // The whole part has a digit at least, so this ends within the digits.
+        self.push(&digits[POINT_OF_MILLISECONDS..(first + 7).max(POINT_OF_MILLISECONDS + 1)]);
     }
 
     /// `number` with as many digits as it has.
     #[inline]
-    fn number(&mut self, mut number: u64) {
-        let mut digits = [0; 20];
-        let mut start = digits.len();
-        loop {
-            start -= 1;
-            digits[start] = digit(number);
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.push(&digits[start..]);
-    }
-
-    /// The last `WIDTH` digits of `number`, with leading zeros.
-    #[inline]
-    fn padded<const WIDTH: usize>(&mut self, mut number: u64) {
-        let mut digits = [0; WIDTH];
-        for place in digits.iter_mut().rev() {
-            *place = digit(number);
-            number /= 10;
-        }
-        self.push(&digits);
-    }
-
-    /// All that was written, in one block of which the rest is unused.
-    fn into_bytes(self) -> Bytes {
-        // PERF: an owned block is counted from the start, so splitting it in two allocates nothing;
-        // splitting a `Vec`'s bytes would allocate the counter.
-        let mut bytes = Bytes::from_owner(self.bytes);
-        bytes.truncate(self.length);
-        bytes
+    fn number(&mut self, number: u64) {
+        let width = number.checked_ilog10().map_or(1, |power| power as usize + 1);
+        let end = self.length + width;
+        write_before(&mut self.bytes[self.length..end], number);
+        self.length = end;
     }
 }
 
-/// The last digit of `number` in ASCII.
+/// Where the point stands in the digits of nanoseconds.
+const POINT_OF_SECONDS: usize = 11;
+const POINT_OF_MILLISECONDS: usize = 14;
+
+/// The twenty digits of a number of nanoseconds.
+struct Digits {
+    digits: [u8; 20],
+    /// The place of the first that is not a leading zero.
+    first: usize,
+}
+
+impl Digits {
+    #[inline]
+    fn of(elapsed: Nanos) -> Self {
+        let mut digits = [b'0'; 20];
+        write_before(&mut digits, elapsed.get());
+        let width = elapsed.get().checked_ilog10().map_or(0, |power| power as usize + 1);
+        Self { first: digits.len() - width, digits }
+    }
+}
+
+/// Writes `number` so that it ends where `places` ends, and leaves the places before it as they are.
 #[inline]
-const fn digit(number: u64) -> u8 {
-    b'0' + (number % 10) as u8
+fn write_before(places: &mut [u8], mut number: u64) {
+    // PERF: two digits for each division; half the time of one at a time.
+    for pair in places.rchunks_mut(2) {
+        let (tens, ones) = ((number / 10 % 10) as u8, (number % 10) as u8);
+        match pair {
+            [first, second] => (*first, *second) = (b'0' + tens, b'0' + ones),
+            [last] => *last = b'0' + ones,
+            _ => {}
+        }
+        number /= 100;
+        if number == 0 {
+            break;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +155,9 @@ mod tests {
     fn durations_are_decimal_to_the_nanosecond() {
         assert_eq!(written(0, None), ["0.000000000", "total;dur=0.000000"]);
         assert_eq!(written(1_234_567, None), ["0.001234567", "total;dur=1.234567"]);
-        assert_eq!(written(61_000_000_001, None), ["61.000000001", "total;dur=61000.000001"]);
+        assert_eq!(written(12_345_678, None), ["0.012345678", "total;dur=12.34567"]);
+        assert_eq!(written(9_876_543_210, None), ["9.876543210", "total;dur=9876.543"]);
+        assert_eq!(written(61_000_000_001, None), ["61.000000001", "total;dur=61000.00"]);
     }
 
     #[test]
@@ -160,9 +171,17 @@ mod tests {
     #[test]
     fn the_largest_numbers_fit() {
         let texts = written(u64::MAX, Some(cost(u64::MAX, u64::MAX, u64::MAX)));
-        let length: usize = texts.iter().map(String::len).sum();
-        assert!(length <= CAPACITY, "{length}");
         assert_eq!(texts[0], "18446744073.709551615");
+        assert!(texts[1].len() <= CAPACITY, "{}", texts[1]);
+    }
+
+    #[test]
+    fn the_length_does_not_depend_on_a_duration_below_ten_seconds() {
+        let lengths = |elapsed| written(elapsed, None).map(|text| text.len());
+        for power in 0..10 {
+            assert_eq!(lengths(10_u64.pow(power)), lengths(0));
+            assert_eq!(lengths(10_u64.pow(power) * 10 - 1), lengths(0));
+        }
     }
 
     #[test]

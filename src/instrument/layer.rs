@@ -33,8 +33,8 @@ use crate::{
 /// Figures are of the layer's inside only: put it outermost. An error of the service passes through
 /// without figures.
 ///
-/// PERF: wrapped around an `axum::Router` by [`Layer::layer`] it boxes nothing; `Router::layer` adds
-/// three blocks of axum's own for each request.
+/// PERF: wrapped around an `axum::Router` by [`Layer::layer`] it boxes nothing. `Router::layer` boxes
+/// the request's service, future and body, whatever the layer: 130 ns for one that does nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct InstrumentLayer {
     expose_headers: bool,

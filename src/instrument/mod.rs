@@ -14,8 +14,9 @@
 //!     .layer(InstrumentLayer::new());
 //! ```
 //!
-//! Perturbation: two readings of the clock, two of the thread's counters and one block for both
-//! headers (benches/overhead.rs). Not seen: what happens outside of the layer, such as the parsing
+//! Perturbation: with both headers about 0.3 us a request, without them 0.1 us, which is a half and
+//! a fifth of the smallest request there is, and 3 % of one over loopback (benches/overhead.rs).
+//! Most of it is two readings of the clock and two blocks for the headers. Not seen: what happens outside of the layer, such as the parsing
 //! of the request and the writing of the response by the server, and tasks started without
 //! [`spawn`]. Nothing here aggregates or exports.
 

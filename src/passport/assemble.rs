@@ -172,9 +172,11 @@ fn summary(
         })
     };
     let total_tests = results.len() as u64;
+    // A check that was never answered is unknown, which its other claims say; not differing.
+    let answered = count(&|result| result.evidence.behaviour.is_some());
     let deterministic = count(&|result| result.deterministic);
-    let score = Ppm::new((deterministic * 1_000_000).checked_div(total_tests).unwrap_or(0));
-    let deterministic_status = match total_tests {
+    let score = Ppm::new((deterministic * 1_000_000).checked_div(answered).unwrap_or(0));
+    let deterministic_status = match answered {
         0 => Verdict::Abstain,
         _ if score >= contract.deterministic_min => Verdict::Pass,
         _ => Verdict::Fail,

@@ -220,7 +220,7 @@ pub struct Summary {
     pub max_memory_mb: Option<f64>,
     /// The largest `objects`.
     pub max_objects: Option<u64>,
-    /// Percentage of deterministic checks.
+    /// Percentage of deterministic checks among those that were answered; 0 when none was.
     pub deterministic_score: f64,
     /// Whether the score reaches the contract's least percentage.
     pub deterministic_status: Verdict,

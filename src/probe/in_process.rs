@@ -28,7 +28,7 @@ use crate::{
     evidence::{CountSource, OracleCounts},
     process_memory::{self, ProcessMemory},
     text::printable,
-    units::{Bytes, Nanos},
+    units::{Bytes, Count, Nanos},
 };
 
 /// Makes services for the fixtures of a contract, and probes of them.
@@ -99,6 +99,7 @@ struct Sent {
     content_type: Option<Vec<u8>>,
     latency: Nanos,
     meter: Meter,
+    process_allocations: Option<Count>,
 }
 
 impl<S, In, Out> Probe for InProcessProbe<'_, S, In>
@@ -114,18 +115,10 @@ where
         // Dropped at the end, also when the service panics.
         let _switch = Counting::switched(pass != Pass::Timed);
         let sent = catch_unwind(AssertUnwindSafe(|| match pass {
-            Pass::Timed => self.exchange(request).map(|sent| (sent, None, None)),
-            Pass::Counted => {
-                let watch = ProcessWatch::start().ok();
-                let sent = self.exchange(request)?;
-                Ok((sent, watch.map(|watch| watch.stop().allocations), None))
-            }
-            Pass::Oracle => {
-                let (sent, oracle) = self.exchange_with_oracle(request)?;
-                Ok((sent, None, oracle))
-            }
+            Pass::Timed | Pass::Counted => self.exchange(request, pass).map(|sent| (sent, None)),
+            Pass::Oracle => self.exchange_with_oracle(request),
         }));
-        let (sent, process_allocations, oracle) = sent.unwrap_or_else(|panic| {
+        let (sent, oracle) = sent.unwrap_or_else(|panic| {
             let message = panic
                 .downcast_ref::<&str>()
                 .map(|it| (*it).to_owned())
@@ -148,7 +141,7 @@ where
                     allocations: cost.allocations,
                     allocated_bytes: Some(cost.bytes),
                     heap_peak: Some(cost.heap_peak),
-                    process_allocations,
+                    process_allocations: sent.process_allocations,
                 }
             }),
             oracle,
@@ -172,10 +165,11 @@ where
     Out: Body,
     Out::Error: Display,
 {
-    fn exchange(&mut self, request: http::Request<In>) -> Result<Sent, ProbeError> {
+    fn exchange(&mut self, request: http::Request<In>, pass: Pass) -> Result<Sent, ProbeError> {
         let timeout = self.sampling.timeout;
         self.body.clear();
-        let work = call(&self.service, request, &mut self.body, self.sampling.body_max);
+        let limits = (self.sampling.body_max, pass);
+        let work = call(&self.service, request, &mut self.body, limits);
         self.runtime.block_on(async {
             let work = pin!(work);
             tokio::time::timeout(timeout.to_duration(), work).await.unwrap_or(Err(
@@ -189,10 +183,10 @@ where
         &mut self,
         request: http::Request<In>,
     ) -> Result<(Sent, Option<OracleCounts>), ProbeError> {
-        use crate::units::Count;
         let counted = allocation::is_installed();
-        let watched =
-            allocation::count_with_dhat(|| allocation::measure(|| self.exchange(request)));
+        let watched = allocation::count_with_dhat(|| {
+            allocation::measure(|| self.exchange(request, Pass::Oracle))
+        });
         let Ok(((sent, cost), oracle)) = watched else {
             // Another oracle pass is running, or dhat is not part of this program's allocator.
             return Err(ProbeError::Setup("dhat is not available".to_owned()));
@@ -215,7 +209,7 @@ where
         &mut self,
         request: http::Request<In>,
     ) -> Result<(Sent, Option<OracleCounts>), ProbeError> {
-        Ok((self.exchange(request)?, None))
+        Ok((self.exchange(request, Pass::Oracle)?, None))
     }
 }
 
@@ -224,7 +218,7 @@ async fn call<S, In, Out>(
     service: &S,
     request: http::Request<In>,
     body: &mut Vec<u8>,
-    body_max: Bytes,
+    (body_max, pass): (Bytes, Pass),
 ) -> Result<Sent, ProbeError>
 where
     S: Service<http::Request<In>, Response = http::Response<Out>> + Clone,
@@ -236,6 +230,7 @@ where
         ProbeError::Broken(format!("{what}: {}", printable(error.to_string().as_bytes(), 200)))
     };
     let mut meter = Meter::new();
+    let watch = (pass == Pass::Counted).then(ProcessWatch::start).and_then(Result::ok);
     let start = Instant::now();
     let mut service = meter.run(|| service.clone());
     poll_fn(|context| meter.run(|| service.poll_ready(context)))
@@ -264,12 +259,14 @@ where
         }
     }
     let latency = Nanos::from_duration(start.elapsed());
+    let process_allocations = watch.map(|watch| watch.stop().allocations);
     let content_type = head.headers.get(http::header::CONTENT_TYPE);
     Ok(Sent {
         status: head.status.as_u16(),
         content_type: content_type.map(|it| it.as_bytes().to_vec()),
         latency,
         meter,
+        process_allocations,
     })
 }
 

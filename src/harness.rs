@@ -37,7 +37,7 @@ use crate::{
     contract::{Check, Contract},
     passport::{Measured, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, Session},
-    probe::{InProcessTarget, Target},
+    probe::{InProcessTarget, Request, Target},
     report::{self, Style},
     units::Count,
 };
@@ -66,7 +66,7 @@ impl Harness {
     ///
     /// `factory` gets the name of a fixture and resolves to the service in that state; it is called
     /// once for each fixture.
-    pub fn new<Factory, Made, Failure, S, In, Out>(
+    pub fn new<Factory, Made, Failure, S, Out>(
         contract: impl Into<PathBuf>,
         mut factory: Factory,
     ) -> Self
@@ -74,9 +74,8 @@ impl Harness {
         Factory: FnMut(String) -> Made + Send + 'static,
         Made: Future<Output = Result<S, Failure>> + 'static,
         Failure: Display + 'static,
-        S: Service<http::Request<In>, Response = http::Response<Out>> + Clone + Send + 'static,
+        S: Service<Request, Response = http::Response<Out>> + Clone + Send + 'static,
         S::Error: Display,
-        In: From<Vec<u8>> + 'static,
         Out: Body + 'static,
         Out::Error: Display,
     {
@@ -93,8 +92,8 @@ impl Harness {
                     Ok(service)
                 }
             };
-            let target = InProcessTarget::<_, In>::new(contract.sampling, kept)
-                .map_err(|error| error.to_string())?;
+            let target =
+                InProcessTarget::new(contract.sampling, kept).map_err(|error| error.to_string())?;
             Ok(Box::new(target) as Box<dyn Target + Send>)
         };
         Self { contract: contract.into(), target: Box::new(target), inspections: Vec::new() }

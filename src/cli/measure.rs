@@ -219,7 +219,7 @@ impl Measuring {
             let database = database.clone();
             async move { ledger::service_for_fixture(&fixture, seed, database.as_deref()).await }
         };
-        Ok(Box::new(InProcessTarget::<_, axum::body::Body>::new(contract.sampling, factory)?))
+        Ok(Box::new(InProcessTarget::new(contract.sampling, factory)?))
     }
 
     #[cfg(not(feature = "ledger"))]

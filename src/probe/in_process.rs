@@ -10,14 +10,14 @@
 use std::{
     fmt::Display,
     future::{Future, poll_fn},
-    marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     time::Instant,
 };
 
-use bytes::Buf;
+use bytes::{Buf, Bytes as Buffer};
 use http_body::Body;
+use http_body_util::Full;
 use tokio::runtime::Runtime;
 use tower_service::Service;
 
@@ -31,18 +31,23 @@ use crate::{
     units::{Bytes, Count, Nanos},
 };
 
+/// What a service is sent: a request whose body is already there.
+///
+/// An `axum::Router` takes it as it is. A service that only takes one body type of its own can be
+/// wrapped with `tower::ServiceExt::map_request`.
+pub type Request = http::Request<Full<Buffer>>;
+
 /// Makes services for the fixtures of a contract, and probes of them.
 ///
 /// `factory` is called with the name of a fixture and resolves to the service in that state.
 #[derive(Debug)]
-pub struct InProcessTarget<Factory, Request> {
+pub struct InProcessTarget<Factory> {
     factory: Factory,
     runtime: Runtime,
     sampling: Sampling,
-    request_body: PhantomData<fn(Request)>,
 }
 
-impl<Factory, Request> InProcessTarget<Factory, Request> {
+impl<Factory> InProcessTarget<Factory> {
     /// A target on a runtime of one thread, the calling one, so that counts and times are those of
     /// the work and not of its scheduling.
     ///
@@ -54,18 +59,17 @@ impl<Factory, Request> InProcessTarget<Factory, Request> {
             .enable_all()
             .build()
             .map_err(|error| ProbeError::Setup(format!("no runtime: {error}")))?;
-        Ok(Self { factory, runtime, sampling, request_body: PhantomData })
+        Ok(Self { factory, runtime, sampling })
     }
 }
 
-impl<Factory, Made, Failure, S, In, Out> Target for InProcessTarget<Factory, In>
+impl<Factory, Made, Failure, S, Out> Target for InProcessTarget<Factory>
 where
     Factory: FnMut(String) -> Made,
     Made: Future<Output = Result<S, Failure>>,
     Failure: Display,
-    S: Service<http::Request<In>, Response = http::Response<Out>> + Clone + 'static,
+    S: Service<Request, Response = http::Response<Out>> + Clone + 'static,
     S::Error: Display,
-    In: From<Vec<u8>> + 'static,
     Out: Body + 'static,
     Out::Error: Display,
 {
@@ -78,19 +82,17 @@ where
             runtime: &self.runtime,
             sampling: self.sampling,
             body: Vec::new(),
-            request_body: PhantomData::<fn(In)>,
         }))
     }
 }
 
 /// Sends requests to one service in this process; made by [`InProcessTarget`].
-struct InProcessProbe<'runtime, S, In> {
+struct InProcessProbe<'runtime, S> {
     service: S,
     runtime: &'runtime Runtime,
     sampling: Sampling,
     /// Kept between requests, so that reading a body allocates nothing while the process is watched.
     body: Vec<u8>,
-    request_body: PhantomData<fn(In)>,
 }
 
 /// What one request left behind.
@@ -102,16 +104,15 @@ struct Sent {
     process_allocations: Option<Count>,
 }
 
-impl<S, In, Out> Probe for InProcessProbe<'_, S, In>
+impl<S, Out> Probe for InProcessProbe<'_, S>
 where
-    S: Service<http::Request<In>, Response = http::Response<Out>> + Clone,
+    S: Service<Request, Response = http::Response<Out>> + Clone,
     S::Error: Display,
-    In: From<Vec<u8>>,
     Out: Body,
     Out::Error: Display,
 {
     fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError> {
-        let request = build::<In>(request)?;
+        let request = build(request)?;
         // Dropped at the end, also when the service panics.
         let _switch = Counting::switched(pass != Pass::Timed);
         let sent = catch_unwind(AssertUnwindSafe(|| match pass {
@@ -157,15 +158,14 @@ where
     }
 }
 
-impl<S, In, Out> InProcessProbe<'_, S, In>
+impl<S, Out> InProcessProbe<'_, S>
 where
-    S: Service<http::Request<In>, Response = http::Response<Out>> + Clone,
+    S: Service<Request, Response = http::Response<Out>> + Clone,
     S::Error: Display,
-    In: From<Vec<u8>>,
     Out: Body,
     Out::Error: Display,
 {
-    fn exchange(&mut self, request: http::Request<In>, pass: Pass) -> Result<Sent, ProbeError> {
+    fn exchange(&mut self, request: Request, pass: Pass) -> Result<Sent, ProbeError> {
         let timeout = self.sampling.timeout;
         self.body.clear();
         let limits = (self.sampling.body_max, pass);
@@ -181,7 +181,7 @@ where
     #[cfg(feature = "oracle")]
     fn exchange_with_oracle(
         &mut self,
-        request: http::Request<In>,
+        request: Request,
     ) -> Result<(Sent, Option<OracleCounts>), ProbeError> {
         let counted = allocation::is_installed();
         let watched = allocation::count_with_dhat(|| {
@@ -207,21 +207,21 @@ where
     #[cfg(not(feature = "oracle"))]
     fn exchange_with_oracle(
         &mut self,
-        request: http::Request<In>,
+        request: Request,
     ) -> Result<(Sent, Option<OracleCounts>), ProbeError> {
         Ok((self.exchange(request, Pass::Oracle)?, None))
     }
 }
 
 /// Calls the service as hyper does, a clone for each request, and reads its body to the end.
-async fn call<S, In, Out>(
+async fn call<S, Out>(
     service: &S,
-    request: http::Request<In>,
+    request: Request,
     body: &mut Vec<u8>,
     (body_max, pass): (Bytes, Pass),
 ) -> Result<Sent, ProbeError>
 where
-    S: Service<http::Request<In>, Response = http::Response<Out>> + Clone,
+    S: Service<Request, Response = http::Response<Out>> + Clone,
     S::Error: Display,
     Out: Body,
     Out::Error: Display,
@@ -270,7 +270,7 @@ where
     })
 }
 
-fn build<In: From<Vec<u8>>>(request: &PreparedRequest) -> Result<http::Request<In>, ProbeError> {
+fn build(request: &PreparedRequest) -> Result<Request, ProbeError> {
     let mut builder = http::Request::builder()
         .method(request.method.as_str())
         .uri(request.path.as_str())
@@ -279,7 +279,7 @@ fn build<In: From<Vec<u8>>>(request: &PreparedRequest) -> Result<http::Request<I
         builder = builder.header(name.as_str(), value.expose());
     }
     // The error could quote a header value, so it is not shown.
-    builder.body(In::from(request.body.clone())).map_err(|_| {
+    builder.body(Full::from(request.body.clone())).map_err(|_| {
         ProbeError::Setup(format!("`{} {}` is not a request", request.method, request.path))
     })
 }

@@ -27,7 +27,7 @@ use crate::{
 #[cfg(feature = "http")]
 pub use http::{HttpProbe, HttpSettings, HttpTarget, wait_until_up};
 #[cfg(feature = "instrument")]
-pub use in_process::InProcessTarget;
+pub use in_process::{InProcessTarget, Request};
 pub use response::Normalised;
 pub use server_timing::{ServerTiming, performance_block, process_time};
 

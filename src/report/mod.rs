@@ -5,4 +5,4 @@
 
 mod table;
 
-pub use table::{Style, claims_at_fault, differences, passport_table, summary_lines};
+pub use table::{Style, claims_at_fault, differences, exact_counts, passport_table, summary_lines};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     statistics::Histogram,
-    units::{Bytes, Count},
+    units::{Bytes, Count, Nanos},
 };
 
 /// Everything observed of one check.
@@ -21,8 +21,12 @@ pub struct Evidence {
     pub counts: Option<Counts>,
     /// What dhat counted for one sample; `null` where it did not run.
     pub oracle: Option<OracleCounts>,
-    /// Latency of each timed sample, first byte sent to last byte received.
+    /// Latency of each timed sample, first byte sent to last byte received; in process without the
+    /// time that was waited for a processor.
     pub latency: Histogram,
+    /// What was left out of those samples, all together: time in which the service could have run
+    /// and another process had the processor. `null` where nobody knows.
+    pub cpu_wait_ns: Option<Nanos>,
     /// Memory of the measured process; `null` where it could not be read.
     pub process: Option<ProcessEvidence>,
     /// Samples that were sent first and not counted.

@@ -24,6 +24,7 @@ pub(super) struct Sampler<'a> {
     counts: Option<Counts>,
     oracle: Option<OracleCounts>,
     latencies: Vec<Nanos>,
+    cpu_wait: Option<Nanos>,
     /// Samples begun, and how many of them only warmed up.
     begun: u64,
     warmup: u64,
@@ -48,6 +49,7 @@ struct Sample {
     pass: Pass,
     as_expected: bool,
     latency: Nanos,
+    cpu_wait: Option<Nanos>,
     cost: Option<Cost>,
     counted_requests: u64,
     requests: u64,
@@ -64,6 +66,7 @@ impl<'a> Sampler<'a> {
             counts: None,
             oracle: None,
             latencies: Vec::new(),
+            cpu_wait: None,
             begun: 0,
             warmup: 0,
             failures: 0,
@@ -84,6 +87,7 @@ impl<'a> Sampler<'a> {
         let sample = &mut self.sample;
         sample.as_expected &= expected;
         sample.latency = sample.latency.saturating_add(exchange.latency);
+        sample.cpu_wait = add(sample.cpu_wait, exchange.cpu_wait);
         sample.requests += 1;
         if let Some(cost) = exchange.cost {
             sample.counted_requests += 1;
@@ -104,6 +108,7 @@ impl<'a> Sampler<'a> {
         }
         if self.sample.pass == Pass::Timed {
             self.latencies.push(self.sample.latency);
+            self.cpu_wait = add(self.cpu_wait, self.sample.cpu_wait);
         }
         let Some(cost) = self.sample_cost() else { return };
         let range = |seen: Option<Range>, value: u64| {
@@ -152,13 +157,18 @@ impl<'a> Sampler<'a> {
     pub(super) fn end_warmup(&mut self) {
         self.counts = None;
         self.warmup = self.begun;
-        self.latencies.clear();
+        self.drop_latencies();
     }
 
     /// Declares the latencies so far to be warm-up.
     pub(super) fn forget_latency(&mut self) {
         self.warmup += self.timed();
+        self.drop_latencies();
+    }
+
+    fn drop_latencies(&mut self) {
         self.latencies.clear();
+        self.cpu_wait = None;
     }
 
     /// Allocations of the latest sample, where they were counted.
@@ -189,6 +199,7 @@ impl<'a> Sampler<'a> {
             counts: self.counts.clone(),
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),
+            cpu_wait_ns: self.cpu_wait,
             process: None,
             warmup_samples: Count::new(self.warmup),
             failed_samples: Count::new(self.failures),
@@ -267,10 +278,19 @@ impl Sample {
             pass,
             as_expected: true,
             latency: Nanos::ZERO,
+            cpu_wait: None,
             cost: None,
             counted_requests: 0,
             requests: 0,
         }
+    }
+}
+
+/// The sum of what is known.
+fn add(a: Option<Nanos>, b: Option<Nanos>) -> Option<Nanos> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (known, None) | (None, known) => known,
     }
 }
 

@@ -143,6 +143,8 @@ impl Probe for HttpProbe {
         Ok(Exchange {
             status: status.as_u16(),
             content_type: headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_vec()),
+            // The client's own waiting says nothing of the service's.
+            cpu_wait: None,
             server_latency: timing.total.or_else(said),
             cost: timing.cost().or_else(|| cost_in_body(&headers, &body)),
             body,

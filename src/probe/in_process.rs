@@ -21,7 +21,7 @@ use http_body_util::Full;
 use tokio::runtime::Runtime;
 use tower_service::Service;
 
-use super::{Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target};
+use super::{Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target, cpu_wait::CpuWait};
 use crate::{
     allocation::{self, Meter, ProcessWatch},
     contract::Sampling,
@@ -81,6 +81,7 @@ where
             service,
             runtime: &self.runtime,
             sampling: self.sampling,
+            cpu_wait: CpuWait::of_this_thread(),
             body: Vec::new(),
         }))
     }
@@ -91,6 +92,8 @@ struct InProcessProbe<'runtime, S> {
     service: S,
     runtime: &'runtime Runtime,
     sampling: Sampling,
+    /// Of the thread that made the probe, which is the one that its requests run on.
+    cpu_wait: Option<CpuWait>,
     /// Kept between requests, so that reading a body allocates nothing while the process is watched.
     body: Vec<u8>,
 }
@@ -100,6 +103,7 @@ struct Sent {
     status: u16,
     content_type: Option<Vec<u8>>,
     latency: Nanos,
+    cpu_wait: Option<Nanos>,
     meter: Meter,
     process_allocations: Option<Count>,
 }
@@ -133,7 +137,8 @@ where
             status: sent.status,
             content_type: sent.content_type,
             body: self.body.clone(),
-            latency: sent.latency,
+            latency: sent.latency.saturating_sub(sent.cpu_wait.unwrap_or_default()),
+            cpu_wait: sent.cpu_wait,
             server_latency: None,
             cost: counted.then(|| {
                 let cost = sent.meter.cost();
@@ -170,12 +175,16 @@ where
         self.body.clear();
         let limits = (self.sampling.body_max, pass);
         let work = call(&self.service, request, &mut self.body, limits);
-        self.runtime.block_on(async {
+        let waited = || self.cpu_wait.as_ref().and_then(CpuWait::total);
+        let before = waited();
+        let sent = self.runtime.block_on(async {
             let work = pin!(work);
             tokio::time::timeout(timeout.to_duration(), work).await.unwrap_or(Err(
                 ProbeError::Timeout { after: timeout, phase: "waiting for the service" },
             ))
-        })
+        })?;
+        let cpu_wait = before.zip(waited()).map(|(before, after)| after.saturating_sub(before));
+        Ok(Sent { cpu_wait, ..sent })
     }
 
     #[cfg(feature = "oracle")]
@@ -265,6 +274,7 @@ where
         status: head.status.as_u16(),
         content_type: content_type.map(|it| it.as_bytes().to_vec()),
         latency,
+        cpu_wait: None,
         meter,
         process_allocations,
     })

@@ -7,6 +7,8 @@
 //! of the client and of the loopback or network as well.
 
 #[cfg(feature = "instrument")]
+mod cpu_wait;
+#[cfg(feature = "instrument")]
 mod in_process;
 mod response;
 mod server_timing;
@@ -88,6 +90,9 @@ pub struct Exchange {
     pub body: Vec<u8>,
     /// From before the request was sent until the last byte of the body was received.
     pub latency: Nanos,
+    /// How much longer that took because another thread had the processor; already left out of
+    /// `latency`. `None` where nobody knows.
+    pub cpu_wait: Option<Nanos>,
     /// How long the service says that it took, by its own clock: `total;dur` of `Server-Timing`,
     /// else `X-Process-Time`. Not checked against `latency`; `None` where it says nothing, and
     /// always in process.

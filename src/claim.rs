@@ -24,6 +24,9 @@ pub const LATENCY_LOOKS_MAX: u64 = 5;
 /// The probability, of all looks together, that a latency bound is on the wrong side.
 const LATENCY_ERROR: Ppm = Ppm::new(1_000);
 
+/// The share of time under CPU pressure from which on a slow tail may be the machine's.
+const PRESSURE_MAX: Ppm = Ppm::new(50_000);
+
 /// The outcome of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -78,6 +81,8 @@ pub enum Reason {
     TooFewSamples,
     /// ABSTAIN: the confidence interval lies on both sides of the budget.
     Undecided,
+    /// ABSTAIN: some requests were slow, and other processes wanted the processor meanwhile.
+    BusyMachine,
     /// ABSTAIN: the service does not tell this cost.
     NotObserved,
     /// ABSTAIN: the baseline does not have the check, or not this figure of it.
@@ -114,6 +119,10 @@ impl Reason {
             Self::TooFewSamples => "too few samples",
             Self::Undecided => {
                 "the confidence interval lies on both sides of the budget: take more samples"
+            }
+            Self::BusyMachine => {
+                "some requests were slow while other processes wanted the processor: measure on an \
+                 idle machine"
             }
             Self::NotObserved => {
                 "the service does not tell: add the instrument layer, or do not require the claim"
@@ -404,7 +413,15 @@ fn latency(check: &Check, evidence: &Evidence) -> Claim {
     let bounds = interval(&evidence.latency, check.budgets.latency_quantile, error);
     let reason = match bounds {
         None => Reason::NoSample,
-        Some(bounds) if bounds.lower >= budget => Reason::OverBudget,
+        Some(bounds) if bounds.lower >= budget => {
+            // That no request at all was fast enough is not the doing of others.
+            let busy = evidence.cpu_pressure_ppm.is_some_and(|share| share > PRESSURE_MAX);
+            if busy && evidence.latency.min() < budget {
+                Reason::BusyMachine
+            } else {
+                Reason::OverBudget
+            }
+        }
         Some(bounds) if bounds.upper.is_some_and(|upper| upper < budget) => Reason::WithinBudget,
         Some(_) => Reason::Undecided,
     };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     statistics::Histogram,
-    units::{Bytes, Count, Nanos},
+    units::{Bytes, Count, Nanos, Ppm},
 };
 
 /// Everything observed of one check.
@@ -27,6 +27,9 @@ pub struct Evidence {
     /// What was left out of those samples, all together: time in which the service could have run
     /// and another process had the processor. `null` where nobody knows.
     pub cpu_wait_ns: Option<Nanos>,
+    /// The share of the time of timing in which some thread of this machine waited for a processor;
+    /// `null` in process, where that is left out, and where nobody knows.
+    pub cpu_pressure_ppm: Option<Ppm>,
     /// Memory of the measured process; `null` where it could not be read.
     pub process: Option<ProcessEvidence>,
     /// Samples that were sent first and not counted.

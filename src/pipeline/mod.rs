@@ -17,7 +17,7 @@ use crate::{
     passport::{BaselineRecord, HashError, Measured, Parts, Passport, Provenance, contract_digest},
     probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
     text::printable,
-    units::{Count, Nanos},
+    units::{Count, Nanos, Ppm},
 };
 use sampler::Sampler;
 
@@ -264,14 +264,14 @@ impl Observation<'_> {
             self.ask_oracle();
             self.warm_up_again();
         }
-        self.time();
+        let cpu_pressure_ppm = self.time_under_pressure();
         let process =
             before.zip(self.probe.process_memory()).map(|(before, after)| ProcessEvidence {
                 rss_before_bytes: before.rss,
                 rss_after_bytes: after.rss,
                 rss_peak_bytes: after.rss_peak,
             });
-        Evidence { process, ..self.sampler.evidence() }
+        Evidence { cpu_pressure_ppm, process, ..self.sampler.evidence() }
     }
 
     /// Sends samples until the counts of several in a row are equal.
@@ -322,6 +322,16 @@ impl Observation<'_> {
             }
         }
         self.sampler.forget_latency();
+    }
+
+    /// Takes the samples, and says for which share of the time others wanted the processor.
+    fn time_under_pressure(&mut self) -> Option<Ppm> {
+        let (started, before) = (self.clock.elapsed(), self.probe.cpu_pressure());
+        self.time();
+        let elapsed = self.clock.elapsed().saturating_sub(started).get();
+        let waited = self.probe.cpu_pressure()?.saturating_sub(before?).get();
+        let share = u128::from(waited) * 1_000_000 / u128::from(elapsed.max(1));
+        Some(Ppm::new(u64::try_from(share).unwrap_or(u64::MAX).min(1_000_000)))
     }
 
     /// Takes samples until their number is reached, and again as many while the budget is

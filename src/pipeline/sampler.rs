@@ -200,6 +200,7 @@ impl<'a> Sampler<'a> {
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),
             cpu_wait_ns: self.cpu_wait,
+            cpu_pressure_ppm: None,
             process: None,
             warmup_samples: Count::new(self.warmup),
             failed_samples: Count::new(self.failures),

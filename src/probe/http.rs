@@ -157,6 +157,10 @@ impl Probe for HttpProbe {
         read_pid(self.target.settings.pid?).ok()
     }
 
+    fn cpu_pressure(&mut self) -> Option<Nanos> {
+        super::cpu_pressure::total()
+    }
+
     fn counts_apart(&self) -> bool {
         false
     }

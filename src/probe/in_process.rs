@@ -158,6 +158,10 @@ where
         process_memory::read_self().ok()
     }
 
+    fn cpu_pressure(&mut self) -> Option<Nanos> {
+        None
+    }
+
     fn counts_apart(&self) -> bool {
         true
     }

@@ -6,6 +6,8 @@
 //! nothing but two clock reads; over HTTP it measures any base URL, and each latency holds the cost
 //! of the client and of the loopback or network as well.
 
+#[cfg(feature = "http")]
+mod cpu_pressure;
 #[cfg(feature = "instrument")]
 mod cpu_wait;
 #[cfg(feature = "instrument")]
@@ -168,6 +170,10 @@ pub trait Probe {
 
     /// Memory of the measured process; `None` where it is not known which one that is.
     fn process_memory(&mut self) -> Option<ProcessMemory>;
+
+    /// How long some thread of this machine has waited for a processor, since some moment; `None`
+    /// where latencies are free of that, or nobody knows.
+    fn cpu_pressure(&mut self) -> Option<Nanos>;
 
     /// Whether counting needs a pass of its own. If not, timed exchanges carry their cost.
     fn counts_apart(&self) -> bool;

@@ -36,11 +36,16 @@ ignore = ["/now"]
 "#;
 
 /// Answers each request by a function of the request and the number of requests before it.
-pub(crate) struct Fake<Answer>(pub(crate) Answer);
+pub(crate) struct Fake<Answer> {
+    pub(crate) answer: Answer,
+    /// Whether other processes want the processor all the time.
+    pub(crate) pressed: bool,
+}
 
 struct FakeProbe<'a, Answer> {
     answer: &'a mut Answer,
     sent: u64,
+    pressed: bool,
 }
 
 impl<Answer> Target for Fake<Answer>
@@ -48,7 +53,7 @@ where
     Answer: FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
 {
     fn probe(&mut self, _: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
-        Ok(Box::new(FakeProbe { answer: &mut self.0, sent: 0 }))
+        Ok(Box::new(FakeProbe { answer: &mut self.answer, sent: 0, pressed: self.pressed }))
     }
 }
 
@@ -63,6 +68,12 @@ where
 
     fn process_memory(&mut self) -> Option<ProcessMemory> {
         None
+    }
+
+    fn cpu_pressure(&mut self) -> Option<Nanos> {
+        // A clock of its own, so that the share of waiting is far above any limit, or nothing.
+        let waits = self.pressed.then_some(self.sent * 1_000_000_000)?;
+        Some(Nanos::new(waits))
     }
 
     fn counts_apart(&self) -> bool {
@@ -111,12 +122,21 @@ pub(crate) fn measure_with(
     baseline: Option<&Passport>,
     stop: &dyn Fn() -> bool,
 ) -> Passport {
+    measure_on(&mut Fake { answer, pressed: false }, contract, baseline, stop)
+}
+
+/// Measures `contract` with this target.
+pub(crate) fn measure_on(
+    target: &mut dyn Target,
+    contract: &str,
+    baseline: Option<&Passport>,
+    stop: &dyn Fn() -> bool,
+) -> Passport {
     let contract = Contract::parse(contract).unwrap();
-    let mut target = Fake(answer);
     let run = pipeline::measure(
         &contract,
         &mut Session {
-            target: &mut target,
+            target,
             clock: &TickingClock::default(),
             environment: &|_| None,
             stop,

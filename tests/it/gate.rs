@@ -10,7 +10,7 @@ use perf_passport::{
     units::{Count, Nanos},
 };
 
-use crate::fake::{CONTRACT, good, measure, measure_with};
+use crate::fake::{CONTRACT, Fake, good, measure, measure_on, measure_with};
 
 fn reason(passport: &Passport, test: &str, kind: ClaimKind) -> (Verdict, Reason) {
     let claims = &passport.result(test).unwrap().claims;
@@ -70,6 +70,20 @@ fn a_tail_at_the_quantile_takes_more_samples_and_then_abstains() {
     let result = passport.result("orders/all").unwrap();
     assert_eq!(result.evidence.latency.samples(), Count::new(16_000));
     assert_eq!(reason(&passport, "orders/all", ClaimKind::Latency).1, Reason::Undecided);
+}
+
+#[test]
+fn on_a_busy_machine_a_slow_tail_abstains_and_a_slow_service_fails() {
+    let on_busy = |fastest: u64| {
+        let answer = move |_: &_, n: u64| {
+            let latency = if n % 100 < 3 { 20_000_000 } else { fastest };
+            Ok(Exchange { latency: Nanos::new(latency), ..good(n) })
+        };
+        let passport = measure_on(&mut Fake { answer, pressed: true }, CONTRACT, None, &|| false);
+        reason(&passport, "orders/all", ClaimKind::Latency).1
+    };
+    assert_eq!(on_busy(50_000), Reason::BusyMachine);
+    assert_eq!(on_busy(12_000_000), Reason::OverBudget);
 }
 
 #[test]

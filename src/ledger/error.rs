@@ -74,6 +74,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_query", message)
     }
 
+    /// A parameter of the query is well formed, and its value is not one that is answered.
+    pub(super) fn out_of_range(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "out_of_range", message)
+    }
+
     pub(super) fn not_found(code: &'static str, message: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, message)
     }

@@ -1,5 +1,7 @@
 //! `GET /statements`: one statement by `hash`, or a page by `limit` and `offset`.
 
+use std::ops::RangeInclusive;
+
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
@@ -65,11 +67,8 @@ pub(in super::super) async fn statements(
         }
         return one(&state, hash).await;
     }
-    let limit = number(asked.limit.as_deref(), LIMIT_DEFAULT)
-        .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-        .ok_or_else(|| ApiError::bad_query("`limit` must be a whole number from 1 to 1000"))?;
-    let offset = number(asked.offset.as_deref(), 0)
-        .ok_or_else(|| ApiError::bad_query("`offset` must be a whole number, 0 or more"))?;
+    let limit = number("limit", asked.limit.as_deref(), 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
+    let offset = number("offset", asked.offset.as_deref(), 0..=u64::MAX)?.unwrap_or(0);
     let page = statements::page_json(state.database(), Page { limit, offset }).await?;
     Ok(json_bytes(StatusCode::OK, page))
 }
@@ -108,12 +107,20 @@ async fn one(state: &LedgerState, hash: &str) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, &body, 1024))
 }
 
-/// The number a parameter spells in digits, or the default where it is absent.
-fn number(text: Option<&str>, default: u64) -> Option<u64> {
-    match text {
-        None => Some(default),
-        // A plus sign would parse too.
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-        Some(_) => None,
+/// The number a parameter spells in digits, where it is there.
+fn number(
+    name: &str,
+    text: Option<&str>,
+    range: RangeInclusive<u64>,
+) -> Result<Option<u64>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    // A plus sign would parse too.
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ApiError::bad_query(format!("`{name}` must be a whole number, in digits")));
     }
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.map(Some).ok_or_else(|| {
+        let (least, most) = range.into_inner();
+        ApiError::out_of_range(format!("`{name}` must be from {least} to {most}"))
+    })
 }

@@ -6,6 +6,7 @@
 
 mod document;
 mod error;
+mod path;
 mod resolve;
 mod template;
 
@@ -19,7 +20,8 @@ pub use document::{
     BudgetsDocument, ContractDocument, EndpointDocument, NotNegative, Positive, SCHEMA_VERSION,
     SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument, VariantDocument,
 };
-pub use error::ContractError;
+pub use error::{ContractError, Step};
+pub(crate) use path::path_problem;
 pub use template::{HeaderTemplate, SecretValue};
 
 /// A contract in which nothing is left to look up.

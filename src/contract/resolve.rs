@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
     EndpointDocument, HeaderTemplate, NotNegative, Positive, Quantile, RequestSpec, SCHEMA_VERSION,
-    Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument,
+    Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument, path_problem,
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
@@ -23,6 +23,9 @@ const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
 const SECRET_HEADERS: [&str; 5] =
     ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
 
+/// Headers that whoever sends a request must derive from its body.
+const FRAMING_HEADERS: [&str; 2] = ["content-length", "transfer-encoding"];
+
 pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractError> {
     if document.schema_version != SCHEMA_VERSION {
         let found = document.schema_version;
@@ -32,26 +35,11 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
         ));
     }
     check_name("contract", &document.name)?;
-    check_target(&document)?;
-    let mut checks = Vec::new();
-    for endpoint in &document.endpoint {
-        check_name("endpoint", &endpoint.name)?;
-        if endpoint.variant.is_empty() {
-            checks.push(endpoint_check(&document, endpoint, None)?);
-        }
-        for variant in &endpoint.variant {
-            check_name("variant", &variant.name)?;
-            checks.push(endpoint_check(&document, endpoint, Some(variant))?);
-        }
-    }
-    for scenario in &document.scenario {
-        let check = scenario_check(&document, scenario, &checks)?;
-        checks.push(check);
-    }
-    check_unique(&checks)?;
+    check_target(&document).map_err(|error| error.inside("target"))?;
+    let checks = checks(&document)?;
     Ok(Contract {
         name: document.name.clone(),
-        sampling: sampling(&document)?,
+        sampling: sampling(&document).map_err(|error| error.inside("sampling"))?,
         deterministic_min: document
             .tolerance
             .deterministic_percent_min
@@ -64,6 +52,46 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     })
 }
 
+/// The checks of all endpoints, then those of the scenarios; each name once.
+fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
+    let mut checks = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut add = |check: Check, checks: &mut Vec<Check>| {
+        if !names.insert(check.id()) {
+            let message = format!("check `{}` is defined twice", check.id());
+            return Err(ContractError::meaning("name", message));
+        }
+        checks.push(check);
+        Ok(())
+    };
+    for (place, endpoint) in document.endpoint.iter().enumerate() {
+        let of_endpoint = |error: ContractError| error.within("endpoint", place);
+        check_name("endpoint", &endpoint.name).map_err(of_endpoint)?;
+        if endpoint.variant.is_empty() {
+            endpoint_check(document, endpoint, None)
+                .and_then(|check| add(check, &mut checks))
+                .map_err(of_endpoint)?;
+        }
+        for (place, variant) in endpoint.variant.iter().enumerate() {
+            let of_variant = |error: ContractError| of_endpoint(error.within("variant", place));
+            check_name("variant", &variant.name).map_err(of_variant)?;
+            let check =
+                endpoint_check(document, endpoint, Some((place, variant))).map_err(of_endpoint)?;
+            add(check, &mut checks).map_err(of_variant)?;
+        }
+    }
+    for (place, scenario) in document.scenario.iter().enumerate() {
+        scenario_check(document, scenario, &checks)
+            .and_then(|check| add(check, &mut checks))
+            .map_err(|error| error.within("scenario", place))?;
+    }
+    if checks.is_empty() {
+        let message = "nothing to measure: there is no [[endpoint]]";
+        return Err(ContractError::of_document(message));
+    }
+    Ok(checks)
+}
+
 fn default_required() -> Vec<ClaimKind> {
     let optional = [ClaimKind::ProcessMemory, ClaimKind::LatencyChange];
     ClaimKind::ALL.into_iter().filter(|kind| !optional.contains(kind)).collect()
@@ -71,9 +99,9 @@ fn default_required() -> Vec<ClaimKind> {
 
 fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
     let target = &document.target;
-    if let (Some(_), Some(url)) = (&target.service, &target.url) {
+    if target.service.is_some() && target.url.is_some() {
         return Err(ContractError::meaning(
-            url,
+            "url",
             "[target] has both `service` and `url`: keep the one that is measured",
         ));
     }
@@ -83,11 +111,11 @@ fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
         match authority {
             None | Some("") => {
                 let message = "[target] url is not `http://HOST:PORT` or `https://HOST`";
-                return Err(ContractError::meaning(url, message));
+                return Err(ContractError::meaning("url", message));
             }
             Some(authority) if authority.contains('@') => {
                 let message = "[target] url holds a password: use a header with `${NAME}`";
-                return Err(ContractError::meaning(url, message));
+                return Err(ContractError::meaning("url", message));
             }
             Some(_) => {}
         }
@@ -117,42 +145,53 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
     })
 }
 
+/// The check of an endpoint, in one of its variants with the variant's place. Errors are within
+/// the endpoint.
 fn endpoint_check(
     document: &ContractDocument,
     endpoint: &EndpointDocument,
-    variant: Option<&VariantDocument>,
+    variant: Option<(usize, &VariantDocument)>,
 ) -> Result<Check, ContractError> {
+    let (place, variant) = variant.unzip();
     /// The variant's value, else the endpoint's.
     macro_rules! pick {
         ($field:ident) => {
             variant.and_then(|it| it.$field.clone()).or_else(|| endpoint.$field.clone())
         };
     }
+    /// Puts an error about the value that was picked where that value is.
+    macro_rules! located {
+        ($field:ident) => {
+            |error: ContractError| match place
+                .filter(|_| variant.is_some_and(|it| it.$field.is_some()))
+            {
+                Some(place) => error.within("variant", place),
+                None => error,
+            }
+        };
+    }
     let name = variant.map_or(DEFAULT_VARIANT, |it| it.name.as_str());
     let whole = format!("{}/{name}", endpoint.name);
-    let path = pick!(path).ok_or_else(|| {
-        ContractError::meaning(&endpoint.name, format!("check `{whole}` has no `path`"))
-    })?;
-    check_path(&whole, &path)?;
+    let path = pick!(path)
+        .ok_or_else(|| ContractError::meaning("name", format!("check `{whole}` has no `path`")))?;
+    check_path(&whole, &path).map_err(located!(path))?;
     let status = pick!(status).unwrap_or(200);
     if !(100..=599).contains(&status) {
         let message = format!("check `{whole}` expects status {status}, which is not 100 to 599");
-        return Err(ContractError::meaning(&endpoint.name, message));
+        return Err(located!(status)(ContractError::meaning("status", message)));
     }
     let ignore: Vec<String> = pick!(ignore).unwrap_or_default();
-    if let Some(bad) = ignore.iter().find(|pointer| !pointer.starts_with('/')) {
-        let message = format!("`{bad}` is not a JSON pointer: it must start with `/`");
-        return Err(ContractError::meaning(bad, message));
-    }
+    check_pointers(&ignore).map_err(located!(ignore))?;
     Ok(Check {
         endpoint: endpoint.name.clone(),
         variant: name.to_owned(),
         fixture: pick!(fixture).unwrap_or_else(|| DEFAULT_FIXTURE.to_owned()),
         slow: pick!(slow).unwrap_or(false),
         requests: vec![RequestSpec {
-            method: method(pick!(method))?,
+            method: method(pick!(method)).map_err(located!(method))?,
             path,
-            headers: headers(&pick!(headers).unwrap_or_default())?,
+            headers: headers(&pick!(headers).unwrap_or_default())
+                .map_err(|error| located!(headers)(error.inside("headers")))?,
             body: pick!(body),
             status,
             content_type: pick!(content_type),
@@ -184,10 +223,10 @@ fn scenario_check(
     check_name("scenario", name)?;
     let mut requests = Vec::new();
     let mut fixture: Option<&str> = None;
-    for step in &scenario.steps {
+    for (place, step) in scenario.steps.iter().enumerate() {
         let Some(check) = checks.iter().find(|check| check.id() == *step) else {
             let message = format!("scenario `{name}` names `{step}`, which is no check");
-            return Err(ContractError::meaning(step, message));
+            return Err(ContractError::meaning("steps", message).item(place));
         };
         if *fixture.get_or_insert(&check.fixture) != check.fixture {
             let message = format!(
@@ -195,14 +234,14 @@ fn scenario_check(
                 check.fixture,
                 fixture.unwrap_or_default()
             );
-            return Err(ContractError::meaning(step, message));
+            return Err(ContractError::meaning("steps", message).item(place));
         }
         requests.extend(check.requests.iter().cloned());
     }
     let count = requests.len() as u64 * u64::from(scenario.rounds);
     let Some(fixture) = fixture.filter(|_| (1..=100_000).contains(&count)) else {
         let message = format!("scenario `{name}` sends {count} requests, not 1 to 100000");
-        return Err(ContractError::meaning(name, message));
+        return Err(ContractError::meaning("rounds", message));
     };
     Ok(Check {
         endpoint: name.clone(),
@@ -260,18 +299,30 @@ fn check_name(what: &str, name: &str) -> Result<(), ContractError> {
         "{what} name `{}` is not 1 to 64 of a-z, 0-9, `-`, `_`, `.`",
         name.escape_default()
     );
-    Err(ContractError::meaning(name, message))
+    Err(ContractError::meaning("name", message))
 }
 
 fn check_path(check: &str, path: &str) -> Result<(), ContractError> {
-    if path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic()) {
-        return Ok(());
+    let Some(problem) = path_problem(path) else { return Ok(()) };
+    let message = format!("check `{check}` has path `{}`, which {problem}", path.escape_default());
+    Err(ContractError::meaning("path", message))
+}
+
+/// RFC 6901: each part starts with `/`, and `~` is written `~0` and `/` within a name `~1`.
+fn check_pointers(pointers: &[String]) -> Result<(), ContractError> {
+    for (place, pointer) in pointers.iter().enumerate() {
+        let mut after_tilde = pointer.split('~').skip(1);
+        let remedy = if !pointer.starts_with('/') {
+            "it must start with `/`"
+        } else if after_tilde.any(|rest| !rest.starts_with(['0', '1'])) {
+            "write `~0` for `~`"
+        } else {
+            continue;
+        };
+        let message = format!("`{}` is not a JSON pointer: {remedy}", pointer.escape_default());
+        return Err(ContractError::meaning("ignore", message).item(place));
     }
-    let message = format!(
-        "check `{check}` has path `{}`: it must start with `/` and be printable ASCII without spaces",
-        path.escape_default()
-    );
-    Err(ContractError::meaning(path, message))
+    Ok(())
 }
 
 fn method(written: Option<String>) -> Result<String, ContractError> {
@@ -280,7 +331,7 @@ fn method(written: Option<String>) -> Result<String, ContractError> {
         return Ok(method);
     }
     let message = format!("`{}` is not an HTTP method such as `GET`", method.escape_default());
-    Err(ContractError::meaning(method, message))
+    Err(ContractError::meaning("method", message))
 }
 
 fn headers(
@@ -298,30 +349,24 @@ fn headers(
             let message = format!("the value of header `{name}` is not printable ASCII");
             return Err(ContractError::meaning(name, message));
         }
+        if FRAMING_HEADERS.contains(&lower.as_str()) {
+            let message = format!("header `{name}` follows from the body: leave it out");
+            return Err(ContractError::meaning(name, message));
+        }
+        if let Some(wrong) = value.unusable_variable() {
+            let message = format!(
+                "header `{name}` names `${{{}}}`, which is not a variable of letters, digits and `_`",
+                wrong.escape_default()
+            );
+            return Err(ContractError::meaning(name, message));
+        }
         if SECRET_HEADERS.contains(&lower.as_str()) && !value.has_variable() {
             let message = format!(
                 "header `{name}` holds a secret: write `${{NAME}}` and set that variable instead"
             );
-            return Err(ContractError::meaning(value.as_str(), message));
+            return Err(ContractError::meaning(name, message));
         }
         resolved.push((lower, value.clone()));
     }
     Ok(resolved)
-}
-
-fn check_unique(checks: &[Check]) -> Result<(), ContractError> {
-    if checks.is_empty() {
-        let message = "nothing to measure: there is no [[endpoint]]";
-        return Err(ContractError::meaning("name", message));
-    }
-    let mut seen = BTreeSet::new();
-    for check in checks {
-        if !seen.insert(check.id()) {
-            let message = format!("check `{}` is defined twice", check.id());
-            let name =
-                if check.variant == DEFAULT_VARIANT { &check.endpoint } else { &check.variant };
-            return Err(ContractError::meaning(name, message));
-        }
-    }
-    Ok(())
 }

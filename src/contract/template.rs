@@ -47,17 +47,28 @@ impl HeaderTemplate {
         self.variables().next().is_some()
     }
 
+    /// The first `${NAME}` whose name no shell can set.
+    pub(super) fn unusable_variable(&self) -> Option<&str> {
+        let settable = |name: &str| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        self.variables().find(|name| !settable(name))
+    }
+
     /// Fills each `${NAME}` with what `lookup` says.
     ///
     /// # Errors
     ///
-    /// The name of the first variable that `lookup` does not know.
+    /// The name of the first variable that `lookup` does not know, or whose value holds a control
+    /// character, which no header can carry.
     pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<SecretValue, String> {
         let mut filled = String::new();
         let mut rest = self.0.as_str();
         while let Some((before, name, after)) = next_variable(rest) {
             filled.push_str(before);
-            filled.push_str(&lookup(name).ok_or_else(|| name.to_owned())?);
+            let value = lookup(name).filter(|value| !value.contains(char::is_control));
+            filled.push_str(&value.ok_or_else(|| name.to_owned())?);
             rest = after;
         }
         filled.push_str(rest);
@@ -99,6 +110,8 @@ mod tests {
     fn an_unset_variable_is_named_and_a_value_is_never_printed() {
         let template = HeaderTemplate::new("${TOKEN}");
         assert_eq!(template.fill(|_| None).unwrap_err(), "TOKEN");
+        let broken = |_: &str| Some("hunter2\r\nx: y".to_owned());
+        assert_eq!(template.fill(broken).unwrap_err(), "TOKEN");
         let secret = template.fill(|_| Some("hunter2".to_owned())).unwrap();
         assert!(!format!("{secret:?}").contains("hunter2"));
     }

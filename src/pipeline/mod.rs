@@ -72,9 +72,11 @@ pub struct Run {
     pub complete: bool,
 }
 
-/// A header names a variable that is not set.
+/// A header names a variable that is not set, or not to what a header can carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("check `{check}` needs the environment variable {variable}: set it")]
+#[error(
+    "check `{check}` needs the environment variable {variable}: set it, without control characters"
+)]
 pub struct MissingVariable {
     /// The check.
     pub check: String,

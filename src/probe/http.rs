@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
+    contract::path_problem,
     process_memory::{ProcessMemory, read_pid},
     units::{Bytes, Count, Nanos},
 };
@@ -244,15 +245,8 @@ fn base_url(text: &str) -> Result<Url, String> {
 
 /// The URL of a request, or what is wrong with its path.
 fn join(base: &Url, path: &str) -> Result<Url, String> {
-    let graphic = path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'));
-    if !path.starts_with('/') || !graphic {
-        return Err("must start with `/`; percent-encode `#`, `\\`, and all but ASCII".to_owned());
-    }
-    // A URL parser resolves these, which would leave the prefix and send another path.
-    let segments = path.split('?').next().unwrap_or_default().split('/');
-    let mut dots = segments.map(|segment| segment.to_ascii_lowercase().replace("%2e", "."));
-    if dots.any(|segment| segment == "." || segment == "..") {
-        return Err("has a segment `.` or `..`; write the path that is meant".to_owned());
+    if let Some(problem) = path_problem(path) {
+        return Err(problem.to_owned());
     }
     let prefix = base.as_str().trim_end_matches('/');
     Url::parse(&format!("{prefix}{path}")).map_err(|error| format!("makes no URL: {error}"))

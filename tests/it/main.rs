@@ -11,6 +11,7 @@ use perf_passport::allocation::CountingAllocator;
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod allocation;
+mod contract;
 mod fake;
 mod gate;
 #[cfg(feature = "http")]

@@ -1,0 +1,314 @@
+//! Contracts: what is worked out of them, and that whatever is wrong is told with its line.
+
+use perf_passport::{
+    contract::{ClaimKind, Contract, ContractError, Quantile},
+    units::{Bytes, Count, Nanos, Ppm},
+};
+use proptest::prelude::*;
+
+const WHOLE: &str = include_str!("../../passport.toml");
+
+const LEAST: &str = r#"schema_version = 1
+name = "least"
+[target]
+url = "http://127.0.0.1:8000"
+[[endpoint]]
+name = "health"
+path = "/health"
+"#;
+
+fn message(text: &str) -> String {
+    Contract::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_left_out_has_the_defaults_of_the_design() {
+    let contract = Contract::parse(LEAST).unwrap();
+    let check = &contract.checks[0];
+    assert_eq!((contract.checks.len(), check.id().as_str()), (1, "health/default"));
+    assert_eq!(check.budgets.latency_ns_max, Nanos::new(10_000_000));
+    assert_eq!(check.budgets.latency_quantile, Quantile::P99);
+    assert_eq!(check.budgets.heap_bytes_max, Bytes::new(10 << 20));
+    assert_eq!(check.budgets.allocations_max, Count::new(1000));
+    assert_eq!(check.budgets.process_memory_bytes_max, None);
+    assert_eq!(check.tolerance.regression_ppm, Ppm::new(50_000));
+    assert_eq!(check.tolerance.allocations_ppm, Ppm::ZERO);
+    assert_eq!(contract.deterministic_min, Ppm::new(950_000));
+    assert_eq!((contract.sampling.samples, contract.sampling.counted), (1000, 20));
+    assert_eq!(contract.budgets, check.budgets);
+    let request = &check.requests[0];
+    assert_eq!((request.method.as_str(), request.status), ("GET", 200));
+    assert_eq!((check.fixture.as_str(), check.slow, check.rounds), ("default", false, 1));
+    let optional = [ClaimKind::ProcessMemory, ClaimKind::LatencyChange];
+    for kind in ClaimKind::ALL {
+        assert_eq!(contract.requires(kind), !optional.contains(&kind), "{kind}");
+    }
+}
+
+#[test]
+fn the_nearest_table_decides_key_by_key() {
+    let contract = Contract::parse(
+        r#"
+        schema_version = 1
+        name = "levels"
+        [target]
+        service = "x"
+        [budgets]
+        latency_ms_max = 1
+        heap_mb_max = 1
+        allocations_max = 1
+        [tolerance]
+        regression_percent = 1
+        allocations_percent = 1
+        [[endpoint]]
+        name = "e"
+        path = "/e"
+        status = 201
+        method = "POST"
+        body = "{}"
+        ignore = ["/a"]
+        headers = { A = "1" }
+        fixture = "f"
+        budgets = { latency_ms_max = 2.5, heap_mb_max = 2 }
+        tolerance = { regression_percent = 2 }
+          [[endpoint.variant]]
+          name = "near"
+          path = "/near"
+          status = 202
+          ignore = []
+          headers = { B = "2" }
+          budgets = { latency_ms_max = 3, latency_quantile = "p50" }
+          tolerance = { allocations_percent = 0.5 }
+          [[endpoint.variant]]
+          name = "far"
+        [[scenario]]
+        name = "s"
+        rounds = 2
+        steps = ["e/near", "e/far"]
+        budgets = { allocations_max = 7 }
+        "#,
+    )
+    .unwrap();
+    let near = contract.check("e/near").unwrap();
+    let budgets = &near.budgets;
+    assert_eq!(budgets.latency_ns_max, Nanos::new(3_000_000));
+    assert_eq!(budgets.heap_bytes_max, Bytes::new(2 << 20));
+    assert_eq!(budgets.allocations_max, Count::new(1));
+    assert_eq!(budgets.latency_quantile, Quantile::P50);
+    assert_eq!(near.tolerance.regression_ppm, Ppm::new(20_000));
+    assert_eq!(near.tolerance.allocations_ppm, Ppm::new(5_000));
+    let request = &near.requests[0];
+    assert_eq!((request.path.as_str(), request.status), ("/near", 202));
+    // A list or table that a variant gives replaces the endpoint's.
+    assert_eq!((request.ignore.len(), request.headers.len()), (0, 1));
+    assert_eq!(request.headers[0].0, "b");
+    assert_eq!((request.method.as_str(), request.body.as_deref()), ("POST", Some("{}")));
+
+    let far = contract.check("e/far").unwrap();
+    assert_eq!(far.budgets.latency_ns_max, Nanos::new(2_500_000));
+    assert_eq!(far.budgets.latency_quantile, Quantile::P99);
+    assert_eq!((far.requests[0].status, far.requests[0].path.as_str()), (201, "/e"));
+    assert_eq!(far.fixture, "f");
+
+    // A scenario's budgets are the contract's and its own, for each of its four requests.
+    let scenario = contract.check("s/default").unwrap();
+    assert_eq!(scenario.requests_per_sample(), 4);
+    assert_eq!(scenario.budgets.allocations_max, Count::new(28));
+    assert_eq!(scenario.budgets.latency_ns_max, Nanos::new(4_000_000));
+    assert_eq!(scenario.budgets.heap_bytes_max, Bytes::new(1 << 20));
+    assert_eq!(scenario.tolerance.regression_ppm, Ppm::new(10_000));
+}
+
+#[test]
+fn the_line_is_that_of_the_value_at_fault_wherever_it_stands() {
+    for (text, line) in [
+        // The endpoint's path, which its variant inherits, not the variant.
+        ("[[endpoint]]\nname = \"a\"\npath = \"x\"\n[[endpoint.variant]]\nname = \"v\"\n", 7),
+        // The variant's own, though the endpoint has one too.
+        (
+            "[[endpoint]]\nname = \"a\"\npath = \"/\"\n[[endpoint.variant]]\nname = \"v\"\npath = \"x\"\n",
+            10,
+        ),
+        // Of two variants with one name the second, though a later name is the same again.
+        (
+            "[[endpoint]]\nname = \"a\"\npath = \"/\"\n[[endpoint.variant]]\nname = \"v\"\n\
+             [[endpoint.variant]]\nname = \"v\"\n[[endpoint]]\nname = \"v\"\npath = \"/\"\n",
+            11,
+        ),
+        // A key that is left out is the fault of the table that lacks it.
+        ("[[endpoint]]\nname = \"a\"\n", 6),
+        ("\n\n[[endpoint]]\npath = \"/\"\n", 7),
+        ("[[endpoint]]\nname = 'a'\npath = '/'\nignore = [\n  '/a',\n  'b',\n]\n", 10),
+        (
+            "[[endpoint]]\nname = 'a'\npath = '/'\n[endpoint.headers]\nX-A = 'a'\n\"\\u00e9\" = 'b'\n",
+            10,
+        ),
+        ("endpoint = [{ name = 'a', path = '/' },\n  { name = 'A', path = '/' }]\n", 6),
+        ("sampling.samples = 0\n[[endpoint]]\nname = 'a'\npath = '/'\n", 5),
+        (
+            "[[endpoint]]\nname = 'a'\npath = '/'\n[[scenario]]\nname = 's'\nrounds = 0\nsteps = ['a/default']\n",
+            10,
+        ),
+    ] {
+        let head = "schema_version = 1\nname = \"lines\"\ntarget.url = \"http://h\"\n\n";
+        let whole = format!("{head}{text}").replacen("\n\n", "\n", 1);
+        let said = message(&whole);
+        assert!(said.starts_with(&format!("line {}: ", line - 1)), "{whole}\n{said}");
+    }
+    // With line ends of Windows as well.
+    let windows = LEAST.replace("/health\"\n", "health\"\n").replace('\n', "\r\n");
+    assert!(message(&windows).starts_with("line 7: "), "{}", message(&windows));
+}
+
+#[test]
+fn an_error_without_a_text_has_no_line() {
+    let contract = Contract::parse(LEAST).unwrap();
+    let mut document = contract.document;
+    document.name = "A B".to_owned();
+    let error = Contract::from_document(document).unwrap_err();
+    assert!(matches!(error, ContractError::Meaning { line: None, .. }), "{error:?}");
+    assert!(error.to_string().starts_with("contract name `A B` is not"), "{error}");
+}
+
+#[test]
+fn no_error_repeats_a_secret_not_even_in_its_debug_form() {
+    for text in [
+        LEAST.replace("http://", "http://user:hunter2@"),
+        format!("{LEAST}headers = {{ Authorization = \"Bearer hunter2\" }}\n"),
+    ] {
+        let error = Contract::parse(&text).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+/// Each error says where, in the text that it is about.
+fn assert_located(text: &str) -> Result<(), TestCaseError> {
+    if let Err(error) = Contract::parse(text) {
+        let said = error.to_string();
+        let line = said.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+        let line: Option<usize> = line.and_then(|(line, _)| line.parse().ok());
+        let lines = text.matches('\n').count() + 1;
+        prop_assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "{}", said);
+        prop_assert!(!said.contains('\n'), "{:?}", said);
+    }
+    Ok(())
+}
+
+/// A line that is like those of a contract.
+fn toml_line() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec![
+        "schema_version",
+        "name",
+        "baseline",
+        "target",
+        "service",
+        "url",
+        "seed",
+        "samples",
+        "latency_ms_max",
+        "latncy",
+        "allocations_max",
+        "required",
+        "path",
+        "method",
+        "headers",
+        "status",
+        "ignore",
+        "variant",
+        "steps",
+        "rounds",
+        "fixture",
+        "budgets",
+        "\"\\u00e9\"",
+    ]);
+    let value = prop_oneof![
+        prop::sample::select(vec![
+            "1",
+            "-1",
+            "0",
+            "nan",
+            "inf",
+            "1e400",
+            "18446744073709551616",
+            "true",
+            "\"/a\"",
+            "\"a\"",
+            "'a/default'",
+            "[\"/a\", 'b']",
+            "{ a = 1 }",
+            "{ Authorization = \"x\" }",
+            "{ allocations_max = 1 }",
+            "\"\"\"a\nb\"\"\"",
+            "2020-01-01",
+            "[",
+            "\"",
+            "\"\\q\"",
+            "\"http://u@h\"",
+            "\"http://h\"",
+            "[{ name = \"v\" }, { name = \"v\" }]",
+        ])
+        .prop_map(str::to_owned),
+        any::<i64>().prop_map(|it| it.to_string()),
+        ".{0,12}",
+    ];
+    let header = prop::sample::select(vec![
+        "[target]",
+        "[sampling]",
+        "[budgets]",
+        "[tolerance]",
+        "[[endpoint]]",
+        "[endpoint]",
+        "[[endpoint.variant]]",
+        "[[scenario]]",
+        "[endpoint.headers]",
+        "[[",
+        "# \u{e9}",
+        "",
+    ]);
+    prop_oneof![
+        4 => (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
+        2 => header.prop_map(str::to_owned),
+        1 => ".{0,20}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn text_like_a_contract_never_panics_and_errors_name_a_line(
+        lines in prop::collection::vec(toml_line(), 0..25),
+        after_a_good_one in any::<bool>(),
+    ) {
+        let head = if after_a_good_one { LEAST } else { "" };
+        assert_located(&format!("{head}{}", lines.join("\n")))?;
+    }
+
+    #[test]
+    fn a_changed_contract_never_panics_and_errors_name_a_line(
+        at in any::<prop::sample::Index>(), length in 0_usize..40, by in ".{0,6}",
+    ) {
+        let boundary = |index: usize| (0..=index).rev().find(|it| WHOLE.is_char_boundary(*it));
+        let start = boundary(at.index(WHOLE.len())).unwrap();
+        let end = boundary((start + length).min(WHOLE.len())).unwrap().max(start);
+        assert_located(&format!("{}{by}{}", &WHOLE[..start], &WHOLE[end..]))?;
+    }
+
+    #[test]
+    fn any_text_never_panics(text in "\\PC*|(?s).{0,200}") {
+        assert_located(&text)?;
+    }
+
+    #[test]
+    fn any_number_is_accepted_as_a_budget_or_refused_with_its_line(value in any::<f64>()) {
+        let text = format!("{LEAST}budgets.latency_ms_max = {value:?}\n").replace("NaN", "nan");
+        match Contract::parse(&text) {
+            Ok(contract) => {
+                prop_assert!(value > 0.0 && value <= 1e9);
+                prop_assert!(contract.checks[0].budgets.latency_ns_max <= Nanos::new(1_000_000_000_000_000));
+            }
+            Err(error) => {
+                prop_assert!(value.is_nan() || value <= 0.0 || value > 1e9, "{}", error);
+                prop_assert!(error.to_string().starts_with("line 8: "), "{}", error);
+            }
+        }
+    }
+}

@@ -14,6 +14,10 @@ use crate::{
 /// Failures after which a check is not sampled any further.
 const FAILURES_MAX: u64 = 3;
 
+/// Samples with a wrong answer after which a check is not sampled any further: each of them fails
+/// it, and none of them counts.
+const WRONG_MAX: u64 = 20;
+
 /// Collects the samples of one check.
 pub(super) struct Sampler<'a> {
     check: &'a Check,
@@ -29,6 +33,7 @@ pub(super) struct Sampler<'a> {
     begun: u64,
     warmup: u64,
     failures: u64,
+    wrong: u64,
     timed_out: bool,
     first_failure: Option<String>,
     sample: Sample,
@@ -70,6 +75,7 @@ impl<'a> Sampler<'a> {
             begun: 0,
             warmup: 0,
             failures: 0,
+            wrong: 0,
             timed_out: false,
             first_failure: None,
             sample: Sample::new(Pass::Timed),
@@ -104,6 +110,7 @@ impl<'a> Sampler<'a> {
     pub(super) fn end(&mut self) {
         // A wrong answer is a failed measurement, not a fast one.
         if !self.sample.as_expected {
+            self.wrong += 1;
             return;
         }
         if self.sample.pass == Pass::Timed {
@@ -149,7 +156,7 @@ impl<'a> Sampler<'a> {
 
     /// Whether so much failed that more samples would show nothing new, only cost time.
     pub(super) fn gives_up(&self) -> bool {
-        self.timed_out || self.failures >= FAILURES_MAX
+        self.timed_out || self.failures >= FAILURES_MAX || self.wrong >= WRONG_MAX
     }
 
     /// Drops what was counted so far, and declares all samples so far to be warm-up; the behaviour

@@ -92,6 +92,9 @@ fn a_wrong_status_fails_and_its_speed_does_not_count() {
     assert_eq!(passport.gate(), Gate::Fail);
     assert_eq!(reason(&passport, "orders/one", ClaimKind::Status).1, Reason::UnexpectedStatus);
     assert_eq!(reason(&passport, "orders/one", ClaimKind::Latency).1, Reason::NoSample);
+    // A service that fails is not asked until the time is over.
+    let behaviour = passport.result("orders/one").unwrap().evidence.behaviour.as_ref().unwrap();
+    assert_eq!(behaviour.responses, Count::new(20));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Text for machines and from outside: hexadecimal digests, and strangers' bytes made printable.
+//! Text for machines and from outside: hexadecimal digests, and strangers' text made printable.
 
 /// Lowercase hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
@@ -19,6 +19,19 @@ pub fn printable(bytes: &[u8], length: usize) -> String {
     format!("{}...", &text[..length.saturating_sub(3)])
 }
 
+/// Text with all but printable ASCII escaped; printable ASCII stays as it is, backslashes too.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == ' ' || c.is_ascii_graphic() {
+            out.push(c);
+        } else {
+            out.extend(c.escape_default());
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,6 +40,12 @@ mod tests {
     fn text_from_outside_is_escaped_and_cut() {
         assert_eq!(printable(b"a\x1b[31m\n", 80), "a\\x1b[31m\\n");
         assert_eq!(printable(&[b'x'; 100], 10), "xxxxxxx...");
+    }
+
+    #[test]
+    fn a_line_stays_one_line_of_ascii() {
+        assert_eq!(escaped("it's C:\\x"), "it's C:\\x");
+        assert_eq!(escaped("a\n\u{1b}[31m\u{e9}\u{7f}"), "a\\n\\u{1b}[31m\\u{e9}\\u{7f}");
     }
 
     #[test]

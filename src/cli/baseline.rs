@@ -48,6 +48,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     store::write(&path, &outcome.passport)?;
-    terminal::print(&format!("baseline {}\n", path.display())).map_err(Failure::usage)?;
+    terminal::print(&format!("baseline {}\n", terminal::path(&path)))?;
     Ok(Code::Pass.into())
 }

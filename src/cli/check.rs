@@ -29,12 +29,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let contract = measuring.read_contract()?;
     let path = measuring.baseline_path(arguments.baseline.as_ref(), &contract);
     let baseline = path.as_deref().map(measure::read_baseline).transpose()?;
+    let outcome = measuring.run(&contract, baseline.as_ref())?;
     if baseline.is_none() {
         terminal::note("no baseline: only budgets are held");
     }
-    let outcome = measuring.run(&contract, baseline.as_ref())?;
     let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
     measure::print_report(&outcome.passport, measuring.ci)?;
-    terminal::print(&format!("passport {}\n", kept?.display())).map_err(Failure::usage)?;
+    terminal::print(&format!("passport {}\n", terminal::path(&kept?)))?;
     Ok(outcome.code().into())
 }

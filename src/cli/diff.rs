@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if before.provenance.build != after.provenance.build {
         text.push_str("they were built with different toolchains or profiles\n");
     }
-    terminal::print(&text).map_err(Failure::usage)?;
+    terminal::print(&text)?;
     let differs = !found.is_empty() || before.passport_hash != after.passport_hash;
     let code = if arguments.exit_code && differs { Code::Failed } else { Code::Pass };
     Ok(code.into())

@@ -1,6 +1,6 @@
 //! Exit codes: *slow*, *broken* and *unknown* never share one.
 
-use std::{fmt, process::ExitCode};
+use std::{error::Error, fmt, process::ExitCode};
 
 use crate::{
     passport::{Gate, HashError, Passport},
@@ -65,7 +65,29 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.error)
+        f.write_str(&sentence(self.error.as_ref()))
+    }
+}
+
+/// An error with its causes in one line; a cause that is told already is left out.
+pub(super) fn sentence(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl From<anyhow::Error> for Failure {
+    /// What is not told apart is a failure of usage or configuration.
+    fn from(error: anyhow::Error) -> Self {
+        Self::usage(error)
     }
 }
 
@@ -82,8 +104,13 @@ impl From<HashError> for Failure {
 }
 
 impl From<ProbeError> for Failure {
+    /// What makes no request is asked wrongly; everything else could not be measured.
     fn from(error: ProbeError) -> Self {
-        Self::new(Code::NotMeasured, error)
+        let code = match &error {
+            ProbeError::Request(_) => Code::Usage,
+            _ => Code::NotMeasured,
+        };
+        Self::new(code, error)
     }
 }
 

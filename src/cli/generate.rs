@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let written = store::write(&arguments.output, &outcome.passport);
     measure::print_report(&outcome.passport, measuring.ci)?;
     written?;
-    let line = format!("passport {}\n", arguments.output.display());
-    terminal::print(&line).map_err(Failure::usage)?;
+    let line = format!("passport {}\n", terminal::path(&arguments.output));
+    terminal::print(&line)?;
     Ok(outcome.code().into())
 }

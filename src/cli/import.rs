@@ -12,6 +12,7 @@ use super::{
 use crate::{
     passport::{self, ImportError},
     store,
+    text::escaped,
 };
 
 /// Import a passport of the original `MathLedger` scripts.
@@ -40,10 +41,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut text = String::new();
     for (name, value) in &passport.annotations {
         if name.starts_with("import.") {
-            text.push_str(&format!("{name}: {value}\n"));
+            text.push_str(&format!("{name}: {}\n", escaped(value)));
         }
     }
-    text.push_str(&format!("passport {}\n", arguments.output.display()));
-    terminal::print(&text).map_err(Failure::usage)?;
+    text.push_str(&format!("passport {}\n", terminal::path(&arguments.output)));
+    terminal::print(&text)?;
     Ok(Code::Pass.into())
 }

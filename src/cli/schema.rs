@@ -31,6 +31,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let mut text = serde_json::to_string_pretty(&schema).map_err(Failure::usage)?;
     text.push('\n');
-    terminal::print(&text).map_err(Failure::usage)?;
+    terminal::print(&text)?;
     Ok(Code::Pass.into())
 }

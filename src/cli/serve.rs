@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{
-    exit::{Code, Failure},
+    exit::{Code, Failure, sentence},
     terminal,
 };
 use crate::ledger::{
@@ -51,10 +51,10 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         Failure::usage(anyhow!("cannot listen on {}: {error}", arguments.listen))
     })?;
-    let state = LedgerState::open(settings).await.map_err(|error| unusable(&error))?;
+    let state = LedgerState::open(settings).await.map_err(unusable)?;
     if let Some(fixture) = fixture {
         let loaded = fixture.load_into(state.database(), arguments.seed).await;
-        loaded.map_err(|error| unusable(&error.into()))?;
+        loaded.map_err(|error| unusable(error.into()))?;
     }
     let address = listener.local_addr().map_err(Failure::usage)?;
     terminal::note(&format!(
@@ -81,26 +81,11 @@ fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-fn unusable(error: &ledger::LedgerError) -> Failure {
-    Failure::usage(chain(error))
+fn unusable(error: ledger::LedgerError) -> Failure {
+    Failure::usage(error)
 }
 
 /// The database error behind a 503 goes to the log, never to the client.
 fn report(error: &(dyn Error + 'static)) {
-    terminal::error(&chain(error));
-}
-
-/// An error with its causes in one line.
-fn chain(error: &(dyn Error + 'static)) -> anyhow::Error {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    anyhow!(text)
+    terminal::error(&sentence(error));
 }

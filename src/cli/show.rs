@@ -8,7 +8,7 @@ use super::{
     exit::{Code, Failure},
     measure, terminal,
 };
-use crate::store;
+use crate::{store, text::escaped};
 
 /// Print a passport.
 #[derive(Debug, Args)]
@@ -29,24 +29,26 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let passport = store::read(&arguments.passport)?;
-    let mut head =
-        format!("{} by {}, run {}\n", passport.timestamp, passport.cartographer, passport.run_id);
+    let mut head = String::new();
+    // A sound passport may still be a stranger's.
+    let mut line = |text: String| head.push_str(&format!("{}\n", escaped(&text)));
+    line(format!("{} by {}, run {}", passport.timestamp, passport.cartographer, passport.run_id));
     if arguments.verbose {
         let provenance = &passport.provenance;
         let build = &provenance.build;
-        head.push_str(&format!(
-            "target {}, {}, opt-level {}, debug assertions {}, {}\n",
+        line(format!(
+            "target {}, {}, opt-level {}, debug assertions {}, {}",
             provenance.target, build.rustc, build.opt_level, build.debug_assertions, build.target
         ));
         let commit = provenance.source.commit.as_deref().unwrap_or("unknown");
         let dirty = if provenance.source.dirty == Some(true) { ", dirty tree" } else { "" };
-        head.push_str(&format!("commit {commit}{dirty}\n"));
+        line(format!("commit {commit}{dirty}"));
         for (name, value) in &passport.annotations {
-            head.push_str(&format!("{name}: {value}\n"));
+            line(format!("{name}: {value}"));
         }
     }
     head.push('\n');
-    terminal::print(&head).map_err(Failure::usage)?;
+    terminal::print(&head)?;
     measure::print_report(&passport, arguments.ci)?;
     Ok(Code::Pass.into())
 }

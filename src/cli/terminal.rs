@@ -3,12 +3,16 @@
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
 };
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     contract::Check, evidence::Evidence, pipeline::Progress, report::Style, statistics::Summary,
+    text::escaped,
 };
 
 /// Writes to standard output. A reader that has gone away is not an error.
@@ -16,12 +20,17 @@ use crate::{
 /// # Errors
 ///
 /// Any other error of standard output, such as a full disk behind it.
-pub(super) fn print(text: &str) -> io::Result<()> {
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done,
+        done => done.context("cannot write to standard output"),
     }
+}
+
+/// A path as it can be shown on a terminal.
+pub(super) fn path(path: &Path) -> String {
+    escaped(&path.to_string_lossy())
 }
 
 /// Writes one line to standard error; that nobody reads it is nobody's error.
@@ -31,10 +40,22 @@ pub(super) fn note(line: &str) {
 
 /// Writes an error as one line of ASCII to standard error.
 pub(super) fn error(error: &dyn Display) {
-    let text = error.to_string();
-    let ascii: String =
-        text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect();
-    note(&format!("passport: {ascii}"));
+    note(&format!("passport: {}", escaped(&error.to_string())));
+}
+
+/// Prints what clap says: help and version to standard output with 0, wrong usage to standard error
+/// with 2, where what the user wrote is repeated in ASCII.
+pub(super) fn refuse(refusal: &clap::Error) -> ExitCode {
+    let plain = refusal.render().to_string();
+    if refusal.use_stderr() && !plain.is_ascii() {
+        for line in plain.lines() {
+            note(&escaped(line));
+        }
+    } else {
+        // As with every other output, that nobody reads it is nobody's error.
+        let _ = refusal.print();
+    }
+    ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(u8::MAX))
 }
 
 /// Colour only on a terminal.

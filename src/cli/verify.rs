@@ -25,12 +25,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             Ok(passport) => {
                 let line = format!(
                     "sound  {}  {}  passport {}  evidence {}\n",
-                    path.display(),
+                    terminal::path(path),
                     passport.summary.overall_status,
                     passport.passport_hash,
                     passport.evidence_hash
                 );
-                terminal::print(&line).map_err(Failure::usage)?;
+                terminal::print(&line)?;
             }
             Err(error) => {
                 let failure = Failure::from(error);

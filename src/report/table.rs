@@ -7,6 +7,7 @@ use crate::{
     contract::ClaimKind,
     evidence::Range,
     passport::{Difference, Gate, Passport, TestResult},
+    text::{escaped, printable},
     units::{Count, Nanos},
 };
 
@@ -37,6 +38,9 @@ struct Row {
     verdict: Verdict,
     cells: [String; 6],
 }
+
+/// Longer than any name that a contract can give.
+const NAME_LENGTH_MAX: usize = 160;
 
 const HEADINGS: [&str; 6] = ["status", "allocations", "peak heap", "p50", "p99", "samples"];
 
@@ -77,7 +81,7 @@ fn row(result: &TestResult) -> Row {
     };
     let samples = result.latency.map_or(Count::ZERO, |it| it.samples);
     Row {
-        name: result.test_name.clone(),
+        name: name(&result.test_name),
         verdict: result.status,
         cells: [
             or_dash(status),
@@ -88,6 +92,11 @@ fn row(result: &TestResult) -> Row {
             samples.to_string(),
         ],
     }
+}
+
+/// The name of a check, as text from outside: a stranger's passport may name it anything.
+fn name(test_name: &str) -> String {
+    printable(test_name.as_bytes(), NAME_LENGTH_MAX)
 }
 
 fn claim(result: &TestResult, kind: ClaimKind) -> Option<&Claim> {
@@ -157,7 +166,7 @@ pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
                     out,
                     "{}  {}: {}{}: {}",
                     style.verdict(claim.verdict),
-                    result.test_name,
+                    name(&result.test_name),
                     claim.kind,
                     figures(claim),
                     claim.reason.explain()
@@ -167,18 +176,21 @@ pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
         if let Some(failure) = &result.evidence.first_failure {
             let _ = writeln!(
                 out,
-                "BROKEN   {}: {} of its samples could not be measured: {failure}",
-                result.test_name, result.evidence.failed_samples
+                "BROKEN   {}: {} of its samples could not be measured: {}",
+                name(&result.test_name),
+                result.evidence.failed_samples,
+                escaped(failure)
             );
         }
     }
     if let Some(baseline) = &passport.baseline {
-        for name in &baseline.checks_gone {
+        for gone in &baseline.checks_gone {
             let _ = writeln!(
                 out,
-                "{}  {name}: in the baseline, but no longer in the contract: accept that with \
+                "{}  {}: in the baseline, but no longer in the contract: accept that with \
                  `passport baseline`",
-                style.verdict(Verdict::Abstain)
+                style.verdict(Verdict::Abstain),
+                name(gone)
             );
         }
     }
@@ -229,7 +241,7 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
         let relation = if baseline.passport_hash == passport.passport_hash {
             "equal".to_owned()
         } else {
-            baseline.passport_hash.clone()
+            escaped(&baseline.passport_hash)
         };
         let _ = writeln!(out, "baseline hash {relation}");
         if !baseline.same_build {
@@ -263,7 +275,8 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
 pub fn differences(found: &[Difference]) -> String {
     let mut out = String::new();
     for it in found {
-        let _ = writeln!(out, "{}: {}: {} -> {}", it.test_name, it.subject, it.before, it.after);
+        let (before, after) = (escaped(&it.before), escaped(&it.after));
+        let _ = writeln!(out, "{}: {}: {before} -> {after}", name(&it.test_name), it.subject);
     }
     out
 }

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -76,11 +76,14 @@ pub fn read(path: &Path) -> Result<Passport, StoreError> {
 /// [`StoreError::Read`], or [`StoreError::TooLarge`] beyond 512 MiB.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, StoreError> {
     let failed = |source| StoreError::Read { path: path.to_owned(), source };
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > FILE_BYTES_MAX {
+    let mut bytes = Vec::new();
+    // What a file says of its length is not to be relied on: a device says 0.
+    let mut file = File::open(path).map_err(failed)?.take(FILE_BYTES_MAX + 1);
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(StoreError::TooLarge { path: path.to_owned() });
     }
-    fs::read(path).map_err(failed)
+    Ok(bytes)
 }
 
 /// Writes a passport, replacing the file whole; missing directories are made.

@@ -1,6 +1,6 @@
 //! `passport format`: metrics JSON as text, and how long that takes.
 
-use std::{fmt::Write as _, fs, path::PathBuf, process::ExitCode};
+use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     exit::{Code, Failure},
-    terminal,
+    input, terminal,
 };
 use crate::{
     allocation,
@@ -21,6 +21,9 @@ use crate::{
 
 /// The largest document that is rendered.
 const BYTES_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
+
+/// Values are aligned up to this length of their names: one long name must not pad every line.
+const WIDTH_MAX: usize = 60;
 
 /// Render metrics JSON as text, and time that.
 #[derive(Debug, Args)]
@@ -46,25 +49,28 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (name, bytes) = read(arguments)?;
+    // A file is what the user chose; an answer is what the service is held to.
+    let code = if arguments.test_data.is_some() { Code::Usage } else { Code::Failed };
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
-        Failure::usage(anyhow!("`{name}` is not JSON, at line {}", error.line()))
+        Failure::new(code, anyhow!("`{name}` is not JSON, at line {}", error.line()))
     })?;
     let Value::Object(_) = &value else {
-        return Err(Failure::usage(anyhow!("`{name}` is no metrics document: not a JSON object")));
+        let error = anyhow!("`{name}` is no metrics document: not a JSON object");
+        return Err(Failure::new(code, error));
     };
     let mut text = render(&value);
     if let Some(times) = arguments.benchmark {
         text.push('\n');
         text.push_str(&benchmark(&value, times));
     }
-    terminal::print(&text).map_err(Failure::usage)?;
+    terminal::print(&text)?;
     Ok(Code::Pass.into())
 }
 
 fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), Failure> {
     if let Some(path) = &arguments.test_data {
         let name = path.display().to_string();
-        let bytes = fs::read(path)
+        let bytes = input::read(path, BYTES_MAX)
             .map_err(|error| Failure::usage(anyhow!("cannot read `{name}`: {error}")))?;
         return Ok((name, bytes));
     }
@@ -91,11 +97,12 @@ fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), Failure> {
     Ok((name, exchange.body))
 }
 
-/// One `name: value` line for each scalar, nested names joined by dots; printable ASCII.
+/// One line of name and value for each scalar and for what is empty, nested names joined by dots;
+/// printable ASCII.
 fn render(value: &Value) -> String {
     let mut lines = Vec::new();
     flatten(&mut String::new(), value, &mut lines);
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0).min(WIDTH_MAX);
     let mut out = String::new();
     for (name, value) in &lines {
         let _ = writeln!(out, "{name:<width$}  {value}");
@@ -114,12 +121,12 @@ fn flatten(name: &mut String, value: &Value, lines: &mut Vec<(String, String)>) 
         name.truncate(length);
     };
     match value {
-        Value::Object(map) => {
+        Value::Object(map) if !map.is_empty() => {
             for (key, value) in map {
                 nested(&printable(key.as_bytes(), 80), value);
             }
         }
-        Value::Array(items) => {
+        Value::Array(items) if !items.is_empty() => {
             for (index, value) in items.iter().enumerate() {
                 nested(&index.to_string(), value);
             }

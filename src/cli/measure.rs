@@ -1,7 +1,8 @@
 //! What every command that measures has in common.
 
 use std::{
-    fs,
+    fmt::Display,
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -9,12 +10,13 @@ use std::{
     },
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
     exit::{Code, Failure},
+    input,
     terminal::{self, Reporter},
 };
 use crate::{
@@ -23,9 +25,13 @@ use crate::{
     passport::{Passport, ProbeKind},
     pipeline::{self, Circumstances, Session},
     probe::{HttpSettings, HttpTarget, Target, wait_until_up},
-    report, store,
-    units::Nanos,
+    process_memory, report, store,
+    text::escaped,
+    units::{BYTES_PER_MB, Bytes, Nanos},
 };
+
+/// The largest contract that is read.
+const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
 /// Arguments of every command that measures.
 #[derive(Debug, Args)]
@@ -80,12 +86,17 @@ impl Measuring {
     /// Reads the contract, with the samples that `--iterations` asks for.
     pub(super) fn read_contract(&self) -> Result<Contract, Failure> {
         let path = &self.contract;
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read contract `{}`", path.display()))
-            .map_err(|error| Failure::usage(anyhow!("{error:#}")))?;
-        let mut contract = Contract::parse(&text).map_err(|error| {
-            Failure::usage(anyhow!("cannot read contract `{}`: {error}", path.display()))
+        let refused = |why: &dyn Display| {
+            Failure::usage(anyhow!("cannot read contract `{}`: {why}", path.display()))
+        };
+        let bytes = input::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                refused(&"there is none; write one, or name it with --contract FILE")
+            }
+            _ => refused(&error),
         })?;
+        let text = str::from_utf8(&bytes).map_err(|error| refused(&error))?;
+        let mut contract = Contract::parse(text).map_err(|error| refused(&error))?;
         if let Some(samples) = self.iterations {
             contract.sampling.samples = samples;
         }
@@ -181,6 +192,11 @@ impl Measuring {
     ) -> Result<(Box<dyn Target>, ProbeKind, String), Failure> {
         let written = &contract.document.target;
         if let Some(url) = self.api_url.as_ref().or(written.url.as_ref()) {
+            if let Some(pid) = self.pid {
+                process_memory::read_pid(pid).map_err(|error| {
+                    Failure::usage(anyhow!("cannot read the memory of process {pid}: {error}"))
+                })?;
+            }
             let target = HttpTarget::new(HttpSettings {
                 base_url: url.clone(),
                 timeout: contract.sampling.timeout,
@@ -213,6 +229,22 @@ impl Measuring {
         use crate::{ledger, probe::InProcessTarget};
         if name != "ledger" {
             return Err(unknown_service(name));
+        }
+        // Besides the fixtures that hold rows there is the one that holds none that can be read.
+        let known = |name: &&str| *name == "broken" || name.parse::<ledger::Fixture>().is_ok();
+        if let Some(name) = contract.fixtures().into_iter().find(|name| !known(name)) {
+            return Err(Failure::usage(anyhow!(
+                "contract `{}` has checks on fixture `{}`, and service `ledger` knows empty, zeros, \
+                 normal, huge and broken",
+                self.contract.display(),
+                escaped(name)
+            )));
+        }
+        if self.database.as_deref().is_some_and(|it| !it.starts_with("postgres")) {
+            return Err(Failure::usage(anyhow!(
+                "--database is not the URL of a PostgreSQL server: write postgres://HOST/NAME, or \
+                 leave it out for SQLite"
+            )));
         }
         let (seed, database) = (contract.document.target.seed, self.database.clone());
         let factory = move |fixture: String| {
@@ -264,7 +296,7 @@ pub(super) fn print_report(passport: &Passport, ci: bool) -> Result<(), Failure>
     }
     text.push('\n');
     text.push_str(&report::summary_lines(passport, style));
-    terminal::print(&text).map_err(Failure::usage)
+    Ok(terminal::print(&text)?)
 }
 
 /// The first Ctrl-C (or SIGTERM) sets the flag, the second ends the process with 130.

@@ -11,6 +11,7 @@ mod exit;
 mod format;
 mod generate;
 mod import;
+mod input;
 mod measure;
 #[cfg(feature = "ledger")]
 mod serve;

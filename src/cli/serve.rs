@@ -57,15 +57,13 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         loaded.map_err(|error| unusable(error.into()))?;
     }
     let address = listener.local_addr().map_err(Failure::usage)?;
+    // Before anybody is told that it runs: whoever is told may end it.
+    let shutdown = server::shutdown_signal()
+        .map_err(|error| Failure::usage(anyhow!("cannot listen for signals: {error}")))?;
     terminal::note(&format!(
         "ledger on http://{address}, database {}",
         state.database().kind().name()
     ));
-    let shutdown = async {
-        if let Err(error) = server::shutdown_signal().await {
-            terminal::error(&anyhow!("cannot listen for signals: {error}"));
-        }
-    };
     let served = ledger::serve(listener, ledger::app(state), shutdown).await;
     served.map_err(|error| Failure::new(Code::NotMeasured, anyhow!("the service ended: {error}")))
 }

@@ -40,24 +40,37 @@ pub async fn serve(
     }
 }
 
-/// Done when the process is asked to end: an interrupt, or on Unix a termination signal.
+/// What is done when the process is asked to end: by an interrupt, or on Unix a termination signal.
+///
+/// On Unix both are listened for from this call on, so that none which comes before the future is
+/// first polled ends the process at once. Call it within a Tokio runtime.
 ///
 /// # Errors
 ///
 /// The system's error where signals cannot be listened for.
-pub async fn shutdown_signal() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
+#[cfg(unix)]
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
 
-        let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    {
-        tokio::signal::ctrl_c().await
-    }
+    })
+}
+
+/// What is done when the process is asked to end, by an interrupt.
+///
+/// # Errors
+///
+/// The system's error where signals cannot be listened for.
+#[cfg(windows)]
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }

@@ -1,0 +1,144 @@
+//! Files that cannot be written, and readers that go away.
+
+use std::{
+    fs::{self, OpenOptions},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    contracts::{LEDGER, ledger},
+    program::{LATEST, Workspace, assert_says, end, finish},
+};
+
+#[test]
+fn a_directory_that_cannot_be_written_is_told_and_nothing_is_changed() {
+    let workspace = Workspace::with_contract(&ledger());
+    workspace.write("file", "in the way");
+    let check = workspace.run(&["check", "--artifacts-dir", "file/below"]).exits(2);
+    assert_says(&check.sentence(), "cannot write `file/below/performance_passport_");
+    assert_says(&check.sentence(), "; what was there is unchanged");
+    // What was measured is shown all the same.
+    assert_says(&check.stdout, "PASS     metrics/default");
+    for command in ["generate", "baseline"] {
+        let run = workspace.run(&[command, "-o", "file/a.json"]).exits(2);
+        assert_says(&run.sentence(), "cannot write `file/a.json`: ");
+        let run = workspace.run(&[command, "-o", "."]).exits(2);
+        assert_says(&run.sentence(), "cannot write `.`: ");
+    }
+    fs::create_dir_all(workspace.path("taken.json/x")).unwrap();
+    let run = workspace.run(&["generate", "-o", "taken.json"]).exits(2);
+    assert_says(&run.sentence(), "cannot write `taken.json`: ");
+    fs::create_dir_all(workspace.path(LATEST)).unwrap();
+    let run = workspace.run(&["check"]).exits(2);
+    assert_says(&run.sentence(), "cannot write `artifacts/performance/latest_");
+    assert_eq!(workspace.read("file"), "in the way");
+    let left: Vec<_> = workspace.files().into_iter().map(|(path, _)| path).collect();
+    assert!(!left.iter().any(|it| it.to_string_lossy().ends_with(".tmp")), "{left:?}");
+    if Path::new("/proc/self").exists() {
+        let run = workspace.run(&["check", "--artifacts-dir", "/proc/nowhere"]).exits(2);
+        assert_says(&run.sentence(), "cannot write `/proc/nowhere/");
+    } else {
+        println!("MISSING: /proc");
+    }
+}
+
+/// In a mount namespace of its own, where a tiny file system is full.
+const FULL: &str = r#"
+set -e
+mount -t tmpfs -o size=64k tmpfs "$2"
+cp baseline.json "$2/baseline.json"
+head -c 1000000 /dev/zero > "$2/filling" 2> /dev/null || true
+set +e
+"$1" "$3" -o "$2/baseline.json"
+echo "code $?"
+cmp baseline.json "$2/baseline.json" && echo unchanged
+ls -A "$2" | tr '\n' ' '
+"#;
+
+#[test]
+fn a_full_disk_leaves_the_old_passport_whole() {
+    let workspace = Workspace::with_contract(LEDGER);
+    workspace.run(&["baseline"]).exits(0);
+    fs::create_dir(workspace.path("tiny")).unwrap();
+    let inside = |rights: &[&str], script: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(rights).args(["--mount", "sh", "-c"]).args(script);
+        command.current_dir(workspace.path(""));
+        command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
+        command
+    };
+    let can = |rights: &&&[&str]| {
+        let tried = inside(rights, &["mount -t tmpfs tmpfs tiny"]).output();
+        tried.is_ok_and(|it| it.status.success())
+    };
+    let ways: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
+    let Some(rights) = ways.iter().find(can) else {
+        println!("MISSING: the right to mount a file system that can be full");
+        return;
+    };
+    for command in ["generate", "baseline"] {
+        let program = env!("CARGO_BIN_EXE_passport");
+        let run = inside(rights, &[FULL, "sh", program, "tiny", command]).output().unwrap();
+        let (out, log) =
+            (String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap());
+        assert_says(&out, "code 2\nunchanged\nbaseline.json filling ");
+        assert_says(&log, "passport: cannot write `tiny/baseline.json`: No space left on device");
+    }
+}
+
+#[test]
+fn a_full_standard_output_is_an_error() {
+    let workspace = Workspace::with_contract(&ledger());
+    workspace.run(&["generate", "-o", "a.json"]).exits(0);
+    let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else {
+        println!("MISSING: /dev/full");
+        return;
+    };
+    let commands: [&[&str]; 5] = [
+        &["check"],
+        &["verify", "a.json"],
+        &["show", "a.json"],
+        &["schema", "passport"],
+        &["diff", "a.json", "a.json"],
+    ];
+    for arguments in commands {
+        let mut command = workspace.command(arguments);
+        command.stdin(Stdio::null()).stdout(full.try_clone().unwrap()).stderr(Stdio::piped());
+        let run = end(command.spawn().unwrap()).exits(2);
+        assert_says(&run.sentence(), "cannot write to standard output: No space left");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let workspace = Workspace::with_contract(&ledger());
+    workspace.run(&["generate", "-o", "a.json"]).exits(0);
+    let commands: [&[&str]; 6] = [
+        &["check", "--ci"],
+        &["verify", "a.json"],
+        &["show", "a.json"],
+        &["schema", "passport"],
+        &["--help"],
+        &["check", "--help"],
+    ];
+    for arguments in commands {
+        let mut command = workspace.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let run = end(child).exits(0);
+        assert!(!run.stderr.contains("passport: "), "{run:#?}");
+    }
+    // Nobody reads standard error either.
+    let mut command = workspace.command(&["check", "--contract", "none.toml"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    end(child).exits(2);
+    let script = "\"$1\" check --ci 2>/dev/null | head -n 1";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_passport")]);
+    let piped = finish(shell.current_dir(workspace.path(""))).exits(0);
+    assert!(piped.stdout.starts_with("verdict  check "), "{piped:#?}");
+}

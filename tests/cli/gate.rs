@@ -1,0 +1,190 @@
+//! The ways through the program when all is well, and when the gate must hold.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::{
+    contracts::{LEDGER, ledger},
+    program::{LATEST, Workspace, assert_says},
+};
+
+fn hash(workspace: &Workspace, name: &str) -> String {
+    workspace.json(name)["passport_hash"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn check_passes_and_files_the_passport_under_its_time() {
+    let workspace = Workspace::with_contract(&ledger());
+    for runs in 1..=2 {
+        let run = workspace.run(&["check", "--ci"]).exits(0);
+        assert_says(&run.stdout, "\nPASS\npassport artifacts/performance/performance_passport_");
+        assert_says(&run.stderr, "no baseline: only budgets are held\n");
+        let directory = workspace.path("artifacts/performance");
+        let names = fs::read_dir(&directory).unwrap().map(|it| it.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|it| it.into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names.len(), runs + 1, "{names:?}");
+        assert_eq!(names[0], "latest_performance_passport.json");
+        let newest = run.stdout.lines().last().unwrap().strip_prefix("passport ").unwrap();
+        assert_eq!(workspace.read(newest), workspace.read(LATEST));
+        let name = newest.rsplit('/').next().unwrap();
+        let time = workspace.json(newest)["timestamp"].as_str().unwrap().replace([':', '-'], "");
+        let (day, clock) = time.split_once('T').unwrap();
+        assert_says(name, &format!("performance_passport_{day}_{}_", &clock[..6]));
+        #[cfg(unix)]
+        assert_eq!(fs::read_link(workspace.path(LATEST)).unwrap().to_str(), Some(name));
+    }
+    let document = workspace.json(LATEST);
+    assert_eq!(document["complete"], true);
+    assert_eq!(document["summary"]["overall_status"], "PASS");
+    workspace.run(&["verify", LATEST]).exits(0);
+    workspace.run(&["show"]).exits(0);
+}
+
+#[test]
+fn a_baseline_and_a_check_of_the_same_code_have_equal_hashes() {
+    let workspace = Workspace::with_contract(LEDGER);
+    let accepted = workspace.run(&["baseline"]).exits(0);
+    assert_says(&accepted.stdout, "\nbaseline ./baseline.json\n");
+    let run = workspace.run(&["check"]).exits(0);
+    assert_says(&run.stdout, "\nbaseline hash equal\nPASS\n");
+    assert_eq!(hash(&workspace, "baseline.json"), hash(&workspace, LATEST));
+    let baseline = &workspace.json(LATEST)["baseline"];
+    assert_eq!(baseline["evidence_hash"], workspace.json("baseline.json")["evidence_hash"]);
+    // The one that was given is preferred to the contract's.
+    fs::rename(workspace.path("baseline.json"), workspace.path("moved.json")).unwrap();
+    workspace.run(&["check"]).refused(2);
+    workspace.run(&["check", "--baseline", "moved.json"]).exits(0);
+}
+
+#[test]
+fn generate_writes_where_it_is_told_and_compares_when_asked() {
+    let workspace = Workspace::with_contract(&ledger());
+    let run = workspace.run(&["generate"]).exits(0);
+    assert_says(&run.stdout, "\npassport performance_passport.json\n");
+    let odd = "new/caf\u{e9}\n'it'.json";
+    let run = workspace.run(&["generate", "-o", odd]).exits(0);
+    assert_says(&run.stdout, "\npassport new/caf\\u{e9}\\n'it'.json\n");
+    workspace.run(&["verify", odd]).exits(0);
+    let compared =
+        ["generate", "--output", "b.json", "--baseline", "performance_passport.json", "-v"];
+    assert_says(&workspace.run(&compared).exits(0).stdout, "baseline hash equal");
+    assert_eq!(workspace.json("performance_passport.json")["baseline"], Value::Null);
+    assert_ne!(workspace.json("b.json")["baseline"], Value::Null);
+    assert!(!workspace.path("artifacts").exists());
+}
+
+#[test]
+fn a_failing_run_is_no_baseline_unless_it_is_accepted() {
+    let contract = ledger().replace("[budgets]\n", "[budgets]\nallocations_max = 1\n");
+    let workspace = Workspace::with_contract(&contract);
+    let output = ["baseline", "-o", "accepted.json"];
+    workspace.write("accepted.json", "what was there");
+    let refused = workspace.run(&output).exits(1);
+    let expected = "this run is not accepted and `accepted.json` is unchanged: mend it, or give \
+                    --accept-failing";
+    assert_eq!(refused.sentence(), expected);
+    assert_eq!(workspace.read("accepted.json"), "what was there");
+    workspace.run(&["check"]).exits(1);
+    workspace.run(&[&output[..], &["--accept-failing"]].concat()).exits(0);
+    assert_eq!(workspace.json("accepted.json")["summary"]["overall_status"], "FAIL");
+    // An accepted failure is still one.
+    workspace.run(&["check", "--baseline", "accepted.json"]).exits(1);
+}
+
+#[test]
+fn one_allocation_more_than_the_baseline_fails_and_is_shown() {
+    let workspace = Workspace::with_contract(LEDGER);
+    workspace.run(&["baseline"]).exits(0);
+    // Another body and so other work: a page of two instead of one.
+    let statements =
+        |limit: u32| LEDGER.replace("\"/metrics\"\n", &format!("\"/statements?limit={limit}\"\n"));
+    workspace.write("passport.toml", statements(1));
+    let changed = workspace.run(&["check"]).exits(1);
+    assert_says(&changed.stdout, "metrics/default: behaviour: changed work");
+    workspace.run(&["baseline", "-o", "one.json"]).exits(0);
+    workspace.write("passport.toml", statements(2));
+    workspace.run(&["generate", "-o", "two.json"]).exits(0);
+    let found = workspace.run(&["diff", "one.json", "two.json"]).exits(0);
+    assert_says(&found.stdout, "metrics/default: body: ");
+    assert_says(&found.stdout, "passport hash ");
+    workspace.run(&["diff", "--exit-code", "one.json", "two.json"]).exits(1);
+}
+
+#[test]
+fn equal_passports_do_not_differ() {
+    let workspace = Workspace::with_contract(&ledger());
+    workspace.run(&["generate", "-o", "a.json"]).exits(0);
+    workspace.run(&["generate", "-o", "b.json"]).exits(0);
+    assert_ne!(workspace.read("a.json"), workspace.read("b.json"));
+    let found = workspace.run(&["diff", "--exit-code", "a.json", "b.json"]).exits(0);
+    let expected = format!(
+        "no difference in behaviour, exact counts or verdicts\npassport hash {} on both sides\n",
+        hash(&workspace, "a.json")
+    );
+    assert_eq!(found.stdout, expected);
+}
+
+#[test]
+fn show_prints_what_was_measured_and_where() {
+    let contract = format!("{}[annotations]\nticket = \"T-1\"\n", ledger());
+    let workspace = Workspace::with_contract(&contract);
+    workspace.run(&["generate", "-o", "a.json"]).exits(0);
+    let short = workspace.run(&["show", "a.json"]).exits(0).stdout;
+    assert_says(&short, "PASS     metrics/default");
+    assert!(!short.contains("T-1"));
+    let long = workspace.run(&["show", "-v", "--ci", "a.json"]).exits(0).stdout;
+    for line in ["target ledger, rustc 1.", "\ncommit ", "\nticket: T-1\n"] {
+        assert_says(&long, line);
+    }
+    let document = workspace.json("a.json");
+    assert_says(&long, document["run_id"].as_str().unwrap());
+}
+
+#[test]
+fn validate_holds_one_endpoint_and_abstains_on_too_few_samples() {
+    let contract = ledger().replace("latency_quantile = \"p50\"\n", "");
+    let contract = contract.replace("samples = 40", "samples = 2000");
+    let workspace = Workspace::with_contract(&contract);
+    let run = workspace.run(&["validate", "-v"]).exits(0);
+    assert_says(&run.stdout, "1 checks: 1 passed");
+    for kind in ["status", "content-type", "deterministic", "allocations", "heap", "latency"] {
+        assert_says(&run.stdout, &format!("PASS     metrics/default: {kind}: "));
+    }
+    assert!(!run.stdout.contains("health"), "{}", run.stdout);
+    let few = workspace.run(&["validate", "--iterations", "10", "-o", "few.json"]).exits(4);
+    assert_says(&few.stdout, "take more samples");
+    assert_eq!(workspace.json("few.json")["summary"]["overall_status"], "ABSTAIN");
+    workspace.run(&["verify", "few.json"]).exits(0);
+    let health = workspace.run(&["validate", "--endpoint", "/health"]).exits(0);
+    assert_says(&health.stdout, "PASS     health/default");
+    let contract = contract.replace("path = \"/metrics\"", "path = \"/ui\"");
+    workspace.write("passport.toml", contract);
+    assert_says(&workspace.run(&["validate"]).refused(2), "no check asks for /metrics");
+}
+
+#[test]
+fn endpoints_and_fixtures_select_checks() {
+    let workspace = Workspace::with_contract(&ledger());
+    for (arguments, tests) in [
+        (&["--fixture", "empty"][..], 1),
+        (&["--endpoint", "metrics"], 1),
+        (&["--endpoint", "metrics/default", "--endpoint", "/health"], 2),
+    ] {
+        workspace.run(&[&["check"], arguments].concat()).exits(0);
+        assert_eq!(workspace.json(LATEST)["summary"]["total_tests"], tests);
+        workspace.run(&["verify", LATEST]).exits(0);
+    }
+}
+
+#[test]
+fn a_broken_database_is_a_503_that_a_contract_can_expect() {
+    let contract = ledger().replace("fixture = \"empty\"", "fixture = \"broken\"\nstatus = 503");
+    let workspace = Workspace::with_contract(&contract);
+    workspace.run(&["check"]).exits(0);
+    let expecting_200 = contract.replace("status = 503\n", "");
+    workspace.write("passport.toml", expecting_200);
+    let run = workspace.run(&["check"]).exits(1);
+    assert_says(&run.stdout, "health/default: status 503 (expected 200)");
+}

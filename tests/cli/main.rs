@@ -1,0 +1,31 @@
+//! The command line from outside: the real program as a second process, against real servers on
+//! the loopback interface, in directories of its own.
+//!
+//! What is asserted is what a user or a CI job relies on: exit codes, one sentence of ASCII on
+//! standard error, and what is in the files afterwards. No time is asserted; budgets in these
+//! contracts are wide wherever latency is not the point.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the lints allow in tests, their helper functions do too"
+)]
+
+mod program;
+mod contracts;
+mod server;
+
+mod bad_contracts;
+mod bad_passports;
+mod bad_targets;
+mod formatting;
+mod gate;
+mod schemas;
+mod service;
+mod usage;
+
+// Signals, `/dev/full`, a shell and mounts are those of Unix.
+#[cfg(unix)]
+mod disk;
+#[cfg(unix)]
+mod interruption;
+#[cfg(unix)]
+mod other_language;

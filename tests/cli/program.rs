@@ -1,0 +1,175 @@
+//! Runs the program in a directory of its own and holds what every run must keep.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The name of the contract that the program reads by itself.
+pub(crate) const CONTRACT: &str = "passport.toml";
+/// The link to the newest passport of `check`.
+pub(crate) const LATEST: &str = "artifacts/performance/latest_performance_passport.json";
+
+/// Polls, 10 ms apart, after which a run that does not end is ended. Far beyond any run here.
+const POLLS_MAX: u32 = 18_000;
+
+/// A directory to run the program in.
+pub(crate) struct Workspace {
+    directory: TempDir,
+}
+
+impl Workspace {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// A directory with this contract in it.
+    pub(crate) fn with_contract(contract: &str) -> Self {
+        let workspace = Self::new();
+        workspace.write(CONTRACT, contract);
+        workspace
+    }
+
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&self.read(name)).unwrap()
+    }
+
+    /// Every file below the directory, with its text.
+    pub(crate) fn files(&self) -> Vec<(PathBuf, String)> {
+        let mut files = Vec::new();
+        let mut directories = vec![self.directory.path().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+                    files.push((path, text));
+                }
+            }
+        }
+        files
+    }
+
+    /// The program with these arguments, not yet started, with no key in its environment.
+    pub(crate) fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_passport"));
+        command.args(arguments).current_dir(self.directory.path());
+        command.env_remove("LEDGER_API_KEY").env("NO_COLOR", "1");
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Finished {
+        finish(&mut self.command(arguments))
+    }
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Starts a command and waits for its end; both outputs are ASCII and nothing panicked.
+pub(crate) fn finish(command: &mut Command) -> Finished {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end(child.spawn().unwrap())
+}
+
+/// Waits for the end of a child whose outputs may be piped.
+pub(crate) fn end(mut child: Child) -> Finished {
+    let stdout = child.stdout.take().map(|stream| thread::spawn(|| read(stream)));
+    let stderr = child.stderr.take().map(|stream| thread::spawn(|| read(stream)));
+    let mut polls = 0;
+    let code = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        polls += 1;
+        if polls > POLLS_MAX {
+            child.kill().unwrap();
+            panic!("the program does not end");
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    let text = |reading: Option<thread::JoinHandle<String>>| {
+        reading.map(|it| it.join().unwrap()).unwrap_or_default()
+    };
+    let finished = Finished { code, stdout: text(stdout), stderr: text(stderr) };
+    for output in [&finished.stdout, &finished.stderr] {
+        let plain = |c: char| c == '\n' || c == ' ' || c.is_ascii_graphic();
+        assert!(output.chars().all(plain), "{output:?}");
+        assert!(!output.contains("panicked"), "{output}");
+    }
+    finished
+}
+
+fn read(mut stream: impl Read) -> String {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+impl Finished {
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// The run is refused before anything is measured: this code, nothing on standard output, and
+    /// one sentence on standard error.
+    #[track_caller]
+    pub(crate) fn refused(self, code: i32) -> String {
+        let finished = self.exits(code);
+        assert_eq!(finished.stdout, "", "{finished:#?}");
+        assert_eq!(finished.stderr.lines().count(), 1, "{finished:#?}");
+        finished.sentence()
+    }
+
+    /// The one sentence of error, perhaps after lines of progress.
+    #[track_caller]
+    pub(crate) fn sentence(&self) -> String {
+        let mut said = self.stderr.lines().filter_map(|line| line.strip_prefix("passport: "));
+        let sentence = said.next().unwrap_or_else(|| panic!("no error is told: {self:#?}"));
+        assert_eq!(said.next(), None, "{self:#?}");
+        assert!(self.stderr.ends_with(&format!("{sentence}\n")), "{self:#?}");
+        sentence.to_owned()
+    }
+
+    /// Neither output says any of this.
+    #[track_caller]
+    pub(crate) fn keeps_to_itself(&self, secret: &str) {
+        assert!(!self.stdout.contains(secret) && !self.stderr.contains(secret), "{self:#?}");
+    }
+}
+
+/// The text says this.
+#[track_caller]
+pub(crate) fn assert_says(text: &str, part: &str) {
+    assert!(text.contains(part), "{part:?} is not in {text:?}");
+}

@@ -3,7 +3,8 @@
 use std::{fs, sync::LazyLock};
 
 use perf_passport::{
-    passport::{Gate, ImportError, Passport, VerifyError, import, verify},
+    passport::{Gate, ImportError, Passport, VerifyError, diff, import, verify},
+    report::{self, Style},
     store,
 };
 use proptest::prelude::*;
@@ -194,4 +195,29 @@ fn an_imported_passport_that_claims_something_is_an_edit() {
     let text = String::from_utf8(imported.to_bytes().unwrap()).unwrap();
     let edited = text.replacen("\"status\": \"ABSTAIN\"", "\"status\": \"PASS\"", 1);
     assert_eq!(edited_field(edited.as_bytes()), "contract");
+}
+
+/// Whoever makes a passport chooses its texts, and may hash them.
+#[test]
+fn a_report_prints_what_a_stranger_wrote_as_plain_lines() {
+    let sound = verify(&SOUND).unwrap();
+    for hostile in ["\u{1b}[2J\u{e9}\n".to_owned(), "n".repeat(70_000)] {
+        let mut passport = sound.clone();
+        passport.test_results[0].test_name.clone_from(&hostile);
+        passport.test_results[1].evidence.first_failure = Some(hostile.clone());
+        let response = &mut passport.test_results[1].evidence.behaviour.as_mut().unwrap().response;
+        response.body_sha256.clone_from(&hostile);
+        let baseline = passport.baseline.as_mut().unwrap();
+        baseline.passport_hash.clone_from(&hostile);
+        baseline.checks_gone = vec![hostile];
+        let shown = [
+            report::passport_table(&passport, Style::Plain),
+            report::claims_at_fault(&passport, Style::Plain),
+            report::summary_lines(&passport, Style::Plain),
+            report::differences(&diff(&sound, &passport)),
+        ]
+        .concat();
+        assert!(shown.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic()), "{shown}");
+        assert!(!shown.contains("\n\n"), "{shown}");
+    }
 }

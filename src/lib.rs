@@ -1,4 +1,48 @@
 //! Performance passports for HTTP endpoints and Rust code.
+//!
+//! This crate measures what requests cost, holds that against a written contract, and leaves a
+//! *performance passport*: a document whose claims are hashed, whose verdicts can be recomputed from
+//! the evidence inside it, and which says ABSTAIN where the evidence proves nothing. Response bodies
+//! and allocation counts are exact, so they gate on a busy machine too; times are held against
+//! absolute budgets only, with a confidence bound.
+//!
+//! A contract as a test target of one's own axum project (`harness = false` in `Cargo.toml`, and
+//! `passport.toml` beside it; README.md shows both):
+//!
+#![cfg_attr(feature = "instrument", doc = "```no_run")]
+#![cfg_attr(not(feature = "instrument"), doc = "```ignore")]
+//! use perf_passport::{allocation::CountingAllocator, harness::Harness};
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: CountingAllocator = CountingAllocator::system();
+//!
+//! # mod app { pub fn router() -> axum::Router { axum::Router::new() } }
+//! fn main() -> std::process::ExitCode {
+//!     Harness::new("passport.toml", |_fixture| async { Ok::<_, String>(app::router()) }).run()
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! Write `default-features = false`: the defaults are this package's own program and service.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | none | contracts, statistics, claims, passports, the pipeline, reports |
+//! | `instrument` | the `tower` layer, the in-process probe, the harness |
+//! | `http` | the probe of any base URL |
+//! | `oracle` | dhat, to check the counting allocator |
+//! | `schema` | JSON Schemas of contract and passport |
+//! | `ledger` | the reference service (default) |
+//! | `cli` | the command line (default) |
+//! | `perf_sanity` | this package's endpoint sanity tests |
+//!
+//! # Reading order
+//!
+//! The modules below are listed as they build on each other; none uses a later one. To read the
+//! code along the data: [`contract`], [`probe`], [`pipeline`], [`evidence`], [`claim`], [`passport`],
+//! [`report`]. To see how a request is counted: [`allocation`], then `instrument`. To use it:
+//! `harness`. ARCHITECTURE.md says what each module may use, and where a change goes.
 
 pub mod units;
 pub mod text;

@@ -26,3 +26,4 @@ mod passport;
 // The cluster runs as an unprivileged user, by programs that only Unix has.
 #[cfg(all(feature = "ledger", unix))]
 mod postgres;
+mod tidy;

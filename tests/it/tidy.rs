@@ -1,0 +1,259 @@
+//! Project rules that the compiler does not check.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The modules of ARCHITECTURE.md, in the order in which `lib.rs` lists them.
+///
+/// A module may name only itself and the modules listed beside it, all of which come earlier.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("units", &[]),
+    ("text", &[]),
+    ("clock", &["units"]),
+    ("process_memory", &["units"]),
+    ("allocation", &["units"]),
+    ("instrument", &["allocation", "units"]),
+    ("contract", &["text", "units"]),
+    ("statistics", &["contract", "units"]),
+    ("evidence", &["statistics", "units"]),
+    ("claim", &["contract", "evidence", "statistics", "units"]),
+    (
+        "probe",
+        &[
+            "allocation",
+            "clock",
+            "contract",
+            "evidence",
+            "instrument",
+            "process_memory",
+            "text",
+            "units",
+        ],
+    ),
+    ("environment", &["text", "units"]),
+    ("passport", &["claim", "contract", "environment", "evidence", "statistics", "text", "units"]),
+    (
+        "pipeline",
+        &[
+            "claim",
+            "clock",
+            "contract",
+            "environment",
+            "evidence",
+            "passport",
+            "probe",
+            "statistics",
+            "text",
+            "units",
+        ],
+    ),
+    ("store", &["passport"]),
+    ("report", &["claim", "contract", "evidence", "passport", "statistics", "text", "units"]),
+    (
+        "harness",
+        &[
+            "claim", "clock", "contract", "passport", "pipeline", "probe", "report", "store",
+            "units",
+        ],
+    ),
+    // The reference service: it can be measured, and knows nothing of measuring.
+    ("ledger", &["allocation", "clock", "instrument", "process_memory", "text", "units"]),
+    (
+        "cli",
+        &[
+            "allocation",
+            "claim",
+            "clock",
+            "contract",
+            "environment",
+            "evidence",
+            "harness",
+            "ledger",
+            "passport",
+            "pipeline",
+            "probe",
+            "report",
+            "statistics",
+            "store",
+            "text",
+            "units",
+        ],
+    ),
+];
+
+/// Packages that a library user without features compiles at most, this one included.
+const PACKAGES_MAX: usize = 50;
+
+#[test]
+fn module_graph_has_no_cycles() {
+    for (index, (module, may_use)) in MAY_USE.iter().enumerate() {
+        for used in *may_use {
+            let earlier = MAY_USE[..index].iter().any(|(name, _)| name == used);
+            assert!(earlier, "`{module}` lists `{used}`, which does not come before it");
+        }
+    }
+}
+
+#[test]
+fn modules_depend_in_one_direction() {
+    let mut violations = Vec::new();
+    for path in rust_files("src") {
+        let module = top_module(&path);
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let Some((_, may_use)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            violations.push(format!("{}: `{module}` is missing from MAY_USE", path.display()));
+            continue;
+        };
+        let text = fs::read_to_string(&path).unwrap();
+        for used in crate_modules_named_in(&text) {
+            if used != module && !may_use.contains(&used.as_str()) {
+                violations.push(format!("{}: may not use `crate::{used}`", path.display()));
+            }
+        }
+    }
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn the_library_lists_its_modules_in_reading_order() {
+    let text = fs::read_to_string(package("src/lib.rs")).unwrap();
+    let listed: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let expected: Vec<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn every_module_opens_with_what_it_is_for() {
+    let mut violations = Vec::new();
+    for path in rust_files("src").into_iter().chain(rust_files("benches")) {
+        let text = fs::read_to_string(&path).unwrap();
+        if !text.starts_with("//! ") {
+            violations.push(format!("{}: does not open with `//! `", path.display()));
+        }
+    }
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+/// What the program prints comes from these files, and logs are ASCII.
+#[test]
+fn code_and_documents_are_ascii() {
+    let mut files = rust_files("src");
+    files.extend(rust_files("benches"));
+    files.extend(rust_files("examples"));
+    files.extend(files_with_extension(&package(""), "md", false));
+    files.extend(files_with_extension(&package(""), "toml", false));
+    let mut violations = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.is_ascii()) {
+            let (path, line_number) = (path.display(), index + 1);
+            violations.push(format!("{path}:{line_number}: {}", line.escape_default()));
+        }
+    }
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn a_library_user_compiles_few_packages() {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(package(""))
+        .args(["tree", "--offline", "--locked", "--no-default-features"])
+        .args(["--edges", "normal,build", "--prefix", "none"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let packages: BTreeSet<&str> = text
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .filter(|it| !it.is_empty())
+        .collect();
+    let count = packages.len();
+    assert!(count > 1, "`cargo tree` printed no tree: {text}");
+    assert!(count <= PACKAGES_MAX, "{count} packages, more than {PACKAGES_MAX}:\n{text}");
+}
+
+#[test]
+fn crate_paths_are_found() {
+    let text = "use crate::{a::{B, C}, c, self};\nlet x = crate::d::e();\n// crate::f is prose\n";
+    let found: Vec<String> = crate_modules_named_in(text).into_iter().collect();
+    assert_eq!(found, ["a", "c", "d", "self"]);
+}
+
+fn package(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn top_module(path: &Path) -> String {
+    let relative = path.strip_prefix(package("src")).unwrap();
+    let first = relative.components().next().unwrap().as_os_str();
+    first.to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+/// Returns the first segment of every `crate::` path outside line comments.
+fn crate_modules_named_in(text: &str) -> BTreeSet<String> {
+    let code: Vec<&str> =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let code = code.join("\n");
+    let mut found = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => found.extend(first_segment(rest)),
+            Some(group) => {
+                found.extend(top_level_items(group).iter().filter_map(|it| first_segment(it)));
+            }
+        }
+    }
+    found
+}
+
+fn first_segment(path: &str) -> Option<String> {
+    let name: String =
+        path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// Splits `a::{B, C}, d}` at the commas outside nested braces, up to the closing brace.
+fn top_level_items(group: &str) -> Vec<String> {
+    let (mut depth, mut items) = (0, vec![String::new()]);
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                items.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        items.last_mut().unwrap().push(c);
+    }
+    items
+}
+
+fn rust_files(directory: &str) -> Vec<PathBuf> {
+    files_with_extension(&package(directory), "rs", true)
+}
+
+fn files_with_extension(directory: &Path, extension: &str, recursive: bool) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    // A directory that the package does not have holds no file.
+    for entry in fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && recursive {
+            files.extend(files_with_extension(&path, extension, recursive));
+        } else if path.extension().is_some_and(|it| it == extension) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}

@@ -1,6 +1,6 @@
 //! Passports on disk: whole or not at all.
 //!
-//! [`write`] replaces a file by renaming a complete and synced one over it, so that neither a full
+//! [`write()`] replaces a file by renaming a complete and synced one over it, so that neither a full
 //! disk nor a kill leaves half a passport. [`keep`] files a passport under its time and points
 //! `latest_performance_passport.json` at it. Nothing here judges or prints.
 

@@ -10,7 +10,7 @@ mod path;
 mod resolve;
 mod template;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -294,7 +294,12 @@ impl Contract {
 
     /// The check with this [`Check::id`].
     pub fn check(&self, id: &str) -> Option<&Check> {
-        self.checks.iter().find(|check| check.id() == id)
+        self.checks.iter().find(|check| check.has_id(id))
+    }
+
+    /// All checks by their [`Check::id`], for who looks for many.
+    pub(crate) fn checks_by_id(&self) -> BTreeMap<String, &Check> {
+        self.checks.iter().map(|check| (check.id(), check)).collect()
     }
 
     /// The names of the fixtures in the order they are first used.
@@ -313,6 +318,11 @@ impl Check {
     /// `endpoint/variant`: unique in the contract.
     pub fn id(&self) -> String {
         format!("{}/{}", self.endpoint, self.variant)
+    }
+
+    /// Whether this is the check's [`Check::id`].
+    pub(crate) fn has_id(&self, id: &str) -> bool {
+        id.split_once('/') == Some((&self.endpoint, &self.variant))
     }
 
     /// Requests in one sample.

@@ -224,7 +224,7 @@ fn scenario_check(
     let mut requests = Vec::new();
     let mut fixture: Option<&str> = None;
     for (place, step) in scenario.steps.iter().enumerate() {
-        let Some(check) = checks.iter().find(|check| check.id() == *step) else {
+        let Some(check) = checks.iter().find(|check| check.has_id(step)) else {
             let message = format!("scenario `{name}` names `{step}`, which is no check");
             return Err(ContractError::meaning("steps", message).item(place));
         };

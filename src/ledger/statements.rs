@@ -123,7 +123,7 @@ pub(super) async fn page_json(database: &Database, page: Page) -> Result<Vec<u8>
                FROM statements WHERE id > $1 ORDER BY id LIMIT $2";
     let mut total = None;
     database
-        .query(sql, &[integer(page.offset), integer(page.limit)], |row| {
+        .query_many(sql, 6, &[integer(page.offset), integer(page.limit)], |row| {
             if total.is_some() {
                 json.push(b',');
             }

@@ -1,6 +1,6 @@
 //! From facts to the document: everything in a passport that can be derived is derived here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     BaselineRecord, ContractRecord, GUARANTEE, HashError, LatencySummary, Passport, Provenance,
@@ -63,17 +63,15 @@ impl Passport {
     /// [`HashError`] when a figure cannot be written as JSON, which no parsed contract has.
     pub fn assemble(contract: &Contract, parts: Parts) -> Result<Self, HashError> {
         let compared = parts.baseline.is_some();
+        let checks = contract.checks_by_id();
         let results: Vec<TestResult> = parts
             .measured
             .into_iter()
-            .filter_map(|it| Some(result(contract, contract.check(&it.check)?, it, compared)))
+            .filter_map(|it| Some(result(contract, checks.get(&it.check)?, it, compared)))
             .collect();
-        let mut endpoints_profiled: Vec<String> = Vec::new();
-        for result in &results {
-            if !endpoints_profiled.contains(&result.endpoint) {
-                endpoints_profiled.push(result.endpoint.clone());
-            }
-        }
+        let mut seen = BTreeSet::new();
+        let endpoints = results.iter().map(|result| &result.endpoint);
+        let endpoints_profiled = endpoints.filter(|it| seen.insert(*it)).cloned().collect();
         let mut passport = Self {
             schema_version: SCHEMA_VERSION,
             cartographer: parts.cartographer,

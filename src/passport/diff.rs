@@ -24,14 +24,15 @@ pub struct Difference {
 /// count here.
 pub fn diff(before: &Passport, after: &Passport) -> Vec<Difference> {
     let mut found = Vec::new();
+    let (old_results, new_results) = (before.results(), after.results());
     for result in &after.test_results {
-        match before.result(&result.test_name) {
+        match old_results.get(result.test_name.as_str()) {
             None => found.push(difference(result, "check", "-", "new")),
             Some(old) => compare(old, result, &mut found),
         }
     }
     for old in &before.test_results {
-        if after.result(&old.test_name).is_none() {
+        if !new_results.contains_key(old.test_name.as_str()) {
             found.push(difference(old, "check", "present", "gone"));
         }
     }

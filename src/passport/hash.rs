@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Passport, SCHEMA_VERSION, TestResult};
+use super::{Passport, SCHEMA_VERSION, TestResult, canonical::canonical};
 use crate::{
     claim::{Reason, Verdict},
     contract::{ClaimKind, ContractDocument},
@@ -22,8 +22,7 @@ pub struct HashError(#[from] serde_json::Error);
 
 /// SHA-256 of the canonical form, in hexadecimal.
 fn digest(document: &impl Serialize) -> Result<String, HashError> {
-    let canonical = serde_json_canonicalizer::to_vec(document)?;
-    Ok(crate::text::hex(&Sha256::digest(canonical)))
+    Ok(crate::text::hex(&Sha256::digest(canonical(document)?)))
 }
 
 /// The digest that identifies a contract: key order, comments and blanks do not count.

@@ -6,12 +6,13 @@
 //! which says anything its evidence does not is found. Nothing here reads a file or a clock.
 
 mod assemble;
+mod canonical;
 mod diff;
 mod hash;
 mod legacy;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -298,14 +299,25 @@ impl Passport {
         self.test_results.iter().find(|result| result.test_name == test_name)
     }
 
+    /// All results by [`TestResult::test_name`], for who looks for many.
+    pub(crate) fn results(&self) -> BTreeMap<&str, &TestResult> {
+        // Backwards, so that the first of several wins, as in `result`.
+        self.test_results.iter().rev().map(|it| (it.test_name.as_str(), it)).collect()
+    }
+
     /// The document as it is stored: indented JSON with a newline at its end.
     ///
     /// # Errors
     ///
     /// [`HashError`] when a figure cannot be written as JSON, which no assembled passport has.
     pub fn to_bytes(&self) -> Result<Vec<u8>, HashError> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
+        let mut bytes = Vec::new();
+        self.write(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn write(&self, out: &mut impl io::Write) -> Result<(), HashError> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        Ok(out.write_all(b"\n").map_err(serde_json::Error::io)?)
     }
 }

@@ -41,14 +41,20 @@ pub struct Histogram {
 
 /// Buckets as text: a list of pairs would fill most of a passport with line breaks.
 mod bucket_text {
+    use std::fmt::Write as _;
+
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(super) fn serialize<S: Serializer>(
         buckets: &[(u32, u64)],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let pairs: Vec<String> = buckets.iter().map(|(it, n)| format!("{it}:{n}")).collect();
-        serializer.serialize_str(&pairs.join(" "))
+        let mut text = String::with_capacity(buckets.len() * 8);
+        for (bucket, count) in buckets {
+            let blank = if text.is_empty() { "" } else { " " };
+            let _ = write!(text, "{blank}{bucket}:{count}");
+        }
+        serializer.serialize_str(&text)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(

@@ -6,6 +6,8 @@
 //! 5.2; David and Nagaraja 2003, section 7.1): they assume independent samples of one distribution,
 //! and nothing about its shape.
 
+use std::cell::Cell;
+
 use crate::{
     contract::Quantile,
     statistics::Histogram,
@@ -14,6 +16,15 @@ use crate::{
 
 /// Samples that must lie beyond a quantile before it is reported.
 const BEYOND_MIN: u64 = 10;
+
+/// The exponential function of anything less is zero in a double, and slow.
+const LOG_MIN: f64 = -746.0;
+
+/// The ranks of the lower and the upper bound, where there is one.
+type Ranks = (Option<u64>, Option<u64>);
+
+/// What the ranks depend on: samples, quantile and error.
+type RanksOf = (u64, Quantile, Ppm);
 
 /// A confidence interval of a quantile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,17 +94,35 @@ pub fn interval(histogram: &Histogram, quantile: Quantile, error: Ppm) -> Option
     if samples == 0 {
         return None;
     }
-    let (lower_rank, upper_rank) = interval_ranks(samples, quantile, error);
+    let (lower_rank, upper_rank) = last_interval_ranks(samples, quantile, error);
     Some(Interval {
         lower: lower_rank.and_then(|rank| histogram.at_rank_lower(rank)).unwrap_or_default(),
         upper: upper_rank.and_then(|rank| histogram.at_rank(rank)),
     })
 }
 
+/// [`interval_ranks`], which is a sum over all samples, and mostly the same as for the check before.
+///
+/// PERF: a third of the time that verifying 10,000 results took.
+fn last_interval_ranks(samples: u64, quantile: Quantile, error: Ppm) -> Ranks {
+    thread_local! {
+        static LAST: Cell<Option<(RanksOf, Ranks)>> = const { Cell::new(None) };
+    }
+    let key = (samples, quantile, error);
+    match LAST.get() {
+        Some((last, ranks)) if last == key => ranks,
+        _ => {
+            let ranks = interval_ranks(samples, quantile, error);
+            LAST.set(Some((key, ranks)));
+            ranks
+        }
+    }
+}
+
 /// The ranks l and u of the two bounds: with B the binomial distribution of n and p, the largest l
 /// with `P(B <= l - 1) <= error` and the smallest u with `P(B <= u - 1) >= 1 - error`.
 #[expect(clippy::cast_precision_loss, reason = "a probability and a sample count below 2^53")]
-fn interval_ranks(samples: u64, quantile: Quantile, error: Ppm) -> (Option<u64>, Option<u64>) {
+fn interval_ranks(samples: u64, quantile: Quantile, error: Ppm) -> Ranks {
     let p = quantile.share().get() as f64 / 1e6;
     let error = error.get() as f64 / 1e6;
     let (mut lower, mut upper) = (None, None);
@@ -102,7 +131,9 @@ fn interval_ranks(samples: u64, quantile: Quantile, error: Ppm) -> (Option<u64>,
     let odds = (p / (1.0 - p)).ln();
     let mut cumulated = 0.0;
     for k in 0..samples {
-        cumulated += log_mass.exp();
+        if log_mass > LOG_MIN {
+            cumulated += log_mass.exp();
+        }
         let rank = k + 1;
         if cumulated <= error {
             lower = Some(rank);

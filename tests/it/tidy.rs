@@ -76,6 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "passport",
             "pipeline",
             "probe",
+            "process_memory",
             "report",
             "statistics",
             "store",

@@ -166,6 +166,20 @@ impl Database {
         }
     }
 
+    /// As [`query`](Self::query), for a query of many rows of `columns` columns.
+    pub(crate) async fn query_many(
+        &self,
+        sql: &str,
+        columns: usize,
+        parameters: &[Value<'_>],
+        visit: impl FnMut(&dyn Columns) -> Result<(), DatabaseError> + Send,
+    ) -> Result<(), DatabaseError> {
+        match &self.backend {
+            Backend::Sqlite(pool) => pool.query(sql, parameters, visit).await,
+            Backend::Postgres(pool) => pool.query_many(sql, columns, parameters, visit).await,
+        }
+    }
+
     /// Runs statements in one transaction: all take effect, or none.
     pub(crate) async fn write(
         &self,

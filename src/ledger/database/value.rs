@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use bytes::BytesMut;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::{DatabaseError, DatabaseKind};
 
@@ -74,17 +74,26 @@ impl Columns for rusqlite::Row<'_> {
 
 impl Columns for tokio_postgres::Row {
     fn value(&self, column: usize) -> Result<Value<'_>, DatabaseError> {
-        let failed = |source: tokio_postgres::Error| DatabaseError::Query {
+        self.try_get(column).map_err(|source| DatabaseError::Query {
             kind: DatabaseKind::Postgres,
             source: source.into(),
-        };
-        let kind = self.columns().get(column).map(tokio_postgres::Column::type_);
-        let value = if kind == Some(&Type::INT8) {
-            self.try_get::<_, Option<i64>>(column).map_err(failed)?.map(Value::Integer)
-        } else {
-            self.try_get::<_, Option<&str>>(column).map_err(failed)?.map(Value::Text)
-        };
-        Ok(value.unwrap_or(Value::Null))
+        })
+    }
+}
+
+/// One row of rows that came as an array for each column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ArrayRow<'a> {
+    /// The columns, each with the values of all rows.
+    pub(super) columns: &'a [Vec<Value<'a>>],
+    /// Which row, from 0.
+    pub(super) index: usize,
+}
+
+impl Columns for ArrayRow<'_> {
+    fn value(&self, column: usize) -> Result<Value<'_>, DatabaseError> {
+        let value = self.columns.get(column).and_then(|values| values.get(self.index));
+        value.copied().ok_or(DatabaseError::Corrupt("a row without one of its columns"))
     }
 }
 
@@ -97,6 +106,24 @@ impl rusqlite::ToSql for Value<'_> {
             Self::Integer(value) => ValueRef::Integer(*value),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
         }))
+    }
+}
+
+impl<'a> FromSql<'a> for Value<'a> {
+    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        if *kind == Type::INT8 {
+            i64::from_sql(kind, raw).map(Self::Integer)
+        } else {
+            <&str>::from_sql(kind, raw).map(Self::Text)
+        }
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self::Null)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <Self as ToSql>::accepts(kind)
     }
 }
 

@@ -115,6 +115,10 @@ impl Harness {
     /// The exit code is libtest's: 0, or 101 when a test failed. A contract that cannot be read
     /// fails every test, so that it is never taken for an empty one.
     pub fn run(self) -> ExitCode {
+        #[cfg(unix)]
+        if std::env::args_os().skip(1).eq([crate::worker::FLAG]) {
+            return crate::worker::serve_stdin(self.target, &variable);
+        }
         let mut arguments = Arguments::from_args();
         arguments.test_threads = Some(1);
         let directory = PathBuf::from(manifest_directory());

@@ -54,6 +54,7 @@ pub mod instrument;
 pub mod contract;
 pub mod statistics;
 pub mod evidence;
+pub mod paired;
 pub mod claim;
 pub mod probe;
 pub mod environment;
@@ -61,8 +62,12 @@ pub mod passport;
 pub mod pipeline;
 pub mod store;
 pub mod report;
+#[cfg(all(feature = "instrument", unix))]
+pub mod worker;
 #[cfg(feature = "instrument")]
 pub mod harness;
+#[cfg(all(feature = "compare", unix))]
+pub mod compare;
 #[cfg(feature = "ledger")]
 pub mod ledger;
 #[cfg(feature = "cli")]

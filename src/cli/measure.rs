@@ -300,7 +300,7 @@ pub(super) fn print_report(passport: &Passport, ci: bool) -> Result<(), Failure>
 }
 
 /// The first Ctrl-C (or SIGTERM) sets the flag, the second ends the process with 130.
-fn watch_signals() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn watch_signals() -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         let interrupted = i32::from(Code::Interrupted as u8);

@@ -6,6 +6,8 @@
 
 mod baseline;
 mod check;
+#[cfg(unix)]
+mod compare;
 mod diff;
 mod exit;
 mod format;
@@ -53,6 +55,9 @@ enum Command {
     Validate(validate::Arguments),
     /// Verify passports offline: hashes, summaries and verdicts follow from the evidence.
     Verify(verify::Arguments),
+    /// Compare two builds side by side.
+    #[cfg(unix)]
+    Compare(compare::Arguments),
     /// Print a passport.
     Show(show::Arguments),
     /// Print what changed between two passports, claim by claim.
@@ -80,6 +85,8 @@ pub fn main() -> ExitCode {
         Command::Baseline(arguments) => baseline::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        #[cfg(unix)]
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),

@@ -42,7 +42,7 @@ pub use self::{
     fixture::Fixture,
     server::serve,
     settings::Settings,
-    state::{LedgerState, service_for_fixture},
+    state::{LedgerState, service_for_fixture, service_from_copy},
 };
 use crate::instrument::InstrumentLayer;
 

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener},
+    path::Path,
     sync::Arc,
 };
 
@@ -102,6 +103,32 @@ pub async fn service_for_fixture(
         ("broken", Some(_)) => broken_server()?,
         (name, database) => filled(name.parse()?, seed, database).await?,
     };
+    Ok(app(state))
+}
+
+/// The same in SQLite in memory, with a copy of the rows in `directory`, from which they are read
+/// when they are there: a tenth of the time for a large fixture.
+///
+/// # Errors
+///
+/// As [`service_for_fixture`], and where the copy cannot be written or read.
+pub async fn service_from_copy(
+    name: &str,
+    seed: u64,
+    directory: &Path,
+) -> Result<Router, LedgerError> {
+    if name == "broken" {
+        return service_for_fixture(name, seed, None).await;
+    }
+    let copy = directory.join(format!("ledger_{name}_{seed}.db"));
+    let target = Settings { database: DatabaseTarget::Memory, ..Settings::default() };
+    let state = LedgerState::open(target).await?;
+    if copy.exists() {
+        state.database().restore(&copy).await?;
+    } else {
+        name.parse::<Fixture>()?.load_into(state.database(), seed).await?;
+        state.database().save(&copy).await?;
+    }
     Ok(app(state))
 }
 

@@ -5,6 +5,7 @@
 //! to stop sampling, prints nothing, and writes no file.
 
 mod sampler;
+mod turns;
 
 use std::fmt;
 
@@ -20,6 +21,8 @@ use crate::{
     units::{Count, Nanos, Ppm},
 };
 use sampler::Sampler;
+
+pub use turns::{Batch, Seen, Turns};
 
 /// Samples in a row whose counts must be equal before a service counts as warm.
 const STABLE_RUN: u32 = 8;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use perf_passport::{
     allocation::{CountingAllocator, OracleAllocator},
     harness::Harness,
-    ledger, report,
+    ledger, report, worker,
 };
 
 #[global_allocator]
@@ -19,7 +19,10 @@ const SEED: u64 = 42;
 
 fn main() -> ExitCode {
     Harness::new("passport.toml", |fixture| async move {
-        ledger::service_for_fixture(&fixture, SEED, None).await
+        match worker::cache_directory() {
+            Some(directory) => ledger::service_from_copy(&fixture, SEED, &directory).await,
+            None => ledger::service_for_fixture(&fixture, SEED, None).await,
+        }
     })
     .inspect("passport", |passport| {
         insta::with_settings!({

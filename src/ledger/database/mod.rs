@@ -14,7 +14,7 @@ mod value;
 mod sqlite;
 mod postgres;
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, path::Path, time::Duration};
 
 pub(crate) use self::value::{Columns, Value};
 use super::{
@@ -98,6 +98,9 @@ pub enum DatabaseError {
     /// The thread that loads or generates rows was lost.
     #[error("the load of a fixture was interrupted, and nothing of it was kept")]
     LoadInterrupted,
+    /// A copy of the database could not be given its name.
+    #[error("cannot keep a copy of the database")]
+    Snapshot(#[source] std::io::Error),
 }
 
 impl DatabaseKind {
@@ -188,6 +191,22 @@ impl Database {
         match &self.backend {
             Backend::Sqlite(pool) => pool.write(statements).await,
             Backend::Postgres(pool) => pool.write(statements).await,
+        }
+    }
+
+    /// Copies a database in SQLite to a file; for another one there is nothing to do.
+    pub(crate) async fn save(&self, path: &Path) -> Result<(), DatabaseError> {
+        match &self.backend {
+            Backend::Sqlite(pool) => pool.save(path).await,
+            Backend::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Replaces a database in SQLite by one that was saved.
+    pub(crate) async fn restore(&self, path: &Path) -> Result<(), DatabaseError> {
+        match &self.backend {
+            Backend::Sqlite(pool) => pool.restore(path).await,
+            Backend::Postgres(_) => Ok(()),
         }
     }
 

@@ -8,7 +8,7 @@
 use std::{
     error::Error,
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -133,6 +133,29 @@ impl SqlitePool {
         tokio::task::spawn_blocking(move || load_into(connection, load, in_memory))
             .await
             .map_err(|_| DatabaseError::LoadInterrupted)?
+    }
+
+    /// Copies the whole database to a file, which is complete once it has this name.
+    pub(super) async fn save(&self, path: &Path) -> Result<(), DatabaseError> {
+        let partial = path.with_extension(format!("partial-{}", std::process::id()));
+        self.with(|connection| {
+            connection.backup(rusqlite::MAIN_DB, &partial, None).map_err(failed)
+        })
+        .await?;
+        std::fs::rename(&partial, path).map_err(DatabaseError::Snapshot)
+    }
+
+    /// Replaces the whole database by a saved one.
+    pub(super) async fn restore(&self, path: &Path) -> Result<(), DatabaseError> {
+        self.with(|connection| {
+            connection
+                .restore(rusqlite::MAIN_DB, path, None::<fn(rusqlite::backup::Progress)>)
+                .map_err(failed)
+        })
+        .await?;
+        // Statements were prepared and pages cached of what is gone.
+        self.idle().clear();
+        Ok(())
     }
 
     /// Lends a connection to `work`, which does not await, and takes it back unless work failed.

@@ -1,0 +1,299 @@
+//! Comparing two builds: started side by side, session after session, until each check is decided.
+//!
+//! [`run`] gets the two sides as executables that are workers ([`crate::worker`]), asks each what
+//! its checks do and cost by themselves, and then has fresh copies of both take turns until
+//! [`crate::paired`] decides every check or the time is over. It decides nothing itself.
+
+mod process;
+mod session;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use thiserror::Error;
+
+use crate::{
+    clock::Clock,
+    contract::{Check, Contract},
+    evidence::Evidence,
+    paired::{Paired, Policy, is_decided},
+    units::Nanos,
+    worker::{
+        CACHE_DIRECTORY,
+        protocol::{Answer, Question},
+    },
+};
+use process::{Placement, Worker, copy_path};
+use session::Setting;
+
+/// Sessions of a check that may fail before it is given up.
+const FAILED_SESSIONS_MAX: u64 = 3;
+
+/// One of the builds that are compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// What people call it: `baseline`, or a ref.
+    pub label: String,
+    /// The executable.
+    pub executable: PathBuf,
+    /// Arguments before the worker's flag.
+    pub arguments: Vec<OsString>,
+    /// Variables that it gets beside those of this process.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The directory that it is started in.
+    pub directory: PathBuf,
+    /// Its contract as written.
+    pub contract: String,
+}
+
+/// The builds of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sides {
+    /// What the change started from.
+    pub baseline: Side,
+    /// The change.
+    pub current: Side,
+    /// What was accepted last, so that small steps do not add up unseen.
+    pub anchor: Option<Side>,
+}
+
+/// What can go wrong with a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// There is nowhere to copy executables to.
+    #[error("cannot make a temporary directory: {0}")]
+    NoDirectory(String),
+    /// The process could not be started.
+    #[error("cannot start the worker of {side}: {message}")]
+    NotStarted {
+        /// The side.
+        side: String,
+        /// What and why.
+        message: String,
+    },
+    /// The process ended.
+    #[error("the worker of {side} died: {message}")]
+    Died {
+        /// The side.
+        side: String,
+        /// Its exit status and its last words.
+        message: String,
+    },
+    /// There was no answer in time.
+    #[error("the worker of {side} did not answer within {after}")]
+    Hangs {
+        /// The side.
+        side: String,
+        /// How long was waited.
+        after: Nanos,
+    },
+    /// What came is no answer to what was asked.
+    #[error("the worker of {side} answers what was not asked: is it built with this version?")]
+    Nonsense {
+        /// The side.
+        side: String,
+    },
+    /// The worker says that it cannot.
+    #[error("the worker of {side} says: {message}")]
+    Refused {
+        /// The side.
+        side: String,
+        /// In its words.
+        message: String,
+    },
+    /// Responses changed while they were timed.
+    #[error("a response was not like the first one")]
+    AnswersDiffer,
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// What a comparison needs beside the sides.
+pub struct Task<'a> {
+    /// The contract of the current side.
+    pub contract: &'a Contract,
+    /// The checks that both sides have.
+    pub checks: Vec<&'a Check>,
+    /// The builds.
+    pub sides: &'a Sides,
+    /// How to decide.
+    pub policy: Policy,
+    /// After this long no session is begun.
+    pub time_max: Nanos,
+    /// Sessions of an earlier run of the same builds.
+    pub known: BTreeMap<String, Paired>,
+    /// Seeds the sessions.
+    pub seed: u64,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Whether the run was interrupted.
+    pub stop: &'a dyn Fn() -> bool,
+    /// Is told what happens.
+    pub progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl std::fmt::Debug for Task<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// What a comparison is doing.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// A session is beginning.
+    Session {
+        /// Its number, from 1.
+        number: u64,
+        /// Checks that take part.
+        checks: usize,
+    },
+    /// A session could not be held.
+    Failed(&'a WorkerError),
+}
+
+/// Takes sessions until every check is decided, the time is over, or the user interrupts; what the
+/// sessions saw of each check.
+///
+/// # Errors
+///
+/// When no worker can be started at all.
+pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError> {
+    let started = task.clock.elapsed();
+    let mut known = std::mem::take(&mut task.known);
+    let mut failed_starts = 0;
+    let directory = temporary_directory()?;
+    let prepared = Sides {
+        baseline: prepared(&task.sides.baseline, directory.path(), "baseline")?,
+        current: prepared(&task.sides.current, directory.path(), "current")?,
+        anchor: match &task.sides.anchor {
+            Some(side) => Some(prepared(side, directory.path(), "anchor")?),
+            None => None,
+        },
+    };
+    let setting = Setting {
+        contract: task.contract,
+        sides: &prepared,
+        policy: &task.policy,
+        clock: task.clock,
+        stop: task.stop,
+    };
+    for number in 1.. {
+        let is_open = |check: &&Check| {
+            let paired = known.get(&check.id());
+            paired.is_none_or(|paired| {
+                paired.failed_sessions < FAILED_SESSIONS_MAX
+                    && !is_decided(&task.policy, check.tolerance.regression_ppm, paired)
+            })
+        };
+        let open: Vec<&Check> = task.checks.iter().copied().filter(is_open).collect();
+        let spent = task.clock.elapsed().saturating_sub(started);
+        if open.is_empty() || (task.stop)() || spent >= task.time_max {
+            break;
+        }
+        (task.progress)(Progress::Session { number, checks: open.len() });
+        // As different as the hash of the number.
+        let seed = (task.seed ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
+        match session::run(&setting, &open, seed) {
+            Ok(outcomes) => {
+                for (check, outcome) in outcomes {
+                    keep(&mut known, check, outcome);
+                }
+            }
+            Err(WorkerError::Interrupted) => break,
+            Err(error) => {
+                (task.progress)(Progress::Failed(&error));
+                failed_starts += 1;
+                if failed_starts >= FAILED_SESSIONS_MAX {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Ok(known)
+}
+
+fn keep(
+    seen: &mut BTreeMap<String, Paired>,
+    check: &Check,
+    outcome: Result<crate::paired::Session, WorkerError>,
+) {
+    let paired = seen.entry(check.id()).or_default();
+    match outcome {
+        Ok(session) => paired.sessions.push(session),
+        Err(WorkerError::Interrupted) => {}
+        Err(error) => {
+            paired.failed_sessions += 1;
+            paired.first_failure.get_or_insert_with(|| error.to_string());
+        }
+    }
+}
+
+/// Asks a side what each check does and costs by itself.
+///
+/// # Errors
+///
+/// The worker's, when it cannot be started, dies or hangs. What goes wrong with a check is evidence.
+pub fn observe(
+    side: &Side,
+    checks: &[&Check],
+    samples: u32,
+    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    progress: &mut dyn FnMut(&Check, &Evidence),
+) -> Result<BTreeMap<String, Evidence>, WorkerError> {
+    let directory = temporary_directory()?;
+    let copy = copy_path(directory.path(), "observe");
+    let placement = Placement { cpu: None, padding: 0 };
+    let (mut worker, _) = Worker::start(side, &copy, placement, (clock, stop))?;
+    let mut observed = BTreeMap::new();
+    for check in checks {
+        let question = Question::Observe { check: check.id(), samples };
+        match worker.ask(&question, OBSERVE_TIME)? {
+            Answer::Observed(evidence) => {
+                progress(check, &evidence);
+                observed.insert(check.id(), *evidence);
+            }
+            other => return Err(worker.unexpected(&other)),
+        }
+    }
+    Ok(observed)
+}
+
+/// Time to load a fixture and to measure a check by itself.
+const OBSERVE_TIME: Nanos = Nanos::new(300_000_000_000);
+
+/// A directory that is gone with the comparison.
+fn temporary_directory() -> Result<tempfile::TempDir, WorkerError> {
+    tempfile::Builder::new()
+        .prefix("passport-compare-")
+        .tempdir()
+        .map_err(|error| WorkerError::NoDirectory(error.to_string()))
+}
+
+/// The side with an executable that is copied quickly, and a directory for its workers.
+fn prepared(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerError> {
+    let failed = |error: io::Error| WorkerError::NoDirectory(error.to_string());
+    let cache = directory.join(format!("cache-{role}"));
+    fs::create_dir(&cache).map_err(failed)?;
+    let executable = directory.join(format!("executable-{role}"));
+    // Debug information is nine tenths of an executable, and of the time to copy it.
+    let stripped = Command::new("strip")
+        .args(["--strip-debug", "-o"])
+        .args([&executable, &side.executable])
+        .stderr(Stdio::null())
+        .status();
+    let executable = match stripped {
+        Ok(status) if status.success() => executable,
+        _ => side.executable.clone(),
+    };
+    let mut side = Side { executable, ..side.clone() };
+    side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
+    Ok(side)
+}

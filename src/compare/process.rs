@@ -1,0 +1,221 @@
+//! A worker process: started, asked, and gone when it is dropped.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, BufReader, Read},
+    os::{fd::OwnedFd, unix::net::UnixStream, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    process::{Pid, Signal, kill_process_group},
+    thread::{CpuSet, sched_setaffinity},
+};
+
+use super::{Side, WorkerError};
+use crate::{
+    clock::Clock,
+    environment::Build,
+    text::printable,
+    units::Nanos,
+    worker::{
+        FLAG,
+        protocol::{self, Answer, Question, VERSION},
+    },
+};
+
+/// How often a wait looks whether the comparison was interrupted.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What a worker wrote on its standard error last, at most.
+const STDERR_MAX: usize = 300;
+
+/// The largest padding of an environment: a page, which moves the stack by any multiple of its
+/// alignment.
+pub(super) const PADDING_MAX: usize = 4_096;
+
+/// How a worker is placed; random for each, so that no build is favoured by its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placement {
+    /// The processor that it may run on; any when `None`.
+    pub(super) cpu: Option<usize>,
+    /// Bytes that its environment is larger.
+    pub(super) padding: usize,
+}
+
+/// A running worker.
+pub(super) struct Worker<'a> {
+    label: String,
+    child: Child,
+    stream: UnixStream,
+    answers: mpsc::Receiver<io::Result<Answer>>,
+    stderr: mpsc::Receiver<String>,
+    clock: &'a dyn Clock,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Worker<'a> {
+    /// Starts a fresh copy of the executable and gives it its contract.
+    pub(super) fn start(
+        side: &Side,
+        copy: &Path,
+        placement: Placement,
+        (clock, stop): (&'a dyn Clock, &'a dyn Fn() -> bool),
+    ) -> Result<(Self, Build), WorkerError> {
+        let label = side.label.clone();
+        let failed = |what: &str, error: &dyn std::fmt::Display| WorkerError::NotStarted {
+            side: label.clone(),
+            message: format!("{what}: {error}"),
+        };
+        fs::copy(&side.executable, copy).map_err(|error| failed("cannot copy it", &error))?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| failed("no socket", &error))?;
+        let mut command = Command::new(copy);
+        command
+            .args(&side.arguments)
+            .arg(FLAG)
+            .envs(side.environment.iter().map(|(name, value)| (name, value)))
+            .env("PERF_PASSPORT_PADDING", "x".repeat(placement.padding))
+            .current_dir(&side.directory)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut child = command.spawn().map_err(|error| failed("cannot start it", &error))?;
+        drop(command);
+        if let Some(cpu) = placement.cpu {
+            let mut set = CpuSet::new();
+            set.set(cpu);
+            // Before its contract is sent it has done nothing worth a processor, and no thread.
+            let pinned = sched_setaffinity(pid(&child), &set);
+            if let Err(error) = pinned {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(failed("cannot pin it to a processor", &error));
+            }
+        }
+        let stderr = tail(child.stderr.take());
+        let answers = ours.try_clone().map(answers).map_err(|error| failed("no socket", &error))?;
+        let mut worker = Self { label, child, stream: ours, answers, stderr, clock, stop };
+        let hello = Question::Hello { version: VERSION, contract: side.contract.clone() };
+        match worker.ask(&hello, START_TIME)? {
+            Answer::Ready { build } => Ok((worker, build)),
+            other => Err(worker.unexpected(&other)),
+        }
+    }
+
+    /// Asks, and waits for the answer until the time is over.
+    pub(super) fn ask(&mut self, question: &Question, time: Nanos) -> Result<Answer, WorkerError> {
+        let started = self.clock.elapsed();
+        if protocol::write(&mut self.stream, question).is_err() {
+            return Err(self.died());
+        }
+        loop {
+            match self.answers.recv_timeout(TICK) {
+                Ok(Ok(Answer::Failed(message))) => {
+                    let message = printable(message.as_bytes(), STDERR_MAX);
+                    return Err(WorkerError::Refused { side: self.label.clone(), message });
+                }
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(WorkerError::Nonsense { side: self.label.clone() });
+                }
+                Ok(Err(_)) | Err(mpsc::RecvTimeoutError::Disconnected) => return Err(self.died()),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            if (self.stop)() {
+                return Err(WorkerError::Interrupted);
+            }
+            if self.clock.elapsed().saturating_sub(started) >= time {
+                return Err(WorkerError::Hangs { side: self.label.clone(), after: time });
+            }
+        }
+    }
+
+    /// The error for an answer to another question.
+    pub(super) fn unexpected(&self, _: &Answer) -> WorkerError {
+        WorkerError::Nonsense { side: self.label.clone() }
+    }
+
+    fn died(&mut self) -> WorkerError {
+        // The socket closes a moment before the process can be waited for.
+        for _ in 0..50 {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                break;
+            }
+            thread::sleep(TICK);
+        }
+        let status = match self.child.try_wait() {
+            Ok(Some(status)) => status.to_string(),
+            _ => "it closed its input".to_owned(),
+        };
+        let said = self.stderr.recv_timeout(TICK).unwrap_or_default();
+        let message = if said.is_empty() { status } else { format!("{status}; {said}") };
+        WorkerError::Died { side: self.label.clone(), message }
+    }
+}
+
+/// Time to read a contract and start a runtime.
+const START_TIME: Nanos = Nanos::new(20_000_000_000);
+
+impl Drop for Worker<'_> {
+    /// Kills the worker with what it started, and waits for it.
+    fn drop(&mut self) {
+        if let Some(group) = pid(&self.child) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+fn answers(stream: UnixStream) -> mpsc::Receiver<io::Result<Answer>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        while let Some(answer) = protocol::read::<Answer>(&mut stream).transpose() {
+            let broken = answer.is_err();
+            if sender.send(answer).is_err() || broken {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The last words of a process, once it ended.
+fn tail(stderr: Option<std::process::ChildStderr>) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        let mut chunk = [0; 1_024];
+        let Some(mut stderr) = stderr else { return };
+        while let Ok(read @ 1..) = stderr.read(&mut chunk) {
+            kept.extend_from_slice(&chunk[..read]);
+            let surplus = kept.len().saturating_sub(STDERR_MAX);
+            kept.drain(..surplus);
+        }
+        let _ = sender.send(printable(kept.trim_ascii(), STDERR_MAX));
+    });
+    receiver
+}
+
+/// The processors that this process may use.
+pub(super) fn allowed_cpus() -> Vec<usize> {
+    rustix::thread::sched_getaffinity(None)
+        .map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
+        .unwrap_or_default()
+}
+
+/// The name of a copy in a session's directory.
+pub(super) fn copy_path(directory: &Path, role: &str) -> PathBuf {
+    directory.join(OsString::from(format!("worker-{role}")))
+}

@@ -1,0 +1,254 @@
+//! From sessions to a verdict.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    evidence::{Effect, Paired, Pairs, Session},
+    policy::{Bound, Policy},
+};
+use crate::units::Ppm;
+
+/// What the sessions show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The effect is within the tolerance.
+    Within,
+    /// The effect is real, and not within the tolerance.
+    Beyond,
+    /// Neither is shown: more sessions may.
+    Undecided,
+    /// The same sessions would call a copy of the baseline slower than the baseline, or would not
+    /// have found the slowdown that was injected, so they prove nothing.
+    Uncalibrated,
+    /// There are too few sessions for the first look.
+    TooFewSessions,
+}
+
+/// Where an effect lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// The lower bound, in ppm.
+    pub lower: Effect,
+    /// The median over sessions, in ppm.
+    pub median: Effect,
+    /// The upper bound, in ppm.
+    pub upper: Effect,
+}
+
+impl Spread {
+    fn half_width(self) -> i64 {
+        (self.median - self.lower).max(self.upper - self.median)
+    }
+}
+
+/// What was decided of one check, and on what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// What the sessions show.
+    pub outcome: Outcome,
+    /// Sessions that it was decided on.
+    pub sessions: usize,
+    /// The effect of the change.
+    pub current: Spread,
+    /// The effect of no change.
+    pub control: Spread,
+    /// The effect of the injected slowdown.
+    pub injected: Spread,
+    /// The smallest effect that these sessions would have called real.
+    pub detectable: Effect,
+}
+
+/// Decides on the first look at which there is something to decide; on the last look that there are
+/// sessions for, when there is none. Sessions after the deciding look are not looked at, so that
+/// whoever adds sessions to a decided check changes nothing.
+pub fn decide(policy: &Policy, tolerance: Ppm, paired: &Paired) -> Decision {
+    decide_pairs(policy, tolerance, &paired.sessions, |session| &session.current)
+}
+
+/// The same for the drift against the anchor; `None` without one.
+pub fn decide_anchor(policy: &Policy, tolerance: Ppm, paired: &Paired) -> Option<Decision> {
+    let anchored = paired.sessions.iter().all(|session| session.anchor.is_some());
+    (anchored && !paired.sessions.is_empty()).then(|| {
+        decide_pairs(policy, tolerance, &paired.sessions, |session| {
+            session.anchor.as_ref().unwrap_or(&session.current)
+        })
+    })
+}
+
+/// Whether more sessions would change nothing: a verdict was reached, or the last look is over.
+pub fn is_decided(policy: &Policy, tolerance: Ppm, paired: &Paired) -> bool {
+    let last = policy.looks().last().map_or(0, |bound| bound.sessions);
+    let settled = |decision: Decision| {
+        matches!(decision.outcome, Outcome::Within | Outcome::Beyond)
+            || paired.sessions.len() >= last
+    };
+    settled(decide(policy, tolerance, paired))
+        && decide_anchor(policy, tolerance, paired).is_none_or(settled)
+}
+
+fn decide_pairs(
+    policy: &Policy,
+    tolerance: Ppm,
+    sessions: &[Session],
+    side: fn(&Session) -> &Pairs,
+) -> Decision {
+    let medians = |side: fn(&Session) -> &Pairs| -> Vec<Effect> {
+        sessions.iter().filter_map(|session| side(session).median()).collect()
+    };
+    let current = medians(side);
+    let control = medians(|session| &session.control);
+    let injected = medians(|session| &session.injected);
+    let enough = current.len().min(control.len()).min(injected.len());
+    let mut last = None;
+    for bound in policy.looks() {
+        if bound.sessions > enough {
+            break;
+        }
+        let decision = look(policy, tolerance, bound, [&current, &control, &injected]);
+        if matches!(decision.outcome, Outcome::Within | Outcome::Beyond) {
+            return decision;
+        }
+        last = Some(decision);
+    }
+    last.unwrap_or_else(|| {
+        let all = |effects: &[Effect]| spread(effects, Bound { sessions: enough, rank: 1 });
+        Decision {
+            outcome: Outcome::TooFewSessions,
+            sessions: enough,
+            current: all(&current),
+            control: all(&control),
+            injected: all(&injected),
+            detectable: Effect::MAX,
+        }
+    })
+}
+
+fn look(
+    policy: &Policy,
+    tolerance: Ppm,
+    bound: Bound,
+    [current, control, injected]: [&[Effect]; 3],
+) -> Decision {
+    let floor = signed(policy.rebuild_floor_ppm);
+    let room = signed(tolerance) - signed(policy.layout_margin_ppm);
+    let [current, control, injected] =
+        [spread(current, bound), spread(control, bound), spread(injected, bound)];
+    let width = current.half_width().max(control.half_width()).max(injected.half_width());
+    let detectable = floor + width;
+    let same_is_slower = control.lower > floor;
+    // What was injected must be found, and be found to be about what it was.
+    let would_be_found = injected.lower > floor && detectable <= signed(tolerance);
+    let outcome = if current.upper < room {
+        if would_be_found && !same_is_slower { Outcome::Within } else { Outcome::Uncalibrated }
+    } else if current.lower > floor {
+        if same_is_slower { Outcome::Uncalibrated } else { Outcome::Beyond }
+    } else {
+        Outcome::Undecided
+    };
+    Decision { outcome, sessions: bound.sessions, current, control, injected, detectable }
+}
+
+/// The median of the first sessions and the effects of a rank from either end.
+fn spread(effects: &[Effect], bound: Bound) -> Spread {
+    let mut sorted: Vec<Effect> = effects.iter().copied().take(bound.sessions).collect();
+    sorted.sort_unstable();
+    let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
+    Spread {
+        lower: at(bound.rank - 1),
+        median: at(sorted.len().saturating_sub(1) / 2),
+        upper: at(sorted.len().saturating_sub(bound.rank)),
+    }
+}
+
+fn signed(ppm: Ppm) -> i64 {
+    i64::try_from(ppm.get()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Nanos;
+
+    const TOLERANCE: Ppm = Ppm::new(50_000);
+
+    fn pairs(effect: Effect) -> Pairs {
+        let after = u64::try_from(1_000_000 + effect).unwrap();
+        Pairs::of(&[Nanos::new(1_000_000)], &[Nanos::new(after)])
+    }
+
+    /// Sessions with these effects of the change, a quiet control and a found injection.
+    fn sessions(effects: impl IntoIterator<Item = Effect>) -> Paired {
+        let session = |(seed, effect): (u64, Effect)| Session {
+            seed,
+            baseline_ns: Nanos::new(1_000_000),
+            current: pairs(effect),
+            control: pairs(if seed % 2 == 0 { 1_000 } else { -1_000 }),
+            injected: pairs(50_000),
+            anchor: None,
+        };
+        Paired { sessions: (0..).zip(effects).map(session).collect(), ..Paired::default() }
+    }
+
+    fn outcome(paired: &Paired) -> Outcome {
+        decide(&Policy::for_suite(20), TOLERANCE, paired).outcome
+    }
+
+    #[test]
+    fn no_change_is_within_and_five_percent_is_beyond() {
+        assert_eq!(outcome(&sessions((0..12).map(|i| i * 500))), Outcome::Within);
+        assert_eq!(outcome(&sessions((0..12).map(|i| 47_000 + i * 500))), Outcome::Beyond);
+        assert_eq!(outcome(&sessions((0..12).map(|_| -300_000))), Outcome::Within);
+    }
+
+    #[test]
+    fn below_the_first_look_nothing_is_decided() {
+        assert_eq!(outcome(&sessions([0; 11])), Outcome::TooFewSessions);
+        assert_eq!(outcome(&sessions([])), Outcome::TooFewSessions);
+    }
+
+    #[test]
+    fn one_unlucky_process_costs_sessions_and_decides_nothing() {
+        let mut effects = vec![0; 12];
+        effects[3] = 240_000;
+        assert_eq!(outcome(&sessions(effects.clone())), Outcome::Undecided);
+        effects.extend([0; 20]);
+        let decision = decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects));
+        assert_eq!(decision.outcome, Outcome::Within);
+        assert!(decision.sessions < 32);
+    }
+
+    #[test]
+    fn sessions_after_the_deciding_look_change_nothing() {
+        let mut effects = vec![0; 12];
+        let before = decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects.clone()));
+        effects.extend([100_000; 52]);
+        assert_eq!(decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects)), before);
+    }
+
+    #[test]
+    fn a_control_that_is_slower_or_an_injection_that_is_missed_proves_nothing() {
+        let mut busy = sessions([0; 12]);
+        for session in &mut busy.sessions {
+            session.control = pairs(30_000);
+        }
+        assert_eq!(outcome(&busy), Outcome::Uncalibrated);
+        let mut slower = sessions([60_000; 12]);
+        for session in &mut slower.sessions {
+            session.control = pairs(30_000);
+        }
+        assert_eq!(outcome(&slower), Outcome::Uncalibrated);
+        let mut blind = sessions([0; 12]);
+        for session in &mut blind.sessions {
+            session.injected = pairs(10_000);
+        }
+        assert_eq!(outcome(&blind), Outcome::Uncalibrated);
+    }
+
+    #[test]
+    fn between_floor_and_tolerance_sessions_on_both_sides_decide_nothing() {
+        let effects = (0..12).map(|i| if i % 2 == 0 { 20_000 } else { 45_000 });
+        assert_eq!(outcome(&sessions(effects)), Outcome::Undecided);
+    }
+}

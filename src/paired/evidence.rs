@@ -1,0 +1,152 @@
+//! What the sessions of a comparison saw of one check.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Nanos;
+
+/// All sessions of one check.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Paired {
+    /// One entry for each session, in the order in which they took place.
+    pub sessions: Vec<Session>,
+    /// Sessions in which a process could not measure the check, which count for nothing.
+    pub failed_sessions: u64,
+    /// Why the first of them could not; printable ASCII.
+    pub first_failure: Option<String>,
+}
+
+/// One session: fresh processes that took turns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// Seeds the order of the turns, the sizes of the environments and the processor.
+    pub seed: u64,
+    /// The median latency of the baseline, to convert effects into times.
+    pub baseline_ns: Nanos,
+    /// The current build against the baseline.
+    pub current: Pairs,
+    /// A copy of the baseline against the baseline: what no change at all looks like.
+    pub control: Pairs,
+    /// The same copy, slowed down by a known share, against the baseline.
+    pub injected: Pairs,
+    /// The current build against the anchor, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Pairs>,
+}
+
+/// How much longer one side took than the other, in ppm, for each pair of samples: -20000 is 2 %
+/// faster. As text with blanks between, in the order in which they were taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pairs(Vec<i64>);
+
+/// A difference of two latencies in ppm of the first; above 0 is slower.
+pub type Effect = i64;
+
+/// No pair is further from 0: a thousand times as long.
+const EFFECT_MAX: Effect = 999_000_000;
+
+impl Pairs {
+    /// Pairs samples in their order; what the longer list has more is left out.
+    pub fn of(before: &[Nanos], after: &[Nanos]) -> Self {
+        let mut pairs = Self::default();
+        pairs.extend(before, after);
+        pairs
+    }
+
+    /// Adds more pairs.
+    pub fn extend(&mut self, before: &[Nanos], after: &[Nanos]) {
+        self.0.extend(before.iter().zip(after).map(|(before, after)| effect(*before, *after)));
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The lower median. As the median of ratios and that of their logarithms are the same pair,
+    /// it does not matter that these are ratios. `None` when there is no pair.
+    pub fn median(&self) -> Option<Effect> {
+        let mut sorted = self.0.clone();
+        let middle = sorted.len().checked_sub(1)? / 2;
+        Some(*sorted.select_nth_unstable(middle).1)
+    }
+}
+
+fn effect(before: Nanos, after: Nanos) -> Effect {
+    let ratio = u128::from(after.get()) * 1_000_000 / u128::from(before.get().max(1));
+    i64::try_from(ratio).map_or(EFFECT_MAX, |ratio| (ratio - 1_000_000).min(EFFECT_MAX))
+}
+
+impl Serialize for Pairs {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use std::fmt::Write as _;
+        let mut text = String::with_capacity(self.0.len() * 7);
+        for effect in &self.0 {
+            let blank = if text.is_empty() { "" } else { " " };
+            let _ = write!(text, "{blank}{effect}");
+        }
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let effects = text.split(' ').filter(|_| !text.is_empty()).map(|word| {
+            let effect: Effect =
+                word.parse().map_err(|_| D::Error::custom("pairs are integers"))?;
+            // The same bytes must come out again, and no arithmetic may overflow.
+            if effect.to_string() != word || !(-1_000_000..=EFFECT_MAX).contains(&effect) {
+                return Err(D::Error::custom("a pair is no effect in ppm"));
+            }
+            Ok(effect)
+        });
+        effects.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Pairs {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Pairs".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Effects in ppm with blanks between, one for each pair.",
+            "pattern": "^(-?[0-9]+( -?[0-9]+)*)?$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_effects_in_ppm_and_come_back_from_text() {
+        let before = [100, 200, 0, 1].map(Nanos::new);
+        let after = [105, 100, 3, u64::MAX].map(Nanos::new);
+        let pairs = Pairs::of(&before, &after);
+        let text = serde_json::to_string(&pairs).unwrap();
+        assert_eq!(text, "\"50000 -500000 2000000 999000000\"");
+        assert_eq!(serde_json::from_str::<Pairs>(&text).unwrap(), pairs);
+        assert_eq!(pairs.median(), Some(50_000));
+        assert_eq!(serde_json::from_str::<Pairs>("\"\"").unwrap(), Pairs::default());
+        for bad in
+            ["\"+1\"", "\"1  2\"", "\"-1000001\"", "\"01\"", "\"1 \"", "\"x\"", "\"999000001\""]
+        {
+            assert!(serde_json::from_str::<Pairs>(bad).is_err(), "{bad}");
+        }
+    }
+}

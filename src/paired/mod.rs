@@ -1,0 +1,20 @@
+//! Paired latency: whether one build is slower than another, decided on interleaved samples.
+//!
+//! A **session** is a fresh pair of processes that answered the same requests in turns on the same
+//! processor. Its **effect** is the median, over its pairs, of how much longer the one took than the
+//! other. Whatever slows the machine for longer than two requests slows both sides of a pair alike
+//! and cancels; what stays with a process for its whole life (its place in memory, the placement of
+//! its file) does not, and is averaged out by more sessions, never by longer ones. So the unit of
+//! evidence is the session, and a bound holds for the median over sessions.
+//!
+//! [`Policy`] has every threshold with where it comes from; [`decide`] is pure and in integers, so
+//! that [`crate::passport::verify`] reaches the same verdict from the pairs, to the last bit. Nothing
+//! here starts a process or reads a clock.
+
+mod decision;
+mod evidence;
+mod policy;
+
+pub use decision::{Decision, Outcome, Spread, decide, decide_anchor, is_decided};
+pub use evidence::{Effect, Paired, Pairs, Session};
+pub use policy::{Bound, Policy};

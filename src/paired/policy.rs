@@ -1,0 +1,148 @@
+//! The thresholds of a comparison, and how its error probability is shared out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Count, Nanos, Ppm};
+
+/// The most sessions of a check. Ranks are exact in 128 bits up to here.
+const SESSIONS_MAX: u64 = 64;
+
+/// Sessions before the first look, at least: below, one unlucky process in ten decides.
+const SESSIONS_MIN: u64 = 10;
+
+/// How a comparison decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The probability that any check of the suite gets a FAIL that its sessions do not bear out,
+    /// and likewise a PASS, all looks together.
+    pub suite_error_ppm: Ppm,
+    /// Checks that share this probability.
+    pub checks: Count,
+    /// What rebuilding unchanged code does to the time on a machine like this, at most. An effect
+    /// is real when it is shown to be above.
+    pub rebuild_floor_ppm: Ppm,
+    /// How much a build may be favoured by where the linker placed its code. A PASS needs this much
+    /// room below the tolerance.
+    pub layout_margin_ppm: Ppm,
+    /// The slowdown that each session injects into a copy of the baseline, to show that it would
+    /// have been found.
+    pub injected_ppm: Ppm,
+    /// Time of one session that a check's pairs of the two builds take.
+    pub pair_time_ns: Nanos,
+}
+
+/// A rank from below and the same rank from above, in the sorted effects of some sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Sessions looked at.
+    pub sessions: usize,
+    /// The rank, from 1.
+    pub rank: usize,
+}
+
+impl Policy {
+    /// The policy for a suite of this many checks.
+    ///
+    /// The floor and the margin are what rebuilds of unchanged code were measured to do, at most
+    /// 2.5 % and 1.4 %; `passport calibrate` measures it again on the machine at hand.
+    pub fn for_suite(checks: u64) -> Self {
+        Self {
+            suite_error_ppm: Ppm::new(10_000),
+            checks: Count::new(checks.max(1)),
+            rebuild_floor_ppm: Ppm::new(25_000),
+            layout_margin_ppm: Ppm::new(15_000),
+            injected_ppm: Ppm::new(50_000),
+            pair_time_ns: Nanos::new(if checks > 4 { 80_000_000 } else { 200_000_000 }),
+        }
+    }
+
+    /// The looks, in order: after how many sessions a check is looked at, and the rank whose effect
+    /// bounds the median over all sessions that could have been.
+    ///
+    /// Look number j (from 0) may err with a probability of `suite_error / checks / 2^(j+1)` on
+    /// either side, so all looks and all checks together stay below `suite_error` (Bonferroni's
+    /// inequality; spending a share at each look: Lan and `DeMets` 1983). The bound needs no
+    /// distribution, only sessions that are drawn alike: of n sessions, fewer than `rank` lie on one
+    /// side of the median with the probability of so few heads in n tosses (David and Nagaraja 2003,
+    /// section 7.1).
+    pub fn looks(&self) -> Vec<Bound> {
+        let mut looks: Vec<Bound> = Vec::new();
+        let mut sessions = SESSIONS_MIN;
+        while sessions <= SESSIONS_MAX {
+            match self.rank(sessions, looks.len()) {
+                Some(bound) => {
+                    looks.push(bound);
+                    sessions += sessions.div_ceil(2);
+                }
+                None => sessions += 1,
+            }
+        }
+        looks
+    }
+
+    /// The largest rank whose error at this look is small enough; `None` when not even the smallest
+    /// effect bounds the median surely enough.
+    fn rank(&self, sessions: u64, look: usize) -> Option<Bound> {
+        // P(fewer than rank heads) = cumulated / 2^sessions, and
+        // the error allowed        = suite_error / (10^6 * checks * 2^(look + 1)).
+        let shift = u32::try_from(look).ok()?.checked_add(1)?;
+        let checks = u128::from(self.checks.get().min(1 << 20));
+        let scale = 1_000_000_u128.checked_mul(checks)?.checked_mul(1_u128.checked_shl(shift)?)?;
+        let allowed = u128::from(self.suite_error_ppm.get())
+            .checked_mul(1_u128.checked_shl(u32::try_from(sessions).ok()?)?)?;
+        let (mut cumulated, mut ways, mut rank) = (0_u128, 1_u128, 0_u64);
+        while rank < sessions / 2 {
+            cumulated += ways;
+            if cumulated.checked_mul(scale)? > allowed {
+                break;
+            }
+            ways = ways * u128::from(sessions - rank) / u128::from(rank + 1);
+            rank += 1;
+        }
+        (rank > 0).then_some(Bound {
+            sessions: usize::try_from(sessions).ok()?,
+            rank: usize::try_from(rank).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P(fewer than `rank` heads in `sessions` tosses), by the definition.
+    fn error(bound: Bound) -> f64 {
+        let choose = |k: usize| {
+            (0..k).fold(1.0, |ways, i| ways * (bound.sessions - i) as f64 / (i + 1) as f64)
+        };
+        (0..bound.rank).map(choose).sum::<f64>() / 2_f64.powi(bound.sessions as i32)
+    }
+
+    #[test]
+    fn all_looks_of_all_checks_err_less_than_the_suite_may() {
+        for checks in [1, 2, 7, 20, 100, 1_000] {
+            let looks = Policy::for_suite(checks).looks();
+            assert!(looks.len() >= 2, "{checks} checks: {looks:?}");
+            let total: f64 = looks.iter().map(|bound| error(*bound)).sum::<f64>() * checks as f64;
+            assert!(total <= 0.01, "{checks} checks: {total}");
+        }
+    }
+
+    #[test]
+    fn a_rank_is_the_largest_that_may_be() {
+        let policy = Policy::for_suite(20);
+        for (look, bound) in policy.looks().into_iter().enumerate() {
+            let allowed = 0.01 / 20.0 / 2_f64.powi(look as i32 + 1);
+            assert!(error(bound) <= allowed);
+            assert!(error(Bound { rank: bound.rank + 1, ..bound }) > allowed, "{bound:?}");
+        }
+    }
+
+    #[test]
+    fn twenty_checks_are_first_looked_at_after_twelve_sessions() {
+        assert_eq!(Policy::for_suite(20).looks()[0], Bound { sessions: 12, rank: 1 });
+        assert_eq!(Policy::for_suite(1).looks()[0].sessions, 10);
+    }
+}

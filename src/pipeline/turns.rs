@@ -1,0 +1,171 @@
+//! One side of a paired measurement: samples of one check in small batches, when it is its turn.
+//!
+//! Unlike an observation, which gathers everything there is to know of a check, a turn takes
+//! latencies and as much of each response as costs nothing to look at.
+
+use std::hint::black_box;
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    clock::Clock,
+    contract::Check,
+    probe::{Normalised, Pass, PreparedRequest, Probe, ProbeError},
+    text::hex,
+    units::{Nanos, Ppm},
+};
+
+/// Rounds of work in one measurement of how long a round takes.
+const UNIT_ROUNDS: u64 = 2_000;
+
+/// What a sample was like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The statuses of its requests.
+    pub statuses: Vec<u16>,
+    /// SHA-256 of its bodies, ignored pointers left out.
+    pub body_sha256: String,
+}
+
+/// The latencies of a batch, and what its last sample was like; `None` when their statuses differ,
+/// and when there was no sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// In their order.
+    pub latencies: Vec<Nanos>,
+    /// Only the last sample is looked at closely: hashing is work that the next sample would feel.
+    pub seen: Option<Seen>,
+}
+
+/// One sample.
+struct Sample {
+    latency: Nanos,
+    statuses: Vec<u16>,
+    bodies: Vec<Vec<u8>>,
+}
+
+/// A check that is sampled in turns.
+pub struct Turns<'a> {
+    check: &'a Check,
+    requests: &'a [PreparedRequest],
+    probe: &'a mut dyn Probe,
+    clock: &'a dyn Clock,
+    /// Rounds of work that take as long as one sample, in rounds; known once warm.
+    rounds_per_sample: u64,
+    /// The bodies that were looked at last, with what was seen.
+    known: Option<(Vec<Vec<u8>>, Seen)>,
+}
+
+impl std::fmt::Debug for Turns<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turns").field("check", &self.check.id()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Turns<'a> {
+    /// A check to be sampled through this probe.
+    pub fn new(
+        check: &'a Check,
+        requests: &'a [PreparedRequest],
+        probe: &'a mut dyn Probe,
+        clock: &'a dyn Clock,
+    ) -> Self {
+        Self { check, requests, probe, clock, rounds_per_sample: 0, known: None }
+    }
+
+    /// Sends samples until the service is warm; the median latency of their second half, and what
+    /// the last was like.
+    ///
+    /// # Errors
+    ///
+    /// What the probe says.
+    pub fn warm_up(&mut self, samples: u32) -> Result<(Nanos, Option<Seen>), ProbeError> {
+        let (mut latencies, mut units, mut last) = (Vec::new(), Vec::new(), None);
+        for _ in 0..samples {
+            let sample = self.sample()?;
+            latencies.push(sample.latency);
+            last = Some(sample);
+            // In turns with the samples, so that both are at the same clock rate.
+            units.push(self.work(UNIT_ROUNDS));
+        }
+        let median = |times: &mut [Nanos]| {
+            times.sort_unstable();
+            times.get(times.len() / 2).copied().unwrap_or_default()
+        };
+        let half = latencies.len() / 2;
+        let latency = median(&mut latencies[half..]);
+        let unit = median(&mut units[half..]).get().max(1);
+        self.rounds_per_sample = latency.get().saturating_mul(UNIT_ROUNDS) / unit;
+        Ok((latency, last.map(|sample| self.seen(sample))))
+    }
+
+    /// Takes samples, each with more work that takes about this share of its time.
+    ///
+    /// # Errors
+    ///
+    /// What the probe says.
+    pub fn batch(&mut self, samples: u32, slower: Ppm) -> Result<Batch, ProbeError> {
+        let rounds = u128::from(self.rounds_per_sample) * u128::from(slower.get()) / 1_000_000;
+        let rounds = u64::try_from(rounds).unwrap_or(u64::MAX);
+        let mut latencies = Vec::with_capacity(samples as usize);
+        let (mut last, mut alike): (Option<Sample>, bool) = (None, true);
+        for _ in 0..samples {
+            let sample = self.sample()?;
+            let extra = if rounds > 0 { self.work(rounds) } else { Nanos::ZERO };
+            latencies.push(sample.latency.saturating_add(extra));
+            alike &= last.as_ref().is_none_or(|last| last.statuses == sample.statuses);
+            last = Some(sample);
+        }
+        let seen = last.filter(|_| alike).map(|sample| self.seen(sample));
+        Ok(Batch { latencies, seen })
+    }
+
+    fn seen(&mut self, sample: Sample) -> Seen {
+        // PERF: equal bytes have an equal digest, and most services answer with equal bytes.
+        if let Some((bodies, seen)) = &self.known
+            && *bodies == sample.bodies
+            && seen.statuses == sample.statuses
+        {
+            return seen.clone();
+        }
+        let mut digest = Sha256::new();
+        for (index, body) in sample.bodies.iter().enumerate() {
+            let request = &self.check.requests[index % self.check.requests.len()];
+            digest.update(Normalised::of(body, &request.ignore).sha256);
+        }
+        let seen = Seen { statuses: sample.statuses, body_sha256: hex(&digest.finalize()) };
+        self.known = Some((sample.bodies, seen.clone()));
+        seen
+    }
+
+    /// How long this many rounds of work take.
+    fn work(&self, rounds: u64) -> Nanos {
+        let start = self.clock.elapsed();
+        work(rounds);
+        self.clock.elapsed().saturating_sub(start)
+    }
+
+    fn sample(&mut self) -> Result<Sample, ProbeError> {
+        let mut sample = Sample { latency: Nanos::ZERO, statuses: Vec::new(), bodies: Vec::new() };
+        for _ in 0..self.check.rounds {
+            for request in self.requests {
+                let exchange = self.probe.send(request, Pass::Timed)?;
+                sample.latency = sample.latency.saturating_add(exchange.latency);
+                sample.statuses.push(exchange.status);
+                sample.bodies.push(exchange.body);
+            }
+        }
+        Ok(sample)
+    }
+}
+
+/// Keeps the processor busy: rounds of a generator, each of which needs the one before.
+fn work(rounds: u64) {
+    let mut state = black_box(0x9e37_79b9_7f4a_7c15_u64);
+    for _ in 0..rounds {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+    }
+    black_box(state);
+}

@@ -1,0 +1,26 @@
+//! The worker: a service in a process of its own that sends itself requests when it is told to.
+//!
+//! A comparison of two builds starts one process of each, many times over, and has them take turns.
+//! Any test target made with [`crate::harness`] is such a worker when it is started with
+//! [`FLAG`]: it then answers to [`protocol`] messages on its standard input, which is a socket and
+//! not a file, until the other end is closed. Standard output stays free for what the service
+//! prints. A worker measures and reports; it decides nothing.
+
+pub mod protocol;
+mod serve;
+
+use std::path::PathBuf;
+
+pub use serve::serve_stdin;
+
+/// The only argument of a process that is to be a worker.
+pub const FLAG: &str = "--perf-passport-worker";
+
+/// The variable that names [`cache_directory`].
+pub const CACHE_DIRECTORY: &str = "PERF_PASSPORT_CACHE_DIR";
+
+/// A directory that all workers of one build share, and those of no other: for what takes long to
+/// make and is the same in each. `None` when this process is no worker.
+pub fn cache_directory() -> Option<PathBuf> {
+    std::env::var_os(CACHE_DIRECTORY).map(PathBuf::from)
+}

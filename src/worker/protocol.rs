@@ -1,0 +1,136 @@
+//! The messages between a comparison and its workers: JSON, one line each, one answer for each
+//! question.
+
+use std::io::{self, BufRead, Write};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    environment::Build,
+    evidence::Evidence,
+    units::{Nanos, Ppm},
+};
+
+/// Changes when a message does; both ends must speak the same.
+pub const VERSION: u32 = 1;
+
+/// The longest line that is read: the evidence of a check has some ten thousand bytes.
+const LINE_MAX: u64 = 64 << 20;
+
+/// What a worker is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Question {
+    /// The first question: the worker makes itself ready to measure the checks of this contract.
+    Hello {
+        /// The version of the protocol.
+        version: u32,
+        /// The contract as written.
+        contract: String,
+    },
+    /// Measures one check by itself: behaviour, counts and `samples` latencies.
+    Observe {
+        /// The check.
+        check: String,
+        /// Samples that are timed.
+        samples: u32,
+    },
+    /// Brings the service into the state that the check needs, and warms it up.
+    Prepare {
+        /// The check.
+        check: String,
+        /// Samples to warm up.
+        samples: u32,
+    },
+    /// Takes samples of the prepared check.
+    Batch {
+        /// Samples.
+        samples: u32,
+        /// How much longer each is to take, by work that is done within its time.
+        slower_ppm: Ppm,
+    },
+}
+
+/// What a worker answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// To [`Question::Hello`].
+    Ready {
+        /// The build of the worker.
+        build: Build,
+    },
+    /// To [`Question::Observe`].
+    Observed(Box<Evidence>),
+    /// To [`Question::Prepare`].
+    Prepared {
+        /// The median latency of the second half of the warm-up.
+        latency_ns: Nanos,
+        /// What the last sample was like.
+        response: Seen,
+    },
+    /// To [`Question::Batch`].
+    Samples {
+        /// The latencies in their order.
+        latencies_ns: Vec<Nanos>,
+        /// What the last sample was like; `None` when their statuses differ.
+        response: Option<Seen>,
+    },
+    /// To any question that could not be answered.
+    Failed(String),
+}
+
+/// What a sample was like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// The statuses of its requests.
+    pub statuses: Vec<u16>,
+    /// SHA-256 of its bodies, ignored pointers left out.
+    pub body_sha256: String,
+}
+
+/// Writes one message.
+///
+/// # Errors
+///
+/// Those of the stream.
+pub fn write(stream: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    stream.flush()
+}
+
+/// Reads one message; `None` at the end of the stream.
+///
+/// # Errors
+///
+/// Those of the stream; [`io::ErrorKind::InvalidData`] for what is no message.
+pub fn read<T: DeserializeOwned>(stream: &mut impl BufRead) -> io::Result<Option<T>> {
+    let mut line = Vec::new();
+    let read = io::Read::take(&mut *stream, LINE_MAX).read_until(b'\n', &mut line)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    if line.last() != Some(&b'\n') {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the message broke off"));
+    }
+    Ok(Some(serde_json::from_slice(&line)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_and_halves_are_refused() {
+        let question = Question::Batch { samples: 8, slower_ppm: Ppm::new(50_000) };
+        let mut bytes = Vec::new();
+        write(&mut bytes, &question).unwrap();
+        assert_eq!(read::<Question>(&mut bytes.as_slice()).unwrap(), Some(question));
+        assert!(read::<Question>(&mut &bytes[..bytes.len() - 1]).is_err());
+        assert!(read::<Question>(&mut b"{\"no\":1}\n".as_slice()).is_err());
+        assert_eq!(read::<Question>(&mut b"".as_slice()).unwrap(), None);
+    }
+}

@@ -1,0 +1,217 @@
+//! Answering questions until the other end is closed.
+
+use std::{
+    io::{self, BufReader},
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::ExitCode,
+    sync::mpsc,
+    thread,
+};
+
+use super::protocol::{self, Answer, Question, Seen, VERSION};
+use crate::{
+    clock::SystemClock,
+    contract::{Check, Contract},
+    environment::Build,
+    pipeline::{self, Session, Turns},
+    probe::{PreparedRequest, Target},
+    text::printable,
+};
+
+/// Makes the target of a contract.
+type MakeTarget<'a> = dyn FnOnce(&Contract) -> Result<Box<dyn Target + Send>, String> + 'a;
+
+/// Serves the process's standard input, which must be a socket; returns at its end.
+///
+/// The process ends at once when the other end is closed, also in the middle of a sample: a worker
+/// never outlives the comparison that started it.
+#[expect(clippy::print_stderr, reason = "there is nobody else to tell")]
+pub fn serve_stdin(
+    target: Box<MakeTarget<'_>>,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> ExitCode {
+    let served = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(UnixStream::from)
+        .and_then(|stream| serve(&stream, target, environment));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worker: {}", printable(error.to_string().as_bytes(), 300));
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn serve(
+    stream: &UnixStream,
+    target: Box<MakeTarget<'_>>,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> io::Result<()> {
+    let questions = questions(stream.try_clone()?);
+    let Ok(first) = questions.recv() else { return Ok(()) };
+    let mut line = Line { questions, stream };
+    let ready = match first? {
+        Question::Hello { version: VERSION, contract } => Contract::parse(&contract)
+            .map_err(|error| error.to_string())
+            .and_then(|contract| Ok((target(&contract)?, contract))),
+        Question::Hello { version, .. } => {
+            Err(format!("the worker speaks version {VERSION} and not {version}: rebuild it"))
+        }
+        _ => Err("the first question was not the contract".to_owned()),
+    };
+    match ready {
+        Err(message) => line.answer(&Answer::Failed(message)),
+        Ok((mut target, contract)) => {
+            line.answer(&Answer::Ready { build: Build::current() })?;
+            let mut worker = Worker { contract: &contract, environment, line };
+            let mut next = worker.line.next()?;
+            while let Some(question) = next {
+                next = worker.answer(target.as_mut(), question)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Reads questions on a thread of its own, which ends the process at the end of the stream.
+#[expect(clippy::exit, reason = "the main thread may be in a request that never ends")]
+fn questions(stream: UnixStream) -> mpsc::Receiver<io::Result<Question>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        loop {
+            match protocol::read::<Question>(&mut stream).transpose() {
+                None => std::process::exit(0),
+                Some(question) => {
+                    let broken = question.is_err();
+                    if sender.send(question).is_err() || broken {
+                        return;
+                    }
+                }
+            }
+        }
+    });
+    receiver
+}
+
+/// The line to the comparison.
+struct Line<'a> {
+    questions: mpsc::Receiver<io::Result<Question>>,
+    stream: &'a UnixStream,
+}
+
+impl Line<'_> {
+    fn next(&mut self) -> io::Result<Option<Question>> {
+        self.questions.recv().ok().transpose()
+    }
+
+    fn answer(&mut self, answer: &Answer) -> io::Result<()> {
+        protocol::write(&mut &*self.stream, answer)
+    }
+}
+
+struct Worker<'a> {
+    contract: &'a Contract,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+    line: Line<'a>,
+}
+
+impl Worker<'_> {
+    /// Answers a question, and those that follow from it; the next one that does not.
+    fn answer(
+        &mut self,
+        target: &mut dyn Target,
+        question: Question,
+    ) -> io::Result<Option<Question>> {
+        match question {
+            Question::Observe { check, samples } => {
+                let answer = self.observe(target, &check, samples);
+                self.line.answer(&answer)?;
+                self.line.next()
+            }
+            Question::Prepare { check, samples } => self.take_turns(target, &check, samples),
+            Question::Batch { .. } | Question::Hello { .. } => {
+                self.line.answer(&Answer::Failed("asked out of order".to_owned()))?;
+                self.line.next()
+            }
+        }
+    }
+
+    fn check(&self, id: &str) -> Result<&Check, String> {
+        self.contract.check(id).ok_or_else(|| format!("the worker has no check `{id}`"))
+    }
+
+    fn observe(&self, target: &mut dyn Target, id: &str, samples: u32) -> Answer {
+        let mut contract = self.contract.clone();
+        contract.sampling.samples = samples;
+        let clock = SystemClock::start();
+        let mut session = Session {
+            target,
+            clock: &clock,
+            environment: self.environment,
+            stop: &|| false,
+            progress: &mut |_| {},
+        };
+        match pipeline::measure(&contract, &mut session, &|check| check.has_id(id)) {
+            Err(missing) => Answer::Failed(missing.to_string()),
+            Ok(run) => match run.measured.into_iter().next() {
+                Some(measured) => Answer::Observed(Box::new(measured.evidence)),
+                None => Answer::Failed(format!("the worker has no check `{id}`")),
+            },
+        }
+    }
+
+    /// Warms a check up and takes its batches, until another question is asked.
+    fn take_turns(
+        &mut self,
+        target: &mut dyn Target,
+        id: &str,
+        samples: u32,
+    ) -> io::Result<Option<Question>> {
+        let prepared = self.check(id).and_then(|check| {
+            let fill = |spec| PreparedRequest::new(spec, self.environment);
+            let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();
+            let requests = requests
+                .map_err(|variable| format!("environment variable {variable} is not set"))?;
+            let probe = target.probe(&check.fixture).map_err(|error| error.to_string())?;
+            Ok((check.clone(), requests, probe))
+        });
+        let (check, requests, mut probe) = match prepared {
+            Ok(prepared) => prepared,
+            Err(message) => {
+                self.line.answer(&Answer::Failed(message))?;
+                return self.line.next();
+            }
+        };
+        let clock = SystemClock::start();
+        let mut turns = Turns::new(&check, &requests, probe.as_mut(), &clock);
+        let answer = match turns.warm_up(samples) {
+            Err(error) => Answer::Failed(error.to_string()),
+            Ok((_, None)) => Answer::Failed("no sample to warm up".to_owned()),
+            Ok((latency_ns, Some(seen))) => Answer::Prepared { latency_ns, response: seen.into() },
+        };
+        self.line.answer(&answer)?;
+        loop {
+            let Some(question) = self.line.next()? else { return Ok(None) };
+            let Question::Batch { samples, slower_ppm } = question else {
+                return Ok(Some(question));
+            };
+            let answer = match turns.batch(samples, slower_ppm) {
+                Err(error) => Answer::Failed(error.to_string()),
+                Ok(batch) => Answer::Samples {
+                    latencies_ns: batch.latencies,
+                    response: batch.seen.map(Seen::from),
+                },
+            };
+            self.line.answer(&answer)?;
+        }
+    }
+}
+
+impl From<pipeline::Seen> for Seen {
+    fn from(seen: pipeline::Seen) -> Self {
+        Self { statuses: seen.statuses, body_sha256: seen.body_sha256 }
+    }
+}

@@ -393,18 +393,21 @@ fn count_below(kind: ClaimKind, unit: Unit, seen: Option<Range>, limit: u64) -> 
 /// dhat looks at one request of a sample, so it is held against the budget of one.
 fn oracle(check: &Check, evidence: &Evidence) -> Option<Claim> {
     let oracle = evidence.oracle?;
-    let agrees = oracle.allocations == oracle.counted_allocations
-        && oracle.allocated_bytes == oracle.counted_bytes;
+    let claim = |reason| decided(ClaimKind::Oracle, reason, Unit::Count);
     let allocations_max = check.budgets.allocations_max.get() / check.requests_per_sample();
-    let below = oracle.allocations.get() < allocations_max
-        && oracle.heap_peak_bytes < check.budgets.heap_bytes_max;
-    let reason = match (agrees, below) {
-        (false, _) => Reason::OracleDisagrees,
-        (true, false) => Reason::OverBudget,
-        (true, true) => Reason::AsExpected,
-    };
-    let figures = (Some(oracle.counted_allocations.get()), Some(oracle.allocations.get()));
-    Some(decided(ClaimKind::Oracle, reason, Unit::Count).with(figures.0, figures.1))
+    let heap_max = check.budgets.heap_bytes_max;
+    let observed = Some(oracle.request_allocations.get());
+    Some(if !oracle.agree() {
+        claim(Reason::OracleDisagrees)
+            .with(Some(oracle.counted_allocations.get()), Some(oracle.allocations.get()))
+    } else if oracle.heap_peak_bytes >= heap_max {
+        decided(ClaimKind::Oracle, Reason::OverBudget, Unit::Bytes)
+            .with(Some(oracle.heap_peak_bytes.get()), Some(heap_max.get()))
+    } else if oracle.request_allocations.get() >= allocations_max {
+        claim(Reason::OverBudget).with(observed, Some(allocations_max))
+    } else {
+        claim(Reason::AsExpected).with(observed, Some(allocations_max))
+    })
 }
 
 fn latency(check: &Check, evidence: &Evidence) -> Claim {

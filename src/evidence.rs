@@ -145,7 +145,7 @@ impl Range {
 }
 
 /// What dhat counted for one request, and what the counting allocator says of the very same work:
-/// the request and the probe that sends it.
+/// all that the process did meanwhile, on every thread, the probe's own part included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -154,12 +154,21 @@ pub struct OracleCounts {
     pub allocations: Count,
     /// Their bytes.
     pub allocated_bytes: Bytes,
-    /// The most bytes that dhat saw held at one moment.
+    /// The most bytes that dhat saw held at one moment; at least those of the request.
     pub heap_peak_bytes: Bytes,
-    /// Blocks by the counting allocator.
+    /// Blocks of the whole process by the counting allocator.
     pub counted_allocations: Count,
     /// Their bytes.
     pub counted_bytes: Bytes,
+    /// dhat's blocks without the probe's own: those of the request and of what it started.
+    pub request_allocations: Count,
+}
+
+impl OracleCounts {
+    /// Whether dhat and the counting allocator counted the same, to the block and the byte.
+    pub fn agree(&self) -> bool {
+        (self.allocations, self.allocated_bytes) == (self.counted_allocations, self.counted_bytes)
+    }
 }
 
 /// Memory of the measured process.

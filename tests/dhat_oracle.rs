@@ -4,12 +4,21 @@
 
 use std::{collections::BTreeMap, hint::black_box, process::ExitCode, thread};
 
+use axum::{Router, routing::get};
 use libtest_mimic::{Arguments, Failed, Trial};
-use perf_passport::allocation::{
-    CountingAllocator, OracleAllocator, OracleCost, OracleError, ProcessWatch, count_with_dhat,
-    measure,
+use perf_passport::{
+    allocation::{
+        CountingAllocator, OracleAllocator, OracleCost, OracleError, ProcessWatch, count_with_dhat,
+        measure,
+    },
+    claim::{Claim, Reason, claims},
+    clock::SystemClock,
+    contract::{ClaimKind, Contract},
+    evidence::Evidence,
+    pipeline::{self, Session},
+    probe::InProcessTarget,
+    units::Count,
 };
-use perf_passport::units::Count;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator<OracleAllocator> = CountingAllocator::wrapping(OracleAllocator);
@@ -24,6 +33,8 @@ fn main() -> ExitCode {
     tests.push(test("agrees_on_another_thread".to_owned(), agrees_on_another_thread));
     tests.push(test("one_pass_at_a_time".to_owned(), one_pass_at_a_time));
     tests.push(test("a_panic_ends_its_pass".to_owned(), a_panic_ends_its_pass));
+    tests.push(test("a_blocking_task_agrees".to_owned(), a_blocking_task_agrees));
+    tests.push(test("the_budget_is_the_requests".to_owned(), the_budget_is_the_requests));
     libtest_mimic::run(&arguments, tests).exit_code()
 }
 
@@ -101,4 +112,67 @@ fn a_panic_ends_its_pass() {
         std::panic::catch_unwind(|| count_with_dhat(|| std::panic::resume_unwind(Box::new(()))));
     assert!(panicked.is_err());
     agrees(shrink);
+}
+
+/// Measures one request to `/` with a budget of `allocations_max`: what was seen, and the claim.
+fn ask_oracle(router: Router, allocations_max: u64) -> (Evidence, Claim) {
+    let contract = Contract::parse(&format!(
+        r#"
+        schema_version = 1
+        name = "oracle"
+        [sampling]
+        samples = 20
+        [budgets]
+        allocations_max = {allocations_max}
+        [[endpoint]]
+        name = "root"
+        path = "/"
+        "#
+    ))
+    .expect("a contract");
+    let made = move |_| {
+        let router = router.clone();
+        async { Ok::<_, String>(router) }
+    };
+    let mut target = InProcessTarget::new(contract.sampling, made).expect("a runtime");
+    let mut session = Session {
+        target: &mut target,
+        clock: &SystemClock::start(),
+        environment: &|_| None,
+        stop: &|| false,
+        progress: &mut |_| {},
+    };
+    let run = pipeline::measure(&contract, &mut session, &|_| true).expect("no variables");
+    let evidence = run.measured[0].evidence.clone();
+    assert_eq!(evidence.first_failure, None);
+    let claims = claims(&contract, &contract.checks[0], &evidence);
+    let claim = claims.into_iter().find(|claim| claim.kind == ClaimKind::Oracle);
+    (evidence, claim.expect("dhat was asked"))
+}
+
+/// What a handler hands to another thread is in dhat's figures, and in the count beside them.
+fn a_blocking_task_agrees() {
+    let work = || (0..50_u32).map(|n| black_box(vec![n; 100])).collect::<Vec<_>>().len();
+    let handler = move || async move {
+        tokio::task::spawn_blocking(work).await.expect("no panic").to_string()
+    };
+    let (evidence, claim) = ask_oracle(Router::new().route("/", get(handler)), 1000);
+    assert_eq!(claim.reason, Reason::AsExpected, "{evidence:?}");
+    let (oracle, counts) = (evidence.oracle.expect("asked"), evidence.counts.expect("counted"));
+    assert!(oracle.agree(), "{oracle:?}");
+    let unattributed = counts.unattributed_allocations.expect("watched");
+    assert!(unattributed.min > 50, "{counts:?}");
+    // The request and what it handed over, to the block.
+    let all = counts.allocations.min + unattributed.min;
+    assert_eq!(oracle.request_allocations, Count::new(all), "{oracle:?} {counts:?}");
+}
+
+/// The probe's own allocations do not count against the budget.
+fn the_budget_is_the_requests() {
+    let router = || Router::new().route("/", get(|| async { "hello" }));
+    let (evidence, _) = ask_oracle(router(), 1000);
+    let exact = evidence.counts.and_then(|it| it.allocations.exact()).expect("equal counts");
+    assert_eq!(evidence.oracle.expect("asked").request_allocations, Count::new(exact));
+    assert_eq!(ask_oracle(router(), exact + 1).1.reason, Reason::AsExpected);
+    assert_eq!(ask_oracle(router(), exact).1.reason, Reason::OverBudget);
 }

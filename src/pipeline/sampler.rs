@@ -184,7 +184,7 @@ impl<'a> Sampler<'a> {
     }
 
     pub(super) fn oracle_agrees(&self) -> bool {
-        self.oracle.is_none_or(|it| it.allocations == it.counted_allocations)
+        self.oracle.is_none_or(|it| it.agree())
     }
 
     /// Number of timed samples.

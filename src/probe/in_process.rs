@@ -22,6 +22,8 @@ use tokio::runtime::Runtime;
 use tower_service::Service;
 
 use super::{Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target, cpu_wait::CpuWait};
+#[cfg(feature = "oracle")]
+use crate::allocation::OracleError;
 use crate::{
     allocation::{self, Meter, ProcessWatch},
     contract::Sampling,
@@ -196,25 +198,35 @@ where
         &mut self,
         request: Request,
     ) -> Result<(Sent, Option<OracleCounts>), ProbeError> {
+        let busy = || ProbeError::Setup("another pass of dhat is under way in this process".into());
         let counted = allocation::is_installed();
+        let again = request.clone();
         let watched = allocation::count_with_dhat(|| {
-            allocation::measure(|| self.exchange(request, Pass::Oracle))
+            // dhat counts the whole process, so the counting allocator does too.
+            let watch = ProcessWatch::start().map_err(|_| busy())?;
+            let (sent, own) = allocation::measure(|| self.exchange(request, Pass::Oracle));
+            let process = watch.stop();
+            sent.map(|sent| (sent, own, process))
         });
-        let Ok(((sent, cost), oracle)) = watched else {
-            // Another oracle pass is running, or dhat is not part of this program's allocator.
-            return Err(ProbeError::Setup("dhat is not available".to_owned()));
+        let (sent, own, process, dhat) = match watched {
+            Ok((sent, dhat)) => sent.map(|(sent, own, process)| (sent, own, process, dhat))?,
+            Err(OracleError::NotInstalled) => {
+                return Ok((self.exchange(again, Pass::Oracle)?, None));
+            }
+            Err(_) => return Err(busy()),
         };
-        let seen = counted && oracle.blocks > Count::ZERO;
-        Ok((
-            sent?,
-            seen.then_some(OracleCounts {
-                allocations: oracle.blocks,
-                allocated_bytes: oracle.bytes,
-                heap_peak_bytes: oracle.heap_peak,
-                counted_allocations: cost.allocations,
-                counted_bytes: cost.bytes,
-            }),
-        ))
+        // What this thread allocated beside the request.
+        let probe = own.allocations.saturating_sub(sent.meter.cost().allocations);
+        let seen = counted && dhat.blocks > Count::ZERO;
+        let oracle = seen.then_some(OracleCounts {
+            allocations: dhat.blocks,
+            allocated_bytes: dhat.bytes,
+            heap_peak_bytes: dhat.heap_peak,
+            counted_allocations: process.allocations,
+            counted_bytes: process.bytes,
+            request_allocations: dhat.blocks.saturating_sub(probe),
+        });
+        Ok((sent, oracle))
     }
 
     #[cfg(not(feature = "oracle"))]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    claim::{Claim, Verdict},
+    claim::{Claim, Reason, Verdict},
     contract::ClaimKind,
     evidence::Range,
     passport::{Difference, Gate, Passport, TestResult},
@@ -207,8 +207,7 @@ fn figures(claim: &Claim) -> String {
         ),
         (Some(_), Some(_)) if claim.kind.is_change() => String::new(),
         (Some(_), Some(_)) => {
-            let relation =
-                if claim.kind.is_exact() && !is_budget(claim.kind) { "expected" } else { "budget" };
+            let relation = if is_expectation(claim) { "expected" } else { "budget" };
             format!(" {} ({relation} {})", claim.show_observed(), claim.show_limit())
         }
         (None, Some(_)) => format!(" (limit {})", claim.show_limit()),
@@ -216,8 +215,9 @@ fn figures(claim: &Claim) -> String {
     }
 }
 
-const fn is_budget(kind: ClaimKind) -> bool {
-    matches!(kind, ClaimKind::Allocations | ClaimKind::Heap)
+fn is_expectation(claim: &Claim) -> bool {
+    let is_budget = matches!(claim.kind, ClaimKind::Allocations | ClaimKind::Heap);
+    claim.reason == Reason::OracleDisagrees || (claim.kind.is_exact() && !is_budget)
 }
 
 /// The last lines of a report: totals, hashes, and what a gate decides.

@@ -113,7 +113,7 @@ impl Harness {
     /// Runs the tests that the process's arguments select.
     ///
     /// The exit code is libtest's: 0, or 101 when a test failed. A contract that cannot be read
-    /// fails every test, so that it is never taken for an empty one.
+    /// fails whatever the arguments select, so that it is never taken for an empty one.
     pub fn run(self) -> ExitCode {
         #[cfg(unix)]
         if std::env::args_os().skip(1).eq([crate::worker::FLAG]) {
@@ -133,6 +133,17 @@ impl Harness {
         let trials = match session {
             Err(error) => {
                 let message = format!("cannot read contract `{}`: {error}", path.display());
+                // Nothing that was asked for exists, so a filter must not leave this out.
+                if !arguments.list {
+                    arguments = Arguments {
+                        test_threads: arguments.test_threads,
+                        color: arguments.color,
+                        format: arguments.format,
+                        quiet: arguments.quiet,
+                        logfile: arguments.logfile,
+                        ..Arguments::default()
+                    };
+                }
                 vec![Trial::test("contract", move || Err(Failed::from(message)))]
             }
             Ok(session) => trials(session, self.inspections),

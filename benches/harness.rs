@@ -181,6 +181,7 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
             status_mismatches: Count::ZERO,
             status_unexpected: None,
             content_type_mismatches: Count::ZERO,
+            not_json: Count::ZERO,
         }),
         counts: Some(Counts {
             source: CountSource::InProcess,
@@ -200,10 +201,12 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
         }),
         latency: Histogram::from_samples(&latencies(random, 1_000)),
         cpu_wait_ns: Some(Nanos::new(12_000 + number)),
+        cpu_wait_kept_samples: Count::ZERO,
         cpu_pressure_ppm: None,
         process: Some(ProcessEvidence {
             rss_before_bytes: Bytes::new(50_000_000 + number * 4_096),
             rss_after_bytes: Bytes::new(50_004_096 + number * 4_096),
+            rss_peak_before_bytes: Bytes::new(60_000_000),
             rss_peak_bytes: Bytes::new(60_000_000 + number * 4_096),
         }),
         warmup_samples: Count::new(30),

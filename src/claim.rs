@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    contract::{Check, ClaimKind, Contract},
+    contract::{Check, ClaimKind, Contract, Quantile},
     evidence::{CountSource, Counts, Evidence, Range, Response},
     statistics::{interval, quantile},
     units::{Bytes, Count, Nanos, Ppm},
@@ -26,6 +26,9 @@ const LATENCY_ERROR: Ppm = Ppm::new(1_000);
 
 /// The share of time under CPU pressure from which on a slow tail may be the machine's.
 const PRESSURE_MAX: Ppm = Ppm::new(50_000);
+
+/// Samples from which on a median says what is typical.
+const MEDIAN_SAMPLES: Count = Count::new(20);
 
 /// The outcome of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,6 +68,8 @@ pub enum Reason {
     UnexpectedStatus,
     /// FAIL: a response had another media type.
     UnexpectedContentType,
+    /// FAIL: a response says that it is JSON, and its body is not.
+    NotJson,
     /// FAIL: responses to the same request differ.
     ResponsesDiffer,
     /// FAIL: the cost is not below the budget.
@@ -81,7 +86,7 @@ pub enum Reason {
     TooFewSamples,
     /// ABSTAIN: the confidence interval lies on both sides of the budget.
     Undecided,
-    /// ABSTAIN: some requests were slow, and other processes wanted the processor meanwhile.
+    /// ABSTAIN: the slower requests were too slow, and other processes wanted the processor meanwhile.
     BusyMachine,
     /// ABSTAIN: the service does not tell this cost.
     NotObserved,
@@ -106,6 +111,7 @@ impl Reason {
             Self::WithinTolerance => "within the tolerance of the baseline",
             Self::UnexpectedStatus => "a response had another status",
             Self::UnexpectedContentType => "a response had another media type",
+            Self::NotJson => "a response says that it is JSON, and its body is not",
             Self::ResponsesDiffer => {
                 "responses differ: fix the handler, or list what may differ under `ignore`"
             }
@@ -144,6 +150,7 @@ impl Reason {
             Self::AsExpected | Self::WithinBudget | Self::WithinTolerance => Verdict::Pass,
             Self::UnexpectedStatus
             | Self::UnexpectedContentType
+            | Self::NotJson
             | Self::ResponsesDiffer
             | Self::OverBudget
             | Self::OracleDisagrees
@@ -273,8 +280,8 @@ pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Cl
     claims.extend(oracle(check, evidence));
     claims.push(latency(check, evidence));
     if let Some(budget) = check.budgets.process_memory_bytes_max {
-        let peak = evidence.process.map(|process| Range::of(process.rss_peak_bytes.get()));
-        claims.push(count_below(ClaimKind::ProcessMemory, Unit::Bytes, peak, budget.get()));
+        let highest = evidence.process.map(|process| Range::of(process.rss_highest().get()));
+        claims.push(count_below(ClaimKind::ProcessMemory, Unit::Bytes, highest, budget.get()));
     }
     mark_required(contract, claims)
 }
@@ -360,6 +367,7 @@ fn content_type(check: &Check, evidence: &Evidence) -> Option<Claim> {
         Some(seen) if seen.content_type_mismatches > Count::ZERO => {
             (Reason::UnexpectedContentType, Some(seen.content_type_mismatches.get()))
         }
+        Some(seen) if seen.not_json > Count::ZERO => (Reason::NotJson, Some(seen.not_json.get())),
         Some(_) => (Reason::AsExpected, Some(0)),
     };
     Some(decided(ClaimKind::ContentType, reason, Unit::Count).with(observed, Some(0)))
@@ -417,9 +425,9 @@ fn latency(check: &Check, evidence: &Evidence) -> Claim {
     let reason = match bounds {
         None => Reason::NoSample,
         Some(bounds) if bounds.lower >= budget => {
-            // That no request at all was fast enough is not the doing of others.
+            // Others make a tail. That most requests were too slow is not their doing.
             let busy = evidence.cpu_pressure_ppm.is_some_and(|share| share > PRESSURE_MAX);
-            if busy && evidence.latency.min() < budget {
+            if busy && typical(evidence) < budget {
                 Reason::BusyMachine
             } else {
                 Reason::OverBudget
@@ -432,6 +440,13 @@ fn latency(check: &Check, evidence: &Evidence) -> Claim {
     let observed = quantile(&evidence.latency, check.budgets.latency_quantile)
         .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));
     decided(ClaimKind::Latency, reason, Unit::Ns).with(observed.map(Nanos::get), Some(budget.get()))
+}
+
+/// The median latency; of too few samples for one, the least.
+fn typical(evidence: &Evidence) -> Nanos {
+    let latency = &evidence.latency;
+    let median = quantile(latency, Quantile::P50).filter(|_| latency.samples() >= MEDIAN_SAMPLES);
+    median.unwrap_or_else(|| latency.min())
 }
 
 fn behaviour_change(evidence: &Evidence, baseline: Option<&BaselineFigures>) -> Claim {

@@ -27,6 +27,9 @@ pub struct Evidence {
     /// What was left out of those samples, all together: time in which the service could have run
     /// and another process had the processor. `null` where nobody knows.
     pub cpu_wait_ns: Option<Nanos>,
+    /// Timed samples out of which nothing, or not all, was left, because a wait was no shorter than
+    /// its request and so lay beside it at least in part.
+    pub cpu_wait_kept_samples: Count,
     /// The share of the time of timing in which some thread of this machine waited for a processor;
     /// `null` in process, where that is left out, and where nobody knows.
     pub cpu_pressure_ppm: Option<Ppm>,
@@ -57,6 +60,8 @@ pub struct Behaviour {
     pub status_unexpected: Option<u16>,
     /// Responses without the expected media type.
     pub content_type_mismatches: Count,
+    /// Responses with the expected media type, of JSON, whose body is none.
+    pub not_json: Count,
 }
 
 /// One response, without what the contract ignores.
@@ -68,7 +73,7 @@ pub struct Response {
     pub status: u16,
     /// The media type without parameters, printable ASCII; of a scenario, of its first request.
     pub content_type: Option<String>,
-    /// SHA-256 of the body in hexadecimal, ignored pointers left out; of a scenario, of all its
+    /// SHA-256 of the body in hexadecimal, `null` where the contract ignores; of a scenario, of all its
     /// statuses, media types and body digests in order.
     pub body_sha256: String,
     /// Size of what was hashed; of a scenario, of all its bodies.
@@ -180,6 +185,20 @@ pub struct ProcessEvidence {
     pub rss_before_bytes: Bytes,
     /// Resident memory after it.
     pub rss_after_bytes: Bytes,
-    /// The high-water mark since the process started.
+    /// The high-water mark since the process started, before the check.
+    pub rss_peak_before_bytes: Bytes,
+    /// The same after it.
     pub rss_peak_bytes: Bytes,
+}
+
+impl ProcessEvidence {
+    /// The most resident memory that is known of the check itself.
+    ///
+    /// A high-water mark that did not rise is that of something earlier: of another check, or of
+    /// the start of the process.
+    pub fn rss_highest(&self) -> Bytes {
+        let at_the_ends = self.rss_before_bytes.max(self.rss_after_bytes);
+        let rose = self.rss_peak_bytes > self.rss_peak_before_bytes;
+        if rose { at_the_ends.max(self.rss_peak_bytes) } else { at_the_ends }
+    }
 }

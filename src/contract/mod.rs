@@ -171,7 +171,7 @@ impl fmt::Display for Quantile {
 pub enum ClaimKind {
     /// Each response has the expected status.
     Status,
-    /// Each response has the expected media type.
+    /// Each response has the expected media type, and is JSON where that is due.
     ContentType,
     /// All responses are equal, but for what the contract ignores.
     Deterministic,
@@ -184,7 +184,7 @@ pub enum ClaimKind {
     Oracle,
     /// The latency quantile is below the budget.
     Latency,
-    /// Resident memory of the measured process is below the budget.
+    /// Resident memory of the measured process is below the budget; claimed only where there is one.
     ProcessMemory,
     /// The response is the baseline's; one that changed is changed work, not a speed.
     Behaviour,
@@ -311,6 +311,14 @@ impl Contract {
             }
         }
         names
+    }
+}
+
+impl RequestSpec {
+    /// Whether each body must be JSON: the media type that is due says so, and there is a body.
+    pub fn expects_json(&self) -> bool {
+        let json = |it: &str| it == "application/json" || it.ends_with("+json");
+        self.method != "HEAD" && self.content_type.as_deref().is_some_and(json)
     }
 }
 

@@ -93,8 +93,7 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
 }
 
 fn default_required() -> Vec<ClaimKind> {
-    let optional = [ClaimKind::ProcessMemory, ClaimKind::LatencyChange];
-    ClaimKind::ALL.into_iter().filter(|kind| !optional.contains(kind)).collect()
+    ClaimKind::ALL.into_iter().filter(|kind| *kind != ClaimKind::LatencyChange).collect()
 }
 
 fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
@@ -194,7 +193,7 @@ fn endpoint_check(
                 .map_err(|error| located!(headers)(error.inside("headers")))?,
             body: pick!(body),
             status,
-            content_type: pick!(content_type),
+            content_type: media_type(pick!(content_type)).map_err(located!(content_type))?,
             ignore,
         }],
         rounds: 1,
@@ -332,6 +331,21 @@ fn method(written: Option<String>) -> Result<String, ContractError> {
     }
     let message = format!("`{}` is not an HTTP method such as `GET`", method.escape_default());
     Err(ContractError::meaning("method", message))
+}
+
+/// What is compared has no parameters and is in lowercase, so neither would ever be found.
+fn media_type(written: Option<String>) -> Result<Option<String>, ContractError> {
+    let token = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "!#$&^_.+-".contains(c);
+    let is_token = |part: &str| !part.is_empty() && part.chars().all(token);
+    let Some(written) = written else { return Ok(None) };
+    if written.split_once('/').is_some_and(|(kind, name)| is_token(kind) && is_token(name)) {
+        return Ok(Some(written));
+    }
+    let message = format!(
+        "`{}` is not a media type in lowercase and without parameters, such as `application/json`",
+        written.escape_default()
+    );
+    Err(ContractError::meaning("content_type", message))
 }
 
 fn headers(

@@ -275,6 +275,7 @@ impl Observation<'_> {
             before.zip(self.probe.process_memory()).map(|(before, after)| ProcessEvidence {
                 rss_before_bytes: before.rss,
                 rss_after_bytes: after.rss,
+                rss_peak_before_bytes: before.rss_peak,
                 rss_peak_bytes: after.rss_peak,
             });
         Evidence { cpu_pressure_ppm, process, ..self.sampler.evidence() }

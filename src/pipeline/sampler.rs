@@ -29,6 +29,7 @@ pub(super) struct Sampler<'a> {
     oracle: Option<OracleCounts>,
     latencies: Vec<Nanos>,
     cpu_wait: Option<Nanos>,
+    cpu_wait_kept: u64,
     /// Samples begun, and how many of them only warmed up.
     begun: u64,
     warmup: u64,
@@ -47,6 +48,7 @@ struct Judged {
     status_mismatches: u64,
     status_unexpected: Option<u16>,
     content_type_mismatches: u64,
+    not_json: u64,
 }
 
 /// The sample being taken.
@@ -55,6 +57,8 @@ struct Sample {
     as_expected: bool,
     latency: Nanos,
     cpu_wait: Option<Nanos>,
+    /// Whether a wait could not be told apart from the latency of a request, and stayed in.
+    cpu_wait_kept: bool,
     cost: Option<Cost>,
     counted_requests: u64,
     requests: u64,
@@ -72,6 +76,7 @@ impl<'a> Sampler<'a> {
             oracle: None,
             latencies: Vec::new(),
             cpu_wait: None,
+            cpu_wait_kept: 0,
             begun: 0,
             warmup: 0,
             failures: 0,
@@ -92,8 +97,10 @@ impl<'a> Sampler<'a> {
         let expected = self.judge(request, exchange);
         let sample = &mut self.sample;
         sample.as_expected &= expected;
-        sample.latency = sample.latency.saturating_add(exchange.latency);
-        sample.cpu_wait = add(sample.cpu_wait, exchange.cpu_wait);
+        let (latency, cpu_wait) = without_wait(exchange);
+        sample.latency = sample.latency.saturating_add(latency);
+        sample.cpu_wait = add(sample.cpu_wait, cpu_wait);
+        sample.cpu_wait_kept |= exchange.cpu_wait != cpu_wait;
         sample.requests += 1;
         if let Some(cost) = exchange.cost {
             sample.counted_requests += 1;
@@ -116,6 +123,7 @@ impl<'a> Sampler<'a> {
         if self.sample.pass == Pass::Timed {
             self.latencies.push(self.sample.latency);
             self.cpu_wait = add(self.cpu_wait, self.sample.cpu_wait);
+            self.cpu_wait_kept += u64::from(self.sample.cpu_wait_kept);
         }
         let Some(cost) = self.sample_cost() else { return };
         let range = |seen: Option<Range>, value: u64| {
@@ -176,6 +184,7 @@ impl<'a> Sampler<'a> {
     fn drop_latencies(&mut self) {
         self.latencies.clear();
         self.cpu_wait = None;
+        self.cpu_wait_kept = 0;
     }
 
     /// Allocations of the latest sample, where they were counted.
@@ -202,11 +211,13 @@ impl<'a> Sampler<'a> {
                 status_mismatches: Count::new(self.judged.status_mismatches),
                 status_unexpected: self.judged.status_unexpected,
                 content_type_mismatches: Count::new(self.judged.content_type_mismatches),
+                not_json: Count::new(self.judged.not_json),
             }),
             counts: self.counts.clone(),
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),
             cpu_wait_ns: self.cpu_wait,
+            cpu_wait_kept_samples: Count::new(self.cpu_wait_kept),
             cpu_pressure_ppm: None,
             process: None,
             warmup_samples: Count::new(self.warmup),
@@ -250,6 +261,10 @@ impl<'a> Sampler<'a> {
         if !type_fits {
             judged.content_type_mismatches += 1;
         }
+        let body_fits = normalised.json || !type_fits || !spec.expects_json();
+        if !body_fits {
+            judged.not_json += 1;
+        }
         match &self.first[request] {
             Some(first) if *first != response => {}
             Some(_) => judged.equal += 1,
@@ -258,7 +273,7 @@ impl<'a> Sampler<'a> {
                 self.first[request] = Some(response);
             }
         }
-        status_fits && type_fits
+        status_fits && type_fits && body_fits
     }
 
     /// The response of the check: of several requests, their digests hashed in order.
@@ -287,10 +302,24 @@ impl Sample {
             as_expected: true,
             latency: Nanos::ZERO,
             cpu_wait: None,
+            cpu_wait_kept: false,
             cost: None,
             counted_requests: 0,
             requests: 0,
         }
+    }
+}
+
+/// The latency of an exchange without the wait for a processor, and what was left out.
+///
+/// The wait is read before the clock starts and after it stops. One that is no shorter than the
+/// request lay beside it at least in part, and nobody knows which: the latency stays as it is.
+fn without_wait(exchange: &Exchange) -> (Nanos, Option<Nanos>) {
+    match exchange.cpu_wait {
+        Some(wait) if wait < exchange.latency => {
+            (exchange.latency.saturating_sub(wait), Some(wait))
+        }
+        known => (exchange.latency, known.map(|_| Nanos::ZERO)),
     }
 }
 

@@ -139,7 +139,7 @@ where
             status: sent.status,
             content_type: sent.content_type,
             body: self.body.clone(),
-            latency: sent.latency.saturating_sub(sent.cpu_wait.unwrap_or_default()),
+            latency: sent.latency,
             cpu_wait: sent.cpu_wait,
             server_latency: None,
             cost: counted.then(|| {

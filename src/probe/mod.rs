@@ -92,8 +92,8 @@ pub struct Exchange {
     pub body: Vec<u8>,
     /// From before the request was sent until the last byte of the body was received.
     pub latency: Nanos,
-    /// How much longer that took because another thread had the processor; already left out of
-    /// `latency`. `None` where nobody knows.
+    /// How long another thread had the processor meanwhile, and a little before and after. `None`
+    /// where nobody knows.
     pub cpu_wait: Option<Nanos>,
     /// How long the service says that it took, by its own clock: `total;dur` of `Server-Timing`,
     /// else `X-Process-Time`. Not checked against `latency`; `None` where it says nothing, and

@@ -1,7 +1,7 @@
 //! What of a response is compared: its body without the parts that legitimately differ.
 //!
-//! A JSON body is hashed with its keys sorted and the ignored pointers left out, so that neither
-//! key order nor a clock in it counts as a change; any other body is hashed as it is.
+//! A JSON body is hashed with its keys sorted and `null` in the place of what is ignored, so that
+//! neither key order nor a clock in it counts as a change; any other body is hashed as it is.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -15,47 +15,40 @@ pub struct Normalised {
     pub sha256: String,
     /// Bytes that were hashed.
     pub bytes: Bytes,
+    /// Whether the body is JSON.
+    pub json: bool,
 }
 
 impl Normalised {
-    /// Digests a body without what the JSON pointers in `ignore` name.
+    /// Digests a body with `null` in the place of what the JSON pointers in `ignore` name.
     ///
     /// A body that is no JSON is digested as it is, whatever its media type says: the claim on the
     /// media type is another one.
     pub fn of(body: &[u8], ignore: &[String]) -> Self {
         let sorted = serde_json::from_slice::<Value>(body).ok().map(|mut value| {
             for pointer in ignore {
-                remove(&mut value, pointer);
+                // In place: the rest of an array keeps its places, and what is missing differs from
+                // what is there.
+                if let Some(ignored) = value.pointer_mut(pointer) {
+                    *ignored = Value::Null;
+                }
             }
             let mut sorted = Vec::with_capacity(body.len());
             write_sorted(&value, &mut sorted);
             sorted
         });
         let hashed = sorted.as_deref().unwrap_or(body);
-        Self { sha256: hex(&Sha256::digest(hashed)), bytes: Bytes::new(hashed.len() as u64) }
-    }
-}
-
-/// Removes what an RFC 6901 pointer names; nothing where it names nothing.
-fn remove(value: &mut Value, pointer: &str) {
-    let Some((parent, last)) = pointer.rsplit_once('/') else { return };
-    let Some(parent) = value.pointer_mut(parent) else { return };
-    let key = last.replace("~1", "/").replace("~0", "~");
-    match parent {
-        Value::Object(map) => {
-            map.remove(&key);
+        Self {
+            sha256: hex(&Sha256::digest(hashed)),
+            bytes: Bytes::new(hashed.len() as u64),
+            json: sorted.is_some(),
         }
-        Value::Array(items) => {
-            if let Some(index) = key.parse().ok().filter(|index: &usize| *index < items.len()) {
-                items.remove(index);
-            }
-        }
-        _ => {}
     }
 }
 
 /// Writes JSON with sorted keys, whatever order the map keeps: another crate's features decide
-/// that. Numbers are written as they were read, so that no precision is lost.
+/// that. Integers of 64 bits are exact; any other number is the `f64` nearest to it, so that two
+/// numbers with the same nearest one count as equal.
 fn write_sorted(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
@@ -108,11 +101,30 @@ mod tests {
     #[test]
     fn large_integers_are_told_apart() {
         assert_ne!(digest("9007199254740993", &[]), digest("9007199254740992", &[]));
+        assert_ne!(digest("18446744073709551615", &[]), digest("18446744073709551614", &[]));
+        // Beyond 64 bits they are floats, as the documentation says.
+        assert_eq!(digest("36893488147419103233", &[]), digest("36893488147419103232", &[]));
     }
 
     #[test]
     fn an_escaped_pointer_reaches_its_key() {
-        assert_eq!(digest(r#"{"a/b":1,"c~d":2}"#, &["/a~1b", "/c~0d"]), digest("{}", &[]));
+        let ignored = digest(r#"{"a/b":1,"c~d":2}"#, &["/a~1b", "/c~0d"]);
+        assert_eq!(ignored, digest(r#"{"a/b":3,"c~d":"x"}"#, &["/a~1b", "/c~0d"]));
+    }
+
+    #[test]
+    fn what_is_ignored_keeps_its_place() {
+        let ignore = &["/list/0", "/list/2"];
+        let list = |list: &str| digest(&format!(r#"{{"list":{list}}}"#), ignore);
+        assert_eq!(list("[1,2,3,4]"), list("[5,2,7,4]"));
+        assert_ne!(list("[1,2,3,4]"), list("[1,2,3,5]"));
+        assert_ne!(list("[1,2,3,4]"), list("[1,3,2,4]"));
+        assert_ne!(list("[1,2]"), list("[2]"));
+    }
+
+    #[test]
+    fn a_missing_field_differs_from_an_ignored_one() {
+        assert_ne!(digest(r#"{"a":1,"now":5}"#, &["/now"]), digest(r#"{"a":1}"#, &["/now"]));
     }
 
     /// The SHA-256 of the empty string, as everyone knows it.

@@ -40,12 +40,15 @@ pub(crate) struct Fake<Answer> {
     pub(crate) answer: Answer,
     /// Whether other processes want the processor all the time.
     pub(crate) pressed: bool,
+    /// Memory of the process after this many requests.
+    pub(crate) memory: fn(u64) -> Option<ProcessMemory>,
 }
 
 struct FakeProbe<'a, Answer> {
     answer: &'a mut Answer,
     sent: u64,
     pressed: bool,
+    memory: fn(u64) -> Option<ProcessMemory>,
 }
 
 impl<Answer> Target for Fake<Answer>
@@ -53,7 +56,8 @@ where
     Answer: FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
 {
     fn probe(&mut self, _: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
-        Ok(Box::new(FakeProbe { answer: &mut self.answer, sent: 0, pressed: self.pressed }))
+        let Self { answer, pressed, memory } = self;
+        Ok(Box::new(FakeProbe { answer, sent: 0, pressed: *pressed, memory: *memory }))
     }
 }
 
@@ -67,7 +71,7 @@ where
     }
 
     fn process_memory(&mut self) -> Option<ProcessMemory> {
-        None
+        (self.memory)(self.sent)
     }
 
     fn cpu_pressure(&mut self) -> Option<Nanos> {
@@ -122,7 +126,7 @@ pub(crate) fn measure_with(
     baseline: Option<&Passport>,
     stop: &dyn Fn() -> bool,
 ) -> Passport {
-    measure_on(&mut Fake { answer, pressed: false }, contract, baseline, stop)
+    measure_on(&mut Fake { answer, pressed: false, memory: |_| None }, contract, baseline, stop)
 }
 
 /// Measures `contract` with this target.

@@ -6,8 +6,9 @@ use perf_passport::{
     contract::ClaimKind,
     passport::{Gate, Passport, diff},
     probe::{Exchange, ProbeError},
+    process_memory::ProcessMemory,
     report::{self, Style},
-    units::{Count, Nanos},
+    units::{Bytes, Count, Nanos},
 };
 
 use crate::fake::{CONTRACT, Fake, good, measure, measure_on, measure_with};
@@ -74,16 +75,20 @@ fn a_tail_at_the_quantile_takes_more_samples_and_then_abstains() {
 
 #[test]
 fn on_a_busy_machine_a_slow_tail_abstains_and_a_slow_service_fails() {
-    let on_busy = |fastest: u64| {
+    let on_busy = |fast_of_100: u64| {
         let answer = move |_: &_, n: u64| {
-            let latency = if n % 100 < 3 { 20_000_000 } else { fastest };
+            let latency = if n % 100 < fast_of_100 { 50_000 } else { 20_000_000 };
             Ok(Exchange { latency: Nanos::new(latency), ..good(n) })
         };
-        let passport = measure_on(&mut Fake { answer, pressed: true }, CONTRACT, None, &|| false);
+        let mut target = Fake { answer, pressed: true, memory: |_| None };
+        let passport = measure_on(&mut target, CONTRACT, None, &|| false);
         reason(&passport, "orders/all", ClaimKind::Latency).1
     };
-    assert_eq!(on_busy(50_000), Reason::BusyMachine);
-    assert_eq!(on_busy(12_000_000), Reason::OverBudget);
+    assert_eq!(on_busy(97), Reason::BusyMachine);
+    // One fast request among many slow ones does not make the service a fast one.
+    assert_eq!(on_busy(45), Reason::OverBudget);
+    assert_eq!(on_busy(1), Reason::OverBudget);
+    assert_eq!(on_busy(0), Reason::OverBudget);
 }
 
 #[test]
@@ -261,6 +266,72 @@ fn process_memory_without_a_process_abstains() {
     let passport = measure_with(&contract, |_, n| Ok(good(n)), None, &|| false);
     let claim = reason(&passport, "orders/all", ClaimKind::ProcessMemory);
     assert_eq!(claim, (Verdict::Abstain, Reason::NotObserved));
+    assert_eq!(passport.gate(), Gate::Abstain, "a budget that was given is not left out");
+    // Without a budget there is no such claim.
+    let claims = &measure(|_, n| Ok(good(n)), None).test_results[0].claims;
+    assert!(claims.iter().all(|claim| claim.kind != ClaimKind::ProcessMemory));
+}
+
+#[test]
+fn a_budget_of_process_memory_gates_on_what_the_check_itself_held() {
+    let gate = |memory: fn(u64) -> Option<ProcessMemory>| {
+        let contract = format!("{CONTRACT}\n[budgets]\nprocess_memory_mb_max = 50\n");
+        let answer = |_: &_, n| Ok(good(n));
+        let mut target = Fake { answer, pressed: false, memory };
+        let passport = measure_on(&mut target, &contract, None, &|| false);
+        (passport.gate(), reason(&passport, "orders/all", ClaimKind::ProcessMemory).1)
+    };
+    const fn mb(rss: u64, rss_peak: u64) -> Option<ProcessMemory> {
+        Some(ProcessMemory { rss: Bytes::new(rss << 20), rss_peak: Bytes::new(rss_peak << 20) })
+    }
+    let (pass, fail) = ((Gate::Pass, Reason::WithinBudget), (Gate::Fail, Reason::OverBudget));
+    assert_eq!(gate(|_| mb(40, 45)), pass);
+    assert_eq!(gate(|sent| if sent == 0 { mb(20, 20) } else { mb(60, 60) }), fail);
+    // What was held and given back while the process started is not the check's.
+    assert_eq!(gate(|_| mb(40, 400)), pass);
+    // What was held and given back during the check is.
+    assert_eq!(gate(|sent| if sent == 0 { mb(40, 40) } else { mb(40, 51) }), fail);
+}
+
+#[test]
+fn html_that_says_it_is_json_fails() {
+    let html = |_: &_, n| Ok(Exchange { body: b"<html></html>".to_vec(), ..good(n) });
+    let passport = measure(html, None);
+    assert_eq!(passport.gate(), Gate::Fail);
+    let claim = reason(&passport, "orders/all", ClaimKind::ContentType);
+    assert_eq!(claim, (Verdict::Fail, Reason::NotJson));
+    assert_eq!(reason(&passport, "orders/all", ClaimKind::Latency).1, Reason::NoSample);
+    // A HEAD has the media type of a body that it does not have; and any text is plain text.
+    let empty = |_: &_, n| Ok(Exchange { body: Vec::new(), ..good(n) });
+    let head = CONTRACT.replace("path = \"/orders\"", "path = \"/orders\"\nmethod = \"HEAD\"");
+    assert_eq!(measure_with(&head, empty, None, &|| false).gate(), Gate::Pass);
+    let plain = |_: &_, n| {
+        Ok(Exchange { content_type: Some(b"text/plain".to_vec()), body: b"<".to_vec(), ..good(n) })
+    };
+    let contract = CONTRACT.replace("application/json", "text/plain");
+    assert_eq!(measure_with(&contract, plain, None, &|| false).gate(), Gate::Pass);
+}
+
+#[test]
+fn a_wait_is_left_out_of_the_latency_that_it_is_a_part_of() {
+    let evidence = |wait: u64| {
+        let answer = move |_: &_, n| {
+            let (latency, cpu_wait) = (Nanos::new(60_000), Some(Nanos::new(wait)));
+            Ok(Exchange { latency, cpu_wait, ..good(n) })
+        };
+        measure(answer, None).test_results[0].evidence.clone()
+    };
+    let part = evidence(20_000);
+    assert_eq!((part.latency.min(), part.latency.max()), (Nanos::new(40_000), Nanos::new(40_000)));
+    assert_eq!(part.cpu_wait_ns, Some(Nanos::new(20_000 * part.latency.samples().get())));
+    assert_eq!(part.cpu_wait_kept_samples, Count::ZERO);
+    // A wait that is as long as the request or longer lay beside it, no one knows how far.
+    for wait in [60_000, 5_000_000] {
+        let beside = evidence(wait);
+        assert_eq!(beside.latency.min(), Nanos::new(60_000));
+        assert_eq!(beside.cpu_wait_ns, Some(Nanos::ZERO));
+        assert_eq!(beside.cpu_wait_kept_samples, beside.latency.samples());
+    }
 }
 
 #[test]

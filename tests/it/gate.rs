@@ -272,6 +272,10 @@ fn process_memory_without_a_process_abstains() {
     assert!(claims.iter().all(|claim| claim.kind != ClaimKind::ProcessMemory));
 }
 
+const fn mb(rss: u64, rss_peak: u64) -> ProcessMemory {
+    ProcessMemory { rss: Bytes::new(rss << 20), rss_peak: Bytes::new(rss_peak << 20) }
+}
+
 #[test]
 fn a_budget_of_process_memory_gates_on_what_the_check_itself_held() {
     let gate = |memory: fn(u64) -> Option<ProcessMemory>| {
@@ -281,16 +285,13 @@ fn a_budget_of_process_memory_gates_on_what_the_check_itself_held() {
         let passport = measure_on(&mut target, &contract, None, &|| false);
         (passport.gate(), reason(&passport, "orders/all", ClaimKind::ProcessMemory).1)
     };
-    const fn mb(rss: u64, rss_peak: u64) -> Option<ProcessMemory> {
-        Some(ProcessMemory { rss: Bytes::new(rss << 20), rss_peak: Bytes::new(rss_peak << 20) })
-    }
     let (pass, fail) = ((Gate::Pass, Reason::WithinBudget), (Gate::Fail, Reason::OverBudget));
-    assert_eq!(gate(|_| mb(40, 45)), pass);
-    assert_eq!(gate(|sent| if sent == 0 { mb(20, 20) } else { mb(60, 60) }), fail);
+    assert_eq!(gate(|_| Some(mb(40, 45))), pass);
+    assert_eq!(gate(|sent| Some(if sent == 0 { mb(20, 20) } else { mb(60, 60) })), fail);
     // What was held and given back while the process started is not the check's.
-    assert_eq!(gate(|_| mb(40, 400)), pass);
+    assert_eq!(gate(|_| Some(mb(40, 400))), pass);
     // What was held and given back during the check is.
-    assert_eq!(gate(|sent| if sent == 0 { mb(40, 40) } else { mb(40, 51) }), fail);
+    assert_eq!(gate(|sent| Some(if sent == 0 { mb(40, 40) } else { mb(40, 51) })), fail);
 }
 
 #[test]

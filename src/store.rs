@@ -2,7 +2,8 @@
 //!
 //! [`write()`] replaces a file by renaming a complete and synced one over it, so that neither a full
 //! disk nor a kill leaves half a passport. [`keep`] files a passport under its time and points
-//! `latest_performance_passport.json` at it. Nothing here judges or prints.
+//! `latest_performance_passport.json` at it, unless it leaves checks out. Nothing here judges or
+//! prints.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,7 +15,7 @@ use thiserror::Error;
 
 use crate::passport::{HashError, Passport, VerifyError, verify};
 
-/// The link in an artifacts directory to the newest passport.
+/// The link in an artifacts directory to the newest passport that leaves no check out.
 pub const LATEST: &str = "latest_performance_passport.json";
 
 /// The largest file that is read as a passport.
@@ -105,7 +106,8 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Files a passport as `performance_passport_YYYYmmdd_HHMMSS_RUN.json` in `directory`, points
-/// [`LATEST`] at it, and returns its path.
+/// [`LATEST`] at it, and returns its path. A passport that leaves checks out is not the latest of
+/// the contract: the link stays where it is.
 ///
 /// # Errors
 ///
@@ -114,6 +116,9 @@ pub fn keep(directory: &Path, passport: &Passport) -> Result<PathBuf, StoreError
     let name = file_name(passport);
     let path = directory.join(&name);
     write(&path, passport)?;
+    if !passport.checks_left_out.is_empty() {
+        return Ok(path);
+    }
     let link = directory.join(LATEST);
     point(&link, &name, &path).map_err(|source| StoreError::Write { path: link, source })?;
     Ok(path)

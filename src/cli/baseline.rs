@@ -31,7 +31,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let path = measuring
         .baseline_path(arguments.output.as_ref(), &contract)
         .unwrap_or_else(|| PathBuf::from("baseline_performance_passport.json"));
-    let outcome = measuring.run(&contract, None)?;
+    let selection = measuring.select(&contract)?;
+    let left_out = selection.left_out(&contract);
+    if left_out > 0 {
+        return Err(Failure::usage(anyhow!(
+            "a baseline holds every check, and {left_out} of {} would be left out: give neither \
+             --endpoint nor --fixture",
+            contract.checks.len()
+        )));
+    }
+    let outcome = measuring.run(&contract, &selection, None)?;
     measure::print_report(&outcome.passport, measuring.ci)?;
     let code = outcome.code();
     if outcome.interrupted {

@@ -27,9 +27,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let measuring = &arguments.measuring;
     let contract = measuring.read_contract()?;
+    let selection = measuring.select(&contract)?;
     let path = measuring.baseline_path(arguments.baseline.as_ref(), &contract);
     let baseline = path.as_deref().map(measure::read_baseline).transpose()?;
-    let outcome = measuring.run(&contract, baseline.as_ref())?;
+    let outcome = measuring.run(&contract, &selection, baseline.as_ref())?;
     if baseline.is_none() {
         terminal::note("no baseline: only budgets are held");
     }

@@ -33,9 +33,9 @@ impl From<Code> for ExitCode {
 }
 
 impl Code {
-    /// The code for what a passport gates.
+    /// The code for what a passport gates, of the checks that were measured.
     pub(super) fn of(passport: &Passport) -> Self {
-        match passport.gate() {
+        match passport.gate_of_measured() {
             Gate::Pass => Self::Pass,
             Gate::Fail => Self::Failed,
             Gate::NotMeasured => Self::NotMeasured,

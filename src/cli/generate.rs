@@ -27,8 +27,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let measuring = &arguments.measuring;
     let contract = measuring.read_contract()?;
+    let selection = measuring.select(&contract)?;
     let baseline = arguments.baseline.as_deref().map(measure::read_baseline).transpose()?;
-    let outcome = measuring.run(&contract, baseline.as_ref())?;
+    let outcome = measuring.run(&contract, &selection, baseline.as_ref())?;
     let written = store::write(&arguments.output, &outcome.passport);
     measure::print_report(&outcome.passport, measuring.ci)?;
     written?;

@@ -1,6 +1,7 @@
 //! What every command that measures has in common.
 
 use std::{
+    collections::BTreeSet,
     fmt::Display,
     io,
     path::{Path, PathBuf},
@@ -69,6 +70,16 @@ pub(super) struct Measuring {
     pub(super) verbose: bool,
 }
 
+/// The checks to measure, by [`Check::id`], in the order of the contract; never empty.
+pub(super) struct Selection(Vec<String>);
+
+impl Selection {
+    /// Checks of the contract that are not among them.
+    pub(super) fn left_out(&self, contract: &Contract) -> usize {
+        contract.checks.len() - self.0.len()
+    }
+}
+
 /// A passport that was just measured, and whether the user cut it short.
 pub(super) struct Outcome {
     pub(super) passport: Passport,
@@ -76,7 +87,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// The exit code of a command that gates.
+    /// The exit code of a command that gates on the checks that were selected.
     pub(super) fn code(&self) -> Code {
         if self.interrupted { Code::Interrupted } else { Code::of(&self.passport) }
     }
@@ -119,13 +130,13 @@ impl Measuring {
         given.cloned().or_else(named)
     }
 
-    /// Measures the selected checks and makes their passport.
+    /// Measures these checks and makes their passport.
     pub(super) fn run(
         &self,
         contract: &Contract,
+        Selection(selected): &Selection,
         baseline: Option<&Passport>,
     ) -> Result<Outcome, Failure> {
-        let selected: Vec<String> = self.select(contract)?;
         let interrupted = watch_signals()?;
         let stop = || interrupted.load(Ordering::Relaxed);
         let clock = SystemClock::start();
@@ -148,8 +159,20 @@ impl Measuring {
         Ok(Outcome { passport, interrupted: stop() })
     }
 
-    fn select(&self, contract: &Contract) -> Result<Vec<String>, Failure> {
-        let fixtures = contract.fixtures();
+    /// The checks that `--fixture` and `--endpoint` select; all when neither is given.
+    pub(super) fn select(&self, contract: &Contract) -> Result<Selection, Failure> {
+        self.select_of(contract, &contract.checks.iter().collect::<Vec<_>>())
+    }
+
+    /// Those of some checks of the contract that `--fixture` and `--endpoint` select.
+    pub(super) fn select_of(
+        &self,
+        contract: &Contract,
+        checks: &[&Check],
+    ) -> Result<Selection, Failure> {
+        let mut fixtures: Vec<&str> = checks.iter().map(|it| it.fixture.as_str()).collect();
+        let mut seen = BTreeSet::new();
+        fixtures.retain(|name| seen.insert(*name));
         if let Some(name) = self.fixture.as_deref().filter(|name| !fixtures.contains(name)) {
             return Err(Failure::usage(anyhow!(
                 "no check is on fixture `{name}`; the contract has {}",
@@ -165,23 +188,23 @@ impl Measuring {
             )));
         }
         let on_fixture =
-            |check: &&Check| self.fixture.as_ref().is_none_or(|name| check.fixture == *name);
+            |check: &&&Check| self.fixture.as_ref().is_none_or(|name| check.fixture == *name);
         for name in &self.endpoint {
-            if !contract.checks.iter().any(|check| names(check, name)) {
+            if !checks.iter().any(|check| names(check, name)) {
                 return Err(Failure::usage(anyhow!(
                     "no endpoint, check or path is named `{name}`"
                 )));
             }
         }
-        let wanted = |check: &&Check| {
+        let wanted = |check: &&&Check| {
             self.endpoint.is_empty() || self.endpoint.iter().any(|name| names(check, name))
         };
-        let selected: Vec<String> =
-            contract.checks.iter().filter(on_fixture).filter(wanted).map(Check::id).collect();
+        let selected = checks.iter().filter(on_fixture).filter(wanted);
+        let selected: Vec<String> = selected.map(|check| check.id()).collect();
         if selected.is_empty() {
             return Err(Failure::usage(anyhow!("no check is left to measure")));
         }
-        Ok(selected)
+        Ok(Selection(selected))
     }
 
     fn target(

@@ -9,7 +9,7 @@ use super::{
     measure::{self, Measuring},
     terminal,
 };
-use crate::{passport::Passport, store};
+use crate::{contract::Check, passport::Passport, store};
 
 /// The endpoint that is validated unless another is named.
 const DEFAULT_ENDPOINT: &str = "/metrics";
@@ -25,18 +25,22 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let mut contract = arguments.measuring.read_contract()?;
-    if arguments.measuring.endpoint.is_empty() {
-        contract.checks.retain(|check| {
+    let contract = arguments.measuring.read_contract()?;
+    let selection = if arguments.measuring.endpoint.is_empty() {
+        let asks_for_default = |check: &&Check| {
             check.rounds == 1 && check.requests.iter().all(|it| it.path == DEFAULT_ENDPOINT)
-        });
-        if contract.checks.is_empty() {
+        };
+        let checks: Vec<&Check> = contract.checks.iter().filter(asks_for_default).collect();
+        if checks.is_empty() {
             let error =
                 anyhow::anyhow!("no check asks for {DEFAULT_ENDPOINT}: give --endpoint NAME");
             return Err(Failure::usage(error));
         }
-    }
-    let outcome = arguments.measuring.run(&contract, None)?;
+        arguments.measuring.select_of(&contract, &checks)?
+    } else {
+        arguments.measuring.select(&contract)?
+    };
+    let outcome = arguments.measuring.run(&contract, &selection, None)?;
     if let Some(path) = &arguments.output {
         store::write(path, &outcome.passport)?;
     }

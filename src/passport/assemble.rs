@@ -35,7 +35,7 @@ pub struct Parts {
     pub baseline: Option<BaselineRecord>,
     /// Free text.
     pub annotations: BTreeMap<String, String>,
-    /// What was measured, in the order of the contract.
+    /// What was measured, in any order.
     pub measured: Vec<Measured>,
 }
 
@@ -55,20 +55,25 @@ pub struct Measured {
 impl Passport {
     /// Makes the document: decides the claims, sums up, and hashes.
     ///
-    /// Results of checks that the contract does not have are left out; [`super::verify()`] finds
-    /// them missing.
+    /// The results are those of the contract's checks, in their order and each once. What was
+    /// measured of anything else is left out; [`super::verify()`] finds it missing.
     ///
     /// # Errors
     ///
     /// [`HashError`] when a figure cannot be written as JSON, which no parsed contract has.
     pub fn assemble(contract: &Contract, parts: Parts) -> Result<Self, HashError> {
         let compared = parts.baseline.is_some();
-        let checks = contract.checks_by_id();
-        let results: Vec<TestResult> = parts
-            .measured
-            .into_iter()
-            .filter_map(|it| Some(result(contract, checks.get(&it.check)?, it, compared)))
-            .collect();
+        let mut measured: BTreeMap<String, Measured> =
+            parts.measured.into_iter().map(|it| (it.check.clone(), it)).collect();
+        let (mut results, mut checks_left_out) = (Vec::new(), Vec::new());
+        for check in &contract.checks {
+            let id = check.id();
+            match measured.remove(&id) {
+                Some(it) => results.push(result(contract, check, it, compared)),
+                None => checks_left_out.push(id),
+            }
+        }
+        let whole = parts.complete && checks_left_out.is_empty();
         let mut seen = BTreeSet::new();
         let endpoints = results.iter().map(|result| &result.endpoint);
         let endpoints_profiled = endpoints.filter(|it| seen.insert(*it)).cloned().collect();
@@ -86,8 +91,9 @@ impl Passport {
                 document: contract.document.clone(),
             }),
             provenance: parts.provenance,
-            summary: summary(contract, &results, parts.baseline.as_ref(), parts.complete),
+            summary: summary(contract, &results, parts.baseline.as_ref(), whole),
             test_results: results,
+            checks_left_out,
             thresholds: thresholds(contract),
             system_info: parts.system_info,
             baseline: parts.baseline,
@@ -159,7 +165,7 @@ fn summary(
     contract: &Contract,
     results: &[TestResult],
     baseline: Option<&BaselineRecord>,
-    complete: bool,
+    whole: bool,
 ) -> Summary {
     let count = |test: &dyn Fn(&TestResult) -> bool| {
         results.iter().filter(|result| test(result)).count() as u64
@@ -179,14 +185,16 @@ fn summary(
         _ if score >= contract.deterministic_min => Verdict::Pass,
         _ => Verdict::Fail,
     };
-    let mut overall = results.iter().map(|it| it.status).max().unwrap_or(Verdict::Abstain);
+    let mut measured = results.iter().map(|it| it.status).max().unwrap_or(Verdict::Abstain);
     if contract.requires(ClaimKind::Deterministic) {
-        overall = overall.max(deterministic_status);
+        measured = measured.max(deterministic_status);
     }
-    // A check that is gone can hide what it would have shown; and half a run proves half.
-    if !complete || baseline.is_some_and(|it| !it.checks_gone.is_empty()) {
-        overall = overall.max(Verdict::Abstain);
+    // A check that is gone can hide what it would have shown.
+    if baseline.is_some_and(|it| !it.checks_gone.is_empty()) {
+        measured = measured.max(Verdict::Abstain);
     }
+    // Half a run proves half.
+    let at_best = if whole { Verdict::Pass } else { Verdict::Abstain };
     Summary {
         total_tests,
         passed_tests: count(&|result| result.status == Verdict::Pass),
@@ -199,7 +207,8 @@ fn summary(
         max_objects: results.iter().filter_map(|it| it.objects).max(),
         deterministic_score: percent(score),
         deterministic_status,
-        overall_status: overall,
+        measured_status: measured,
+        overall_status: measured.max(at_best),
     }
 }
 

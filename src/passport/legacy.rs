@@ -148,6 +148,7 @@ pub fn import(bytes: &[u8]) -> Result<Passport, ImportError> {
         },
         summary: summary(&results),
         test_results: results,
+        checks_left_out: Vec::new(),
         thresholds: thresholds(&original.thresholds),
         system_info: system_info(original.system_info.as_ref()),
         baseline: None,
@@ -212,6 +213,7 @@ fn summary(results: &[TestResult]) -> Summary {
         max_objects: None,
         deterministic_score: 0.0,
         deterministic_status: Verdict::Abstain,
+        measured_status: Verdict::Abstain,
         overall_status: Verdict::Abstain,
     }
 }

@@ -62,8 +62,11 @@ pub struct Passport {
     pub contract: Option<ContractRecord>,
     /// How and on what it was measured.
     pub provenance: Provenance,
-    /// One result for each check, in the order of the contract.
+    /// One result for each check that was measured, in the order of the contract.
     pub test_results: Vec<TestResult>,
+    /// Checks of the contract without a result, because they were not selected or the run was cut
+    /// short; a passport that lacks any never gates as pass.
+    pub checks_left_out: Vec<String>,
     /// The results in numbers.
     pub summary: Summary,
     /// The budgets of checks that have none of their own.
@@ -225,7 +228,10 @@ pub struct Summary {
     pub deterministic_score: f64,
     /// Whether the score reaches the contract's least percentage.
     pub deterministic_status: Verdict,
-    /// The worst of all required verdicts; never PASS for an incomplete passport.
+    /// The worst of all required verdicts of the checks that were measured.
+    pub measured_status: Verdict,
+    /// The same for the contract as a whole: never PASS for an incomplete passport, or one that
+    /// leaves checks out.
     pub overall_status: Verdict,
 }
 
@@ -279,15 +285,25 @@ pub enum Gate {
 }
 
 impl Passport {
-    /// What a gate decides: a failure outweighs what could not be measured, and that outweighs an
-    /// abstention.
+    /// What a gate decides of the contract as a whole: a failure outweighs what could not be
+    /// measured, and that outweighs an abstention.
     pub fn gate(&self) -> Gate {
+        self.gate_on(self.summary.overall_status)
+    }
+
+    /// What a gate decides of the checks that were measured, for who left the others out on
+    /// purpose.
+    pub fn gate_of_measured(&self) -> Gate {
+        self.gate_on(self.summary.measured_status)
+    }
+
+    fn gate_on(&self, status: Verdict) -> Gate {
         let unmeasured = |result: &TestResult| result.evidence.failed_samples > Count::ZERO;
-        if self.summary.overall_status == Verdict::Fail {
+        if status == Verdict::Fail {
             Gate::Fail
         } else if !self.complete || self.test_results.iter().any(unmeasured) {
             Gate::NotMeasured
-        } else if self.summary.overall_status == Verdict::Abstain {
+        } else if status == Verdict::Abstain {
             Gate::Abstain
         } else {
             Gate::Pass

@@ -251,7 +251,7 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
             out.push_str("the baseline was made for another version of the contract\n");
         }
     }
-    let gate = match passport.gate() {
+    let mut gate = match passport.gate_of_measured() {
         Gate::Pass => style.verdict(Verdict::Pass).trim_end().to_owned(),
         Gate::Fail => {
             format!("{}: a required claim failed", style.verdict(Verdict::Fail).trim_end())
@@ -267,6 +267,10 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
             )
         }
     };
+    let left_out = passport.checks_left_out.len();
+    if left_out > 0 {
+        let _ = write!(gate, " ({left_out} checks left out, of which nothing is said)");
+    }
     let _ = writeln!(out, "{gate}");
     out
 }

@@ -26,7 +26,7 @@ fn check_passes_and_files_the_passport_under_its_time() {
         names.sort();
         assert_eq!(names.len(), runs + 1, "{names:?}");
         assert_eq!(names[0], "latest_performance_passport.json");
-        let newest = run.stdout.lines().last().unwrap().strip_prefix("passport ").unwrap();
+        let newest = run.filed();
         assert_eq!(workspace.read(newest), workspace.read(LATEST));
         let name = newest.rsplit('/').next().unwrap();
         let time = workspace.json(newest)["timestamp"].as_str().unwrap().replace([':', '-'], "");
@@ -165,17 +165,41 @@ fn validate_holds_one_endpoint_and_abstains_on_too_few_samples() {
 }
 
 #[test]
-fn endpoints_and_fixtures_select_checks() {
+fn endpoints_and_fixtures_select_checks_and_the_others_are_left_out() {
     let workspace = Workspace::with_contract(&ledger());
-    for (arguments, tests) in [
-        (&["--fixture", "empty"][..], 1),
-        (&["--endpoint", "metrics"], 1),
-        (&["--endpoint", "metrics/default", "--endpoint", "/health"], 2),
+    for (arguments, left_out) in [
+        (&["--fixture", "empty"][..], &["metrics/default"][..]),
+        (&["--endpoint", "metrics"], &["health/default"]),
+        (&["--endpoint", "metrics/default", "--endpoint", "/health"], &[]),
     ] {
-        workspace.run(&[&["check"], arguments].concat()).exits(0);
-        assert_eq!(workspace.json(LATEST)["summary"]["total_tests"], tests);
-        workspace.run(&["verify", LATEST]).exits(0);
+        let run = workspace.run(&[&["check"], arguments].concat()).exits(0);
+        let newest = run.filed();
+        let document = workspace.json(newest);
+        assert_eq!(document["checks_left_out"], serde_json::json!(left_out));
+        assert_eq!(document["summary"]["total_tests"], 2 - left_out.len());
+        let whole = left_out.is_empty();
+        let status = if whole { "PASS" } else { "ABSTAIN" };
+        assert_eq!(document["summary"]["overall_status"], status);
+        let said = "\nPASS (1 checks left out, of which nothing is said)\n";
+        assert_eq!(run.stdout.contains(said), !whole, "{run:#?}");
+        // Who asks for the latest asks for the whole contract.
+        assert_eq!(workspace.path(LATEST).exists(), whole);
+        workspace.run(&["verify", newest]).exits(0);
     }
+}
+
+#[test]
+fn a_part_of_the_contract_is_no_baseline() {
+    let workspace = Workspace::with_contract(LEDGER);
+    for filter in [["--fixture", "empty"], ["--endpoint", "metrics"]] {
+        let said = workspace.run(&[&["baseline"], &filter[..]].concat()).refused(2);
+        let expected = "a baseline holds every check, and 1 of 2 would be left out: give neither \
+                        --endpoint nor --fixture";
+        assert_eq!(said, expected);
+    }
+    assert!(!workspace.path("baseline.json").exists());
+    let every = ["baseline", "--endpoint", "metrics", "--endpoint", "health"];
+    workspace.run(&every).exits(0);
 }
 
 #[test]

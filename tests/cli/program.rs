@@ -161,6 +161,12 @@ impl Finished {
         sentence.to_owned()
     }
 
+    /// The passport that the last line names.
+    #[track_caller]
+    pub(crate) fn filed(&self) -> &str {
+        self.stdout.lines().last().and_then(|it| it.strip_prefix("passport ")).unwrap()
+    }
+
     /// Neither output says any of this.
     #[track_caller]
     pub(crate) fn keeps_to_itself(&self, secret: &str) {

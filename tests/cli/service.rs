@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     contracts::ledger,
-    program::{LATEST, Workspace, assert_says, finish},
+    program::{Workspace, assert_says, finish},
 };
 
 /// The reference service as a process of its own, ended with the test.
@@ -88,13 +88,13 @@ fn the_service_is_measured_over_http_by_its_own_counts() {
     let pid = service.child.id().to_string();
     let url = service.url();
     let asked = ["check", "--api-url", &url, "--fixture", "normal"];
-    if cfg!(target_os = "linux") {
-        workspace.run(&[&asked[..], &["--pid", &pid]].concat()).exits(0);
+    let run = if cfg!(target_os = "linux") {
+        workspace.run(&[&asked[..], &["--pid", &pid]].concat()).exits(0)
     } else {
         println!("MISSING: process memory is read on Linux only");
-        workspace.run(&asked).exits(0);
-    }
-    let passport = workspace.json(LATEST);
+        workspace.run(&asked).exits(0)
+    };
+    let passport = workspace.json(run.filed());
     assert_eq!(passport["provenance"]["probe"], "http");
     let result = &passport["test_results"][0];
     assert_eq!(result["evidence"]["counts"]["source"], "server-timing");

@@ -7,11 +7,11 @@ use std::{
 
 use perf_passport::{
     clock::Clock,
-    contract::Contract,
+    contract::{Check, Contract},
     environment::{Build, Source, SystemInfo},
     evidence::CountSource,
     passport::{Passport, ProbeKind, Provenance},
-    pipeline::{self, Circumstances, Session},
+    pipeline::{self, Circumstances, Run, Session},
     probe::{Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target},
     process_memory::ProcessMemory,
     units::{Bytes, Count, Nanos},
@@ -137,18 +137,37 @@ pub(crate) fn measure_on(
     stop: &dyn Fn() -> bool,
 ) -> Passport {
     let contract = Contract::parse(contract).unwrap();
-    let run = pipeline::measure(
-        &contract,
-        &mut Session {
-            target,
-            clock: &TickingClock::default(),
-            environment: &|_| None,
-            stop,
-            progress: &mut |_| {},
-        },
-        &|_| true,
-    );
-    pipeline::passport(&contract, run.unwrap(), circumstances(), baseline).unwrap()
+    let run = run(target, &contract, stop, &|_| true);
+    pipeline::passport(&contract, run, circumstances(), baseline).unwrap()
+}
+
+/// Measures the checks of `contract` that `select` picks, with good answers.
+pub(crate) fn measure_some(
+    contract: &str,
+    baseline: Option<&Passport>,
+    select: &dyn Fn(&Check) -> bool,
+) -> Passport {
+    let contract = Contract::parse(contract).unwrap();
+    let mut target = Fake { answer: |_: &PreparedRequest, n| Ok(good(n)), pressed: false };
+    let run = run(&mut target, &contract, &|| false, select);
+    pipeline::passport(&contract, run, circumstances(), baseline).unwrap()
+}
+
+/// Runs the checks that `select` picks.
+pub(crate) fn run(
+    target: &mut dyn Target,
+    contract: &Contract,
+    stop: &dyn Fn() -> bool,
+    select: &dyn Fn(&Check) -> bool,
+) -> Run {
+    let session = &mut Session {
+        target,
+        clock: &TickingClock::default(),
+        environment: &|_| None,
+        stop,
+        progress: &mut |_| {},
+    };
+    pipeline::measure(contract, session, select).unwrap()
 }
 
 /// Measures [`CONTRACT`] with these answers.
@@ -159,7 +178,7 @@ pub(crate) fn measure(
     measure_with(CONTRACT, answer, baseline, &|| false)
 }
 
-fn circumstances() -> Circumstances {
+pub(crate) fn circumstances() -> Circumstances {
     Circumstances {
         provenance: Provenance {
             probe: ProbeKind::Http,

@@ -3,15 +3,18 @@
 
 use perf_passport::{
     claim::{Reason, Verdict},
-    contract::ClaimKind,
-    passport::{Gate, Passport, diff},
+    contract::{ClaimKind, Contract},
+    passport::{Gate, Passport, diff, verify},
+    pipeline,
     probe::{Exchange, ProbeError},
     process_memory::ProcessMemory,
     report::{self, Style},
     units::{Bytes, Count, Nanos},
 };
 
-use crate::fake::{CONTRACT, Fake, good, measure, measure_on, measure_with};
+use crate::fake::{
+    CONTRACT, Fake, circumstances, good, measure, measure_on, measure_some, measure_with, run,
+};
 
 fn reason(passport: &Passport, test: &str, kind: ClaimKind) -> (Verdict, Reason) {
     let claims = &passport.result(test).unwrap().claims;
@@ -234,6 +237,33 @@ fn a_check_that_is_new_or_gone_is_never_a_silent_pass() {
     assert_eq!(after.gate(), Gate::Abstain);
     assert_eq!(reason(&after, "orders/first", ClaimKind::Behaviour).1, Reason::NotInBaseline);
     assert_eq!(after.baseline.as_ref().unwrap().checks_gone, ["orders/one"]);
+}
+
+#[test]
+fn a_part_of_the_contract_passes_for_itself_and_never_for_the_whole() {
+    let whole = measure(|_, n| Ok(good(n)), None);
+    assert_eq!(whole.checks_left_out, Vec::<String>::new());
+    let part = measure_some(CONTRACT, Some(&whole), &|check| check.variant == "one");
+    assert_eq!(part.checks_left_out, ["orders/all"]);
+    assert_eq!((part.summary.total_tests, part.summary.passed_tests), (1, 1));
+    assert_eq!(part.summary.measured_status, Verdict::Pass);
+    assert_eq!(part.summary.overall_status, Verdict::Abstain);
+    assert_eq!((part.gate_of_measured(), part.gate()), (Gate::Pass, Gate::Abstain));
+    let shown = report::summary_lines(&part, Style::Plain);
+    assert!(shown.ends_with("\nPASS (1 checks left out, of which nothing is said)\n"), "{shown}");
+}
+
+#[test]
+fn results_are_in_the_order_of_the_contract_and_each_once() {
+    let contract = Contract::parse(CONTRACT).unwrap();
+    let mut target = Fake { answer: |_: &_, n| Ok(good(n)), pressed: false };
+    let mut run = run(&mut target, &contract, &|| false, &|_| true);
+    run.measured.reverse();
+    run.measured.push(run.measured[0].clone());
+    let passport = pipeline::passport(&contract, run, circumstances(), None).unwrap();
+    let names: Vec<&str> = passport.test_results.iter().map(|it| it.test_name.as_str()).collect();
+    assert_eq!(names, ["orders/all", "orders/one"]);
+    verify(&passport.to_bytes().unwrap()).unwrap();
 }
 
 #[test]

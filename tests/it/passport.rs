@@ -10,7 +10,7 @@ use perf_passport::{
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::fake::{good, measure};
+use crate::fake::{CONTRACT, good, measure, measure_some};
 
 static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let before = measure(|_, n| Ok(good(n)), None);
@@ -126,6 +126,19 @@ fn a_passport_is_replaced_whole_and_the_link_follows() {
     assert_eq!(store::read(&one).unwrap(), second);
     let names: Vec<_> = fs::read_dir(&root).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(names.len(), 3, "no temporary file is left: {names:?}");
+}
+
+#[test]
+fn a_passport_that_leaves_checks_out_is_filed_and_is_not_the_latest() {
+    let directory = tempfile::tempdir().unwrap();
+    let part = measure_some(CONTRACT, None, &|check| check.variant == "one");
+    let path = store::keep(directory.path(), &part).unwrap();
+    assert_eq!(store::read(&path).unwrap(), part);
+    assert!(!directory.path().join(store::LATEST).exists());
+    let whole = measure(|_, n| Ok(good(n)), None);
+    store::keep(directory.path(), &whole).unwrap();
+    store::keep(directory.path(), &part).unwrap();
+    assert_eq!(store::read(&directory.path().join(store::LATEST)).unwrap(), whole);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{cell::OnceCell, fmt::Write as _, hint::black_box};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use perf_passport::{
     contract::{Contract, Quantile},
-    environment::{Build, Source, SystemInfo},
+    environment::{Source, SystemInfo},
     evidence::{
         Behaviour, CountSource, Counts, Evidence, OracleCounts, ProcessEvidence, Range, Response,
     },
@@ -252,7 +252,7 @@ fn circumstances() -> Circumstances {
         provenance: Provenance {
             probe: ProbeKind::Http,
             target: "http://127.0.0.1:1".to_owned(),
-            build: Build::current(),
+            build: None,
             source: Source::default(),
         },
         system_info: SystemInfo::read(),

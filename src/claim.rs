@@ -94,7 +94,8 @@ pub enum Reason {
     NotInBaseline,
     /// ABSTAIN: the responses differ among themselves, so they cannot be compared.
     NotDeterministic,
-    /// ABSTAIN: toolchain, profile, target or source of the counts differ from the baseline's.
+    /// ABSTAIN: toolchain, profile, target, database or source of the counts differ from the
+    /// baseline's.
     IncomparableBuild,
     /// ABSTAIN: times of another session prove nothing about this one.
     StoredLatency,
@@ -229,7 +230,7 @@ fn show(unit: Unit, value: Option<u64>) -> String {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BaselineFigures {
-    /// Whether the baseline was built and counted as this run was.
+    /// Whether the baseline's counts may be compared: see [`crate::passport::BaselineRecord`].
     pub same_build: bool,
     /// The response; `null` when there was none or it was not deterministic.
     pub response: Option<Response>,
@@ -323,7 +324,7 @@ pub fn latency_is_undecided(check: &Check, evidence: &Evidence) -> bool {
 
 fn mark_required(contract: &Contract, mut claims: Vec<Claim>) -> Vec<Claim> {
     for claim in &mut claims {
-        claim.required = contract.requires(claim.kind);
+        claim.required = contract.requires_of_each(claim.kind);
     }
     claims
 }

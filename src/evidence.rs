@@ -2,11 +2,14 @@
 //!
 //! An [`Evidence`] is filled by the pipeline from what a probe saw, and travels unchanged into the
 //! passport, so that every verdict can be recomputed from it. It holds no verdict and no budget.
+//! [`Evidence::validate`] finds what cannot have been observed.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::{
-    statistics::Histogram,
+    contract::Check,
+    statistics::{Histogram, HistogramError},
     units::{Bytes, Count, Nanos, Ppm},
 };
 
@@ -201,4 +204,130 @@ impl ProcessEvidence {
         let rose = self.rss_peak_bytes > self.rss_peak_before_bytes;
         if rose { at_the_ends.max(self.rss_peak_bytes) } else { at_the_ends }
     }
+}
+
+/// A part of the evidence that cannot be what was observed, given the rest of it and the check.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// A field that the others contradict.
+    #[error("`evidence.{field}` {problem}")]
+    Contradiction {
+        /// The field, as a path.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A histogram that contradicts itself.
+    #[error("`evidence.{field}`: {source}")]
+    Histogram {
+        /// The field.
+        field: &'static str,
+        /// What contradicts what.
+        source: HistogramError,
+    },
+}
+
+/// Refuses `field`, unless it holds.
+fn holds(field: &'static str, holds: bool, problem: &'static str) -> Result<(), EvidenceError> {
+    if holds { Ok(()) } else { Err(EvidenceError::Contradiction { field, problem }) }
+}
+
+impl Evidence {
+    /// Checks what holds of all evidence that was gathered for `check`, for some that was read from
+    /// outside.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError`] naming the field that contradicts the others.
+    pub fn validate(&self, check: &Check) -> Result<(), EvidenceError> {
+        if let Some(behaviour) = &self.behaviour {
+            behaviour.validate(check)?;
+        }
+        let answered = self.behaviour.is_some();
+        let unanswered = "is there, and no response is";
+        holds("counts", answered || self.counts.is_none(), unanswered)?;
+        holds("oracle", answered || self.oracle.is_none(), unanswered)?;
+        if let Some(counts) = &self.counts {
+            counts.validate()?;
+        }
+        let valid = self.latency.validate();
+        valid.map_err(|source| EvidenceError::Histogram { field: "latency", source })?;
+        holds(
+            "first_failure",
+            self.first_failure.is_some() == (self.failed_samples > Count::ZERO),
+            "says that a sample failed, or none did, and `failed_samples` says otherwise",
+        )
+    }
+}
+
+impl Behaviour {
+    fn validate(&self, check: &Check) -> Result<(), EvidenceError> {
+        let Some(first) = check.requests.first() else { return Ok(()) };
+        holds(
+            "behaviour.response.body_sha256",
+            is_sha256(&self.response.body_sha256),
+            "is not 64 lowercase hexadecimal digits",
+        )?;
+        // The first response is equal to itself.
+        let equal = Count::new(1) <= self.responses_equal && self.responses_equal <= self.responses;
+        holds("behaviour.responses_equal", equal, "is not between 1 and `responses`")?;
+        let unexpected = self.status_unexpected;
+        holds(
+            "behaviour.status_unexpected",
+            unexpected.is_some() == (self.status_mismatches > Count::ZERO)
+                && unexpected.is_none_or(|it| check.requests.iter().any(|sent| sent.status != it)),
+            "does not fit `status_mismatches` and the expected status",
+        )?;
+        let status_fits = self.response.status == first.status;
+        holds(
+            "behaviour.status_mismatches",
+            self.can_mismatch(check, self.status_mismatches, status_fits)
+                && (status_fits || unexpected == Some(self.response.status)),
+            "does not fit the status of the first response and the number of equal ones",
+        )?;
+        let (expected, seen) = (&first.content_type, &self.response.content_type);
+        let type_fits = expected.is_none() || expected == seen;
+        let any_expected = check.requests.iter().any(|sent| sent.content_type.is_some());
+        holds(
+            "behaviour.content_type_mismatches",
+            self.can_mismatch(check, self.content_type_mismatches, type_fits)
+                && (any_expected || self.content_type_mismatches == Count::ZERO),
+            "does not fit the media type of the first response and the number of equal ones",
+        )
+    }
+
+    /// Whether so many responses can be otherwise than expected, given whether the first one is as
+    /// expected. Where one request is repeated, those that are equal to the first share its fate.
+    fn can_mismatch(&self, check: &Check, mismatches: Count, first_fits: bool) -> bool {
+        let alike = if check.requests.len() == 1 { self.responses_equal } else { Count::new(1) };
+        if first_fits {
+            mismatches <= self.responses.saturating_sub(alike)
+        } else {
+            alike <= mismatches && mismatches <= self.responses
+        }
+    }
+}
+
+impl Counts {
+    fn validate(&self) -> Result<(), EvidenceError> {
+        holds("counts.samples", self.samples > Count::ZERO, "is 0, so nothing was counted")?;
+        for (field, range) in [
+            ("counts.allocations", Some(self.allocations)),
+            ("counts.allocated_bytes", self.allocated_bytes),
+            ("counts.heap_peak_bytes", self.heap_peak_bytes),
+            ("counts.unattributed_allocations", self.unattributed_allocations),
+        ] {
+            let Some(range) = range else { continue };
+            holds(field, range.min <= range.max, "has a min above its max")?;
+            let exact = self.samples > Count::new(1) || range.exact().is_some();
+            holds(field, exact, "is of one sample, and has two values")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is a SHA-256 as passports have it: 64 lowercase hexadecimal digits.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -40,8 +40,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             before.passport_hash, after.passport_hash
         ));
     }
-    if before.provenance.build != after.provenance.build {
-        text.push_str("they were built with different toolchains or profiles\n");
+    if !before.provenance.same_build(&after.provenance) {
+        text.push_str("they are of different toolchains, profiles, targets or databases\n");
     }
     terminal::print(&text)?;
     let differs = !found.is_empty() || before.passport_hash != after.passport_hash;

@@ -244,11 +244,17 @@ impl Measuring {
                 self.contract.display()
             )));
         };
-        Ok((self.service(contract, service)?, ProbeKind::InProcess, service.clone()))
+        let (target, database) = self.service(contract, service)?;
+        Ok((target, ProbeKind::InProcess, format!("{service} ({database})")))
     }
 
+    /// A service that this program knows, and the kind of its database: counts depend on it.
     #[cfg(feature = "ledger")]
-    fn service(&self, contract: &Contract, name: &str) -> Result<Box<dyn Target>, Failure> {
+    fn service(
+        &self,
+        contract: &Contract,
+        name: &str,
+    ) -> Result<(Box<dyn Target>, &'static str), Failure> {
         use crate::{ledger, probe::InProcessTarget};
         if name != "ledger" {
             return Err(unknown_service(name));
@@ -269,16 +275,21 @@ impl Measuring {
                  leave it out for SQLite"
             )));
         }
+        let kind = if self.database.is_some() { "postgresql" } else { "sqlite" };
         let (seed, database) = (contract.document.target.seed, self.database.clone());
         let factory = move |fixture: String| {
             let database = database.clone();
             async move { ledger::service_for_fixture(&fixture, seed, database.as_deref()).await }
         };
-        Ok(Box::new(InProcessTarget::new(contract.sampling, factory)?))
+        Ok((Box::new(InProcessTarget::new(contract.sampling, factory)?), kind))
     }
 
     #[cfg(not(feature = "ledger"))]
-    fn service(&self, _: &Contract, name: &str) -> Result<Box<dyn Target>, Failure> {
+    fn service(
+        &self,
+        _: &Contract,
+        name: &str,
+    ) -> Result<(Box<dyn Target>, &'static str), Failure> {
         Err(unknown_service(name))
     }
 }

@@ -35,11 +35,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     line(format!("{} by {}, run {}", passport.timestamp, passport.cartographer, passport.run_id));
     if arguments.verbose {
         let provenance = &passport.provenance;
-        let build = &provenance.build;
-        line(format!(
-            "target {}, {}, opt-level {}, debug assertions {}, {}",
-            provenance.target, build.rustc, build.opt_level, build.debug_assertions, build.target
-        ));
+        let build = provenance.build.as_ref().map_or("build unknown".to_owned(), |it| {
+            format!(
+                "{}, opt-level {}, debug assertions {}, {}",
+                it.rustc, it.opt_level, it.debug_assertions, it.target
+            )
+        });
+        line(format!("target {}, {build}", provenance.target));
         let commit = provenance.source.commit.as_deref().unwrap_or("unknown");
         let dirty = if provenance.source.dirty == Some(true) { ", dirty tree" } else { "" };
         line(format!("commit {commit}{dirty}"));

@@ -134,9 +134,10 @@ pub struct ToleranceDocument {
     /// Percent of the allocation count. Default 0: the count is exact, so one more is one more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocations_percent: Option<NotNegative>,
-    /// The least percentage of deterministic checks. Default 95.
+    /// The least percentage of deterministic checks, up to 100: then each must be. Default 95. Of the
+    /// contract only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deterministic_percent_min: Option<NotNegative>,
+    pub deterministic_percent_min: Option<Percentage>,
 }
 
 /// Defines a table that holds the keys which an endpoint and its variants share.
@@ -236,6 +237,11 @@ pub struct Positive(f64);
 #[serde(try_from = "f64", into = "f64")]
 pub struct NotNegative(f64);
 
+/// A share in percent, from 0 to 100, as written.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Percentage(f64);
+
 impl TryFrom<f64> for Positive {
     type Error = String;
 
@@ -261,6 +267,18 @@ impl TryFrom<f64> for NotNegative {
     }
 }
 
+impl TryFrom<f64> for Percentage {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if (0.0..=100.0).contains(&value) {
+            Ok(Self(value))
+        } else {
+            Err(format!("{value} is not a percentage from 0 to 100"))
+        }
+    }
+}
+
 impl From<Positive> for f64 {
     fn from(value: Positive) -> Self {
         value.0
@@ -269,6 +287,12 @@ impl From<Positive> for f64 {
 
 impl From<NotNegative> for f64 {
     fn from(value: NotNegative) -> Self {
+        value.0
+    }
+}
+
+impl From<Percentage> for f64 {
+    fn from(value: Percentage) -> Self {
         value.0
     }
 }
@@ -295,6 +319,17 @@ impl schemars::JsonSchema for NotNegative {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Percentage {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Percentage".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "minimum": 0, "maximum": 100 })
+    }
+}
+
 impl Positive {
     /// Rounds milliseconds to whole nanoseconds, half away from zero.
     pub fn ms_to_nanos(self) -> Nanos {
@@ -316,6 +351,13 @@ impl Positive {
 impl NotNegative {
     /// Rounds percent to whole parts per million, half away from zero.
     pub fn percent_to_ppm(self) -> Ppm {
+        Ppm::new(round(self.0 * 10_000.0))
+    }
+}
+
+impl Percentage {
+    /// Rounds to whole parts per million, half away from zero.
+    pub fn to_ppm(self) -> Ppm {
         Ppm::new(round(self.0 * 10_000.0))
     }
 }

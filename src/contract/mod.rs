@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
 pub use document::{
-    BudgetsDocument, ContractDocument, EndpointDocument, NotNegative, Positive, SCHEMA_VERSION,
-    SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument, VariantDocument,
+    BudgetsDocument, ContractDocument, EndpointDocument, NotNegative, Percentage, Positive,
+    SCHEMA_VERSION, SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument,
+    VariantDocument,
 };
 pub use error::{ContractError, Step};
 pub(crate) use path::path_problem;
@@ -287,9 +288,17 @@ impl Contract {
         resolve::resolve(document)
     }
 
-    /// Whether the claim must be proved.
+    /// Whether the contract lists the claim as one that must be proved.
     pub fn requires(&self, kind: ClaimKind) -> bool {
         self.required.contains(&kind)
+    }
+
+    /// Whether the claim must be proved of each check. Where the contract lets some checks differ,
+    /// [`ClaimKind::Deterministic`] must not: the share of deterministic checks gates in its place.
+    pub fn requires_of_each(&self, kind: ClaimKind) -> bool {
+        let share_gates =
+            kind == ClaimKind::Deterministic && self.deterministic_min < Ppm::new(1_000_000);
+        self.requires(kind) && !share_gates
     }
 
     /// The check with this [`Check::id`].

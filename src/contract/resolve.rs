@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
-    EndpointDocument, HeaderTemplate, NotNegative, Positive, Quantile, RequestSpec, SCHEMA_VERSION,
-    Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument, path_problem,
+    EndpointDocument, HeaderTemplate, NotNegative, Percentage, Positive, Quantile, RequestSpec,
+    SCHEMA_VERSION, Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument,
+    path_problem,
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
@@ -43,7 +44,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
         deterministic_min: document
             .tolerance
             .deterministic_percent_min
-            .map_or(DETERMINISTIC_MIN, NotNegative::percent_to_ppm),
+            .map_or(DETERMINISTIC_MIN, Percentage::to_ppm),
         budgets: budgets([Some(&document.budgets), None, None], 1),
         tolerance: tolerance([Some(&document.tolerance), None, None]),
         required: document.required.clone().unwrap_or_else(default_required),

@@ -112,6 +112,9 @@ fn result(contract: &Contract, check: &Check, measured: Measured, compared: bool
     if compared {
         claims.extend(claim::changes(contract, check, &evidence, baseline.as_ref()));
     }
+    // What failed to be measured could have shown anything.
+    let all_measured = evidence.failed_samples == Count::ZERO;
+    let measured_at_best = if all_measured { Verdict::Pass } else { Verdict::Abstain };
     let observed = |kind: ClaimKind| {
         claims.iter().find(|claim| claim.kind == kind).and_then(|claim| claim.observed)
     };
@@ -121,7 +124,7 @@ fn result(contract: &Contract, check: &Check, measured: Measured, compared: bool
         latency_ms: observed(ClaimKind::Latency).map(|ns| rounded(Nanos::new(ns).to_ms())),
         memory_mb: observed(ClaimKind::Heap).map(|bytes| rounded(Bytes::new(bytes).to_mb())),
         objects: observed(ClaimKind::Allocations),
-        status: worst(claims.iter().filter(|claim| claim.required)),
+        status: worst(claims.iter().filter(|claim| claim.required)).max(measured_at_best),
         regression: claims
             .iter()
             .any(|claim| is_cost(claim.kind) && claim.verdict == Verdict::Fail),

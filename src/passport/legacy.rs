@@ -18,7 +18,7 @@ use super::{
 use crate::{
     claim::{Claim, Reason, Unit, Verdict},
     contract::ClaimKind,
-    environment::{Build, Source, SystemInfo},
+    environment::{Source, SystemInfo},
     evidence::Evidence,
     text::{hex, printable},
     units::{Bytes, Count},
@@ -26,6 +26,9 @@ use crate::{
 
 /// Characters of one text that is taken over.
 const TEXT_MAX: usize = 200;
+
+/// Stands for a text that the original does not have.
+const UNSAID: &str = "unknown";
 
 /// What the import cannot know; written into each imported passport.
 const UNKNOWN: [&str; 5] = [
@@ -117,8 +120,67 @@ pub fn import(bytes: &[u8]) -> Result<Passport, ImportError> {
     if original.passport_hash.as_ref().is_some_and(|hash| *hash != original_hash(&value)) {
         return Err(ImportError::Hash);
     }
-    let annotations = annotations(&original);
-    let results: Vec<TestResult> = original.test_results.iter().map(result).collect();
+    let plain =
+        |text: &Option<String>| printable(text.as_deref().unwrap_or(UNSAID).as_bytes(), TEXT_MAX);
+    let results = original.test_results.iter().map(|it| {
+        let test_name = printable(it.test_name.as_bytes(), TEXT_MAX);
+        let latency_ms = it.latency_ms.filter(|it| it.is_finite());
+        result(plain(&it.endpoint), test_name, latency_ms, plain(&it.timestamp))
+    });
+    let facts = Facts {
+        cartographer: text(original.cartographer.as_ref()),
+        run_id: text(original.run_id.as_ref()),
+        session_id: text(original.session_id.as_ref()),
+        timestamp: text(original.timestamp.as_ref()),
+        results: results.collect(),
+        thresholds: thresholds(&original.thresholds),
+        system_info: system_info(original.system_info.as_ref()),
+        annotations: annotations(&original),
+    };
+    Ok(passport(facts)?)
+}
+
+/// Makes an imported passport again from what the original said: all else in it is a function of
+/// that, and claims nothing.
+pub(super) fn import_again(imported: &Passport) -> Result<Passport, HashError> {
+    let results = imported.test_results.iter().map(|it| {
+        result(it.endpoint.clone(), it.test_name.clone(), it.latency_ms, it.timestamp.clone())
+    });
+    passport(Facts {
+        cartographer: imported.cartographer.clone(),
+        run_id: imported.run_id.clone(),
+        session_id: imported.session_id.clone(),
+        timestamp: imported.timestamp.clone(),
+        results: results.collect(),
+        thresholds: imported.thresholds.clone(),
+        system_info: SystemInfo {
+            architecture: UNSAID.to_owned(),
+            kernel: None,
+            cpu_model: None,
+            ..imported.system_info.clone()
+        },
+        annotations: imported.annotations.clone(),
+    })
+}
+
+/// What is taken over from an original.
+struct Facts {
+    cartographer: String,
+    run_id: String,
+    session_id: String,
+    timestamp: String,
+    results: Vec<TestResult>,
+    thresholds: Thresholds,
+    system_info: SystemInfo,
+    annotations: BTreeMap<String, String>,
+}
+
+/// The document of an import, which claims nothing and says what cannot be known.
+fn passport(facts: Facts) -> Result<Passport, HashError> {
+    let Facts { results, mut annotations, .. } = facts;
+    for (index, note) in UNKNOWN.iter().enumerate() {
+        annotations.insert(format!("import.unknown.{}", index + 1), (*note).to_owned());
+    }
     let mut endpoints_profiled: Vec<String> = Vec::new();
     for result in &results {
         if !endpoints_profiled.contains(&result.endpoint) {
@@ -127,30 +189,25 @@ pub fn import(bytes: &[u8]) -> Result<Passport, ImportError> {
     }
     let mut passport = Passport {
         schema_version: SCHEMA_VERSION,
-        cartographer: text(original.cartographer.as_ref()),
-        run_id: text(original.run_id.as_ref()),
-        session_id: text(original.session_id.as_ref()),
-        timestamp: text(original.timestamp.as_ref()),
+        cartographer: facts.cartographer,
+        run_id: facts.run_id,
+        session_id: facts.session_id,
+        timestamp: facts.timestamp,
         complete: false,
         performance_guarantee: GUARANTEE.to_owned(),
         endpoints_profiled,
         contract: None,
         provenance: Provenance {
             probe: ProbeKind::Imported,
-            target: "unknown".to_owned(),
-            build: Build {
-                rustc: "unknown".to_owned(),
-                target: "unknown".to_owned(),
-                opt_level: "unknown".to_owned(),
-                debug_assertions: false,
-            },
+            target: UNSAID.to_owned(),
+            build: None,
             source: Source::default(),
         },
         summary: summary(&results),
         test_results: results,
         checks_left_out: Vec::new(),
-        thresholds: thresholds(&original.thresholds),
-        system_info: system_info(original.system_info.as_ref()),
+        thresholds: facts.thresholds,
+        system_info: facts.system_info,
         baseline: None,
         annotations,
         passport_hash: String::new(),
@@ -160,7 +217,12 @@ pub fn import(bytes: &[u8]) -> Result<Passport, ImportError> {
     Ok(passport)
 }
 
-fn result(original: &OriginalResult) -> TestResult {
+fn result(
+    endpoint: String,
+    test_name: String,
+    latency_ms: Option<f64>,
+    timestamp: String,
+) -> TestResult {
     let claim = |kind| Claim {
         kind,
         verdict: Verdict::Abstain,
@@ -170,18 +232,17 @@ fn result(original: &OriginalResult) -> TestResult {
         observed: None,
         limit: None,
     };
-    let plain = |text: &str| printable(text.as_bytes(), TEXT_MAX);
     TestResult {
-        endpoint: plain(original.endpoint.as_deref().unwrap_or("unknown")),
-        test_name: plain(&original.test_name),
-        latency_ms: original.latency_ms.filter(|it| it.is_finite()),
+        endpoint,
+        test_name,
+        latency_ms,
         memory_mb: None,
         objects: None,
         status: Verdict::Abstain,
         regression: false,
         deterministic: false,
-        timestamp: plain(original.timestamp.as_deref().unwrap_or("unknown")),
-        fixture: "unknown".to_owned(),
+        timestamp,
+        fixture: UNSAID.to_owned(),
         requests_per_sample: Count::new(1),
         budgets: None,
         tolerance: None,
@@ -233,7 +294,7 @@ fn system_info(original: Option<&BTreeMap<String, Value>>) -> SystemInfo {
     let get = |key: &str| original.and_then(|it| it.get(key));
     SystemInfo {
         platform: text(get("platform")),
-        architecture: "unknown".to_owned(),
+        architecture: UNSAID.to_owned(),
         kernel: None,
         cpu_model: None,
         cpu_count: get("cpu_count").and_then(Value::as_u64).map(Count::new),
@@ -253,9 +314,6 @@ fn gigabytes(value: f64) -> Option<Bytes> {
 
 fn annotations(original: &Original) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
-    for (index, note) in UNKNOWN.iter().enumerate() {
-        annotations.insert(format!("import.unknown.{}", index + 1), (*note).to_owned());
-    }
     let hash = match original.passport_hash {
         Some(_) => "the document's own passport_hash fits its contents",
         None => "the document has no passport_hash: nothing shows that it is unchanged",
@@ -284,7 +342,7 @@ fn annotations(original: &Original) -> BTreeMap<String, String> {
 
 fn text(value: Option<&Value>) -> String {
     match value {
-        None | Some(Value::Null) => "unknown".to_owned(),
+        None | Some(Value::Null) => UNSAID.to_owned(),
         Some(Value::String(text)) => printable(text.as_bytes(), TEXT_MAX),
         Some(other) => printable(other.to_string().as_bytes(), TEXT_MAX),
     }

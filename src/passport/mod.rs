@@ -7,6 +7,7 @@
 
 mod assemble;
 mod canonical;
+mod consistent;
 mod diff;
 mod hash;
 mod legacy;
@@ -102,10 +103,12 @@ pub struct ContractRecord {
 pub struct Provenance {
     /// Which probe measured.
     pub probe: ProbeKind,
-    /// What it measured: the name of a service, or a base URL.
+    /// What it measured: the name of a service, with the kind of its database where it has one, or
+    /// a base URL.
     pub target: String,
-    /// The build of the measuring program, and so of a service measured in process.
-    pub build: Build,
+    /// The build of a service measured in process, which is that of the measuring program. `null`
+    /// over HTTP: nobody tells what the service was built with.
+    pub build: Option<Build>,
     /// The source tree around the contract.
     pub source: Source,
 }
@@ -263,12 +266,22 @@ pub struct BaselineRecord {
     pub evidence_hash: String,
     /// When the baseline was measured.
     pub timestamp: String,
-    /// Whether it was built as this run was.
+    /// Whether its counts may be compared with those of this run, as far as can be known: measured
+    /// by the same kind of probe, and in process on the same target and from an equal build.
     pub same_build: bool,
     /// Whether it was made for the same contract.
     pub same_contract: bool,
     /// Checks that the baseline has and the contract no longer does.
     pub checks_gone: Vec<String>,
+}
+
+impl Provenance {
+    /// Whether counts of `other` may be compared with these. Over HTTP the URL says nothing of the
+    /// service, and its build is not known: nothing is held against it.
+    pub fn same_build(&self, other: &Self) -> bool {
+        let same_target = self.probe != ProbeKind::InProcess || self.target == other.target;
+        self.probe == other.probe && same_target && self.build == other.build
+    }
 }
 
 /// What a gate decides from a passport.

@@ -6,11 +6,11 @@ use thiserror::Error;
 
 use super::{
     HashError, Measured, Parts, Passport, ProbeKind, SCHEMA_VERSION, canonical::INTEGER_MAX,
+    consistent::check_facts, legacy::import_again,
 };
 use crate::{
-    claim::Verdict,
     contract::{Contract, ContractError},
-    statistics::HistogramError,
+    evidence::EvidenceError,
 };
 
 /// A document that is not a passport, or one whose parts contradict each other.
@@ -26,13 +26,13 @@ pub enum VerifyError {
     /// A figure cannot be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// A histogram contradicts itself.
-    #[error("result `{test_name}`: {source}")]
-    Histogram {
-        /// The result.
+    /// The evidence of a check contradicts itself.
+    #[error("edited: check `{test_name}`: {source}")]
+    Evidence {
+        /// The check.
         test_name: String,
         /// What contradicts what.
-        source: HistogramError,
+        source: EvidenceError,
     },
     /// A number is too large to be hashed without loss.
     #[error("line {line}: an integer above 2^53, which no hash covers exactly")]
@@ -59,16 +59,13 @@ impl VerifyError {
     pub const fn is_edited(&self) -> bool {
         matches!(
             self,
-            Self::Edited { .. }
-                | Self::Bytes { .. }
-                | Self::Histogram { .. }
-                | Self::Integer { .. }
+            Self::Edited { .. } | Self::Bytes { .. } | Self::Evidence { .. } | Self::Integer { .. }
         )
     }
 }
 
-/// Reads a passport and checks it: the bytes are as written, the histograms are consistent, and
-/// summaries, verdicts and both hashes are what follows from the evidence.
+/// Reads a passport and checks it: the bytes are as written, the evidence can have been observed,
+/// and summaries, verdicts and both hashes are what follows from it.
 ///
 /// This proves that nobody changed the document since it was hashed, or that whoever did changed
 /// it into another consistent one; it does not prove who measured.
@@ -79,13 +76,6 @@ impl VerifyError {
 pub fn verify(bytes: &[u8]) -> Result<Passport, VerifyError> {
     let passport = read(bytes)?;
     check_integers(bytes)?;
-    for result in &passport.test_results {
-        let checked = result.evidence.latency.validate();
-        checked.map_err(|source| VerifyError::Histogram {
-            test_name: result.test_name.clone(),
-            source,
-        })?;
-    }
     let again = derive_again(&passport)?;
     if let Some(field) = first_difference(&passport, &again) {
         return Err(VerifyError::Edited { field });
@@ -159,9 +149,13 @@ fn read(bytes: &[u8]) -> Result<Passport, VerifyError> {
 
 fn derive_again(passport: &Passport) -> Result<Passport, VerifyError> {
     let Some(record) = &passport.contract else {
-        return imported_again(passport);
+        if passport.provenance.probe != ProbeKind::Imported {
+            return Err(VerifyError::Edited { field: "contract".to_owned() });
+        }
+        return Ok(import_again(passport)?);
     };
     let contract = Contract::from_document(record.document.clone())?;
+    check_facts(passport, &contract)?;
     let measured = passport.test_results.iter().map(|result| Measured {
         check: result.test_name.clone(),
         timestamp: result.timestamp.clone(),
@@ -181,23 +175,6 @@ fn derive_again(passport: &Passport) -> Result<Passport, VerifyError> {
         measured: measured.collect(),
     };
     Ok(Passport::assemble(&contract, parts)?)
-}
-
-/// An imported passport has no evidence to derive anything from, so it may claim nothing.
-fn imported_again(passport: &Passport) -> Result<Passport, VerifyError> {
-    let claims_nothing = passport.provenance.probe == ProbeKind::Imported
-        && !passport.complete
-        && passport.summary.overall_status == Verdict::Abstain
-        && passport.test_results.iter().all(|result| {
-            result.status == Verdict::Abstain
-                && result.claims.iter().all(|claim| claim.verdict == Verdict::Abstain)
-        });
-    if !claims_nothing {
-        return Err(VerifyError::Edited { field: "contract".to_owned() });
-    }
-    let mut again = passport.clone();
-    again.seal()?;
-    Ok(again)
 }
 
 /// The first field, as a path, in which two passports differ.

@@ -15,7 +15,10 @@ use crate::{
     contract::{Check, Contract, Sampling},
     environment::{Build, Source, SystemInfo},
     evidence::{Evidence, ProcessEvidence},
-    passport::{BaselineRecord, HashError, Measured, Parts, Passport, Provenance, contract_digest},
+    passport::{
+        BaselineRecord, HashError, Measured, Parts, Passport, ProbeKind, Provenance,
+        contract_digest,
+    },
     probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
     text::printable,
     units::{Count, Nanos, Ppm},
@@ -160,11 +163,12 @@ pub struct Circumstances {
 impl Circumstances {
     /// The circumstances of this process.
     pub fn current(
-        probe: crate::passport::ProbeKind,
+        probe: ProbeKind,
         target: impl Into<String>,
         directory: &std::path::Path,
     ) -> Self {
-        let build = Build::current();
+        // Over HTTP the build of this program says nothing of the service's.
+        let build = (probe == ProbeKind::InProcess).then(Build::current);
         let source = Source::read(directory);
         Self {
             provenance: Provenance { probe, target: target.into(), build, source },
@@ -189,7 +193,7 @@ pub fn passport(
     let mut record = None;
     if let Some(baseline) = baseline {
         let (checks, results) = (contract.checks_by_id(), baseline.results());
-        let same_build = baseline.provenance.build == circumstances.provenance.build;
+        let same_build = circumstances.provenance.same_build(&baseline.provenance);
         for entry in &mut measured {
             entry.baseline = checks
                 .get(&entry.check)

@@ -245,7 +245,7 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
         };
         let _ = writeln!(out, "baseline hash {relation}");
         if !baseline.same_build {
-            out.push_str("the baseline was built with another toolchain or profile\n");
+            out.push_str("the baseline is of another toolchain, profile, target or database\n");
         }
         if !baseline.same_contract {
             out.push_str("the baseline was made for another version of the contract\n");

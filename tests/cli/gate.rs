@@ -135,7 +135,7 @@ fn show_prints_what_was_measured_and_where() {
     assert_says(&short, "PASS     metrics/default");
     assert!(!short.contains("T-1"));
     let long = workspace.run(&["show", "-v", "--ci", "a.json"]).exits(0).stdout;
-    for line in ["target ledger, rustc 1.", "\ncommit ", "\nticket: T-1\n"] {
+    for line in ["target ledger (sqlite), rustc 1.", "\ncommit ", "\nticket: T-1\n"] {
         assert_says(&long, line);
     }
     let document = workspace.json("a.json");

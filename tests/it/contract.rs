@@ -163,6 +163,18 @@ fn the_line_is_that_of_the_value_at_fault_wherever_it_stands() {
 }
 
 #[test]
+fn a_share_is_between_0_and_100_percent() {
+    let with = |percent| format!("{LEAST}\n[tolerance]\ndeterministic_percent_min = {percent}\n");
+    for (percent, ppm) in [("0", 0), ("99.5", 995_000), ("100", 1_000_000)] {
+        assert_eq!(Contract::parse(&with(percent)).unwrap().deterministic_min, Ppm::new(ppm));
+    }
+    for percent in ["100.1", "-1", "nan", "inf"] {
+        let said = message(&with(percent));
+        assert!(said.contains("is not a percentage from 0 to 100"), "{said}");
+    }
+}
+
+#[test]
 fn an_error_without_a_text_has_no_line() {
     let contract = Contract::parse(LEAST).unwrap();
     let mut document = contract.document;

@@ -178,12 +178,22 @@ pub(crate) fn measure(
     measure_with(CONTRACT, answer, baseline, &|| false)
 }
 
+/// Those of a service of this name in process.
+pub(crate) fn circumstances_in_process(target: &str) -> Circumstances {
+    let mut circumstances = circumstances();
+    let provenance = &mut circumstances.provenance;
+    provenance.probe = ProbeKind::InProcess;
+    target.clone_into(&mut provenance.target);
+    provenance.build = Some(Build::current());
+    circumstances
+}
+
 pub(crate) fn circumstances() -> Circumstances {
     Circumstances {
         provenance: Provenance {
             probe: ProbeKind::Http,
             target: "http://127.0.0.1:1".to_owned(),
-            build: Build::current(),
+            build: None,
             source: Source::default(),
         },
         system_info: SystemInfo::read(),

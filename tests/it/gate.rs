@@ -6,14 +6,15 @@ use perf_passport::{
     contract::{ClaimKind, Contract},
     passport::{Gate, Passport, diff, verify},
     pipeline,
-    probe::{Exchange, ProbeError},
+    probe::{Exchange, PreparedRequest, ProbeError},
     process_memory::ProcessMemory,
     report::{self, Style},
     units::{Bytes, Count, Nanos},
 };
 
 use crate::fake::{
-    CONTRACT, Fake, circumstances, good, measure, measure_on, measure_some, measure_with, run,
+    CONTRACT, Fake, circumstances, circumstances_in_process, good, measure, measure_on,
+    measure_some, measure_with, run,
 };
 
 fn reason(passport: &Passport, test: &str, kind: ClaimKind) -> (Verdict, Reason) {
@@ -220,13 +221,76 @@ fn a_changed_response_is_changed_work_and_no_speed() {
 }
 
 #[test]
-fn counts_of_another_build_are_not_compared() {
-    let mut before = measure(|_, n| Ok(good(n)), None);
-    before.provenance.build.rustc = "rustc 1.0.0".to_owned();
-    let after = measure(|_, n| Ok(more_allocations(n, 1)), Some(&before));
-    assert_eq!(after.gate(), Gate::Abstain);
-    let change = reason(&after, "orders/all", ClaimKind::AllocationsChange);
-    assert_eq!(change.1, Reason::IncomparableBuild);
+fn counts_of_another_build_or_database_are_not_compared() {
+    let contract = Contract::parse(CONTRACT).unwrap();
+    let passport = |circumstances, more, baseline: Option<&Passport>| {
+        let answer = move |_: &_, n| Ok(more_allocations(n, more));
+        let run = run(&mut Fake { answer, pressed: false }, &contract, &|| false, &|_| true);
+        pipeline::passport(&contract, run, circumstances, baseline).unwrap()
+    };
+    let mut before = passport(circumstances_in_process("a (sqlite)"), 0, None);
+    let after = |target: &str, before: &Passport| {
+        let after = passport(circumstances_in_process(target), 1, Some(before));
+        reason(&after, "orders/all", ClaimKind::AllocationsChange).1
+    };
+    assert_eq!(after("a (sqlite)", &before), Reason::BeyondTolerance);
+    assert_eq!(after("a (postgresql)", &before), Reason::IncomparableBuild);
+    before.provenance.build.as_mut().unwrap().rustc = "rustc 1.0.0".to_owned();
+    assert_eq!(after("a (sqlite)", &before), Reason::IncomparableBuild);
+    // Over HTTP neither the address nor the build of this program says anything of the service.
+    let mut elsewhere = circumstances();
+    elsewhere.provenance.target = "http://other:1".to_owned();
+    let over_http = passport(elsewhere, 0, None);
+    let after_http = passport(circumstances(), 1, Some(&over_http));
+    let change = reason(&after_http, "orders/all", ClaimKind::AllocationsChange);
+    assert_eq!(change.1, Reason::BeyondTolerance);
+    assert_eq!(after("a (sqlite)", &over_http), Reason::IncomparableBuild);
+}
+
+#[test]
+fn one_sample_that_failed_is_never_a_pass() {
+    let broken =
+        |_: &_, n| if n == 30 { Err(ProbeError::Broken("cut".to_owned())) } else { Ok(good(n)) };
+    let passport = measure(broken, None);
+    let result = passport.result("orders/all").unwrap();
+    assert_eq!(result.evidence.failed_samples, Count::new(1));
+    assert!(result.claims.iter().all(|claim| claim.verdict == Verdict::Pass));
+    assert_eq!((result.status, passport.summary.abstained_tests), (Verdict::Abstain, 1));
+    assert_eq!(passport.summary.overall_status, Verdict::Abstain);
+    assert_eq!(passport.gate(), Gate::NotMeasured);
+}
+
+#[test]
+fn the_share_of_deterministic_checks_gates_and_all_of_them_where_it_is_100_percent() {
+    // Of two checks one differs: 50 %.
+    let half = |request: &PreparedRequest, n: u64| {
+        let differs = if request.path == "/orders/1" { n } else { 0 };
+        Ok(Exchange { body: format!(r#"{{"orders":{differs}}}"#).into_bytes(), ..good(n) })
+    };
+    for (percent, status, required) in [
+        ("0", Verdict::Pass, false),
+        ("50", Verdict::Pass, false),
+        ("50.1", Verdict::Fail, false),
+        ("95", Verdict::Fail, false),
+        ("100", Verdict::Fail, true),
+    ] {
+        let contract = format!("{CONTRACT}\n[tolerance]\ndeterministic_percent_min = {percent}\n");
+        let passport = measure_with(&contract, half, None, &|| false);
+        assert_eq!(passport.summary.overall_status, status, "{percent} %");
+        let result = passport.result("orders/one").unwrap();
+        let mut claims = result.claims.iter();
+        let claim = claims.find(|it| it.kind == ClaimKind::Deterministic).unwrap();
+        assert_eq!((claim.verdict, claim.required), (Verdict::Fail, required), "{percent} %");
+        assert_eq!(result.status == Verdict::Fail, required, "{percent} %");
+        let all = measure_with(&contract, |_, n| Ok(good(n)), None, &|| false);
+        assert_eq!(all.gate(), Gate::Pass, "{percent} %");
+    }
+    // Not required at all, it gates nothing.
+    let contract = CONTRACT.replace(
+        "name = \"orders\"\n[target",
+        "name = \"orders\"\nrequired = [\"status\"]\n[target",
+    );
+    assert_eq!(measure_with(&contract, half, None, &|| false).gate(), Gate::Pass);
 }
 
 #[test]

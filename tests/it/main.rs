@@ -13,6 +13,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 mod allocation;
 mod contract;
 mod fake;
+mod forgery;
 mod gate;
 #[cfg(feature = "http")]
 mod http_probe;

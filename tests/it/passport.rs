@@ -3,68 +3,24 @@
 use std::{fs, sync::LazyLock};
 
 use perf_passport::{
-    passport::{Gate, ImportError, Passport, VerifyError, diff, import, verify},
+    passport::{Gate, ImportError, VerifyError, diff, import, verify},
     report::{self, Style},
     store,
 };
 use proptest::prelude::*;
-use serde_json::Value;
 
 use crate::fake::{CONTRACT, good, measure, measure_some};
 
-static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
+pub(crate) static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let before = measure(|_, n| Ok(good(n)), None);
     measure(|_, n| Ok(good(n)), Some(&before)).to_bytes().unwrap()
 });
-
-/// Edits the JSON and hashes it again, as somebody would who wants to be believed.
-fn forge(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let mut document: Value = serde_json::from_slice(&SOUND).unwrap();
-    edit(&mut document);
-    let mut forged: Passport = serde_json::from_value(document).unwrap();
-    forged.evidence_hash = String::new();
-    let canonical = serde_json_canonicalizer::to_vec(&forged).unwrap();
-    forged.evidence_hash =
-        perf_passport::text::hex(&<sha2::Sha256 as sha2::Digest>::digest(canonical));
-    forged.to_bytes().unwrap()
-}
-
-fn edited_field(bytes: &[u8]) -> String {
-    match verify(bytes) {
-        Err(VerifyError::Edited { field }) => field,
-        other => panic!("expected an edit to be found, got {other:?}"),
-    }
-}
 
 #[test]
 fn what_was_written_verifies_and_is_written_the_same_again() {
     let passport = verify(&SOUND).unwrap();
     assert_eq!(passport.to_bytes().unwrap(), *SOUND);
     assert_eq!(passport.gate(), Gate::Pass);
-}
-
-#[test]
-fn a_forged_verdict_summary_or_budget_is_named() {
-    let field = edited_field(&forge(|it| it["test_results"][0]["status"] = "FAIL".into()));
-    assert_eq!(field, "test_results.0.status");
-    let field = edited_field(&forge(|it| it["summary"]["passed_tests"] = 7.into()));
-    assert_eq!(field, "summary.passed_tests");
-    let field = edited_field(&forge(|it| {
-        it["test_results"][0]["budgets"]["allocations_max"] = 100_000.into();
-    }));
-    assert_eq!(field, "test_results.0.budgets.allocations_max");
-    let field = edited_field(&forge(|it| it["contract"]["digest"] = "0".repeat(64).into()));
-    assert_eq!(field, "contract.digest");
-}
-
-#[test]
-fn forged_evidence_changes_the_passport_hash() {
-    let field = edited_field(&forge(|it| {
-        for end in ["min", "max"] {
-            it["test_results"][0]["evidence"]["counts"]["allocated_bytes"][end] = 1.into();
-        }
-    }));
-    assert_eq!(field, "passport_hash");
 }
 
 #[test]
@@ -153,7 +109,7 @@ fn what_cannot_be_written_leaves_what_was_there() {
 }
 
 /// The shape of the original generator's output, with figures of our own.
-const ORIGINAL: &str = r#"{
+pub(crate) const ORIGINAL: &str = r#"{
   "cartographer": "Original", "run_id": "perf-1", "session_id": "s", "timestamp": "2025-10-02T03:52:19.880524",
   "anime_energy": {"one_piece": "log pose"},
   "performance_guarantee": "Even in sandbox mode, we never regress by more than 5%",
@@ -200,14 +156,6 @@ fn the_hash_of_an_original_baseline_is_checked() {
     let edited = baseline.replace("5e-05", "6e-05");
     assert!(matches!(import(edited.as_bytes()), Err(ImportError::Hash)));
     assert!(matches!(import(&SOUND), Err(ImportError::Own | ImportError::Hash)));
-}
-
-#[test]
-fn an_imported_passport_that_claims_something_is_an_edit() {
-    let imported = import(ORIGINAL.as_bytes()).unwrap();
-    let text = String::from_utf8(imported.to_bytes().unwrap()).unwrap();
-    let edited = text.replacen("\"status\": \"ABSTAIN\"", "\"status\": \"PASS\"", 1);
-    assert_eq!(edited_field(edited.as_bytes()), "contract");
 }
 
 /// Whoever makes a passport chooses its texts, and may hash them.

@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("instrument", &["allocation", "units"]),
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),
-    ("evidence", &["statistics", "units"]),
+    ("evidence", &["contract", "statistics", "units"]),
     ("claim", &["contract", "evidence", "statistics", "units"]),
     (
         "probe",

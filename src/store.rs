@@ -148,7 +148,11 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written?;
-    sync_directory(path)
+    // The new file is in its place, whole and synced. That its name survives a crash of the machine
+    // is all that is still missing, and not every file system lets a directory be synced: it would
+    // be untrue to say that nothing was written.
+    let _ = sync_directory(path);
+    Ok(())
 }
 
 /// Creates a file that did not exist, in the same directory so that renaming it is atomic.
@@ -178,7 +182,7 @@ fn parent(path: &Path) -> Option<&Path> {
     path.parent().filter(|parent| !parent.as_os_str().is_empty())
 }
 
-/// Makes the rename itself survive a crash.
+/// Makes the rename itself survive a crash, where that can be had.
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(parent(path).unwrap_or(Path::new(".")))?.sync_all()

@@ -2,6 +2,10 @@
 
 use std::{
     fs::{self, OpenOptions},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::Path,
     process::{Command, Stdio},
 };
@@ -41,6 +45,29 @@ fn a_directory_that_cannot_be_written_is_told_and_nothing_is_changed() {
     } else {
         println!("MISSING: /proc");
     }
+}
+
+/// A directory that may be written and not read can be renamed in, and not be opened to be synced.
+#[test]
+fn a_file_that_is_in_its_place_is_written_though_its_directory_cannot_be_synced() {
+    const NOBODY: u32 = 65_534;
+    let workspace = Workspace::with_contract(&ledger());
+    let (root, closed) = (workspace.path(""), workspace.path("closed"));
+    fs::create_dir(&closed).unwrap();
+    let mut command = workspace.command(&["generate", "-o", "closed/a.json"]);
+    // Nothing is closed to the superuser.
+    if fs::metadata(&root).unwrap().uid() == 0 {
+        for directory in [&root, &closed] {
+            chown(directory, Some(NOBODY), None).unwrap();
+        }
+        command.uid(NOBODY);
+    }
+    let mode = |bits| fs::set_permissions(&closed, fs::Permissions::from_mode(bits)).unwrap();
+    mode(0o300);
+    let run = finish(&mut command);
+    mode(0o700);
+    assert_says(&run.exits(0).stdout, "\npassport closed/a.json\n");
+    workspace.run(&["verify", "closed/a.json"]).exits(0);
 }
 
 /// In a mount namespace of its own, where a tiny file system is full.

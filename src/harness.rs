@@ -5,6 +5,10 @@
 //! answers to `cargo test`, its filters and flags, and to nextest as ordinary targets do. Tests run
 //! one at a time: dhat and resident memory are those of the whole process.
 //!
+//! The contract's `baseline` is not compared with: it was accepted from a release build, and counts
+//! of the test profile are others, so every comparison would abstain. What the test profile counts
+//! is held by [`Harness::inspect`] and a snapshot; the baseline by `passport check`.
+//!
 //! ```no_run
 //! use perf_passport::{allocation::CountingAllocator, harness::Harness};
 //!
@@ -46,6 +50,8 @@ use crate::{
 type Inspection = Box<dyn FnOnce(&Passport) + Send>;
 
 /// A contract, and how to make the service that it is about.
+///
+/// Budgets are held, and no baseline: see the [module](self).
 pub struct Harness {
     contract: PathBuf,
     target: MakeTarget,

@@ -55,13 +55,9 @@ fn statistics(criterion: &mut Criterion) {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let samples = latencies(&mut random, 1_000);
     let histogram = Histogram::from_samples(&samples);
-    let other = Histogram::from_samples(&latencies(&mut random, 1_000));
     let mut group = criterion.benchmark_group("histogram of 1000");
     group.bench_function("from_samples", |bencher| {
         bencher.iter(|| Histogram::from_samples(black_box(&samples)));
-    });
-    group.bench_function("merge", |bencher| {
-        bencher.iter(|| black_box(&histogram).merge(black_box(&other)));
     });
     group.bench_function("summary", |bencher| {
         bencher.iter(|| Summary::of(black_box(&histogram)));
@@ -200,6 +196,7 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
             counted_bytes: Bytes::new(bytes),
         }),
         latency: Histogram::from_samples(&latencies(random, 1_000)),
+        server_latency: None,
         cpu_wait_ns: Some(Nanos::new(12_000 + number)),
         cpu_wait_kept_samples: Count::ZERO,
         cpu_pressure_ppm: None,

@@ -4,6 +4,8 @@
 //! passport, so that every verdict can be recomputed from it. It holds no verdict and no budget.
 //! [`Evidence::validate`] finds what cannot have been observed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -27,7 +29,10 @@ pub struct Evidence {
     /// Latency of each timed sample, first byte sent to last byte received; in process without the
     /// time that was waited for a processor.
     pub latency: Histogram,
-    /// What was left out of those samples, all together: time in which the service could have run
+    /// How long the service says that it took for each timed sample of which it told every request;
+    /// not checked against `latency`. `null` where it tells nothing, and in process.
+    pub server_latency: Option<Histogram>,
+    /// What was left out of the samples of `latency`, all together: time in which the service could have run
     /// and another process had the processor. `null` where nobody knows.
     pub cpu_wait_ns: Option<Nanos>,
     /// Timed samples out of which nothing, or not all, was left, because a wait was no shorter than
@@ -103,6 +108,13 @@ pub enum CountSource {
     PerformanceBlock,
 }
 
+impl fmt::Display for CountSource {
+    /// The name as the passport has it: `in-process`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// What the service spent on one sample, over several counted ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -149,6 +161,16 @@ impl Range {
     /// The value, when only one was seen.
     pub fn exact(self) -> Option<u64> {
         (self.min == self.max).then_some(self.min)
+    }
+}
+
+impl fmt::Display for Range {
+    /// `42`, or `40..43` where several values were seen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.exact() {
+            Some(value) => f.pad(&value.to_string()),
+            None => f.pad(&format!("{}..{}", self.min, self.max)),
+        }
     }
 }
 
@@ -251,8 +273,16 @@ impl Evidence {
         if let Some(counts) = &self.counts {
             counts.validate()?;
         }
-        let valid = self.latency.validate();
-        valid.map_err(|source| EvidenceError::Histogram { field: "latency", source })?;
+        let valid = |field, histogram: &Histogram| {
+            let valid = histogram.validate();
+            valid.map_err(|source| EvidenceError::Histogram { field, source })
+        };
+        valid("latency", &self.latency)?;
+        if let Some(told) = &self.server_latency {
+            valid("server_latency", told)?;
+            let fits = !told.is_empty() && told.samples() <= self.latency.samples();
+            holds("server_latency", fits, "has no sample, or more than `latency`")?;
+        }
         holds(
             "first_failure",
             self.first_failure.is_some() == (self.failed_samples > Count::ZERO),

@@ -1,6 +1,9 @@
 //! `passport baseline`: accept what is measured now.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -10,7 +13,11 @@ use super::{
     measure::{self, Measuring},
     terminal,
 };
-use crate::store;
+use crate::{
+    passport::{self, Passport},
+    report, store,
+    text::escaped,
+};
 
 /// Measure every check and accept the passport as the baseline.
 #[derive(Debug, Args)]
@@ -56,7 +63,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             ),
         ));
     }
+    let changes = changes(&path, &outcome.passport);
     store::write(&path, &outcome.passport)?;
-    terminal::print(&format!("baseline {}\n", terminal::path(&path)))?;
+    terminal::print(&format!("{changes}baseline {}\n", terminal::path(&path)))?;
     Ok(Code::Pass.into())
+}
+
+/// What accepting this passport changes, as lines.
+fn changes(path: &Path, accepted: &Passport) -> String {
+    if !path.exists() {
+        return String::new();
+    }
+    match store::read(path) {
+        Ok(before) => {
+            let found = report::differences(&passport::diff(&before, accepted));
+            let head = if found.is_empty() { "no change of" } else { "changes to" };
+            format!("\n{head} the baseline before, of {}\n{found}", escaped(&before.timestamp))
+        }
+        // It is replaced all the same: that may be why it is renewed.
+        Err(error) => {
+            terminal::note(&format!("nothing to compare with: {}", escaped(&error.to_string())));
+            String::new()
+        }
+    }
 }

@@ -308,7 +308,7 @@ fn names(check: &Check, name: &str) -> bool {
         || check.requests.iter().any(|request| request.path == name)
 }
 
-/// Reads and verifies the baseline.
+/// Reads and verifies the baseline, and refuses one that proves nothing.
 pub(super) fn read_baseline(path: &Path) -> Result<Passport, Failure> {
     if !path.exists() {
         return Err(Failure::usage(anyhow!(
@@ -316,7 +316,14 @@ pub(super) fn read_baseline(path: &Path) -> Result<Passport, Failure> {
             path.display()
         )));
     }
-    Ok(store::read(path)?)
+    let baseline = store::read(path)?;
+    if let Some(why) = baseline.unfit_as_baseline() {
+        return Err(Failure::usage(anyhow!(
+            "cannot compare with `{}`: {why}; make one with `passport baseline`",
+            path.display()
+        )));
+    }
+    Ok(baseline)
 }
 
 /// Prints table, claims at fault and summary.

@@ -11,6 +11,7 @@ use crate::{
     contract::{Check, ClaimKind, Contract},
     environment::SystemInfo,
     evidence::{Behaviour, Evidence},
+    statistics::quantile,
     units::{Bytes, Count, Nanos, Ppm},
 };
 
@@ -118,12 +119,14 @@ fn result(contract: &Contract, check: &Check, measured: Measured, compared: bool
     let observed = |kind: ClaimKind| {
         claims.iter().find(|claim| claim.kind == kind).and_then(|claim| claim.observed)
     };
+    let requests = check.requests_per_sample().max(1);
+    let latency = quantile(&evidence.latency, check.budgets.latency_quantile);
     TestResult {
         endpoint: check.endpoint.clone(),
         test_name: check.id(),
-        latency_ms: observed(ClaimKind::Latency).map(|ns| rounded(Nanos::new(ns).to_ms())),
+        latency_ms: latency.map(|sample| per_request_ms(sample, requests)),
         memory_mb: observed(ClaimKind::Heap).map(|bytes| rounded(Bytes::new(bytes).to_mb())),
-        objects: observed(ClaimKind::Allocations),
+        objects: observed(ClaimKind::Allocations).map(|sample| sample / requests),
         status: worst(claims.iter().filter(|claim| claim.required)).max(measured_at_best),
         regression: claims
             .iter()
@@ -223,6 +226,11 @@ fn thresholds(contract: &Contract) -> Thresholds {
         regression_tolerance_percent: percent(contract.tolerance.regression_ppm),
         deterministic_threshold_percent: percent(contract.deterministic_min),
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a contract sends far fewer requests than 2^53")]
+fn per_request_ms(sample: Nanos, requests: u64) -> f64 {
+    rounded(sample.to_ms() / requests as f64)
 }
 
 /// Six decimals, half away from zero: a nanosecond in milliseconds, about a byte in MB.

@@ -1,7 +1,7 @@
 //! What holds of every passport that was measured, whatever follows from its evidence: facts that
 //! no assembling can derive, and that nevertheless cannot be anything.
 
-use super::{BaselineRecord, Passport, ProbeKind, TestResult, VerifyError};
+use super::{BaselineRecord, ProbeKind, Provenance, TestResult, VerifyError};
 use crate::{
     claim::BaselineFigures,
     contract::{Check, Contract},
@@ -13,19 +13,22 @@ use crate::{
 /// # Errors
 ///
 /// [`VerifyError::Evidence`] or [`VerifyError::Edited`], with check and field.
-pub(super) fn check_facts(passport: &Passport, contract: &Contract) -> Result<(), VerifyError> {
-    let measured = passport.provenance.probe != ProbeKind::Imported;
+pub(super) fn check_facts(
+    provenance: &Provenance,
+    baseline: Option<&BaselineRecord>,
+    results: &[TestResult],
+    contract: &Contract,
+) -> Result<(), VerifyError> {
+    let measured = provenance.probe != ProbeKind::Imported;
     holds(measured, || "provenance.probe".to_owned())?;
-    let in_process = passport.provenance.probe == ProbeKind::InProcess;
-    let known = passport.provenance.build.is_some();
-    holds(in_process == known, || "provenance.build".to_owned())?;
-    let baseline = passport.baseline.as_ref();
+    let in_process = provenance.probe == ProbeKind::InProcess;
+    holds(in_process == provenance.build.is_some(), || "provenance.build".to_owned())?;
     if let Some(record) = baseline {
         check_record(record, contract)?;
     }
     // Results follow the contract's order, so that one walk finds the check of each.
     let mut checks = contract.checks.iter();
-    for (index, result) in passport.test_results.iter().enumerate() {
+    for (index, result) in results.iter().enumerate() {
         let check = checks.find(|check| check.has_id(&result.test_name));
         let check = check.ok_or_else(|| edited(format!("test_results.{index}.test_name")))?;
         check_result(result, check, baseline)?;

@@ -1,89 +1,134 @@
 //! What changed between two passports, claim by claim.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use super::{Passport, TestResult};
-use crate::claim::{Claim, Unit};
+use super::{
+    Passport, TestResult,
+    hash::{CheckIdentity, Identity},
+};
+use crate::evidence::Response;
+
+/// Stands for what one side does not have.
+const NONE: &str = "-";
 
 /// One thing that differs between two passports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The check, as `endpoint/variant`.
+    /// The check, as `endpoint/variant`; `contract` for what is not about one check.
     pub test_name: String,
-    /// What of it: a claim, `body`, or `check` when only one side has it.
+    /// What of it: a claim, a figure, `response`, `body`, or `check` when only one side has it.
     pub subject: String,
-    /// The first passport's view, printable ASCII; `-` when it has none.
+    /// The first passport's view; `-` when it has none.
     pub before: String,
     /// The second passport's view.
     pub after: String,
 }
 
-/// Lists what differs, in the order of the second passport, checks that are gone last.
+/// Lists what differs: contract, then checks in the order of the second passport, checks that are
+/// gone last. Whatever makes the passport hashes differ is among it.
 ///
 /// Latency figures differ on every run and prove nothing across sessions: only their verdicts
 /// count here.
 pub fn diff(before: &Passport, after: &Passport) -> Vec<Difference> {
+    // Without `..`, here and below: what the hash covers one day must be compared from that day on.
+    let Identity { schema_version: _, contract_digest: old_contract, checks: old_checks } =
+        Identity::of(before);
+    let Identity { schema_version: _, contract_digest: new_contract, checks: new_checks } =
+        Identity::of(after);
     let mut found = Vec::new();
+    if old_contract != new_contract {
+        let (old, new) = (old_contract.unwrap_or(NONE), new_contract.unwrap_or(NONE));
+        found.push(difference("contract", "digest", old, new));
+    }
     let (old_results, new_results) = (before.results(), after.results());
-    for result in &after.test_results {
-        match old_results.get(result.test_name.as_str()) {
-            None => found.push(difference(result, "check", "-", "new")),
-            Some(old) => compare(old, result, &mut found),
+    let mut old: BTreeMap<&str, CheckIdentity<'_>> =
+        old_checks.into_iter().map(|check| (check.test_name, check)).collect();
+    for (check, result) in new_checks.into_iter().zip(&after.test_results) {
+        let name = check.test_name;
+        match old.remove(name).zip(old_results.get(name)) {
+            None => found.push(difference(name, "check", NONE, "new")),
+            Some((old, old_result)) => {
+                compare(name, &facts(old, old_result), &facts(check, result), &mut found);
+            }
         }
     }
-    for old in &before.test_results {
-        if !new_results.contains_key(old.test_name.as_str()) {
-            found.push(difference(old, "check", "present", "gone"));
+    for result in &before.test_results {
+        if !new_results.contains_key(result.test_name.as_str()) {
+            found.push(difference(&result.test_name, "check", "present", "gone"));
         }
     }
     found
 }
 
-fn compare(before: &TestResult, after: &TestResult, found: &mut Vec<Difference>) {
-    let body = |result: &TestResult| {
-        let behaviour = result.evidence.behaviour.as_ref()?;
-        let response = &behaviour.response;
-        Some(format!("{} {} B", &response.body_sha256.get(..12)?, response.body_bytes.get()))
-    };
-    if after.deterministic || before.deterministic {
-        let (old, new) = (body(before), body(after));
-        if old != new {
-            let text = |it: Option<String>| it.unwrap_or_else(|| "-".to_owned());
-            found.push(difference(after, "body", &text(old), &text(new)));
+/// Texts by subject, in a fixed order.
+type Facts = Vec<(String, String)>;
+
+/// All that the hash covers of a check, and the other verdicts on it.
+fn facts(check: CheckIdentity<'_>, result: &TestResult) -> Facts {
+    let CheckIdentity {
+        test_name: _,
+        deterministic,
+        response,
+        source,
+        allocations,
+        allocated_bytes,
+        heap_peak_bytes,
+        verdicts,
+    } = check;
+    let mut facts = Vec::new();
+    if let Some(Response { status, content_type, body_sha256, body_bytes }) = response {
+        let media = content_type.as_deref().unwrap_or(NONE);
+        add(&mut facts, "response", format!("{status} {media}"));
+        add(&mut facts, "body", format!("{body_sha256} {} B", body_bytes.get()));
+    }
+    add(&mut facts, "deterministic", (if deterministic { "yes" } else { "no" }).to_owned());
+    if let Some(source) = source {
+        add(&mut facts, "counted by", source.to_string());
+    }
+    for (subject, range) in [
+        ("allocations", allocations),
+        ("allocated bytes", allocated_bytes),
+        ("heap", heap_peak_bytes),
+    ] {
+        if let Some(range) = range {
+            add(&mut facts, subject, range.to_string());
         }
     }
-    let kinds = before.claims.iter().chain(&after.claims).map(|claim| claim.kind);
-    let mut kinds: Vec<_> = kinds.filter(|kind| !kind.is_change()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    for kind in kinds {
-        let of =
-            |result: &TestResult| result.claims.iter().find(|claim| claim.kind == kind).map(shown);
-        let (old, new) = (of(before), of(after));
+    let others = result.claims.iter().filter(|it| !it.kind.is_exact() && !it.kind.is_change());
+    let others = others.map(|claim| (claim.kind, claim.verdict, claim.reason));
+    for (kind, verdict, reason) in verdicts.into_iter().chain(others) {
+        add(&mut facts, &kind.to_string(), format!("{verdict} ({reason})"));
+    }
+    facts
+}
+
+/// A figure and the verdict on it are one fact.
+fn add(facts: &mut Facts, subject: &str, text: String) {
+    match facts.iter_mut().find(|(known, _)| known == subject) {
+        Some((_, known)) => *known = format!("{known} {text}"),
+        None => facts.push((subject.to_owned(), text)),
+    }
+}
+
+fn compare(name: &str, old: &Facts, new: &Facts, found: &mut Vec<Difference>) {
+    let of = |facts: &Facts, subject: &str| {
+        let fact = facts.iter().find(|(known, _)| known == subject);
+        fact.map_or(NONE.to_owned(), |(_, text)| text.clone())
+    };
+    let gone = old.iter().filter(|(subject, _)| !new.iter().any(|(known, _)| known == subject));
+    for (subject, _) in new.iter().chain(gone) {
+        let (old, new) = (of(old, subject), of(new, subject));
         if old != new {
-            let text = |it: Option<String>| it.unwrap_or_else(|| "-".to_owned());
-            found.push(difference(after, &kind.to_string(), &text(old), &text(new)));
+            found.push(difference(name, subject, &old, &new));
         }
     }
 }
 
-/// A claim without what may differ between two runs of the same code.
-fn shown(claim: &Claim) -> String {
-    let exact = claim.unit != Unit::Ns && claim.kind.is_exact();
-    let figure = match claim.kind {
-        crate::contract::ClaimKind::Deterministic => None,
-        _ if exact => claim.observed,
-        _ => None,
-    };
-    match figure {
-        Some(value) => format!("{value} {} ({})", claim.verdict, claim.reason),
-        None => format!("{} ({})", claim.verdict, claim.reason),
-    }
-}
-
-fn difference(result: &TestResult, subject: &str, before: &str, after: &str) -> Difference {
+fn difference(test_name: &str, subject: &str, before: &str, after: &str) -> Difference {
     Difference {
-        test_name: result.test_name.clone(),
+        test_name: test_name.to_owned(),
         subject: subject.to_owned(),
         before: before.to_owned(),
         after: after.to_owned(),
@@ -112,4 +157,81 @@ pub(super) fn first_path(a: &Value, b: &Value, skip: &[&str]) -> Option<String> 
 
 fn join(key: &str, rest: &str) -> String {
     if rest.is_empty() { key.to_owned() } else { format!("{key}.{rest}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSPORT: &[u8] = include_bytes!("../../tests/fixtures/schema_v1/passport.json");
+
+    /// Paths to everything in a document that is no object and no array.
+    fn leaves(value: &Value, path: &str, out: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let key = key.replace('~', "~0").replace('/', "~1");
+                    leaves(value, &format!("{path}/{key}"), out);
+                }
+            }
+            Value::Array(items) => {
+                for (index, value) in items.iter().enumerate() {
+                    leaves(value, &format!("{path}/{index}"), out);
+                }
+            }
+            _ => out.push(path.to_owned()),
+        }
+    }
+
+    /// Other values in the place of one; those that do not fit its type are not read as a passport.
+    fn others(value: &Value) -> Vec<Value> {
+        let mut others: Vec<Value> =
+            ["PASS", "FAIL", "over-budget", "as-expected", "server-timing", "heap", "status"]
+                .map(Value::from)
+                .into();
+        match value {
+            Value::Bool(it) => others.push((!it).into()),
+            Value::Number(it) => others.push((it.as_u64().unwrap_or(0) + 1).into()),
+            Value::String(it) => others.push(format!("{it}0").into()),
+            _ => others.push(1.into()),
+        }
+        others.push(Value::Null);
+        others.retain(|other| other != value);
+        others
+    }
+
+    #[test]
+    fn whatever_changes_the_passport_hash_is_told() {
+        let document: Value = serde_json::from_slice(PASSPORT).unwrap();
+        let passport: Passport = serde_json::from_slice(PASSPORT).unwrap();
+        assert_eq!(diff(&passport, &passport), []);
+        let (mut paths, mut telling) = (Vec::new(), Vec::new());
+        leaves(&document, "", &mut paths);
+        for path in &paths {
+            for other in others(document.pointer(path).unwrap()) {
+                let mut edited = document.clone();
+                *edited.pointer_mut(path).unwrap() = other.clone();
+                let Ok(mut edited) = serde_json::from_value::<Passport>(edited) else { continue };
+                edited.seal().unwrap();
+                if edited.passport_hash != passport.passport_hash {
+                    assert_ne!(diff(&passport, &edited), [], "{path}: {other}");
+                    telling.push(path.clone());
+                }
+            }
+        }
+        // The test itself is about what the hash covers.
+        for part in [
+            "/contract/digest",
+            "/test_results/0/evidence/behaviour/response/content_type",
+            "/test_results/1/evidence/behaviour/response/body_sha256",
+            "/test_results/1/evidence/counts/source",
+            "/test_results/1/evidence/counts/allocations/min",
+            "/test_results/2/evidence/counts/allocated_bytes/max",
+            "/test_results/2/evidence/counts/heap_peak_bytes/min",
+            "/test_results/2/deterministic",
+            "/test_results/2/claims/0/reason",
+        ] {
+            assert!(telling.iter().any(|it| it == part), "{part}");
+        }
+    }
 }

@@ -39,22 +39,33 @@ pub fn contract_digest(document: &ContractDocument) -> Result<String, HashError>
 /// Left out, because it may differ: identity and time, machine, latencies and process memory with
 /// their verdicts, and everything that depends on which baseline was compared with.
 #[derive(Serialize)]
-struct Identity<'a> {
-    schema_version: u32,
-    contract_digest: Option<&'a str>,
-    checks: Vec<CheckIdentity<'a>>,
+pub(super) struct Identity<'a> {
+    pub(super) schema_version: u32,
+    pub(super) contract_digest: Option<&'a str>,
+    pub(super) checks: Vec<CheckIdentity<'a>>,
 }
 
+/// The part of [`Identity`] that is about one check.
 #[derive(Serialize)]
-struct CheckIdentity<'a> {
-    test_name: &'a str,
-    deterministic: bool,
-    response: Option<&'a Response>,
-    source: Option<CountSource>,
-    allocations: Option<Range>,
-    allocated_bytes: Option<Range>,
-    heap_peak_bytes: Option<Range>,
-    verdicts: Vec<(ClaimKind, Verdict, Reason)>,
+pub(super) struct CheckIdentity<'a> {
+    pub(super) test_name: &'a str,
+    pub(super) deterministic: bool,
+    pub(super) response: Option<&'a Response>,
+    pub(super) source: Option<CountSource>,
+    pub(super) allocations: Option<Range>,
+    pub(super) allocated_bytes: Option<Range>,
+    pub(super) heap_peak_bytes: Option<Range>,
+    pub(super) verdicts: Vec<(ClaimKind, Verdict, Reason)>,
+}
+
+impl<'a> Identity<'a> {
+    pub(super) fn of(passport: &'a Passport) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            contract_digest: passport.contract.as_ref().map(|it| it.digest.as_str()),
+            checks: passport.test_results.iter().map(CheckIdentity::of).collect(),
+        }
+    }
 }
 
 impl<'a> CheckIdentity<'a> {
@@ -83,11 +94,7 @@ impl<'a> CheckIdentity<'a> {
 impl Passport {
     /// Computes both hashes and writes them into the document.
     pub(super) fn seal(&mut self) -> Result<(), HashError> {
-        self.passport_hash = digest(&Identity {
-            schema_version: SCHEMA_VERSION,
-            contract_digest: self.contract.as_ref().map(|it| it.digest.as_str()),
-            checks: self.test_results.iter().map(CheckIdentity::of).collect(),
-        })?;
+        self.passport_hash = digest(&Identity::of(self))?;
         self.evidence_hash = String::new();
         self.evidence_hash = digest(self)?;
         Ok(())

@@ -135,11 +135,14 @@ pub struct TestResult {
     pub endpoint: String,
     /// `endpoint/variant`, unique in the passport.
     pub test_name: String,
-    /// Latency in milliseconds, at the quantile of the budget.
+    /// Latency of one request in milliseconds: that of a sample, at the quantile of the budget,
+    /// divided by its requests. `null` where there are too few samples for that quantile.
     pub latency_ms: Option<f64>,
     /// Peak heap of one request of the service, in MB (2^20 bytes).
     pub memory_mb: Option<f64>,
-    /// Allocations of the service for one sample.
+    /// Allocations of the service for one request: the most that a sample had, divided by its
+    /// requests and rounded down, so that it is below a threshold just when the sample is below
+    /// that threshold times its requests.
     pub objects: Option<u64>,
     /// The worst verdict of the required claims.
     pub status: Verdict,
@@ -271,6 +274,8 @@ pub struct BaselineRecord {
     pub same_build: bool,
     /// Whether it was made for the same contract.
     pub same_contract: bool,
+    /// What it said of itself as a whole: anything but PASS was accepted all the same.
+    pub overall_status: Verdict,
     /// Checks that the baseline has and the contract no longer does.
     pub checks_gone: Vec<String>,
 }
@@ -320,6 +325,17 @@ impl Passport {
             Gate::Abstain
         } else {
             Gate::Pass
+        }
+    }
+
+    /// Why this cannot be what other passports are compared with; `None` when it can.
+    pub fn unfit_as_baseline(&self) -> Option<&'static str> {
+        if self.provenance.probe == ProbeKind::Imported {
+            Some("it was imported, so it shows no evidence to compare with")
+        } else if !self.complete {
+            Some("its run was cut short, so it is not whole")
+        } else {
+            None
         }
     }
 

@@ -155,7 +155,8 @@ fn derive_again(passport: &Passport) -> Result<Passport, VerifyError> {
         return Ok(import_again(passport)?);
     };
     let contract = Contract::from_document(record.document.clone())?;
-    check_facts(passport, &contract)?;
+    let (provenance, baseline) = (&passport.provenance, passport.baseline.as_ref());
+    check_facts(provenance, baseline, &passport.test_results, &contract)?;
     let measured = passport.test_results.iter().map(|result| Measured {
         check: result.test_name.clone(),
         timestamp: result.timestamp.clone(),
@@ -193,25 +194,34 @@ fn first_difference(a: &Passport, b: &Passport) -> Option<String> {
     })
 }
 
-/// Finds integers that the canonical form would round, so that two of them would hash alike.
+/// Finds integers that the canonical form would round, so that two of them would hash alike. Numbers
+/// with a fraction or an exponent are no integers: they are hashed to the last bit.
 fn check_integers(bytes: &[u8]) -> Result<(), VerifyError> {
-    let (mut in_string, mut escaped, mut digits, mut line) = (false, false, 0_u64, 1_usize);
-    for byte in bytes {
+    let (mut in_string, mut escaped, mut line) = (false, false, 1_usize);
+    let mut rest = bytes;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,
             b'0'..=b'9' if !in_string => {
-                digits = digits.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
-                if digits > INTEGER_MAX {
+                let of_number =
+                    |it: &u8| matches!(it, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+                let length = after.iter().take_while(|it| of_number(it)).count();
+                let (others, after) = after.split_at(length);
+                rest = after;
+                let digits = std::iter::once(byte).chain(others).try_fold(0_u64, |value, digit| {
+                    let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+                    Some(value.saturating_mul(10).saturating_add(digit))
+                });
+                if digits.is_some_and(|value| value > INTEGER_MAX) {
                     return Err(VerifyError::Integer { line });
                 }
-                continue;
             }
             b'\n' => line += 1,
             _ => {}
         }
-        digits = 0;
     }
     Ok(())
 }

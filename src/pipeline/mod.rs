@@ -208,6 +208,7 @@ pub fn passport(
             timestamp: baseline.timestamp.clone(),
             same_build,
             same_contract: baseline.contract.as_ref().is_some_and(|it| it.digest == digest),
+            overall_status: baseline.summary.overall_status,
             checks_gone: gone.filter(|name| !checks.contains_key(*name)).cloned().collect(),
         });
     }

@@ -28,6 +28,7 @@ pub(super) struct Sampler<'a> {
     counts: Option<Counts>,
     oracle: Option<OracleCounts>,
     latencies: Vec<Nanos>,
+    server_latencies: Vec<Nanos>,
     cpu_wait: Option<Nanos>,
     cpu_wait_kept: u64,
     /// Samples begun, and how many of them only warmed up.
@@ -56,6 +57,8 @@ struct Sample {
     pass: Pass,
     as_expected: bool,
     latency: Nanos,
+    /// What the service says of all requests so far; `None` once it said nothing of one.
+    server_latency: Option<Nanos>,
     cpu_wait: Option<Nanos>,
     /// Whether a wait could not be told apart from the latency of a request, and stayed in.
     cpu_wait_kept: bool,
@@ -75,6 +78,7 @@ impl<'a> Sampler<'a> {
             counts: None,
             oracle: None,
             latencies: Vec::new(),
+            server_latencies: Vec::new(),
             cpu_wait: None,
             cpu_wait_kept: 0,
             begun: 0,
@@ -99,6 +103,8 @@ impl<'a> Sampler<'a> {
         sample.as_expected &= expected;
         let (latency, cpu_wait) = without_wait(exchange);
         sample.latency = sample.latency.saturating_add(latency);
+        let told = sample.server_latency.zip(exchange.server_latency);
+        sample.server_latency = told.map(|(sum, it)| sum.saturating_add(it));
         sample.cpu_wait = add(sample.cpu_wait, cpu_wait);
         sample.cpu_wait_kept |= exchange.cpu_wait != cpu_wait;
         sample.requests += 1;
@@ -122,6 +128,7 @@ impl<'a> Sampler<'a> {
         }
         if self.sample.pass == Pass::Timed {
             self.latencies.push(self.sample.latency);
+            self.server_latencies.extend(self.sample.server_latency);
             self.cpu_wait = add(self.cpu_wait, self.sample.cpu_wait);
             self.cpu_wait_kept += u64::from(self.sample.cpu_wait_kept);
         }
@@ -183,6 +190,7 @@ impl<'a> Sampler<'a> {
 
     fn drop_latencies(&mut self) {
         self.latencies.clear();
+        self.server_latencies.clear();
         self.cpu_wait = None;
         self.cpu_wait_kept = 0;
     }
@@ -216,6 +224,8 @@ impl<'a> Sampler<'a> {
             counts: self.counts.clone(),
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),
+            server_latency: (!self.server_latencies.is_empty())
+                .then(|| Histogram::from_samples(&self.server_latencies)),
             cpu_wait_ns: self.cpu_wait,
             cpu_wait_kept_samples: Count::new(self.cpu_wait_kept),
             cpu_pressure_ppm: None,
@@ -301,6 +311,7 @@ impl Sample {
             pass,
             as_expected: true,
             latency: Nanos::ZERO,
+            server_latency: Some(Nanos::ZERO),
             cpu_wait: None,
             cpu_wait_kept: false,
             cost: None,

@@ -132,11 +132,7 @@ pub fn exact_counts(passport: &Passport) -> String {
     for result in &passport.test_results {
         let evidence = &result.evidence;
         let counts = evidence.counts.as_ref();
-        let range = |range: Option<Range>| match range {
-            None => "-".to_owned(),
-            Some(Range { min, max }) if min == max => max.to_string(),
-            Some(Range { min, max }) => format!("{min}..{max}"),
-        };
+        let range = |it: Option<Range>| it.map_or("-".to_owned(), |it| it.to_string());
         let response = evidence.behaviour.as_ref().map(|it| &it.response);
         let _ = writeln!(
             out,
@@ -244,6 +240,9 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
             escaped(&baseline.passport_hash)
         };
         let _ = writeln!(out, "baseline hash {relation}");
+        if baseline.overall_status != Verdict::Pass {
+            let _ = writeln!(out, "the baseline is itself {}", baseline.overall_status);
+        }
         if !baseline.same_build {
             out.push_str("the baseline is of another toolchain, profile, target or database\n");
         }

@@ -1,6 +1,6 @@
 //! Statistics of one series: what was seen, and how sure one can be of it.
 //!
-//! [`Histogram`] holds the samples in a form that merges and that a passport can carry;
+//! [`Histogram`] holds the samples in a form that a passport can carry;
 //! [`Summary`] and [`interval`] are pure functions of it, so that anyone can recompute them.
 //! Nothing here knows a budget: deciding is the business of [`crate::claim`].
 

@@ -89,8 +89,40 @@ fn a_failing_run_is_no_baseline_unless_it_is_accepted() {
     workspace.run(&["check"]).exits(1);
     workspace.run(&[&output[..], &["--accept-failing"]].concat()).exits(0);
     assert_eq!(workspace.json("accepted.json")["summary"]["overall_status"], "FAIL");
-    // An accepted failure is still one.
-    workspace.run(&["check", "--baseline", "accepted.json"]).exits(1);
+    // An accepted failure is still one, and who compares with it is told.
+    let run = workspace.run(&["check", "--baseline", "accepted.json"]).exits(1);
+    assert_says(&run.stdout, "\nthe baseline is itself FAIL\n");
+    assert_eq!(workspace.json(LATEST)["baseline"]["overall_status"], "FAIL");
+}
+
+#[test]
+fn a_baseline_says_what_accepting_it_changes() {
+    let workspace = Workspace::with_contract(LEDGER);
+    let first = workspace.run(&["baseline"]).exits(0);
+    assert!(!first.stdout.contains("the baseline before"), "{first:#?}");
+    let same = workspace.run(&["baseline"]).exits(0);
+    assert_says(&same.stdout, "\nno change of the baseline before, of 2");
+    workspace.write("passport.toml", LEDGER.replace("\"/metrics\"\n", "\"/statements?limit=1\"\n"));
+    let changed = workspace.run(&["baseline"]).exits(0);
+    assert_says(&changed.stdout, "\nchanges to the baseline before, of 2");
+    assert_says(&changed.stdout, "\ncontract: digest: ");
+    assert_says(&changed.stdout, "\nmetrics/default: body: ");
+    workspace.write("baseline.json", "{}");
+    let foreign = workspace.run(&["baseline"]).exits(0);
+    assert_says(&foreign.stderr, "nothing to compare with: passport `./baseline.json`: not a");
+}
+
+#[test]
+fn what_shows_no_evidence_is_no_baseline() {
+    let workspace = Workspace::with_contract(&ledger());
+    workspace.write("original.json", "{\"test_results\":[{\"test_name\":\"m\"}]}");
+    workspace.run(&["import", "original.json", "-o", "imported.json"]).exits(0);
+    for command in ["check", "generate"] {
+        let said = workspace.run(&[command, "--baseline", "imported.json"]).refused(2);
+        let expected = "cannot compare with `imported.json`: it was imported, so it shows no evidence \
+                        to compare with; make one with `passport baseline`";
+        assert_eq!(said, expected);
+    }
 }
 
 #[test]

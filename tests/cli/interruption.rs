@@ -77,6 +77,8 @@ fn an_interrupted_run_never_replaces_a_baseline() {
     let run = interrupted(&workspace, &["generate", "-o", "part.json"], "INT", 100).exits(130);
     assert_says(&run.stdout, "passport part.json\n");
     assert_eq!(workspace.json("part.json")["complete"], false);
+    let said = workspace.run(&["check", "--baseline", "part.json"]).refused(2);
+    assert_says(&said, "cannot compare with `part.json`: its run was cut short");
     let validated = ["validate", "--endpoint", "orders"];
     interrupted(&workspace, &validated, "INT", 100).exits(130);
 }

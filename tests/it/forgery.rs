@@ -98,6 +98,10 @@ fn deriving_anew_changes_nothing() {
 fn evidence_that_cannot_have_been_observed_is_refused_with_check_and_field() {
     let range = |min: u64, max: u64| json!({ "min": min, "max": max });
     let upper = "A".repeat(64);
+    let histogram = |samples: u64, buckets: &str| {
+        let least = samples.min(1);
+        json!({ "samples": samples, "min_ns": least, "max_ns": least, "sum_ns": samples, "buckets": buckets })
+    };
     let cases: Vec<(Vec<(&str, Value)>, &str)> = vec![
         (vec![("behaviour/responses_equal", json!(1_000_000))], "behaviour.responses_equal"),
         (vec![("behaviour/responses_equal", json!(0))], "behaviour.responses_equal"),
@@ -149,6 +153,9 @@ fn evidence_that_cannot_have_been_observed_is_refused_with_check_and_field() {
         (vec![("failed_samples", json!(1))], "first_failure"),
         (vec![("first_failure", json!("refused"))], "first_failure"),
         (vec![("latency/samples", json!(7))], "latency"),
+        (vec![("server_latency", histogram(0, ""))], "server_latency"),
+        (vec![("server_latency", histogram(2, "1:1"))], "server_latency"),
+        (vec![("server_latency", histogram(1_000_000, "1:1000000"))], "server_latency"),
     ];
     for (edits, field) in cases {
         let forged = derive(|document| {

@@ -64,6 +64,36 @@ fn a_tail_above_the_budget_fails_though_the_median_is_fast() {
 }
 
 #[test]
+fn a_latency_is_unknown_below_the_samples_that_its_quantile_takes() {
+    let contract = format!("{CONTRACT}\n[sampling]\nsamples = 50\nseconds_max = 0.0001\n");
+    let passport = measure_with(&contract, |_, n| Ok(good(n)), None, &|| false);
+    let result = passport.result("orders/all").unwrap();
+    assert_eq!((result.latency_ms, passport.summary.max_latency_ms), (None, None));
+    // The largest of so few is shown with the claim that it leaves undecided.
+    let claim = result.claims.iter().find(|it| it.kind == ClaimKind::Latency).unwrap();
+    assert!(claim.observed.is_some() && claim.verdict == Verdict::Abstain);
+}
+
+#[test]
+fn what_the_service_says_of_its_time_is_evidence_where_it_says_so_of_each_request() {
+    let contract = format!(
+        "{CONTRACT}\n[[scenario]]\nname = \"both\"\nrounds = 1\nsteps = [\"orders/all\", \"orders/one\"]\n"
+    );
+    let told = |request: &PreparedRequest, n: u64| {
+        let server_latency = (request.path == "/orders").then_some(Nanos::new(700 + n % 2));
+        Ok(Exchange { server_latency, ..good(n) })
+    };
+    let passport = measure_with(&contract, told, None, &|| false);
+    let of = |test| passport.result(test).unwrap().evidence.clone();
+    let all = of("orders/all");
+    let histogram = all.server_latency.unwrap();
+    assert_eq!(histogram.samples(), all.latency.samples());
+    assert_eq!((histogram.min(), histogram.max()), (Nanos::new(700), Nanos::new(701)));
+    assert_eq!((of("orders/one").server_latency, of("both/default").server_latency), (None, None));
+    verify(&passport.to_bytes().unwrap()).unwrap();
+}
+
+#[test]
 fn a_tail_at_the_quantile_takes_more_samples_and_then_abstains() {
     // Exactly 1 of 100: the p99 is neither shown to be below nor above.
     let edge = |_: &_, n: u64| {
@@ -436,7 +466,10 @@ fn a_scenario_is_held_to_the_budgets_of_its_requests() {
     );
     let passport = measure_with(&contract, |_, n| Ok(good(n)), None, &|| false);
     let stress = passport.result("stress/default").unwrap();
-    assert_eq!(stress.objects, Some(10 * 42));
+    // What consumers know these fields for is one request, whatever a sample is.
+    assert_eq!(stress.objects, Some(42));
+    assert!((0.05..0.057).contains(&stress.latency_ms.unwrap()), "{:?}", stress.latency_ms);
+    assert_eq!(passport.summary.max_objects, Some(42));
     assert_eq!(stress.budgets.as_ref().unwrap().allocations_max, Count::new(10_000));
     assert_eq!(stress.budgets.as_ref().unwrap().latency_ns_max, Nanos::new(100_000_000));
     assert_eq!(stress.memory_mb, Some(0.003_906));

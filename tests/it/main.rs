@@ -11,10 +11,12 @@ use perf_passport::allocation::CountingAllocator;
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod allocation;
+mod anything;
 mod contract;
 mod fake;
 mod forgery;
 mod gate;
+mod golden;
 #[cfg(feature = "http")]
 mod http_probe;
 #[cfg(feature = "instrument")]

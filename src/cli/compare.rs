@@ -31,6 +31,8 @@ pub(super) struct Arguments {
     /// Begin no session after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 90)]
     time_budget: u32,
+    #[arg(long)]
+    dump: Option<PathBuf>,
     /// Compare only this endpoint or check (`endpoint/variant`); may be repeated
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<String>,
@@ -111,6 +113,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             paired.sessions.first().map_or(Nanos::ZERO, |it| it.baseline_ns),
             paired.first_failure,
         );
+    }
+    if let Some(path) = &arguments.dump {
+        let _ = std::fs::write(path, serde_json::to_vec(&seen).unwrap_or_default());
     }
     terminal::print(&out)?;
     Ok(Code::Pass.into())

@@ -27,10 +27,13 @@ const GRACE: Nanos = Nanos::new(10_000_000_000);
 /// Time to bring a service into the state of a fixture.
 const FIXTURE_TIME: Nanos = Nanos::new(120_000_000_000);
 
-/// Pairs of a check in a session, at least and at most: below, its median is a matter of luck;
+/// Time of one turn, about.
+const TURN_TIME: Nanos = Nanos::new(400_000);
+
+/// Cycles of a check in a session, at least and at most: below, its median is a matter of luck;
 /// above, it is not known any better, as what is wrong with a process stays with it.
-const CYCLES_MIN: u64 = 4;
-const PAIRS_MAX: u64 = 600;
+const CYCLES_MIN: u64 = 8;
+const CYCLES_MAX: u64 = 400;
 
 /// A check takes at most this many times its time where others want the processor too.
 const STRETCH_MAX: u64 = 3;
@@ -40,10 +43,9 @@ const STRETCH_MAX: u64 = 3;
 enum Role {
     Baseline,
     Current,
-    /// A copy of the baseline.
+    /// A copy of the baseline, of which every other turn has work added. It is one process, as
+    /// whoever has more turns than the others finds the caches warmer.
     Control,
-    /// The same process as the control, with work added.
-    Injected,
     Anchor,
 }
 
@@ -88,7 +90,7 @@ pub(super) fn run<'a>(
     let mut seats = Vec::new();
     for role in roles {
         let side = match role {
-            Role::Baseline | Role::Control | Role::Injected => &setting.sides.baseline,
+            Role::Baseline | Role::Control => &setting.sides.baseline,
             Role::Current => &setting.sides.current,
             Role::Anchor => setting.sides.anchor.as_ref().unwrap_or(&setting.sides.baseline),
         };
@@ -137,24 +139,23 @@ fn measure(
     }
     let plan = Plan::of(latency, setting.policy.pair_time_ns);
     let time = question_time(setting.contract, check, plan.batch);
-    let mut turns: Vec<(usize, Role)> =
-        seats.iter().enumerate().map(|(index, seat)| (index, seat.role)).collect();
-    let control = seats.iter().position(|seat| seat.role == Role::Control).unwrap_or_default();
-    turns.push((control, Role::Injected));
+    let mut order: Vec<usize> = (0..seats.len()).collect();
     let mut taken = Taken::default();
     let started = setting.clock.elapsed();
     for cycle in 0..plan.cycles {
-        shuffle(random, &mut turns);
-        let mut batches: Vec<(Role, Vec<Nanos>)> = Vec::with_capacity(turns.len());
-        for (index, role) in &turns {
-            let slower_ppm = match role {
-                Role::Injected => setting.policy.injected_ppm,
+        shuffle(random, &mut order);
+        let injects = cycle % 2 == 1;
+        let mut batches: Vec<(Role, Vec<Nanos>)> = Vec::with_capacity(order.len());
+        for index in &order {
+            let seat = &mut seats[*index];
+            let slower_ppm = match seat.role {
+                Role::Control if injects => setting.policy.injected_ppm,
                 _ => Ppm::new(0),
             };
-            let latencies = batch(&mut seats[*index], plan.batch, slower_ppm, time)?;
-            batches.push((*role, latencies));
+            let latencies = batch(seat, plan.batch, slower_ppm, time)?;
+            batches.push((seat.role, latencies));
         }
-        taken.add(&batches, plan.skipped as usize);
+        taken.add(&batches, plan.skipped, injects);
         let spent = setting.clock.elapsed().saturating_sub(started);
         if cycle + 1 >= CYCLES_MIN && spent.get() > plan.time_max.get() {
             break;
@@ -192,26 +193,27 @@ struct Plan {
     /// Samples in a turn.
     batch: u32,
     /// The first samples of a turn, which fetch the process into the caches again.
-    skipped: u32,
+    skipped: usize,
     /// Turns of each side.
     cycles: u64,
-    /// All turns together take at most this long.
+    /// All turns together take at most this long, but for the least number of cycles.
     time_max: Nanos,
 }
 
 impl Plan {
     fn of(latency: Nanos, pair_time: Nanos) -> Self {
-        let (batch, skipped) = match latency.get() {
-            0..=300_000 => (8, 2),
-            300_001..=1_500_000 => (4, 1),
-            _ => (2, 0),
-        };
-        let one = latency.get().max(1).saturating_mul(2 * u64::from(batch));
-        let kept = u64::from(batch - skipped);
-        let cycles = (pair_time.get() / one).clamp(CYCLES_MIN, PAIRS_MAX / kept);
-        // Four turns make a cycle, and two of them a pair.
-        let time_max = Nanos::new(one.saturating_mul(2 * cycles * STRETCH_MAX));
-        Self { batch, skipped, cycles, time_max }
+        let latency = latency.get().max(1);
+        // The longer a turn, the less it matters that another process had the caches before.
+        let batch = (TURN_TIME.get() / latency).clamp(2, 64);
+        let skipped = if batch < 4 { 0 } else { (batch / 4).min(8) };
+        let one = latency.saturating_mul(2 * batch);
+        let cycles = (pair_time.get() / one).clamp(CYCLES_MIN, CYCLES_MAX);
+        Self {
+            batch: u32::try_from(batch).unwrap_or(u32::MAX),
+            skipped: usize::try_from(skipped).unwrap_or(usize::MAX),
+            cycles,
+            time_max: Nanos::new(one.saturating_mul(cycles * STRETCH_MAX)),
+        }
     }
 }
 
@@ -226,18 +228,27 @@ struct Taken {
 }
 
 impl Taken {
-    fn add(&mut self, batches: &[(Role, Vec<Nanos>)], skipped: usize) {
+    /// Each side's turn counts as its median sample.
+    fn add(&mut self, turns: &[(Role, Vec<Nanos>)], skipped: usize, injects: bool) {
         let of = |role: Role| {
-            let batch = batches.iter().find(|(it, _)| *it == role);
-            batch.and_then(|(_, latencies)| latencies.get(skipped..)).unwrap_or_default()
+            let turn = turns.iter().find(|(it, _)| *it == role);
+            let mut kept =
+                turn.and_then(|(_, all)| all.get(skipped..)).unwrap_or_default().to_vec();
+            let middle = kept.len().saturating_sub(1) / 2;
+            kept.sort_unstable();
+            kept.get(middle).copied()
         };
-        let (baseline, current) = (of(Role::Baseline), of(Role::Current));
-        self.baseline.extend_from_slice(baseline);
-        self.current.extend(baseline, current);
-        self.control.extend(baseline, of(Role::Control));
-        self.injected.extend(baseline, of(Role::Injected));
-        if batches.iter().any(|(role, _)| *role == Role::Anchor) {
-            self.anchor.get_or_insert_default().extend(of(Role::Anchor), current);
+        let (Some(baseline), Some(current)) = (of(Role::Baseline), of(Role::Current)) else {
+            return;
+        };
+        self.baseline.push(baseline);
+        self.current.push(baseline, current);
+        if let Some(control) = of(Role::Control) {
+            let pairs = if injects { &mut self.injected } else { &mut self.control };
+            pairs.push(baseline, control);
+        }
+        if let Some(anchor) = of(Role::Anchor) {
+            self.anchor.get_or_insert_default().push(anchor, current);
         }
     }
 

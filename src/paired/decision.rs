@@ -175,7 +175,9 @@ mod tests {
 
     fn pairs(effect: Effect) -> Pairs {
         let after = u64::try_from(1_000_000 + effect).unwrap();
-        Pairs::of(&[Nanos::new(1_000_000)], &[Nanos::new(after)])
+        let mut pairs = Pairs::default();
+        pairs.push(Nanos::new(1_000_000), Nanos::new(after));
+        pairs
     }
 
     /// Sessions with these effects of the change, a quiet control and a found injection.

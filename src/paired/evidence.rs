@@ -37,7 +37,7 @@ pub struct Session {
     pub anchor: Option<Pairs>,
 }
 
-/// How much longer one side took than the other, in ppm, for each pair of samples: -20000 is 2 %
+/// How much longer one side took than the other, in ppm, for each pair of turns: -20000 is 2 %
 /// faster. As text with blanks between, in the order in which they were taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pairs(Vec<i64>);
@@ -49,16 +49,9 @@ pub type Effect = i64;
 const EFFECT_MAX: Effect = 999_000_000;
 
 impl Pairs {
-    /// Pairs samples in their order; what the longer list has more is left out.
-    pub fn of(before: &[Nanos], after: &[Nanos]) -> Self {
-        let mut pairs = Self::default();
-        pairs.extend(before, after);
-        pairs
-    }
-
-    /// Adds more pairs.
-    pub fn extend(&mut self, before: &[Nanos], after: &[Nanos]) {
-        self.0.extend(before.iter().zip(after).map(|(before, after)| effect(*before, *after)));
+    /// Adds a pair.
+    pub fn push(&mut self, before: Nanos, after: Nanos) {
+        self.0.push(effect(before, after));
     }
 
     /// Number of pairs.
@@ -135,9 +128,10 @@ mod tests {
 
     #[test]
     fn pairs_are_effects_in_ppm_and_come_back_from_text() {
-        let before = [100, 200, 0, 1].map(Nanos::new);
-        let after = [105, 100, 3, u64::MAX].map(Nanos::new);
-        let pairs = Pairs::of(&before, &after);
+        let mut pairs = Pairs::default();
+        for (before, after) in [(100, 105), (200, 100), (0, 3), (1, u64::MAX)] {
+            pairs.push(Nanos::new(before), Nanos::new(after));
+        }
         let text = serde_json::to_string(&pairs).unwrap();
         assert_eq!(text, "\"50000 -500000 2000000 999000000\"");
         assert_eq!(serde_json::from_str::<Pairs>(&text).unwrap(), pairs);

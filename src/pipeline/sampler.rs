@@ -325,7 +325,7 @@ impl Sample {
 ///
 /// The wait is read before the clock starts and after it stops. One that is no shorter than the
 /// request lay beside it at least in part, and nobody knows which: the latency stays as it is.
-fn without_wait(exchange: &Exchange) -> (Nanos, Option<Nanos>) {
+pub(super) fn without_wait(exchange: &Exchange) -> (Nanos, Option<Nanos>) {
     match exchange.cpu_wait {
         Some(wait) if wait < exchange.latency => {
             (exchange.latency.saturating_sub(wait), Some(wait))

@@ -7,6 +7,7 @@ use std::hint::black_box;
 
 use sha2::{Digest, Sha256};
 
+use super::sampler::without_wait;
 use crate::{
     clock::Clock,
     contract::Check,
@@ -150,7 +151,7 @@ impl<'a> Turns<'a> {
         for _ in 0..self.check.rounds {
             for request in self.requests {
                 let exchange = self.probe.send(request, Pass::Timed)?;
-                sample.latency = sample.latency.saturating_add(exchange.latency);
+                sample.latency = sample.latency.saturating_add(without_wait(&exchange).0);
                 sample.statuses.push(exchange.status);
                 sample.bodies.push(exchange.body);
             }

@@ -158,6 +158,7 @@ fn run(contract: &Contract, seed: u64) -> Run {
         timestamp: TIMESTAMP.to_owned(),
         evidence: evidence(number, &mut random),
         baseline: None,
+        paired: None,
     });
     Run { timestamp: TIMESTAMP.to_owned(), measured: measured.collect(), complete: true }
 }
@@ -254,5 +255,6 @@ fn circumstances() -> Circumstances {
         },
         system_info: SystemInfo::read(),
         session_id: "session".to_owned(),
+        comparison: None,
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contract::{Check, ClaimKind, Contract, Quantile},
     evidence::{CountSource, Counts, Evidence, Range, Response},
+    paired::{Decision, Outcome, Paired, Policy, decide, decide_anchor},
     statistics::{interval, quantile},
     units::{Bytes, Count, Nanos, Ppm},
 };
@@ -99,6 +100,12 @@ pub enum Reason {
     IncomparableBuild,
     /// ABSTAIN: times of another session prove nothing about this one.
     StoredLatency,
+    /// ABSTAIN: the sessions show the effect neither within the tolerance nor real and beyond it.
+    UndecidedChange,
+    /// ABSTAIN: the same sessions call a copy of the baseline slower, or miss an injected slowdown.
+    NotCalibrated,
+    /// ABSTAIN: fewer sessions than the first look needs.
+    TooFewSessions,
     /// ABSTAIN: the figure was taken over from a document that shows no evidence for it.
     Imported,
 }
@@ -142,6 +149,13 @@ impl Reason {
             Self::StoredLatency => {
                 "stored times of another session prove nothing: measure two builds side by side"
             }
+            Self::UndecidedChange => {
+                "neither shown to be within the tolerance nor to be real: give it more time"
+            }
+            Self::NotCalibrated => {
+                "the same sessions would misjudge an unchanged copy or miss an injected slowdown"
+            }
+            Self::TooFewSessions => "too few sessions: give it more time",
             Self::Imported => "imported: the document shows no evidence for it",
         }
     }
@@ -181,6 +195,8 @@ pub enum Unit {
     Count,
     /// An HTTP status.
     Status,
+    /// A ratio in parts per million: 1030000 is 3 % more.
+    Ppm,
 }
 
 /// One statement about one check.
@@ -222,7 +238,14 @@ fn show(unit: Unit, value: Option<u64>) -> String {
         (Unit::Ns, Some(value)) => Nanos::new(value).to_string(),
         (Unit::Bytes, Some(value)) => Bytes::new(value).to_string(),
         (Unit::Count | Unit::Status, Some(value)) => value.to_string(),
+        (Unit::Ppm, Some(value)) => show_ratio(value),
     }
+}
+
+/// A ratio as the difference from 1: `+3.00 %`.
+#[expect(clippy::cast_precision_loss, reason = "display")]
+fn show_ratio(ppm: u64) -> String {
+    format!("{:+.2} %", (ppm as f64 - 1e6) / 1e4)
 }
 
 /// What a baseline says of one check.
@@ -287,13 +310,16 @@ pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Cl
     mark_required(contract, claims)
 }
 
-/// Holds a check against what a baseline says of it; `None` when the baseline lacks the check.
-/// Always the four kinds of change, in the order of [`ClaimKind::ALL`].
+/// Holds a check against what a baseline says of it; `None` when the baseline lacks the check. Where
+/// both builds took turns, `paired` decides on the latency.
+///
+/// The kinds of change in the order of [`ClaimKind::ALL`].
 pub fn changes(
     contract: &Contract,
     check: &Check,
     evidence: &Evidence,
     baseline: Option<&BaselineFigures>,
+    paired: Option<(&Policy, &Paired)>,
 ) -> Vec<Claim> {
     let counts = evidence.counts.as_ref();
     let behaviour = behaviour_change(evidence, baseline);
@@ -311,10 +337,50 @@ pub fn changes(
         figure(|it| it.heap_peak_bytes.map(Bytes::get)),
         (comparability(counts, baseline, same_work), check.tolerance.regression_ppm),
     );
-    let observed = quantile(&evidence.latency, check.budgets.latency_quantile);
-    let latency = decided(ClaimKind::LatencyChange, Reason::StoredLatency, Unit::Ns)
-        .with(observed.map(Nanos::get), figure(|it| it.latency_ns.map(Nanos::get)));
-    mark_required(contract, vec![behaviour, allocations, heap, latency])
+    let Some((policy, paired)) = paired else {
+        let observed = quantile(&evidence.latency, check.budgets.latency_quantile);
+        let latency = decided(ClaimKind::LatencyChange, Reason::StoredLatency, Unit::Ns)
+            .with(observed.map(Nanos::get), figure(|it| it.latency_ns.map(Nanos::get)));
+        return mark_required(contract, vec![behaviour, allocations, heap, latency]);
+    };
+    let tolerance = check.tolerance.regression_ppm;
+    let comparable = if same_work { None } else { Some(not_same_work(&behaviour)) };
+    let latency = latency_change(
+        ClaimKind::LatencyChange,
+        &decide(policy, tolerance, paired),
+        (comparable, tolerance),
+    );
+    let drift = decide_anchor(policy, tolerance, paired)
+        .map(|decision| latency_change(ClaimKind::LatencyDrift, &decision, (None, tolerance)));
+    let mut claims = mark_required(contract, vec![behaviour, allocations, heap]);
+    claims.push(latency);
+    claims.extend(drift);
+    claims
+}
+
+/// Why work cannot be compared that is not shown to be the same.
+fn not_same_work(behaviour: &Claim) -> Reason {
+    if behaviour.verdict == Verdict::Fail { Reason::ChangedWork } else { behaviour.reason }
+}
+
+/// Whoever compares two builds side by side asks for this claim, so it is always required.
+fn latency_change(
+    kind: ClaimKind,
+    decision: &Decision,
+    (incomparable, tolerance): (Option<Reason>, Ppm),
+) -> Claim {
+    let reason = incomparable.unwrap_or(match decision.outcome {
+        Outcome::Within => Reason::WithinTolerance,
+        Outcome::Beyond => Reason::BeyondTolerance,
+        Outcome::Undecided => Reason::UndecidedChange,
+        Outcome::Uncalibrated => Reason::NotCalibrated,
+        Outcome::TooFewSessions => Reason::TooFewSessions,
+    });
+    let ratio = |effect: i64| u64::try_from(effect.saturating_add(1_000_000)).unwrap_or(0);
+    let known = decision.sessions > 0;
+    let observed = known.then(|| ratio(decision.current.median));
+    Claim { required: true, ..decided(kind, reason, Unit::Ppm) }
+        .with(observed, Some(1_000_000_u64.saturating_add(tolerance.get())))
 }
 
 /// Whether the samples taken so far leave a latency budget undecided that more could decide.

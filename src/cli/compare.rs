@@ -1,22 +1,43 @@
 //! `passport compare`: two builds side by side.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::Ordering,
+};
 
-use clap::Args;
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+use sha2::{Digest, Sha256};
 
 use super::{
     exit::{Code, Failure},
-    measure, terminal,
+    input, measure, terminal,
 };
 use crate::{
     clock::SystemClock,
-    compare::{self, Progress, Side, Sides, Task},
+    compare::{self, Observed, Progress, Side, Sides, Task, WorkerError},
     contract::{Check, Contract},
-    paired::{Outcome, Policy, decide},
-    units::Nanos,
+    paired::{Paired, Policy},
+    passport::{ComparedBuild, Comparison, Passport, ProbeKind},
+    pipeline::{self, Circumstances, Run},
+    report, store,
+    text::hex,
+    units::{BYTES_PER_MB, Bytes, Nanos},
 };
 
-/// Arguments of `passport compare`.
+/// Samples of the baseline: enough for what its responses are and what they allocate.
+const BASELINE_SAMPLES: u32 = 20;
+
+/// The largest executable that is read.
+const EXECUTABLE_MAX: Bytes = Bytes::new(4_096 * BYTES_PER_MB);
+
+/// The largest file of kept sessions that is read.
+const SESSIONS_MAX: Bytes = Bytes::new(256 * BYTES_PER_MB);
+
+/// Compare two builds side by side: what changed, and whether it is slower.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The contract
@@ -28,22 +49,45 @@ pub(super) struct Arguments {
     /// The executable to compare with it
     #[arg(long, value_name = "FILE")]
     current_exe: PathBuf,
+    /// An executable that was accepted, so that small steps do not add up
+    #[arg(long, value_name = "FILE")]
+    anchor_exe: Option<PathBuf>,
+    /// How much slower is too much: 0.05 is 5 %; the contract's when left out
+    #[arg(long, value_name = "RATIO")]
+    regression_threshold: Option<f64>,
     /// Begin no session after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 90)]
     time_budget: u32,
-    #[arg(long)]
-    dump: Option<PathBuf>,
-    /// Compare only this endpoint or check (`endpoint/variant`); may be repeated
+    /// Compare only this endpoint, check (`endpoint/variant`) or path; may be repeated
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<String>,
+    /// How to print the outcome
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    output_format: Format,
+    /// Where passports and sessions are filed
+    #[arg(long, value_name = "DIR", default_value = "artifacts/performance")]
+    artifacts_dir: PathBuf,
+    /// Plain lines
+    #[arg(long)]
+    ci: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table
+    Text,
+    /// The passport
+    Json,
+    /// A table for a pull request
+    Markdown,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let contract = read_contract(arguments)?;
     let text = std::fs::read_to_string(&arguments.contract).map_err(Failure::usage)?;
-    let contract = Contract::parse(&text).map_err(Failure::usage)?;
-    let side = |label: &str, executable: &PathBuf| Side {
+    let side = |label: &str, executable: &Path| Side {
         label: label.to_owned(),
-        executable: executable.clone(),
+        executable: executable.to_owned(),
         arguments: Vec::new(),
         environment: Vec::new(),
         directory: PathBuf::from("."),
@@ -52,71 +96,195 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let sides = Sides {
         baseline: side("baseline", &arguments.baseline_exe),
         current: side("current", &arguments.current_exe),
-        anchor: None,
+        anchor: arguments.anchor_exe.as_deref().map(|path| side("anchor", path)),
     };
-    let checks: Vec<&Check> = contract
-        .checks
-        .iter()
-        .filter(|check| {
-            arguments.endpoint.is_empty()
-                || arguments.endpoint.iter().any(|it| *it == check.id() || *it == check.endpoint)
-        })
-        .collect();
-    let policy = Policy::for_suite(checks.len() as u64);
-    let clock = SystemClock::start();
+    let builds = Builds {
+        baseline: build(&sides.baseline)?,
+        current: build(&sides.current)?,
+        anchor: sides.anchor.as_ref().map(build).transpose()?,
+    };
     let interrupted = measure::watch_signals()?;
-    let stop = || interrupted.load(std::sync::atomic::Ordering::Relaxed);
-    let mut task = Task {
-        contract: &contract,
-        checks: checks.clone(),
-        sides: &sides,
+    let stop = || interrupted.load(Ordering::Relaxed);
+    let passport = compare(arguments, &contract, &sides, builds, &stop)?;
+    let kept = store::keep(&arguments.artifacts_dir, &passport);
+    print(arguments, &passport)?;
+    let kept = kept?;
+    if arguments.output_format == Format::Text {
+        terminal::print(&format!("passport {}\n", terminal::path(&kept)))?;
+    }
+    let code = if stop() { Code::Interrupted } else { Code::of(&passport) };
+    Ok(code.into())
+}
+
+/// The contract of the current side, with the tolerance that was asked for.
+fn read_contract(arguments: &Arguments) -> Result<Contract, Failure> {
+    let contract = measure::read_contract(&arguments.contract)?;
+    let Some(ratio) = arguments.regression_threshold else { return Ok(contract) };
+    contract.with_regression_percent(ratio * 100.0).map_err(|error| {
+        Failure::usage(anyhow!("--regression-threshold is not a ratio such as 0.05: {error}"))
+    })
+}
+
+/// What is recorded of the builds.
+struct Builds {
+    baseline: ComparedBuild,
+    current: ComparedBuild,
+    anchor: Option<ComparedBuild>,
+}
+
+fn build(side: &Side) -> Result<ComparedBuild, Failure> {
+    let bytes = input::read(&side.executable, EXECUTABLE_MAX);
+    let executable_sha256 = bytes.map(|bytes| hex(&Sha256::digest(bytes))).map_err(|error| {
+        let path = terminal::path(&side.executable);
+        Failure::usage(anyhow!("cannot read the executable `{path}`: {error}"))
+    })?;
+    Ok(ComparedBuild { label: side.label.clone(), commit: None, executable_sha256 })
+}
+
+fn compare(
+    arguments: &Arguments,
+    contract: &Contract,
+    sides: &Sides,
+    builds: Builds,
+    stop: &dyn Fn() -> bool,
+) -> Result<Passport, Failure> {
+    let clock = SystemClock::start();
+    let theirs = Contract::parse(&sides.baseline.contract).map_err(|error| {
+        Failure::usage(anyhow!("cannot read the contract of the baseline: {error}"))
+    })?;
+    let (checks, checks_not_compared) = both_have(contract, &theirs);
+    if checks.is_empty() {
+        return Err(Failure::usage(anyhow!("the two sides have no check in common")));
+    }
+    let checks = measure::named(checks, &arguments.endpoint)?;
+    let policy = Policy::for_suite(checks.len() as u64);
+    let comparison = Comparison {
         policy,
-        time_max: Nanos::new(u64::from(arguments.time_budget) * 1_000_000_000),
-        known: BTreeMap::new(),
+        baseline: builds.baseline,
+        current: builds.current,
+        anchor: builds.anchor,
+        checks_not_compared,
+    };
+    terminal::note(&format!("observing {} checks of each side", checks.len()));
+    let observe = |side: &Side, samples: u32| {
+        compare::observe(side, &checks, samples, (&clock, stop)).map_err(failure)
+    };
+    let before = observe(&sides.baseline, BASELINE_SAMPLES)?;
+    let mut after = observe(&sides.current, contract.sampling.samples)?;
+
+    let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
+    let known = read_sessions(&sessions_path)?;
+    let mut task = Task {
+        contract,
+        checks: checks.clone(),
+        sides,
+        policy,
+        time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
+        known,
         seed: uuid::Uuid::now_v7().as_u64_pair().1,
         clock: &clock,
-        stop: &stop,
+        stop,
         progress: &mut |progress| match progress {
             Progress::Session { number, checks } => {
-                terminal::note(&format!("session {number}: {checks} checks"));
+                terminal::note(&format!("session {number}: {checks} checks to decide"));
             }
             Progress::Failed(error) => terminal::note(&format!("session failed: {error}")),
         },
     };
-    let seen = compare::run(&mut task).map_err(|error| Failure::new(Code::NotMeasured, error))?;
-    let mut out = String::new();
-    for check in checks {
-        let Some(paired) = seen.get(&check.id()) else { continue };
-        let decision = decide(&policy, check.tolerance.regression_ppm, paired);
-        let verdict = match decision.outcome {
-            Outcome::Within => "PASS",
-            Outcome::Beyond => "FAIL",
-            _ => "ABSTAIN",
-        };
-        #[expect(clippy::cast_precision_loss, reason = "display")]
-        let pp = |effect: i64| format!("{:+.2}", effect as f64 / 1e4);
-        let _ = writeln!(
-            out,
-            "{verdict:8} {:26} {:>6} [{:>6} {:>6}] control {:>6} [{:>6} {:>6}] injected {:>6} [{:>6} {:>6}] {} sessions {} pairs {} {:?}",
-            check.id(),
-            pp(decision.current.median),
-            pp(decision.current.lower),
-            pp(decision.current.upper),
-            pp(decision.control.median),
-            pp(decision.control.lower),
-            pp(decision.control.upper),
-            pp(decision.injected.median),
-            pp(decision.injected.lower),
-            pp(decision.injected.upper),
-            decision.sessions,
-            paired.sessions.first().map_or(0, |it| it.current.len()),
-            paired.sessions.first().map_or(Nanos::ZERO, |it| it.baseline_ns),
-            paired.first_failure,
+    let sessions = compare::run(&mut task).map_err(failure)?;
+    let bytes = serde_json::to_vec(&sessions).map_err(Failure::usage)?;
+    store::write_bytes(&sessions_path, &bytes)?;
+    for measured in &mut after.measured {
+        measured.paired = sessions.get(&measured.check).cloned();
+    }
+    let circumstances = |observed: &Observed, comparison: Option<Comparison>| {
+        let here = arguments.contract.parent().filter(|it| !it.as_os_str().is_empty());
+        let mut circumstances = Circumstances::current(
+            ProbeKind::InProcess,
+            contract.name.as_str(),
+            here.unwrap_or(Path::new(".")),
         );
+        circumstances.provenance.build = Some(observed.build.clone());
+        circumstances.comparison = comparison;
+        circumstances
+    };
+    let run = |observed: Observed| Run {
+        timestamp: observed.timestamp,
+        complete: !stop(),
+        measured: observed.measured,
+    };
+    let around = circumstances(&before, None);
+    let baseline = pipeline::passport(contract, run(before), around, None)?;
+    let around = circumstances(&after, Some(comparison));
+    Ok(pipeline::passport(contract, run(after), around, Some(&baseline))?)
+}
+
+fn failure(error: WorkerError) -> Failure {
+    let code = match error {
+        WorkerError::Interrupted => Code::Interrupted,
+        _ => Code::NotMeasured,
+    };
+    Failure::new(code, error)
+}
+
+/// The checks that both contracts have and that ask for the same; the names of all others.
+fn both_have<'a>(ours: &'a Contract, theirs: &Contract) -> (Vec<&'a Check>, Vec<String>) {
+    let (mut both, mut others) = (Vec::new(), Vec::new());
+    for check in &ours.checks {
+        let same = theirs.check(&check.id()).is_some_and(|it| {
+            it.requests == check.requests
+                && it.rounds == check.rounds
+                && it.fixture == check.fixture
+        });
+        if same { both.push(check) } else { others.push(check.id()) }
     }
-    if let Some(path) = &arguments.dump {
-        let _ = std::fs::write(path, serde_json::to_vec(&seen).unwrap_or_default());
+    let only_theirs = theirs.checks.iter().map(Check::id).filter(|id| ours.check(id).is_none());
+    others.extend(only_theirs);
+    (both, others)
+}
+
+/// Sessions of the same builds are kept, so that comparing them again adds evidence and does not
+/// roll the dice anew.
+fn sessions_path(directory: &Path, comparison: &Comparison) -> PathBuf {
+    let mut digest = Sha256::new();
+    let builds =
+        [Some(&comparison.baseline), Some(&comparison.current), comparison.anchor.as_ref()];
+    for build in builds.into_iter().flatten() {
+        digest.update(&build.executable_sha256);
     }
-    terminal::print(&out)?;
-    Ok(Code::Pass.into())
+    digest.update(format!("{:?}", comparison.policy));
+    let name = hex(&digest.finalize());
+    directory.join("sessions").join(format!("{}.json", &name[..32]))
+}
+
+fn read_sessions(path: &Path) -> Result<BTreeMap<String, Paired>, Failure> {
+    let refused = |why: &dyn std::fmt::Display| {
+        let path = terminal::path(path);
+        Failure::usage(anyhow!("cannot read the sessions `{path}`, delete them: {why}"))
+    };
+    match input::read(path, SESSIONS_MAX) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| refused(&error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(refused(&error)),
+    }
+}
+
+fn print(arguments: &Arguments, passport: &Passport) -> Result<(), Failure> {
+    let style = terminal::style(arguments.ci);
+    let text = match arguments.output_format {
+        Format::Json => String::from_utf8_lossy(&passport.to_bytes()?).into_owned(),
+        Format::Markdown => report::comparison_markdown(passport),
+        Format::Text => {
+            let mut text = report::comparison_table(passport);
+            let faults = report::claims_at_fault(passport, style);
+            if !faults.is_empty() {
+                text.push('\n');
+                text.push_str(&faults);
+            }
+            text.push('\n');
+            text.push_str(&report::summary_lines(passport, style));
+            text
+        }
+    };
+    Ok(terminal::print(&text)?)
 }

@@ -96,18 +96,7 @@ impl Outcome {
 impl Measuring {
     /// Reads the contract, with the samples that `--iterations` asks for.
     pub(super) fn read_contract(&self) -> Result<Contract, Failure> {
-        let path = &self.contract;
-        let refused = |why: &dyn Display| {
-            Failure::usage(anyhow!("cannot read contract `{}`: {why}", path.display()))
-        };
-        let bytes = input::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                refused(&"there is none; write one, or name it with --contract FILE")
-            }
-            _ => refused(&error),
-        })?;
-        let text = str::from_utf8(&bytes).map_err(|error| refused(&error))?;
-        let mut contract = Contract::parse(text).map_err(|error| refused(&error))?;
+        let mut contract = read_contract(&self.contract)?;
         if let Some(samples) = self.iterations {
             contract.sampling.samples = samples;
         }
@@ -189,17 +178,8 @@ impl Measuring {
         }
         let on_fixture =
             |check: &&&Check| self.fixture.as_ref().is_none_or(|name| check.fixture == *name);
-        for name in &self.endpoint {
-            if !checks.iter().any(|check| names(check, name)) {
-                return Err(Failure::usage(anyhow!(
-                    "no endpoint, check or path is named `{name}`"
-                )));
-            }
-        }
-        let wanted = |check: &&&Check| {
-            self.endpoint.is_empty() || self.endpoint.iter().any(|name| names(check, name))
-        };
-        let selected = checks.iter().filter(on_fixture).filter(wanted);
+        let selected = named(checks.to_vec(), &self.endpoint)?;
+        let selected = selected.iter().filter(on_fixture);
         let selected: Vec<String> = selected.map(|check| check.id()).collect();
         if selected.is_empty() {
             return Err(Failure::usage(anyhow!("no check is left to measure")));
@@ -292,6 +272,35 @@ impl Measuring {
     ) -> Result<(Box<dyn Target>, &'static str), Failure> {
         Err(unknown_service(name))
     }
+}
+
+/// Reads a contract from a file.
+pub(super) fn read_contract(path: &Path) -> Result<Contract, Failure> {
+    let refused = |why: &dyn Display| {
+        Failure::usage(anyhow!("cannot read contract `{}`: {why}", path.display()))
+    };
+    let bytes = input::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            refused(&"there is none; write one, or name it with --contract FILE")
+        }
+        _ => refused(&error),
+    })?;
+    let text = str::from_utf8(&bytes).map_err(|error| refused(&error))?;
+    Contract::parse(text).map_err(|error| refused(&error))
+}
+
+/// Those of some checks that are named by endpoint, check or path; all when no name is given.
+pub(super) fn named<'a>(
+    mut checks: Vec<&'a Check>,
+    wanted: &[String],
+) -> Result<Vec<&'a Check>, Failure> {
+    for name in wanted {
+        if !checks.iter().any(|check| names(check, name)) {
+            return Err(Failure::usage(anyhow!("no endpoint, check or path is named `{name}`")));
+        }
+    }
+    checks.retain(|check| wanted.is_empty() || wanted.iter().any(|name| names(check, name)));
+    Ok(checks)
 }
 
 fn unknown_service(name: &str) -> Failure {

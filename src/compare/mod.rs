@@ -20,8 +20,9 @@ use thiserror::Error;
 use crate::{
     clock::Clock,
     contract::{Check, Contract},
-    evidence::Evidence,
+    environment::Build,
     paired::{Paired, Policy, is_decided},
+    passport::Measured,
     units::Nanos,
     worker::{
         CACHE_DIRECTORY,
@@ -236,6 +237,17 @@ fn keep(
     }
 }
 
+/// What a side says of its checks.
+#[derive(Debug)]
+pub struct Observed {
+    /// When it was asked, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// The build of its worker.
+    pub build: Build,
+    /// What each check does and costs by itself.
+    pub measured: Vec<Measured>,
+}
+
 /// Asks a side what each check does and costs by itself.
 ///
 /// # Errors
@@ -246,20 +258,24 @@ pub fn observe(
     checks: &[&Check],
     samples: u32,
     (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
-    progress: &mut dyn FnMut(&Check, &Evidence),
-) -> Result<BTreeMap<String, Evidence>, WorkerError> {
+) -> Result<Observed, WorkerError> {
     let directory = temporary_directory()?;
     let copy = copy_path(directory.path(), "observe");
     let placement = Placement { cpu: None, padding: 0 };
-    let (mut worker, _) = Worker::start(side, &copy, placement, (clock, stop))?;
-    let mut observed = BTreeMap::new();
+    let (mut worker, build) = Worker::start(side, &copy, placement, (clock, stop))?;
+    let now = || humantime::format_rfc3339_millis(clock.now()).to_string();
+    let mut observed = Observed { timestamp: now(), build, measured: Vec::new() };
     for check in checks {
+        let timestamp = now();
         let question = Question::Observe { check: check.id(), samples };
         match worker.ask(&question, OBSERVE_TIME)? {
-            Answer::Observed(evidence) => {
-                progress(check, &evidence);
-                observed.insert(check.id(), *evidence);
-            }
+            Answer::Observed(evidence) => observed.measured.push(Measured {
+                check: check.id(),
+                timestamp,
+                evidence: *evidence,
+                baseline: None,
+                paired: None,
+            }),
             other => return Err(worker.unexpected(&other)),
         }
     }

@@ -39,7 +39,8 @@ pub struct ContractDocument {
     #[serde(default)]
     pub tolerance: ToleranceDocument,
     /// Claims that must be proved: one that fails exits 1, one that abstains exits 4. When left
-    /// out: all but `process-memory` and `latency-change`.
+    /// out: all but `process-memory`, `latency-change` and `latency-drift`; two builds that are
+    /// measured side by side must prove the latter two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required: Option<Vec<ClaimKind>>,
     /// Free text carried into each passport.
@@ -225,6 +226,22 @@ pub struct ScenarioDocument {
     /// Tolerances that differ from the contract's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<ToleranceDocument>,
+}
+
+impl ContractDocument {
+    /// Sets the tolerance of latency and peak heap for every check.
+    pub(super) fn set_regression_percent(&mut self, percent: NotNegative) {
+        self.tolerance.regression_percent = Some(percent);
+        let endpoints = self.endpoint.iter_mut();
+        let own = endpoints.flat_map(|endpoint| {
+            let variants = endpoint.variant.iter_mut().map(|variant| &mut variant.tolerance);
+            variants.chain([&mut endpoint.tolerance])
+        });
+        let scenarios = self.scenario.iter_mut().map(|scenario| &mut scenario.tolerance);
+        for tolerance in own.chain(scenarios).flatten() {
+            tolerance.regression_percent = None;
+        }
+    }
 }
 
 /// A finite number above zero, as written.

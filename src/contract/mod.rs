@@ -193,13 +193,17 @@ pub enum ClaimKind {
     AllocationsChange,
     /// Peak heap is within the tolerance of the baseline's.
     HeapChange,
-    /// Latency against a stored baseline: shown, never proved.
+    /// Latency is within the tolerance of the baseline's: proved where two builds were measured side
+    /// by side, and only shown where the baseline is a stored passport.
     LatencyChange,
+    /// The same against the anchor of a comparison, so that small steps do not add up unseen; claimed
+    /// only where there is one.
+    LatencyDrift,
 }
 
 impl ClaimKind {
     /// Every kind, in the order that claims are listed.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Status,
         Self::ContentType,
         Self::Deterministic,
@@ -212,6 +216,7 @@ impl ClaimKind {
         Self::AllocationsChange,
         Self::HeapChange,
         Self::LatencyChange,
+        Self::LatencyDrift,
     ];
 
     /// Whether equal code must give an equal verdict on every run, without a baseline.
@@ -226,7 +231,11 @@ impl ClaimKind {
     pub const fn is_change(self) -> bool {
         matches!(
             self,
-            Self::Behaviour | Self::AllocationsChange | Self::HeapChange | Self::LatencyChange
+            Self::Behaviour
+                | Self::AllocationsChange
+                | Self::HeapChange
+                | Self::LatencyChange
+                | Self::LatencyDrift
         )
     }
 }
@@ -246,6 +255,7 @@ impl fmt::Display for ClaimKind {
             Self::AllocationsChange => "allocations-change",
             Self::HeapChange => "heap-change",
             Self::LatencyChange => "latency-change",
+            Self::LatencyDrift => "latency-drift",
         })
     }
 }
@@ -286,6 +296,19 @@ impl Contract {
     /// As [`Contract::parse`], without a line.
     pub fn from_document(document: ContractDocument) -> Result<Self, ContractError> {
         resolve::resolve(document)
+    }
+
+    /// The same contract with another tolerance for latency and peak heap, in percent, for every
+    /// check.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the percentage.
+    pub fn with_regression_percent(&self, percent: f64) -> Result<Self, String> {
+        let percent = NotNegative::try_from(percent)?;
+        let mut document = self.document.clone();
+        document.set_regression_percent(percent);
+        Self::from_document(document).map_err(|error| error.to_string())
     }
 
     /// Whether the contract lists the claim as one that must be proved.

@@ -94,7 +94,8 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
 }
 
 fn default_required() -> Vec<ClaimKind> {
-    ClaimKind::ALL.into_iter().filter(|kind| *kind != ClaimKind::LatencyChange).collect()
+    let proved_by_pairs = [ClaimKind::LatencyChange, ClaimKind::LatencyDrift];
+    ClaimKind::ALL.into_iter().filter(|kind| !proved_by_pairs.contains(kind)).collect()
 }
 
 fn check_target(document: &ContractDocument) -> Result<(), ContractError> {

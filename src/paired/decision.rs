@@ -56,8 +56,8 @@ pub struct Decision {
     pub control: Spread,
     /// The effect of the injected slowdown.
     pub injected: Spread,
-    /// The smallest effect that these sessions would have called real.
-    pub detectable: Effect,
+    /// The smallest effect that these sessions would have called real; `None` below the first look.
+    pub detectable: Option<Effect>,
 }
 
 /// Decides on the first look at which there is something to decide; on the last look that there are
@@ -120,7 +120,7 @@ fn decide_pairs(
             current: all(&current),
             control: all(&control),
             injected: all(&injected),
-            detectable: Effect::MAX,
+            detectable: None,
         }
     })
 }
@@ -147,7 +147,14 @@ fn look(
     } else {
         Outcome::Undecided
     };
-    Decision { outcome, sessions: bound.sessions, current, control, injected, detectable }
+    Decision {
+        outcome,
+        sessions: bound.sessions,
+        current,
+        control,
+        injected,
+        detectable: Some(detectable),
+    }
 }
 
 /// The median of the first sessions and the effects of a rank from either end.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    BaselineRecord, ContractRecord, GUARANTEE, HashError, LatencySummary, Passport, Provenance,
-    SCHEMA_VERSION, Summary, TestResult, Thresholds, contract_digest,
+    BaselineRecord, Comparison, ContractRecord, GUARANTEE, HashError, LatencySummary, Passport,
+    Provenance, SCHEMA_VERSION, Summary, TestResult, Thresholds, contract_digest,
 };
 use crate::{
     claim::{self, BaselineFigures, Claim, Verdict},
     contract::{Check, ClaimKind, Contract},
     environment::SystemInfo,
     evidence::{Behaviour, Evidence},
+    paired::{Paired, Policy},
     statistics::quantile,
     units::{Bytes, Count, Nanos, Ppm},
 };
@@ -34,6 +35,8 @@ pub struct Parts {
     pub system_info: SystemInfo,
     /// What was compared with.
     pub baseline: Option<BaselineRecord>,
+    /// The builds that took turns, where two were compared side by side.
+    pub comparison: Option<Comparison>,
     /// Free text.
     pub annotations: BTreeMap<String, String>,
     /// What was measured, in any order.
@@ -51,6 +54,16 @@ pub struct Measured {
     pub evidence: Evidence,
     /// What the baseline says of the check.
     pub baseline: Option<BaselineFigures>,
+    /// What both builds took, in turns.
+    pub paired: Option<Paired>,
+}
+
+/// What a run is compared with.
+#[derive(Debug, Clone, Copy)]
+enum Compared {
+    WithNothing,
+    WithPassport,
+    SideBySide(Policy),
 }
 
 impl Passport {
@@ -63,7 +76,11 @@ impl Passport {
     ///
     /// [`HashError`] when a figure cannot be written as JSON, which no parsed contract has.
     pub fn assemble(contract: &Contract, parts: Parts) -> Result<Self, HashError> {
-        let compared = parts.baseline.is_some();
+        let compared = match (&parts.baseline, &parts.comparison) {
+            (None, _) => Compared::WithNothing,
+            (Some(_), None) => Compared::WithPassport,
+            (Some(_), Some(comparison)) => Compared::SideBySide(comparison.policy),
+        };
         let mut measured: BTreeMap<String, Measured> =
             parts.measured.into_iter().map(|it| (it.check.clone(), it)).collect();
         let (mut results, mut checks_left_out) = (Vec::new(), Vec::new());
@@ -98,6 +115,7 @@ impl Passport {
             thresholds: thresholds(contract),
             system_info: parts.system_info,
             baseline: parts.baseline,
+            comparison: parts.comparison,
             annotations: parts.annotations,
             passport_hash: String::new(),
             evidence_hash: String::new(),
@@ -107,11 +125,21 @@ impl Passport {
     }
 }
 
-fn result(contract: &Contract, check: &Check, measured: Measured, compared: bool) -> TestResult {
-    let Measured { timestamp, evidence, baseline, .. } = measured;
+fn result(
+    contract: &Contract,
+    check: &Check,
+    measured: Measured,
+    compared: Compared,
+) -> TestResult {
+    let Measured { timestamp, evidence, baseline, paired, .. } = measured;
     let mut claims = claim::claims(contract, check, &evidence);
-    if compared {
-        claims.extend(claim::changes(contract, check, &evidence, baseline.as_ref()));
+    // A check that never had its turn has no session.
+    let turns = paired.clone().unwrap_or_default();
+    let changes = |paired| claim::changes(contract, check, &evidence, baseline.as_ref(), paired);
+    match compared {
+        Compared::WithNothing => {}
+        Compared::WithPassport => claims.extend(changes(None)),
+        Compared::SideBySide(policy) => claims.extend(changes(Some((&policy, &turns)))),
     }
     // What failed to be measured could have shown anything.
     let all_measured = evidence.failed_samples == Count::ZERO;
@@ -141,6 +169,7 @@ fn result(contract: &Contract, check: &Check, measured: Measured, compared: bool
         claims,
         evidence,
         baseline,
+        paired,
     }
 }
 
@@ -156,6 +185,7 @@ const fn is_speed(kind: ClaimKind) -> bool {
             | ClaimKind::Allocations
             | ClaimKind::AllocationsChange
             | ClaimKind::LatencyChange
+            | ClaimKind::LatencyDrift
     )
 }
 

@@ -1,11 +1,13 @@
 //! What holds of every passport that was measured, whatever follows from its evidence: facts that
 //! no assembling can derive, and that nevertheless cannot be anything.
 
-use super::{BaselineRecord, ProbeKind, Provenance, TestResult, VerifyError};
+use super::{BaselineRecord, Comparison, ProbeKind, Provenance, TestResult, VerifyError};
 use crate::{
     claim::BaselineFigures,
     contract::{Check, Contract},
     evidence::is_sha256,
+    paired::Policy,
+    text::escaped,
 };
 
 /// Checks the facts of a passport against its contract and against each other.
@@ -16,6 +18,7 @@ use crate::{
 pub(super) fn check_facts(
     provenance: &Provenance,
     baseline: Option<&BaselineRecord>,
+    comparison: Option<&Comparison>,
     results: &[TestResult],
     contract: &Contract,
 ) -> Result<(), VerifyError> {
@@ -26,6 +29,12 @@ pub(super) fn check_facts(
     if let Some(record) = baseline {
         check_record(record, contract)?;
     }
+    if let Some(comparison) = comparison {
+        check_comparison(comparison, baseline)?;
+    }
+    let paired = |result: &TestResult| result.paired.is_none() || comparison.is_some();
+    let unpaired = results.iter().find(|result| !paired(result));
+    holds(unpaired.is_none(), || "comparison".to_owned())?;
     // Results follow the contract's order, so that one walk finds the check of each.
     let mut checks = contract.checks.iter();
     for (index, result) in results.iter().enumerate() {
@@ -41,6 +50,23 @@ fn check_record(record: &BaselineRecord, contract: &Contract) -> Result<(), Veri
     holds(is_sha256(&record.evidence_hash), || "baseline.evidence_hash".to_owned())?;
     for (index, gone) in record.checks_gone.iter().enumerate() {
         holds(contract.check(gone).is_none(), || format!("baseline.checks_gone.{index}"))?;
+    }
+    Ok(())
+}
+
+/// A policy is that of this version, so that nobody proves by a weaker one.
+fn check_comparison(
+    comparison: &Comparison,
+    baseline: Option<&BaselineRecord>,
+) -> Result<(), VerifyError> {
+    let policy = &comparison.policy;
+    let ours = Policy::for_suite(policy.checks.get());
+    holds(*policy == ours, || "comparison.policy".to_owned())?;
+    holds(baseline.is_some(), || "comparison".to_owned())?;
+    let builds = [&comparison.baseline, &comparison.current];
+    for build in builds.into_iter().chain(comparison.anchor.as_ref()) {
+        let digest = is_sha256(&build.executable_sha256);
+        holds(digest, || format!("comparison: the digest of {}", escaped(&build.label)))?;
     }
     Ok(())
 }

@@ -209,6 +209,7 @@ fn passport(facts: Facts) -> Result<Passport, HashError> {
         thresholds: facts.thresholds,
         system_info: facts.system_info,
         baseline: None,
+        comparison: None,
         annotations,
         passport_hash: String::new(),
         evidence_hash: String::new(),
@@ -258,6 +259,7 @@ fn result(
         latency: None,
         evidence: Evidence::default(),
         baseline: None,
+        paired: None,
     }
 }
 

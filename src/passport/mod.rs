@@ -22,6 +22,7 @@ use crate::{
     contract::{Budgets, ContractDocument, Tolerance},
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
+    paired::{Paired, Policy},
     statistics::Histogram,
     units::{Count, Nanos},
 };
@@ -76,6 +77,9 @@ pub struct Passport {
     pub system_info: SystemInfo,
     /// What was compared with; `null` when nothing was.
     pub baseline: Option<BaselineRecord>,
+    /// The builds that took turns; only there where two were compared side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// Free text that was asked to be carried along.
     pub annotations: BTreeMap<String, String>,
     /// SHA-256 of what must be equal on every run of the same code: contract, behaviour, exact
@@ -111,6 +115,36 @@ pub struct Provenance {
     pub build: Option<Build>,
     /// The source tree around the contract.
     pub source: Source,
+}
+
+/// Two builds that were compared side by side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// How the pairs were decided on.
+    pub policy: Policy,
+    /// What the change started from.
+    pub baseline: ComparedBuild,
+    /// The change.
+    pub current: ComparedBuild,
+    /// What was accepted last; `null` when nothing was named.
+    pub anchor: Option<ComparedBuild>,
+    /// Checks that only one side has, or that ask for something else there.
+    pub checks_not_compared: Vec<String>,
+}
+
+/// One of the builds of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ComparedBuild {
+    /// What it was called: a ref, or a file.
+    pub label: String,
+    /// The commit; `null` when it was built from no commit.
+    pub commit: Option<String>,
+    /// SHA-256 of the executable.
+    pub executable_sha256: String,
 }
 
 /// The kinds of probe.
@@ -168,6 +202,9 @@ pub struct TestResult {
     pub evidence: Evidence,
     /// What the baseline says; `null` when there was none or it lacks the check.
     pub baseline: Option<BaselineFigures>,
+    /// What both builds took, in turns; only there where two were compared side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paired: Option<Paired>,
 }
 
 /// Latency in numbers: nanoseconds, quantiles at most 0.79 % too high.

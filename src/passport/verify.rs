@@ -156,12 +156,14 @@ fn derive_again(passport: &Passport) -> Result<Passport, VerifyError> {
     };
     let contract = Contract::from_document(record.document.clone())?;
     let (provenance, baseline) = (&passport.provenance, passport.baseline.as_ref());
-    check_facts(provenance, baseline, &passport.test_results, &contract)?;
+    let comparison = passport.comparison.as_ref();
+    check_facts(provenance, baseline, comparison, &passport.test_results, &contract)?;
     let measured = passport.test_results.iter().map(|result| Measured {
         check: result.test_name.clone(),
         timestamp: result.timestamp.clone(),
         evidence: result.evidence.clone(),
         baseline: result.baseline.clone(),
+        paired: result.paired.clone(),
     });
     let parts = Parts {
         cartographer: passport.cartographer.clone(),
@@ -172,6 +174,7 @@ fn derive_again(passport: &Passport) -> Result<Passport, VerifyError> {
         provenance: passport.provenance.clone(),
         system_info: passport.system_info.clone(),
         baseline: passport.baseline.clone(),
+        comparison: passport.comparison.clone(),
         annotations: passport.annotations.clone(),
         measured: measured.collect(),
     };

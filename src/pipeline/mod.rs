@@ -16,7 +16,7 @@ use crate::{
     environment::{Build, Source, SystemInfo},
     evidence::{Evidence, ProcessEvidence},
     passport::{
-        BaselineRecord, HashError, Measured, Parts, Passport, ProbeKind, Provenance,
+        BaselineRecord, Comparison, HashError, Measured, Parts, Passport, ProbeKind, Provenance,
         contract_digest,
     },
     probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
@@ -140,7 +140,10 @@ pub fn measure(
             };
             (session.progress)(Progress::Measured(check, &evidence));
             let check = check.id();
-            measured.push((index, Measured { check, timestamp, evidence, baseline: None }));
+            measured.push((
+                index,
+                Measured { check, timestamp, evidence, baseline: None, paired: None },
+            ));
         }
     }
     complete &= !(session.stop)();
@@ -158,6 +161,8 @@ pub struct Circumstances {
     pub system_info: SystemInfo,
     /// Unique to this process.
     pub session_id: String,
+    /// The builds that took turns, where two were compared side by side.
+    pub comparison: Option<Comparison>,
 }
 
 impl Circumstances {
@@ -174,6 +179,7 @@ impl Circumstances {
             provenance: Provenance { probe, target: target.into(), build, source },
             system_info: SystemInfo::read(),
             session_id: uuid::Uuid::now_v7().to_string(),
+            comparison: None,
         }
     }
 }
@@ -223,6 +229,7 @@ pub fn passport(
             provenance: circumstances.provenance,
             system_info: circumstances.system_info,
             baseline: record,
+            comparison: circumstances.comparison,
             annotations: contract.document.annotations.clone(),
             measured,
         },

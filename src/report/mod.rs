@@ -3,6 +3,8 @@
 //! Each report is a pure function of a passport. ASCII only; texts from outside are already
 //! printable in a passport. Colour is the caller's decision.
 
+mod comparison;
 mod table;
 
+pub use comparison::{comparison_markdown, comparison_table};
 pub use table::{Style, claims_at_fault, differences, exact_counts, passport_table, summary_lines};

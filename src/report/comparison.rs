@@ -1,0 +1,146 @@
+//! What two builds took side by side, for a terminal and for a pull request.
+
+use std::fmt::Write as _;
+
+use crate::{
+    claim::{Claim, Verdict},
+    contract::ClaimKind,
+    paired::{Decision, Effect, decide},
+    passport::{Comparison, Passport, TestResult},
+    text::escaped,
+};
+
+/// A line for each check: its verdict, the change of latency with its bounds, what an unchanged
+/// copy and an injected slowdown looked like in the same sessions, and the change of allocations.
+/// Empty for a passport of no comparison.
+pub fn comparison_table(passport: &Passport) -> String {
+    let Some(comparison) = &passport.comparison else { return String::new() };
+    let mut out = format!(
+        "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12}\n",
+        "verdict",
+        "check",
+        "latency",
+        "between",
+        "unchanged",
+        "injected",
+        "detectable",
+        "sessions",
+        "allocations"
+    );
+    for result in &passport.test_results {
+        let row = Row::of(comparison, result);
+        let _ = writeln!(
+            out,
+            "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12}",
+            result.status,
+            escaped(&result.test_name),
+            row.latency,
+            row.between,
+            row.unchanged,
+            row.injected,
+            row.detectable,
+            row.sessions,
+            row.allocations,
+        );
+    }
+    out
+}
+
+/// The same as a table in Markdown, with a heading and what is at fault below it.
+pub fn comparison_markdown(passport: &Passport) -> String {
+    let Some(comparison) = &passport.comparison else { return String::new() };
+    let mut out = format!(
+        "## {}: `{}` against `{}`\n\n\
+         | verdict | check | latency | between | detectable | sessions | allocations |\n\
+         |---|---|---|---|---|---|---|\n",
+        passport.summary.measured_status,
+        code(&comparison.current.label),
+        code(&comparison.baseline.label),
+    );
+    for result in &passport.test_results {
+        let row = Row::of(comparison, result);
+        let _ = writeln!(
+            out,
+            "| {} | `{}` | {} | {} | {} | {} | {} |",
+            result.status,
+            code(&result.test_name),
+            row.latency,
+            row.between,
+            row.detectable,
+            row.sessions,
+            row.allocations,
+        );
+    }
+    for result in &passport.test_results {
+        for claim in at_fault(result) {
+            let _ = writeln!(
+                out,
+                "\n- **{}** `{}` {}: {} against {} ({})",
+                claim.verdict,
+                code(&result.test_name),
+                claim.kind,
+                claim.show_observed(),
+                claim.show_limit(),
+                claim.reason.explain(),
+            );
+        }
+    }
+    out
+}
+
+/// Text between backticks: a backtick or a bar would end what it stands in.
+fn code(text: &str) -> String {
+    escaped(text).replace(['`', '|'], "?")
+}
+
+fn at_fault(result: &TestResult) -> impl Iterator<Item = &Claim> {
+    result.claims.iter().filter(|claim| claim.required && claim.verdict != Verdict::Pass)
+}
+
+/// The cells of one check.
+struct Row {
+    latency: String,
+    between: String,
+    unchanged: String,
+    injected: String,
+    detectable: String,
+    sessions: usize,
+    allocations: String,
+}
+
+impl Row {
+    fn of(comparison: &Comparison, result: &TestResult) -> Self {
+        let paired = result.paired.clone().unwrap_or_default();
+        let tolerance = result.tolerance.map(|it| it.regression_ppm).unwrap_or_default();
+        let decision = decide(&comparison.policy, tolerance, &paired);
+        let known = |cell: &dyn Fn(&Decision) -> String| {
+            if decision.sessions == 0 { "-".to_owned() } else { cell(&decision) }
+        };
+        Self {
+            latency: known(&|it| percent(it.current.median)),
+            between: known(&|it| {
+                format!("{} .. {}", percent(it.current.lower), percent(it.current.upper))
+            }),
+            unchanged: known(&|it| percent(it.control.median)),
+            injected: known(&|it| percent(it.injected.median)),
+            detectable: decision.detectable.map_or_else(|| "-".to_owned(), percent),
+            sessions: decision.sessions,
+            allocations: allocations(result),
+        }
+    }
+}
+
+/// `29`, or `29 -> 30`.
+fn allocations(result: &TestResult) -> String {
+    let change = result.claims.iter().find(|it| it.kind == ClaimKind::AllocationsChange);
+    match change.map(|claim| (claim.limit, claim.observed)) {
+        Some((Some(before), Some(now))) if before != now => format!("{before} -> {now}"),
+        Some((_, Some(now))) => now.to_string(),
+        _ => "-".to_owned(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "display")]
+fn percent(effect: Effect) -> String {
+    format!("{:+.2} %", effect as f64 / 1e4)
+}

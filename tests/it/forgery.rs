@@ -43,6 +43,7 @@ fn derive(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
         timestamp: result.timestamp,
         evidence: result.evidence,
         baseline: result.baseline,
+        paired: result.paired,
     });
     let parts = Parts {
         cartographer: forged.cartographer,
@@ -53,6 +54,7 @@ fn derive(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
         provenance: forged.provenance,
         system_info: forged.system_info,
         baseline: forged.baseline,
+        comparison: forged.comparison,
         annotations: forged.annotations,
         measured: measured.collect(),
     };

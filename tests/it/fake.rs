@@ -148,7 +148,8 @@ pub(crate) fn measure_some(
     select: &dyn Fn(&Check) -> bool,
 ) -> Passport {
     let contract = Contract::parse(contract).unwrap();
-    let mut target = Fake { answer: |_: &PreparedRequest, n| Ok(good(n)), pressed: false };
+    let mut target =
+        Fake { answer: |_: &PreparedRequest, n| Ok(good(n)), pressed: false, memory: |_| None };
     let run = run(&mut target, &contract, &|| false, select);
     pipeline::passport(&contract, run, circumstances(), baseline).unwrap()
 }

@@ -255,7 +255,12 @@ fn counts_of_another_build_or_database_are_not_compared() {
     let contract = Contract::parse(CONTRACT).unwrap();
     let passport = |circumstances, more, baseline: Option<&Passport>| {
         let answer = move |_: &_, n| Ok(more_allocations(n, more));
-        let run = run(&mut Fake { answer, pressed: false }, &contract, &|| false, &|_| true);
+        let run = run(
+            &mut Fake { answer, pressed: false, memory: |_| None },
+            &contract,
+            &|| false,
+            &|_| true,
+        );
         pipeline::passport(&contract, run, circumstances, baseline).unwrap()
     };
     let mut before = passport(circumstances_in_process("a (sqlite)"), 0, None);
@@ -350,7 +355,7 @@ fn a_part_of_the_contract_passes_for_itself_and_never_for_the_whole() {
 #[test]
 fn results_are_in_the_order_of_the_contract_and_each_once() {
     let contract = Contract::parse(CONTRACT).unwrap();
-    let mut target = Fake { answer: |_: &_, n| Ok(good(n)), pressed: false };
+    let mut target = Fake { answer: |_: &_, n| Ok(good(n)), pressed: false, memory: |_| None };
     let mut run = run(&mut target, &contract, &|| false, &|_| true);
     run.measured.reverse();
     run.measured.push(run.measured[0].clone());

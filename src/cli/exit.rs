@@ -98,8 +98,9 @@ impl From<MissingVariable> for Failure {
 }
 
 impl From<HashError> for Failure {
+    /// A contract is bounded, so what cannot be hashed is a figure that no measurement gives.
     fn from(error: HashError) -> Self {
-        Self::usage(error)
+        Self::new(Code::NotMeasured, error)
     }
 }
 

@@ -22,6 +22,9 @@ use crate::{
 /// The largest document that is rendered.
 const BYTES_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
+/// What a service is asked for, unless the user says otherwise.
+const DEFAULT_ENDPOINT: &str = "/metrics";
+
 /// Values are aligned up to this length of their names: one long name must not pad every line.
 const WIDTH_MAX: usize = 60;
 
@@ -39,9 +42,9 @@ pub(super) struct Arguments {
     /// Ask the service at this base URL
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
-    /// What to ask it for
-    #[arg(long, value_name = "PATH", default_value = "/metrics")]
-    endpoint: String,
+    /// What to ask it for; `/metrics` when left out
+    #[arg(long, value_name = "PATH")]
+    endpoint: Option<String>,
     /// Render so many times, and print how long that took and what it allocated
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     benchmark: Option<u32>,
@@ -69,11 +72,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), Failure> {
     if let Some(path) = &arguments.test_data {
+        if arguments.endpoint.is_some() {
+            return Err(Failure::usage(anyhow!(
+                "--endpoint is for a service, and --test-data is read: leave one of them out"
+            )));
+        }
         let name = path.display().to_string();
         let bytes = input::read(path, BYTES_MAX)
             .map_err(|error| Failure::usage(anyhow!("cannot read `{name}`: {error}")))?;
         return Ok((name, bytes));
     }
+    let endpoint = arguments.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
     let base_url = arguments.api_url.clone().unwrap_or_default();
     let mut target = HttpTarget::new(HttpSettings {
         base_url: base_url.clone(),
@@ -84,12 +93,12 @@ fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), Failure> {
     .map_err(Failure::usage)?;
     let request = PreparedRequest {
         method: "GET".to_owned(),
-        path: arguments.endpoint.clone(),
+        path: endpoint.to_owned(),
         headers: Vec::new(),
         body: Vec::new(),
     };
     let exchange = target.probe("")?.send(&request, Pass::Timed)?;
-    let name = format!("{base_url}{}", arguments.endpoint);
+    let name = format!("{base_url}{endpoint}");
     if exchange.status != 200 {
         let error = anyhow!("{name} answered with status {}, not 200", exchange.status);
         return Err(Failure::new(Code::Failed, error));

@@ -31,6 +31,9 @@ use crate::{
     units::{BYTES_PER_MB, Bytes, Nanos},
 };
 
+/// How long a service that is starting is waited for, unless the user says otherwise.
+const WAIT_SECONDS: u32 = 60;
+
 /// The largest contract that is read.
 const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
@@ -43,12 +46,12 @@ pub(super) struct Measuring {
     /// Measure the service at this base URL instead of the contract's target
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
-    /// Read process memory of this process, the one that serves --api-url
-    #[arg(long, requires = "api_url")]
+    /// Read process memory of this process, the running service
+    #[arg(long)]
     pid: Option<u32>,
-    /// Wait so many seconds for the service at --api-url to answer
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    wait_timeout: u32,
+    /// Wait so many seconds for a running service to answer; 60 when left out
+    #[arg(long, value_name = "SECONDS")]
+    wait_timeout: Option<u32>,
     /// Measure only checks on this fixture: the state that the service at --api-url is in
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
@@ -126,6 +129,7 @@ impl Measuring {
         Selection(selected): &Selection,
         baseline: Option<&Passport>,
     ) -> Result<Outcome, Failure> {
+        self.refuse_what_does_not_apply(contract)?;
         let interrupted = watch_signals()?;
         let stop = || interrupted.load(Ordering::Relaxed);
         let clock = SystemClock::start();
@@ -146,6 +150,26 @@ impl Measuring {
         let circumstances = Circumstances::current(kind, name, self.directory());
         let passport = pipeline::passport(contract, run?, circumstances, baseline)?;
         Ok(Outcome { passport, interrupted: stop() })
+    }
+
+    /// Refuses what would be read and not heeded.
+    fn refuse_what_does_not_apply(&self, contract: &Contract) -> Result<(), Failure> {
+        let running = self.api_url.is_some() || contract.document.target.url.is_some();
+        let needs_running = [("--pid", self.pid), ("--wait-timeout", self.wait_timeout)];
+        if let Some((name, _)) = needs_running.iter().find(|(_, it)| !running && it.is_some()) {
+            return Err(Failure::usage(anyhow!(
+                "{name} is for a running service, and the contract's is built in process: give \
+                 --api-url URL, or leave it out"
+            )));
+        }
+        #[cfg(feature = "ledger")]
+        if running && self.database.is_some() {
+            return Err(Failure::usage(anyhow!(
+                "--database is for a service that is built in process, and a running one is \
+                 measured: leave it out"
+            )));
+        }
+        Ok(())
     }
 
     /// The checks that `--fixture` and `--endpoint` select; all when neither is given.
@@ -207,8 +231,8 @@ impl Measuring {
                 pid: self.pid,
             })
             .map_err(Failure::usage)?;
-            let deadline =
-                Nanos::from_duration(std::time::Duration::from_secs(u64::from(self.wait_timeout)));
+            let seconds = u64::from(self.wait_timeout.unwrap_or(WAIT_SECONDS));
+            let deadline = Nanos::from_duration(std::time::Duration::from_secs(seconds));
             let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
             match wait_until_up(&target, path, deadline, clock, stop) {
                 Err(_) if stop() => {

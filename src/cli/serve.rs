@@ -14,6 +14,9 @@ use crate::ledger::{
     self, ApiKey, Fixture, LedgerState, Settings, server, settings::DatabaseTarget,
 };
 
+/// The seed of a fixture, unless the user says otherwise.
+const SEED: u64 = 42;
+
 /// Run the reference service: a small ledger on SQLite or PostgreSQL.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -26,9 +29,9 @@ pub(super) struct Arguments {
     /// Fill an empty database: `empty`, `zeros`, `normal` or `huge`
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
-    /// The seed of the fixture
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    seed: u64,
+    /// The seed of the fixture; 42 when left out
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// A file with the key that requests must send as X-API-Key; else `LEDGER_API_KEY` is asked
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
@@ -47,13 +50,18 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings(arguments)?;
     let fixture: Option<Fixture> =
         arguments.fixture.as_deref().map(str::parse).transpose().map_err(Failure::usage)?;
+    if fixture.is_none() && arguments.seed.is_some() {
+        return Err(Failure::usage(anyhow!(
+            "--seed is that of a fixture: give --fixture NAME, or leave it out"
+        )));
+    }
     // Before the fixture is loaded: a port that is taken is said at once.
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         Failure::usage(anyhow!("cannot listen on {}: {error}", arguments.listen))
     })?;
     let state = LedgerState::open(settings).await.map_err(unusable)?;
     if let Some(fixture) = fixture {
-        let loaded = fixture.load_into(state.database(), arguments.seed).await;
+        let loaded = fixture.load_into(state.database(), arguments.seed.unwrap_or(SEED)).await;
         loaded.map_err(|error| unusable(error.into()))?;
     }
     let address = listener.local_addr().map_err(Failure::usage)?;

@@ -65,8 +65,9 @@ pub struct TargetDocument {
     /// The base URL of a running service, such as `http://127.0.0.1:8000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The seed of the fixtures.
+    /// The seed of the fixtures; at most 2^53.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(max = 9_007_199_254_740_992_u64)))]
     pub seed: u64,
 }
 
@@ -81,9 +82,9 @@ pub struct SamplingDocument {
     pub counted: u32,
     /// Requests at most until the counts are stable.
     pub warmup_max: u32,
-    /// Seconds after which a check takes no further latency samples.
+    /// Seconds after which a check takes no further latency samples; at most 1e6.
     pub seconds_max: Positive,
-    /// Seconds for one request, from the first byte sent to the last received.
+    /// Seconds for one request, from the first byte sent to the last received; at most 1e6.
     pub timeout_seconds: Positive,
     /// The largest response body that is read.
     pub body_mb_max: Positive,
@@ -107,7 +108,7 @@ impl Default for SamplingDocument {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BudgetsDocument {
-    /// Milliseconds until the last byte of the body. Default 10.
+    /// Milliseconds until the last byte of the body; at most 1e6. Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms_max: Option<Positive>,
     /// The quantile of the latency that the budget holds. Default `p99`.
@@ -116,8 +117,9 @@ pub struct BudgetsDocument {
     /// Peak heap in MB (2^20 bytes). Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heap_mb_max: Option<Positive>,
-    /// Allocations. Default 1000.
+    /// Allocations; at most 1e9. Default 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000_000)))]
     pub allocations_max: Option<u64>,
     /// Resident memory of the measured process in MB (2^20 bytes); no budget unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,7 +161,8 @@ macro_rules! request_table {
             /// The HTTP method. Default `GET`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub method: Option<String>,
-            /// Request headers; `${NAME}` in a value stands for an environment variable.
+            /// Request headers; `${NAME}` in a value stands for an environment variable, which is the
+            /// only way to give a header whose name tells of a secret.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub headers: Option<BTreeMap<String, HeaderTemplate>>,
             /// The request body.
@@ -212,7 +215,7 @@ request_table!(
 pub struct ScenarioDocument {
     /// A name, unique among scenarios and endpoints.
     pub name: String,
-    /// How often the steps are repeated within one sample.
+    /// How often the steps are repeated within one sample, of at most 1000 requests.
     pub rounds: u32,
     /// Checks as `endpoint/variant`, all on the same fixture.
     pub steps: Vec<String>,

@@ -22,7 +22,7 @@ pub use document::{
     VariantDocument,
 };
 pub use error::{ContractError, Step};
-pub(crate) use path::path_problem;
+pub(crate) use path::{base_url_problem, path_problem};
 pub use template::{HeaderTemplate, SecretValue};
 
 /// A contract in which nothing is left to look up.

@@ -6,7 +6,7 @@ use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
     EndpointDocument, HeaderTemplate, NotNegative, Percentage, Positive, Quantile, RequestSpec,
     SCHEMA_VERSION, Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument,
-    path_problem,
+    base_url_problem, path_problem,
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
@@ -20,9 +20,15 @@ const ALLOCATIONS_MAX: Count = Count::new(1000);
 const REGRESSION: Ppm = Ppm::new(50_000);
 const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
 
-/// Headers whose literal value would be a secret in a committed file.
-const SECRET_HEADERS: [&str; 5] =
-    ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
+/// What the name of a header has in it whose literal value would be a secret in a committed file.
+const SECRET_NAMES: [&str; 6] = ["auth", "cookie", "key", "password", "secret", "token"];
+
+// Together these keep every figure of a passport below 2^53, above which no hash is exact.
+const SEED_MAX: u64 = 1 << 53;
+const LATENCY_MS_LIMIT: f64 = 1e6;
+const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
+const SECONDS_LIMIT: f64 = 1e6;
+const REQUESTS_LIMIT: u64 = 1000;
 
 /// Headers that whoever sends a request must derive from its body.
 const FRAMING_HEADERS: [&str; 2] = ["content-length", "transfer-encoding"];
@@ -37,6 +43,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     }
     check_name("contract", &document.name)?;
     check_target(&document).map_err(|error| error.inside("target"))?;
+    check_budgets(&document.budgets)?;
     let checks = checks(&document)?;
     Ok(Contract {
         name: document.name.clone(),
@@ -106,20 +113,11 @@ fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
             "[target] has both `service` and `url`: keep the one that is measured",
         ));
     }
-    if let Some(url) = &target.url {
-        let scheme = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-        let authority = scheme.map(|rest| rest.split('/').next().unwrap_or_default());
-        match authority {
-            None | Some("") => {
-                let message = "[target] url is not `http://HOST:PORT` or `https://HOST`";
-                return Err(ContractError::meaning("url", message));
-            }
-            Some(authority) if authority.contains('@') => {
-                let message = "[target] url holds a password: use a header with `${NAME}`";
-                return Err(ContractError::meaning("url", message));
-            }
-            Some(_) => {}
-        }
+    if target.seed > SEED_MAX {
+        return Err(ContractError::meaning("seed", "[target] seed is above 2^53"));
+    }
+    if let Some(problem) = target.url.as_deref().and_then(base_url_problem) {
+        return Err(ContractError::meaning("url", format!("[target] url {problem}")));
     }
     Ok(())
 }
@@ -133,6 +131,14 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
     ] {
         if value == 0 || value > most {
             let message = format!("[sampling] {key} = {value} is not between 1 and {most}");
+            return Err(ContractError::meaning(key, message));
+        }
+    }
+    for (key, value) in
+        [("seconds_max", written.seconds_max), ("timeout_seconds", written.timeout_seconds)]
+    {
+        if f64::from(value) > SECONDS_LIMIT {
+            let message = format!("[sampling] {key} is above {SECONDS_LIMIT:e}");
             return Err(ContractError::meaning(key, message));
         }
     }
@@ -181,6 +187,17 @@ fn endpoint_check(
         let message = format!("check `{whole}` expects status {status}, which is not 100 to 599");
         return Err(located!(status)(ContractError::meaning("status", message)));
     }
+    let body: Option<String> = pick!(body);
+    if body.as_deref().is_some_and(|it| it.contains("${")) {
+        let message = format!(
+            "check `{whole}` has `${{` in its body: variables are filled into headers alone, as \
+             bodies are kept in passports"
+        );
+        return Err(located!(body)(ContractError::meaning("body", message)));
+    }
+    endpoint.budgets.as_ref().map_or(Ok(()), check_budgets)?;
+    let own = variant.and_then(|it| it.budgets.as_ref());
+    own.map_or(Ok(()), check_budgets).map_err(located!(budgets))?;
     let ignore: Vec<String> = pick!(ignore).unwrap_or_default();
     check_pointers(&ignore).map_err(located!(ignore))?;
     Ok(Check {
@@ -193,7 +210,7 @@ fn endpoint_check(
             path,
             headers: headers(&pick!(headers).unwrap_or_default())
                 .map_err(|error| located!(headers)(error.inside("headers")))?,
-            body: pick!(body),
+            body,
             status,
             content_type: media_type(pick!(content_type)).map_err(located!(content_type))?,
             ignore,
@@ -240,10 +257,12 @@ fn scenario_check(
         requests.extend(check.requests.iter().cloned());
     }
     let count = requests.len() as u64 * u64::from(scenario.rounds);
-    let Some(fixture) = fixture.filter(|_| (1..=100_000).contains(&count)) else {
-        let message = format!("scenario `{name}` sends {count} requests, not 1 to 100000");
+    let Some(fixture) = fixture.filter(|_| (1..=REQUESTS_LIMIT).contains(&count)) else {
+        let message =
+            format!("scenario `{name}` sends {count} requests, not 1 to {REQUESTS_LIMIT}");
         return Err(ContractError::meaning("rounds", message));
     };
+    scenario.budgets.as_ref().map_or(Ok(()), check_budgets)?;
     Ok(Check {
         endpoint: name.clone(),
         variant: DEFAULT_VARIANT.to_owned(),
@@ -254,6 +273,20 @@ fn scenario_check(
         budgets: budgets([scenario.budgets.as_ref(), Some(&document.budgets), None], count),
         tolerance: tolerance([scenario.tolerance.as_ref(), Some(&document.tolerance), None]),
     })
+}
+
+/// Errors are within the table that has these budgets.
+fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
+    let refused = |key, limit: &dyn std::fmt::Display| {
+        Err(ContractError::meaning(key, format!("{key} is above {limit}")).inside("budgets"))
+    };
+    if written.latency_ms_max.is_some_and(|it| f64::from(it) > LATENCY_MS_LIMIT) {
+        return refused("latency_ms_max", &LATENCY_MS_LIMIT);
+    }
+    if written.allocations_max.is_some_and(|it| it > ALLOCATIONS_LIMIT) {
+        return refused("allocations_max", &ALLOCATIONS_LIMIT);
+    }
+    Ok(())
 }
 
 /// The budgets of a sample of `requests` requests, each value from the first table that has it.
@@ -376,9 +409,10 @@ fn headers(
             );
             return Err(ContractError::meaning(name, message));
         }
-        if SECRET_HEADERS.contains(&lower.as_str()) && !value.has_variable() {
+        if SECRET_NAMES.iter().any(|it| lower.contains(it)) && !value.hides_its_value() {
             let message = format!(
-                "header `{name}` holds a secret: write `${{NAME}}` and set that variable instead"
+                "header `{name}` holds a secret: write `${{NAME}}` and set that variable instead, \
+                 with nothing before it but perhaps `Bearer ` or another scheme"
             );
             return Err(ContractError::meaning(name, message));
         }

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct HeaderTemplate(String);
 
+/// Names of authentication schemes, which are no secret before a secret.
+const SCHEMES: [&str; 4] = ["Basic ", "Bearer ", "Digest ", "Token "];
+
 /// A header value that may be secret: it has no way to be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretValue(String);
@@ -42,9 +45,14 @@ impl HeaderTemplate {
         &self.0
     }
 
-    /// Whether the value names at least one variable.
-    pub fn has_variable(&self) -> bool {
-        self.variables().next().is_some()
+    /// Whether the value comes from variables alone, but perhaps for the name of a scheme before.
+    pub(super) fn hides_its_value(&self) -> bool {
+        let Some((scheme, _, mut rest)) = next_variable(&self.0) else { return false };
+        while let Some(("", _, after)) = next_variable(rest) {
+            rest = after;
+        }
+        let known = SCHEMES.iter().any(|it| it.eq_ignore_ascii_case(scheme));
+        rest.is_empty() && (scheme.is_empty() || known)
     }
 
     /// The first `${NAME}` whose name no shell can set.
@@ -102,8 +110,31 @@ mod tests {
         let template = HeaderTemplate::new("Bearer ${A}-${B}$");
         let lookup = |name: &str| Some(name.to_lowercase());
         assert_eq!(template.fill(lookup).unwrap().expose(), "Bearer a-b$");
-        assert!(template.has_variable());
-        assert!(!HeaderTemplate::new("${open").has_variable());
+        assert_eq!(HeaderTemplate::new("${open").fill(lookup).unwrap().expose(), "${open");
+    }
+
+    #[test]
+    fn a_secret_is_all_variables_but_for_the_scheme_before_it() {
+        let hidden = |text: &str| HeaderTemplate::new(text).hides_its_value();
+        for good in ["${A}", "${A}${B}", "Bearer ${A}", "basic ${A}", "Token ${A}${B}"] {
+            assert!(hidden(good), "{good}");
+        }
+        for bad in [
+            "",
+            "hunter2",
+            "Bearer ",
+            "${open",
+            "${A}hunter2",
+            "hunter2${A}",
+            "${A}x${B}",
+            "Bearer hunter2${A}",
+            "Bearer ${A} ",
+            "${A}Bearer ",
+            " ${A}",
+            "hunter2 ${A}",
+        ] {
+            assert!(!hidden(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub struct HashError(#[from] serde_json::Error);
 
 /// SHA-256 of the canonical form, in hexadecimal.
 fn digest(document: &impl Serialize) -> Result<String, HashError> {
-    Ok(crate::text::hex(&Sha256::digest(canonical(document)?)))
+    let mut sha = Sha256::new();
+    canonical(document, |piece| sha.update(piece))?;
+    Ok(crate::text::hex(&sha.finalize()))
 }
 
 /// The digest that identifies a contract: key order, comments and blanks do not count.

@@ -41,8 +41,6 @@ pub struct Histogram {
 
 /// Buckets as text: a list of pairs would fill most of a passport with line breaks.
 mod bucket_text {
-    use std::fmt::Write as _;
-
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(super) fn serialize<S: Serializer>(
@@ -51,10 +49,22 @@ mod bucket_text {
     ) -> Result<S::Ok, S::Error> {
         let mut text = String::with_capacity(buckets.len() * 8);
         for (bucket, count) in buckets {
-            let blank = if text.is_empty() { "" } else { " " };
-            let _ = write!(text, "{blank}{bucket}:{count}");
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            push_decimal(&mut text, u64::from(*bucket));
+            text.push(':');
+            push_decimal(&mut text, *count);
         }
         serializer.serialize_str(&text)
+    }
+
+    /// PERF: formatting by `write!` was a tenth of the time that verifying 10,000 results took.
+    fn push_decimal(text: &mut String, value: u64) {
+        if value > 9 {
+            push_decimal(text, value / 10);
+        }
+        text.push(char::from(b'0' + (value % 10) as u8));
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(

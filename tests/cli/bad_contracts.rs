@@ -36,7 +36,9 @@ fn a_budget_is_a_finite_number_above_zero() {
         let sentence = refusal_at("latency_ms_max = 1000", &format!("latency_ms_max = {value}"), 0);
         assert_says(&sentence, "is not a number above 0 and at most 1e9");
     }
-    for value in ["-1", "1.5", "nan", "99999999999999999999"] {
+    let sentence = refusal_at("latency_ms_max = 1000", "latency_ms_max = 1000001", 0);
+    assert_says(&sentence, "latency_ms_max is above 1000000");
+    for value in ["-1", "1.5", "nan", "99999999999999999999", "1000000001"] {
         refusal_at("latency_ms_max = 1000", &format!("allocations_max = {value}"), 0);
     }
     refusal_at("latency_ms_max = 1000", "heap_mb_max = \"10\"", 0);
@@ -83,7 +85,11 @@ fn values_out_of_range_are_refused_with_their_line() {
         ("fixture = \"normal\"", "method = \"BREW\"", "is not an HTTP method"),
         ("fixture = \"normal\"", "headers = { \"a b\" = \"c\" }", "is not a header name"),
         ("fixture = \"normal\"", "headers = { Content-Length = \"3\" }", "follows from the body"),
+        ("fixture = \"normal\"", "body = \"{\\\"a\\\": \\\"${A}\\\"}\"", "has `${` in its body"),
         ("service = \"ledger\"", "url = \"ftp://127.0.0.1\"", "is not `http://HOST:PORT`"),
+        ("service = \"ledger\"", "url = \"http://h:1?a\"", "has a query or fragment"),
+        ("service = \"ledger\"", "url = \"http://h:1/#a\"", "has a query or fragment"),
+        ("seed = 7", "seed = 9007199254740993", "seed is above 2^53"),
         ("service = \"ledger\"", "url = 5", "invalid type: integer"),
     ] {
         assert_says(&refusal_at(part, by, 0), said);
@@ -94,11 +100,15 @@ fn values_out_of_range_are_refused_with_their_line() {
 
 #[test]
 fn a_secret_is_not_written_in_a_contract_and_not_repeated() {
-    for header in ["Authorization", "authorization", "X-API-Key", "Cookie"] {
-        let headers = format!("headers = {{ {header} = \"hunter2\" }}");
-        let sentence = refusal_at("fixture = \"empty\"", &headers, 0);
-        assert_says(&sentence, "holds a secret: write `${NAME}` and set that variable instead");
-        assert!(!sentence.contains("hunter2"), "{sentence}");
+    for header in
+        ["Authorization", "authorization", "X-API-Key", "Cookie", "X-My-Secret", "password"]
+    {
+        for value in ["hunter2", "${X}hunter2", "hunter2 ${X}", "Bearer hunter2"] {
+            let headers = format!("headers = {{ {header} = \"{value}\" }}");
+            let sentence = refusal_at("fixture = \"empty\"", &headers, 0);
+            assert_says(&sentence, "holds a secret: write `${NAME}` and set that variable instead");
+            assert!(!sentence.contains("hunter2"), "{sentence}");
+        }
     }
     let url = "url = \"http://user:hunter2@127.0.0.1:1\"";
     let sentence = refusal_at("service = \"ledger\"", url, 0);

@@ -72,6 +72,16 @@ fn a_service_that_dies_while_it_is_measured_is_broken_and_neither_slow_nor_fast(
 }
 
 #[test]
+fn a_service_that_tells_what_no_measurement_gives_is_not_measured() {
+    let body = "{\"performance\":{\"allocations\":9007199254740993}}";
+    let server = Server::answering("200 OK", JSON, body);
+    let workspace = Workspace::with_contract(&running(&server.url()));
+    let run = workspace.run(&["check"]).exits(3);
+    assert_says(&run.sentence(), "an integer is above 2^53, which no hash covers exactly");
+    assert_eq!(workspace.files().len(), 1, "only the contract");
+}
+
+#[test]
 fn a_failing_status_fails() {
     let server = Server::answering("500 Internal Server Error", JSON, "{}");
     let workspace = Workspace::with_contract(&running(&server.url()));

@@ -1,6 +1,9 @@
 //! Arguments: help, version, and what is none of the program's.
 
-use crate::program::{Workspace, assert_says};
+use crate::{
+    contracts::{ledger, running},
+    program::{Workspace, assert_says},
+};
 
 #[test]
 fn help_and_version_go_to_standard_output_and_succeed() {
@@ -22,7 +25,7 @@ fn help_and_version_go_to_standard_output_and_succeed() {
 #[test]
 fn wrong_usage_is_told_on_standard_error_with_2() {
     let workspace = Workspace::new();
-    let wrong: [&[&str]; 19] = [
+    let wrong: [&[&str]; 18] = [
         &[],
         &["nonsense"],
         &["ch\u{e9}ck\u{1b}[31m"],
@@ -33,7 +36,6 @@ fn wrong_usage_is_told_on_standard_error_with_2() {
         &["check", "--iterations", "many"],
         &["check", "--iterations", "-1"],
         &["check", "--wait-timeout", "-1"],
-        &["check", "--pid", "1"],
         &["check", "--ci", "--ci"],
         &["verify"],
         &["diff", "one.json"],
@@ -49,4 +51,34 @@ fn wrong_usage_is_told_on_standard_error_with_2() {
         assert!(!run.stderr.is_empty(), "{arguments:?}");
     }
     assert_eq!(workspace.files(), []);
+}
+
+#[test]
+fn what_would_not_be_heeded_is_refused() {
+    let in_process = Workspace::with_contract(&ledger());
+    let running = Workspace::with_contract(&running("http://127.0.0.1:1"));
+    let url = "--api-url=http://127.0.0.1:1";
+    let database = "--database=postgres://127.0.0.1/x";
+    let refused = |workspace: &Workspace, command: &str, arguments: &[&str], said: &str| {
+        let run = workspace.run(&[&[command], arguments].concat());
+        assert_says(&run.refused(2), said);
+    };
+    for command in ["check", "generate", "baseline", "validate"] {
+        let running = "is for a running service";
+        refused(&in_process, command, &["--pid=1"], &format!("--pid {running}"));
+        refused(&in_process, command, &["--wait-timeout=5"], &format!("--wait-timeout {running}"));
+        let both = [url, database, "--fixture=normal"];
+        refused(&in_process, command, &both, "--database is for a service that is built");
+    }
+    refused(&running, "check", &[database], "--database is for a service that is built");
+    in_process.write("metrics.json", "{}");
+    for (arguments, said) in [
+        (
+            &["format", "--test-data=metrics.json", "--endpoint=/x"][..],
+            "--endpoint is for a service",
+        ),
+        (&["serve", "--listen=127.0.0.1:0", "--seed=7"], "--seed is that of a fixture"),
+    ] {
+        assert_says(&in_process.run(arguments).refused(2), said);
+    }
 }

@@ -175,6 +175,45 @@ fn a_share_is_between_0_and_100_percent() {
 }
 
 #[test]
+fn what_is_beyond_its_limit_is_refused_where_it_stands() {
+    let check = "[[endpoint]]\nname = 'a'\npath = '/'\n";
+    for (text, line, said) in [
+        ("target.seed = 9007199254740993\n", 4, "seed is above 2^53"),
+        ("[sampling]\ntimeout_seconds = 1000001\n", 5, "timeout_seconds is above 1e6"),
+        ("[sampling]\n\nseconds_max = 1e9\n", 6, "seconds_max is above 1e6"),
+        ("[budgets]\nallocations_max = 1000000001\n", 5, "allocations_max is above 1000000000"),
+        (
+            "[[endpoint]]\nname = 'b'\npath = '/'\nbudgets.latency_ms_max = 1e7\n",
+            7,
+            "is above 1000000",
+        ),
+        (
+            "[[endpoint]]\nname = 'b'\npath = '/'\n[[endpoint.variant]]\nname = 'v'\n\
+             [endpoint.variant.budgets]\nlatency_ms_max = 1e7\n",
+            10,
+            "latency_ms_max is above 1000000",
+        ),
+        (
+            "[[endpoint]]\nname = 'b'\npath = '/'\n[[scenario]]\nname = 's'\nsteps = ['b/default']\n\
+             rounds = 5\nbudgets.allocations_max = 9000000000\n",
+            11,
+            "allocations_max is above 1000000000",
+        ),
+        (
+            "[[endpoint]]\nname = 'b'\npath = '/'\n[[scenario]]\nname = 's'\n\
+             steps = ['b/default', 'b/default']\nrounds = 501\n",
+            10,
+            "sends 1002 requests, not 1 to 1000",
+        ),
+    ] {
+        let head = "schema_version = 1\nname = \"lines\"\ntarget.url = \"http://h\"\n";
+        let refused = message(&format!("{head}{text}{check}"));
+        assert!(refused.starts_with(&format!("line {line}: ")), "{text}\n{refused}");
+        assert!(refused.contains(said), "{text}\n{refused}");
+    }
+}
+
+#[test]
 fn an_error_without_a_text_has_no_line() {
     let contract = Contract::parse(LEAST).unwrap();
     let mut document = contract.document;
@@ -287,6 +326,25 @@ fn toml_line() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    /// One rule for contracts and for what the command line is given.
+    #[cfg(feature = "http")]
+    #[test]
+    fn a_url_of_a_contract_can_be_probed(
+        url in "https?://([a-z0-9.:\\[\\]@%_/?#-]{0,12}|[0-9.]{0,9}(:[0-9]{0,6})?/?[a-z%.#?]{0,3}|\\PC{0,5})",
+    ) {
+        use perf_passport::probe::{HttpSettings, HttpTarget};
+        let contract = LEAST.replace("\"http://127.0.0.1:8000\"", &format!("'{url}'"));
+        if Contract::parse(&contract).is_ok() {
+            let target = HttpTarget::new(HttpSettings {
+                base_url: url.clone(),
+                timeout: Nanos::new(1),
+                body_max: Bytes::new(1),
+                pid: None,
+            });
+            prop_assert!(target.is_ok(), "{}: {:?}", url, target);
+        }
+    }
+
     #[test]
     fn text_like_a_contract_never_panics_and_errors_name_a_line(
         lines in prop::collection::vec(toml_line(), 0..25),
@@ -316,11 +374,11 @@ proptest! {
         let text = format!("{LEAST}budgets.latency_ms_max = {value:?}\n").replace("NaN", "nan");
         match Contract::parse(&text) {
             Ok(contract) => {
-                prop_assert!(value > 0.0 && value <= 1e9);
-                prop_assert!(contract.checks[0].budgets.latency_ns_max <= Nanos::new(1_000_000_000_000_000));
+                prop_assert!(value > 0.0 && value <= 1e6);
+                prop_assert!(contract.checks[0].budgets.latency_ns_max <= Nanos::new(1_000_000_000_000));
             }
             Err(error) => {
-                prop_assert!(value.is_nan() || value <= 0.0 || value > 1e9, "{}", error);
+                prop_assert!(value.is_nan() || value <= 0.0 || value > 1e6, "{}", error);
                 prop_assert!(error.to_string().starts_with("line 8: "), "{}", error);
             }
         }

@@ -9,7 +9,7 @@ use perf_passport::{
 };
 use proptest::prelude::*;
 
-use crate::fake::{CONTRACT, good, measure, measure_some};
+use crate::fake::{CONTRACT, good, measure, measure_some, measure_with};
 
 pub(crate) static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let before = measure(|_, n| Ok(good(n)), None);
@@ -39,7 +39,24 @@ fn foreign_truncated_and_empty_documents_are_told_apart() {
 fn an_integer_that_no_hash_covers_is_refused() {
     let text = String::from_utf8(SOUND.clone()).unwrap();
     let huge = text.replacen("\"failed_samples\": 0", "\"failed_samples\": 9007199254740993", 1);
-    assert!(matches!(verify(huge.as_bytes()), Err(VerifyError::Integer { .. })));
+    let line = huge[..huge.find("9007199254740993").unwrap()].matches('\n').count() + 1;
+    let refused = verify(huge.as_bytes()).unwrap_err();
+    assert!(matches!(refused, VerifyError::Integer { line: it } if it == line), "{refused}");
+    // Written otherwise than a passport is, it is no less refused.
+    let blanks = huge.replace(",\n", " ,\n");
+    assert!(verify(blanks.as_bytes()).unwrap_err().is_edited());
+}
+
+/// The digits of a fraction or an exponent are no integer, however many they are.
+#[test]
+fn a_fraction_of_many_digits_is_no_integer() {
+    for budget in ["0.30000000000000004", "1e-7", "123.45678901234567"] {
+        let contract = format!("{CONTRACT}[budgets]\nlatency_ms_max = {budget}\n");
+        let passport = measure_with(&contract, |_, n| Ok(good(n)), None, &|| false);
+        let bytes = passport.to_bytes().unwrap();
+        assert!(str::from_utf8(&bytes).unwrap().contains(budget));
+        assert_eq!(verify(&bytes).unwrap(), passport);
+    }
 }
 
 proptest! {

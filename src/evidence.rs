@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    contract::Check,
+    contract::{Check, RequestSpec},
     statistics::{Histogram, HistogramError},
     units::{Bytes, Count, Nanos, Ppm},
 };
@@ -283,6 +283,16 @@ impl Evidence {
             let fits = !told.is_empty() && told.samples() <= self.latency.samples();
             holds("server_latency", fits, "has no sample, or more than `latency`")?;
         }
+        if let Some(oracle) = &self.oracle {
+            let within = oracle.request_allocations <= oracle.allocations;
+            holds("oracle.request_allocations", within, "is above `allocations`")?;
+        }
+        let known = self.cpu_wait_ns.is_some() || self.cpu_wait_kept_samples == Count::ZERO;
+        holds(
+            "cpu_wait_kept_samples",
+            known && self.cpu_wait_kept_samples <= self.latency.samples(),
+            "is above the samples of which the wait is known",
+        )?;
         holds(
             "first_failure",
             self.first_failure.is_some() == (self.failed_samples > Count::ZERO),
@@ -324,6 +334,13 @@ impl Behaviour {
             self.can_mismatch(check, self.content_type_mismatches, type_fits)
                 && (any_expected || self.content_type_mismatches == Count::ZERO),
             "does not fit the media type of the first response and the number of equal ones",
+        )?;
+        let typed = self.responses.saturating_sub(self.content_type_mismatches);
+        let due = check.requests.iter().any(RequestSpec::expects_json);
+        holds(
+            "behaviour.not_json",
+            self.not_json == Count::ZERO || (due && self.not_json <= typed),
+            "is above the responses that say, as expected, that they are JSON",
         )
     }
 

@@ -151,6 +151,22 @@ fn evidence_that_cannot_have_been_observed_is_refused_with_check_and_field() {
             vec![("counts/samples", json!(1)), ("counts/allocations", range(8, 9))],
             "counts.allocations",
         ),
+        (vec![("behaviour/not_json", json!(1_000_000))], "behaviour.not_json"),
+        (vec![("cpu_wait_kept_samples", json!(1))], "cpu_wait_kept_samples"),
+        (
+            vec![("cpu_wait_ns", json!(1)), ("cpu_wait_kept_samples", json!(1_000_000))],
+            "cpu_wait_kept_samples",
+        ),
+        (
+            vec![(
+                "oracle",
+                json!({
+                    "allocations": 5, "allocated_bytes": 5, "heap_peak_bytes": 5,
+                    "counted_allocations": 5, "counted_bytes": 5, "request_allocations": 6,
+                }),
+            )],
+            "oracle.request_allocations",
+        ),
         (vec![("behaviour", json!(null))], "counts"),
         (vec![("failed_samples", json!(1))], "first_failure"),
         (vec![("first_failure", json!("refused"))], "first_failure"),

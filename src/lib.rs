@@ -4,7 +4,7 @@
 //! *performance passport*: a document whose claims are hashed, whose verdicts can be recomputed from
 //! the evidence inside it, and which says ABSTAIN where the evidence proves nothing. Response bodies
 //! and allocation counts are exact, so they gate on a busy machine too; times are held against
-//! absolute budgets only, with a confidence bound.
+//! absolute budgets with a confidence bound, and against another build only side by side.
 //!
 //! A contract as a test target of one's own axum project (`harness = false` in `Cargo.toml`, and
 //! `passport.toml` beside it; README.md shows both):
@@ -31,6 +31,7 @@
 //! | none | contracts, statistics, claims, passports, the pipeline, reports |
 //! | `instrument` | the `tower` layer, the in-process probe, the harness |
 //! | `http` | the probe of any base URL |
+//! | `compare` | two builds side by side |
 //! | `oracle` | dhat, to check the counting allocator |
 //! | `schema` | JSON Schemas of contract and passport |
 //! | `ledger` | the reference service (default) |

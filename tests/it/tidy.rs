@@ -20,7 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),
     ("evidence", &["contract", "statistics", "units"]),
-    ("claim", &["contract", "evidence", "statistics", "units"]),
+    ("paired", &["units"]),
+    ("claim", &["contract", "evidence", "paired", "statistics", "units"]),
     (
         "probe",
         &[
@@ -35,7 +36,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("environment", &["text", "units"]),
-    ("passport", &["claim", "contract", "environment", "evidence", "statistics", "text", "units"]),
+    (
+        "passport",
+        &["claim", "contract", "environment", "evidence", "paired", "statistics", "text", "units"],
+    ),
     (
         "pipeline",
         &[
@@ -52,13 +56,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["passport"]),
-    ("report", &["claim", "contract", "evidence", "passport", "statistics", "text", "units"]),
+    (
+        "report",
+        &["claim", "contract", "evidence", "paired", "passport", "statistics", "text", "units"],
+    ),
+    // In another process than what asks it.
+    (
+        "worker",
+        &["clock", "contract", "environment", "evidence", "pipeline", "probe", "text", "units"],
+    ),
     (
         "harness",
         &[
             "claim", "clock", "contract", "passport", "pipeline", "probe", "report", "store",
-            "units",
+            "units", "worker",
         ],
+    ),
+    (
+        "compare",
+        &["clock", "contract", "environment", "paired", "passport", "text", "units", "worker"],
     ),
     // The reference service: it can be measured, and knows nothing of measuring.
     ("ledger", &["allocation", "clock", "instrument", "process_memory", "text", "units"]),
@@ -68,11 +84,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "allocation",
             "claim",
             "clock",
+            "compare",
             "contract",
             "environment",
             "evidence",
             "harness",
             "ledger",
+            "paired",
             "passport",
             "pipeline",
             "probe",

@@ -97,12 +97,14 @@ impl Outcome {
 }
 
 impl Measuring {
-    /// Reads the contract, with the samples that `--iterations` asks for.
+    /// Reads the contract, with the samples that `--iterations` asks for, and refuses arguments that
+    /// are not for its target.
     pub(super) fn read_contract(&self) -> Result<Contract, Failure> {
         let mut contract = read_contract(&self.contract)?;
         if let Some(samples) = self.iterations {
             contract.sampling.samples = samples;
         }
+        self.refuse_what_does_not_apply(&contract)?;
         Ok(contract)
     }
 
@@ -129,7 +131,6 @@ impl Measuring {
         Selection(selected): &Selection,
         baseline: Option<&Passport>,
     ) -> Result<Outcome, Failure> {
-        self.refuse_what_does_not_apply(contract)?;
         let interrupted = watch_signals()?;
         let stop = || interrupted.load(Ordering::Relaxed);
         let clock = SystemClock::start();

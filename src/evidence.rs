@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    contract::Check,
+    contract::{Check, RequestSpec},
     statistics::{Histogram, HistogramError},
     units::{Bytes, Count, Nanos, Ppm},
 };
@@ -32,8 +32,8 @@ pub struct Evidence {
     /// How long the service says that it took for each timed sample of which it told every request;
     /// not checked against `latency`. `null` where it tells nothing, and in process.
     pub server_latency: Option<Histogram>,
-    /// What was left out of the samples of `latency`, all together: time in which the service could have run
-    /// and another process had the processor. `null` where nobody knows.
+    /// What was left out of the samples of `latency`, all together: time in which the service could
+    /// have run and another process had the processor. `null` where nobody knows.
     pub cpu_wait_ns: Option<Nanos>,
     /// Timed samples out of which nothing, or not all, was left, because a wait was no shorter than
     /// its request and so lay beside it at least in part.
@@ -273,6 +273,13 @@ impl Evidence {
         if let Some(counts) = &self.counts {
             counts.validate()?;
         }
+        if let Some(oracle) = &self.oracle {
+            holds(
+                "oracle.request_allocations",
+                oracle.request_allocations <= oracle.allocations,
+                "is more than all `allocations`",
+            )?;
+        }
         let valid = |field, histogram: &Histogram| {
             let valid = histogram.validate();
             valid.map_err(|source| EvidenceError::Histogram { field, source })
@@ -283,6 +290,11 @@ impl Evidence {
             let fits = !told.is_empty() && told.samples() <= self.latency.samples();
             holds("server_latency", fits, "has no sample, or more than `latency`")?;
         }
+        holds(
+            "cpu_wait_kept_samples",
+            self.cpu_wait_kept_samples <= self.latency.samples(),
+            "is more than the samples of `latency`",
+        )?;
         holds(
             "first_failure",
             self.first_failure.is_some() == (self.failed_samples > Count::ZERO),
@@ -324,6 +336,17 @@ impl Behaviour {
             self.can_mismatch(check, self.content_type_mismatches, type_fits)
                 && (any_expected || self.content_type_mismatches == Count::ZERO),
             "does not fit the media type of the first response and the number of equal ones",
+        )?;
+        // Only of a body with the expected media type is it asked whether it is JSON.
+        let asked = self.responses.saturating_sub(self.content_type_mismatches);
+        let expected = check.requests.iter().any(RequestSpec::expects_json);
+        let alike =
+            [true, false].map(|first_fits| self.can_mismatch(check, self.not_json, first_fits));
+        holds(
+            "behaviour.not_json",
+            self.not_json == Count::ZERO
+                || expected && self.not_json <= asked && alike.contains(&true),
+            "does not fit what is expected, the other mismatches and the number of equal responses",
         )
     }
 

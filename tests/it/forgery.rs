@@ -100,6 +100,10 @@ fn deriving_anew_changes_nothing() {
 fn evidence_that_cannot_have_been_observed_is_refused_with_check_and_field() {
     let range = |min: u64, max: u64| json!({ "min": min, "max": max });
     let upper = "A".repeat(64);
+    let oracle = json!({
+        "allocations": 5, "allocated_bytes": 50, "heap_peak_bytes": 50, "counted_allocations": 5,
+        "counted_bytes": 50, "request_allocations": 6,
+    });
     let histogram = |samples: u64, buckets: &str| {
         let least = samples.min(1);
         json!({ "samples": samples, "min_ns": least, "max_ns": least, "sum_ns": samples, "buckets": buckets })
@@ -142,6 +146,8 @@ fn evidence_that_cannot_have_been_observed_is_refused_with_check_and_field() {
         (vec![("behaviour/response/content_type", json!(null))], "content_type_mismatches"),
         (vec![("behaviour/response/body_sha256", json!(upper))], "behaviour.response.body_sha256"),
         (vec![("behaviour/response/body_sha256", json!("ab"))], "behaviour.response.body_sha256"),
+        (vec![("behaviour/not_json", json!(1))], "behaviour.not_json"),
+        (vec![("behaviour/not_json", json!(1_000_000))], "behaviour.not_json"),
         (vec![("counts/samples", json!(0))], "counts.samples"),
         (vec![("counts/allocations", range(9, 8))], "counts.allocations"),
         (vec![("counts/allocated_bytes", range(9, 8))], "counts.allocated_bytes"),
@@ -155,6 +161,8 @@ fn evidence_that_cannot_have_been_observed_is_refused_with_check_and_field() {
         (vec![("failed_samples", json!(1))], "first_failure"),
         (vec![("first_failure", json!("refused"))], "first_failure"),
         (vec![("latency/samples", json!(7))], "latency"),
+        (vec![("oracle", oracle)], "oracle.request_allocations"),
+        (vec![("cpu_wait_kept_samples", json!(1_000_000))], "cpu_wait_kept_samples"),
         (vec![("server_latency", histogram(0, ""))], "server_latency"),
         (vec![("server_latency", histogram(2, "1:1"))], "server_latency"),
         (vec![("server_latency", histogram(1_000_000, "1:1000000"))], "server_latency"),

@@ -40,7 +40,8 @@ fn what_is_left_out_has_the_defaults_of_the_design() {
     assert_eq!((request.method.as_str(), request.status), ("GET", 200));
     assert_eq!((check.fixture.as_str(), check.slow, check.rounds), ("default", false, 1));
     for kind in ClaimKind::ALL {
-        assert_eq!(contract.requires(kind), kind != ClaimKind::LatencyChange, "{kind}");
+        let by_pairs = matches!(kind, ClaimKind::LatencyChange | ClaimKind::LatencyDrift);
+        assert_eq!(contract.requires(kind), !by_pairs, "{kind}");
     }
 }
 

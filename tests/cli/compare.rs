@@ -21,7 +21,8 @@ fn repository() -> Workspace {
                     [workspace]\n";
     workspace.write("Cargo.toml", manifest);
     workspace.write("lib.rs", "");
-    workspace.write("gate.rs", "fn main() { if cfg!(flagged) { panic!(\"flagged\") } }\n");
+    workspace
+        .write("gate.rs", "fn main() { std::process::exit(if cfg!(flagged) { 7 } else { 0 }) }\n");
     workspace.write(".gitignore", "target\nartifacts\nCargo.lock\n");
     git(&workspace, &["init", "--quiet", "--initial-branch", "main"]);
     git(&workspace, &["add", "--all"]);
@@ -92,7 +93,7 @@ fn variables_of_hooks_and_of_cargo_do_not_lead_elsewhere() {
     // The target is no worker: it was built and started, and ends at once.
     assert_says(&run("").sentence(), "the worker of main died: exit status: 0");
     // Flags make another executable of the same source.
-    assert_says(&run("--cfg flagged").sentence(), "flagged");
+    assert_says(&run("--cfg flagged").sentence(), "died: exit status: 7");
     let builds = std::fs::read_dir(workspace.path("target/perf-passport/builds")).unwrap();
     assert_eq!(builds.count(), 2);
 }

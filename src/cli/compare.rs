@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
 use super::{
+    compare_sides::{Builds, SideArguments},
     exit::{Code, Failure},
     input, measure, terminal,
 };
@@ -21,7 +22,7 @@ use crate::{
     compare::{self, Observed, Progress, Side, Sides, Task, WorkerError},
     contract::{Check, Contract},
     paired::{Paired, Policy},
-    passport::{ComparedBuild, Comparison, Passport, ProbeKind},
+    passport::{Comparison, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run},
     report, store,
     text::hex,
@@ -30,9 +31,6 @@ use crate::{
 
 /// Samples of the baseline: enough for what its responses are and what they allocate.
 const BASELINE_SAMPLES: u32 = 20;
-
-/// The largest executable that is read.
-const EXECUTABLE_MAX: Bytes = Bytes::new(4_096 * BYTES_PER_MB);
 
 /// The largest file of kept sessions that is read.
 const SESSIONS_MAX: Bytes = Bytes::new(256 * BYTES_PER_MB);
@@ -43,15 +41,8 @@ pub(super) struct Arguments {
     /// The contract
     #[arg(long, value_name = "FILE", default_value = "passport.toml")]
     contract: PathBuf,
-    /// The executable of the baseline, a harness target
-    #[arg(long, value_name = "FILE")]
-    baseline_exe: PathBuf,
-    /// The executable to compare with it
-    #[arg(long, value_name = "FILE")]
-    current_exe: PathBuf,
-    /// An executable that was accepted, so that small steps do not add up
-    #[arg(long, value_name = "FILE")]
-    anchor_exe: Option<PathBuf>,
+    #[command(flatten)]
+    sides: SideArguments,
     /// How much slower is too much: 0.05 is 5 %; the contract's when left out
     #[arg(long, value_name = "RATIO")]
     regression_threshold: Option<f64>,
@@ -83,28 +74,10 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let contract = read_contract(arguments)?;
-    let text = std::fs::read_to_string(&arguments.contract).map_err(Failure::usage)?;
-    let side = |label: &str, executable: &Path| Side {
-        label: label.to_owned(),
-        executable: executable.to_owned(),
-        arguments: Vec::new(),
-        environment: Vec::new(),
-        directory: PathBuf::from("."),
-        contract: text.clone(),
-    };
-    let sides = Sides {
-        baseline: side("baseline", &arguments.baseline_exe),
-        current: side("current", &arguments.current_exe),
-        anchor: arguments.anchor_exe.as_deref().map(|path| side("anchor", path)),
-    };
-    let builds = Builds {
-        baseline: build(&sides.baseline)?,
-        current: build(&sides.current)?,
-        anchor: sides.anchor.as_ref().map(build).transpose()?,
-    };
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
+    let (sides, builds) = arguments.sides.sides(&arguments.contract, &stop)?;
+    let contract = read_contract(arguments, &sides.current)?;
     let passport = compare(arguments, &contract, &sides, builds, &stop)?;
     let kept = store::keep(&arguments.artifacts_dir, &passport);
     print(arguments, &passport)?;
@@ -117,28 +90,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// The contract of the current side, with the tolerance that was asked for.
-fn read_contract(arguments: &Arguments) -> Result<Contract, Failure> {
-    let contract = measure::read_contract(&arguments.contract)?;
+fn read_contract(arguments: &Arguments, current: &Side) -> Result<Contract, Failure> {
+    let contract = Contract::parse(&current.contract).map_err(|error| {
+        let path = terminal::path(&arguments.contract);
+        Failure::usage(anyhow!("cannot read contract `{path}` of `{}`: {error}", current.label))
+    })?;
     let Some(ratio) = arguments.regression_threshold else { return Ok(contract) };
     contract.with_regression_percent(ratio * 100.0).map_err(|error| {
         Failure::usage(anyhow!("--regression-threshold is not a ratio such as 0.05: {error}"))
     })
-}
-
-/// What is recorded of the builds.
-struct Builds {
-    baseline: ComparedBuild,
-    current: ComparedBuild,
-    anchor: Option<ComparedBuild>,
-}
-
-fn build(side: &Side) -> Result<ComparedBuild, Failure> {
-    let bytes = input::read(&side.executable, EXECUTABLE_MAX);
-    let executable_sha256 = bytes.map(|bytes| hex(&Sha256::digest(bytes))).map_err(|error| {
-        let path = terminal::path(&side.executable);
-        Failure::usage(anyhow!("cannot read the executable `{path}`: {error}"))
-    })?;
-    Ok(ComparedBuild { label: side.label.clone(), commit: None, executable_sha256 })
 }
 
 fn compare(

@@ -301,9 +301,13 @@ impl Measuring {
 
 /// Reads a contract from a file.
 pub(super) fn read_contract(path: &Path) -> Result<Contract, Failure> {
-    let refused = |why: &dyn Display| {
-        Failure::usage(anyhow!("cannot read contract `{}`: {why}", path.display()))
-    };
+    let text = contract_text(path)?;
+    Contract::parse(&text).map_err(|error| unreadable(path, &error))
+}
+
+/// The text of a contract, whatever is in it.
+pub(super) fn contract_text(path: &Path) -> Result<String, Failure> {
+    let refused = |why: &dyn Display| unreadable(path, why);
     let bytes = input::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             refused(&"there is none; write one, or name it with --contract FILE")
@@ -311,7 +315,11 @@ pub(super) fn read_contract(path: &Path) -> Result<Contract, Failure> {
         _ => refused(&error),
     })?;
     let text = str::from_utf8(&bytes).map_err(|error| refused(&error))?;
-    Contract::parse(text).map_err(|error| refused(&error))
+    Ok(text.to_owned())
+}
+
+fn unreadable(contract: &Path, why: &dyn Display) -> Failure {
+    Failure::usage(anyhow!("cannot read contract `{}`: {why}", contract.display()))
 }
 
 /// Those of some checks that are named by endpoint, check or path; all when no name is given.

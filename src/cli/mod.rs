@@ -8,6 +8,8 @@ mod baseline;
 mod check;
 #[cfg(unix)]
 mod compare;
+#[cfg(unix)]
+mod compare_sides;
 mod diff;
 mod exit;
 mod format;

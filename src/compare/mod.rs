@@ -4,6 +4,7 @@
 //! its checks do and cost by themselves, and then has fresh copies of both take turns until
 //! [`crate::paired`] decides every check or the time is over. It decides nothing itself.
 
+pub mod checkout;
 mod process;
 mod session;
 

@@ -22,7 +22,9 @@ mod schemas;
 mod service;
 mod usage;
 
-// Signals, `/dev/full`, a shell and mounts are those of Unix.
+// Signals, `/dev/full`, a shell, mounts and workers are those of Unix.
+#[cfg(unix)]
+mod compare;
 #[cfg(unix)]
 mod disk;
 #[cfg(unix)]

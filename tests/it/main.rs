@@ -12,6 +12,9 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod allocation;
 mod anything;
+// Its builds are those of git refs, in process groups and under file locks of Unix.
+#[cfg(all(feature = "compare", unix))]
+mod checkout;
 mod contract;
 mod fake;
 mod forgery;

@@ -1,0 +1,171 @@
+//! What `passport compare` compares: two executables, or two refs that are built first.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::Args;
+use sha2::{Digest, Sha256};
+
+use super::{
+    exit::{Code, Failure},
+    input, measure, terminal,
+};
+use crate::{
+    compare::{
+        Side, Sides,
+        checkout::{self, CheckoutError, Project, Reference, checkout},
+    },
+    passport::ComparedBuild,
+    text::{escaped, hex},
+    units::{BYTES_PER_MB, Bytes},
+};
+
+/// The largest executable that is read.
+const EXECUTABLE_MAX: Bytes = Bytes::new(4_096 * BYTES_PER_MB);
+
+/// The sides of a comparison, in one of two ways.
+#[derive(Debug, Args)]
+pub(super) struct SideArguments {
+    /// Build the baseline from this branch, tag or commit
+    #[arg(long, value_name = "REF", conflicts_with_all = EXECUTABLES)]
+    baseline_branch: Option<String>,
+    /// Build what is compared with it from this ref; the working tree when left out
+    #[arg(long, value_name = "REF", requires = "baseline_branch", conflicts_with_all = EXECUTABLES)]
+    current_branch: Option<String>,
+    /// Build what was accepted last from this ref, so that small steps do not add up
+    #[arg(long, value_name = "REF", requires = "baseline_branch", conflicts_with_all = EXECUTABLES)]
+    anchor: Option<String>,
+    /// The test target to build, made with this library's harness
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "perf_sanity",
+        conflicts_with_all = EXECUTABLES
+    )]
+    harness: String,
+    /// The executable of the baseline, a harness target
+    #[arg(long, value_name = "FILE", requires = "current_exe")]
+    baseline_exe: Option<PathBuf>,
+    /// The executable to compare with it
+    #[arg(long, value_name = "FILE", requires = "baseline_exe")]
+    current_exe: Option<PathBuf>,
+    /// An executable that was accepted, so that small steps do not add up
+    #[arg(long, value_name = "FILE", requires = "baseline_exe")]
+    anchor_exe: Option<PathBuf>,
+}
+
+const EXECUTABLES: [&str; 3] = ["baseline_exe", "current_exe", "anchor_exe"];
+
+/// What is recorded of the builds.
+pub(super) struct Builds {
+    pub(super) baseline: ComparedBuild,
+    pub(super) current: ComparedBuild,
+    pub(super) anchor: Option<ComparedBuild>,
+}
+
+impl SideArguments {
+    /// The sides that were asked for, built if they are refs.
+    pub(super) fn sides(
+        &self,
+        contract: &Path,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(Sides, Builds), Failure> {
+        let (baseline, current, anchor) =
+            match (&self.baseline_branch, &self.baseline_exe, &self.current_exe) {
+                (Some(baseline), _, _) => self.built(baseline, contract, stop)?,
+                (None, Some(baseline), Some(current)) => {
+                    self.executables(baseline, current, contract)?
+                }
+                _ => {
+                    return Err(Failure::usage(anyhow!(
+                        "say what to compare with: --baseline-branch REF, or --baseline-exe FILE \
+                         and --current-exe FILE"
+                    )));
+                }
+            };
+        let (anchor_side, anchor) = anchor.unzip();
+        let sides = Sides { baseline: baseline.0, current: current.0, anchor: anchor_side };
+        Ok((sides, Builds { baseline: baseline.1, current: current.1, anchor }))
+    }
+
+    fn built(
+        &self,
+        baseline: &str,
+        contract: &Path,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Three, Failure> {
+        let parent = contract.parent().filter(|it| !it.as_os_str().is_empty());
+        let repository = parent.unwrap_or(Path::new("."));
+        let project = Project { repository, contract, harness: &self.harness };
+        let build = |role: &str, reference: &Reference| {
+            terminal::note(&format!("{role}: {}", escaped(&reference.to_string())));
+            let progress = &mut |line: &str| terminal::note(&escaped(line));
+            checkout(&project, reference, stop, progress).map(compared).map_err(failure)
+        };
+        let named = |name: &str| Reference::Named(name.to_owned());
+        let current = self.current_branch.as_deref().map_or(Reference::WorkingTree, named);
+        let baseline = build("baseline", &named(baseline))?;
+        let anchor = self.anchor.as_deref().map(|it| build("anchor", &named(it))).transpose()?;
+        // Last: what is checked out then is what the user most likely builds next.
+        Ok((baseline, build("current", &current)?, anchor))
+    }
+
+    fn executables(
+        &self,
+        baseline: &Path,
+        current: &Path,
+        contract: &Path,
+    ) -> Result<Three, Failure> {
+        let text = measure::contract_text(contract)?;
+        let side = |label: &str, executable: &Path| -> Result<One, Failure> {
+            let executable_sha256 = digest(executable)?;
+            let side = Side {
+                label: label.to_owned(),
+                executable: executable.to_owned(),
+                arguments: Vec::new(),
+                environment: Vec::new(),
+                directory: PathBuf::from("."),
+                contract: text.clone(),
+            };
+            Ok((side, ComparedBuild { label: label.to_owned(), commit: None, executable_sha256 }))
+        };
+        let anchor = self.anchor_exe.as_deref().map(|path| side("anchor", path)).transpose()?;
+        Ok((side("baseline", baseline)?, side("current", current)?, anchor))
+    }
+}
+
+/// A side, and what is recorded of it.
+type One = (Side, ComparedBuild);
+
+/// Baseline, current and anchor.
+type Three = (One, One, Option<One>);
+
+fn compared(build: checkout::Build) -> One {
+    let compared = ComparedBuild {
+        label: build.side.label.clone(),
+        commit: (!build.dirty).then_some(build.commit),
+        executable_sha256: build.executable_sha256,
+    };
+    (build.side, compared)
+}
+
+fn digest(executable: &Path) -> Result<String, Failure> {
+    let bytes = input::read(executable, EXECUTABLE_MAX);
+    bytes.map(|bytes| hex(&Sha256::digest(bytes))).map_err(|error| {
+        let path = terminal::path(executable);
+        Failure::usage(anyhow!("cannot read the executable `{path}`: {error}"))
+    })
+}
+
+/// What the user named wrongly is usage; what does not build could not be measured.
+fn failure(error: CheckoutError) -> Failure {
+    let code = match error {
+        CheckoutError::Interrupted => Code::Interrupted,
+        CheckoutError::NotBuilt { .. }
+        | CheckoutError::NotRun { .. }
+        | CheckoutError::Git { .. }
+        | CheckoutError::Io { .. } => Code::NotMeasured,
+        _ => Code::Usage,
+    };
+    Failure::new(code, error)
+}

@@ -1,0 +1,183 @@
+//! What is asked of cargo and rustc: where things are, and the executable of a test target.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde::Deserialize;
+
+use super::{CheckoutError, command::Runner};
+
+/// Variables that say where a build goes, or come from a `cargo` or `make` that started this
+/// process.
+const NOT_INHERITED: &[&str] = &[
+    "CARGO_BUILD_BUILD_DIR",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_MAKEFLAGS",
+    "CARGO_TARGET_DIR",
+    "CARGO_TARGET_TMPDIR",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "RUST_RECURSION_COUNT",
+];
+
+/// How variables begin that change what cargo and build scripts make.
+const MATTERS: &[&str] = &[
+    "AR",
+    "CARGO_BUILD_",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_PROFILE_",
+    "CARGO_TARGET_",
+    "CC",
+    "CFLAGS",
+    "CXX",
+    "LDFLAGS",
+    "RUSTC",
+    "RUSTFLAGS",
+];
+
+/// What `cargo metadata` says.
+#[derive(Deserialize)]
+pub(super) struct Metadata {
+    packages: Vec<Package>,
+    pub(super) target_directory: PathBuf,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    manifest_path: PathBuf,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+    #[serde(rename = "required-features", default)]
+    required_features: Vec<String>,
+}
+
+impl Target {
+    fn is_test(&self, name: &str) -> bool {
+        self.name == name && self.kind.iter().any(|kind| kind == "test")
+    }
+}
+
+/// A test target.
+pub(super) struct Harness {
+    pub(super) name: String,
+    pub(super) features: String,
+    /// The directory of its package.
+    pub(super) directory: PathBuf,
+    locked: bool,
+}
+
+impl Metadata {
+    /// The metadata of the package, or the workspace, that a directory is in.
+    pub(super) fn read(runner: &Runner<'_>, directory: &Path) -> Result<Self, String> {
+        let mut command = Command::new("cargo");
+        command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(directory);
+        let finished = runner.run_quietly(&mut command).map_err(|error| error.to_string())?;
+        if !finished.status.success() {
+            return Err(finished.reason());
+        }
+        serde_json::from_slice(&finished.stdout).map_err(|error| error.to_string())
+    }
+
+    /// The test target of this name: that of the package in `directory`, else the only one.
+    pub(super) fn harness(&self, name: &str, directory: &Path) -> Option<Harness> {
+        let found = |package: &Package| {
+            let target = package.targets.iter().find(|target| target.is_test(name))?;
+            Some(Harness {
+                name: name.to_owned(),
+                features: target.required_features.join(","),
+                directory: package.manifest_path.parent()?.to_owned(),
+                locked: self.workspace_root.join("Cargo.lock").exists(),
+            })
+        };
+        let mut all: Vec<Harness> = self.packages.iter().filter_map(found).collect();
+        if let Some(here) = all.iter().position(|it| it.directory == directory) {
+            return Some(all.swap_remove(here));
+        }
+        if all.len() == 1 { all.pop() } else { None }
+    }
+}
+
+/// A line of `cargo build --message-format json`.
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+/// Builds a test target with the release profile; its executable.
+///
+/// # Errors
+///
+/// When cargo cannot be run or the user interrupts; what cargo says when it does not build.
+pub(super) fn build(
+    runner: &Runner<'_>,
+    harness: &Harness,
+    target_directory: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Result<PathBuf, String>, CheckoutError> {
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--message-format", "json-render-diagnostics"]);
+    command.args(["--color", "never", "--test", &harness.name]);
+    command.arg("--target-dir").arg(target_directory);
+    if !harness.features.is_empty() {
+        command.args(["--features", &harness.features]);
+    }
+    if harness.locked {
+        command.arg("--locked");
+    }
+    for name in NOT_INHERITED {
+        command.env_remove(name);
+    }
+    // What is built incrementally depends on what was built before.
+    command.env("CARGO_INCREMENTAL", "0").current_dir(&harness.directory);
+    let finished = runner.run(&mut command, progress)?;
+    if !finished.status.success() {
+        return Ok(Err(finished.reason()));
+    }
+    let messages = finished.stdout.split(|byte| *byte == b'\n');
+    let executable = messages
+        .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
+        .filter(|message| message.target.as_ref().is_some_and(|it| it.is_test(&harness.name)))
+        .find_map(|message| message.executable);
+    Ok(executable.ok_or_else(|| "cargo names no executable".to_owned()))
+}
+
+/// The compiler that builds in a directory.
+pub(super) fn compiler(runner: &Runner<'_>, directory: &Path) -> Result<Vec<u8>, CheckoutError> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut command = Command::new(rustc);
+    let finished = runner.run_quietly(command.arg("-vV").current_dir(directory))?;
+    // What does not work is told by the build.
+    Ok(finished.stdout)
+}
+
+/// The variables of this process that change what is built, in their order.
+pub(super) fn variables() -> Vec<(OsString, OsString)> {
+    let matters = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        let inherited = !NOT_INHERITED.iter().any(|it| *it == name);
+        inherited && MATTERS.iter().any(|start| name.starts_with(start))
+    };
+    let mut variables: Vec<_> = std::env::vars_os().filter(|(name, _)| matters(name)).collect();
+    variables.sort();
+    variables
+}
+
+/// Cargo's configuration outside of a directory, which counts in it too: that of the directories
+/// around it, and the user's.
+pub(super) fn configuration(directory: &Path) -> Vec<Vec<u8>> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let around = directory.ancestors().skip(1).map(|it| it.join(".cargo"));
+    let files = around.chain(home).flat_map(|it| [it.join("config.toml"), it.join("config")]);
+    files.filter_map(|path| std::fs::read(path).ok()).collect()
+}

@@ -4,7 +4,7 @@
 //! line costs, and where in the source it is, is not kept. Any bytes give figures that add up, or an
 //! error.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
@@ -70,7 +70,7 @@ struct Reader {
     /// The column of [`EVENT`] among the costs.
     event: Option<usize>,
     /// What the numbers of compressed names stand for.
-    names: HashMap<u64, String>,
+    names: BTreeMap<u64, String>,
     /// The function whose costs follow.
     function: Option<String>,
     /// Whether the next line of costs is what a call cost.

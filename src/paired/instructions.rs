@@ -1,7 +1,7 @@
 //! Instructions of one check, and which functions grew between two builds.
 //!
-//! A count of instructions is the same on every run of the same code, also on a busy machine, so it
-//! needs no pairs. It is not time: a build that waits more for memory, or for another thread, takes
+//! A count of instructions is nearly the same on every run of the same code, also on a busy machine,
+//! so it needs no pairs. It is not time: a build that waits more for memory, or for another thread, takes
 //! longer at the same count.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,7 +11,7 @@
 //! that [`crate::passport::verify`] reaches the same verdict from the pairs, to the last bit. Nothing
 //! here starts a process or reads a clock.
 //!
-//! [`Instructions`] of two builds are exact and need no pairs; [`grown`] names what they grew in.
+//! [`Instructions`] of two builds hardly vary, and need no pairs; [`grown`] names what they grew in.
 
 mod decision;
 mod evidence;

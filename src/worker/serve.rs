@@ -112,6 +112,9 @@ impl Line<'_> {
     }
 }
 
+/// A check with its requests, and a probe of the service in the state that it needs.
+type Prepared<'t> = (Check, Vec<PreparedRequest>, Box<dyn Probe + 't>);
+
 struct Worker<'a> {
     contract: &'a Contract,
     environment: &'a dyn Fn(&str) -> Option<String>,
@@ -168,12 +171,8 @@ impl Worker<'_> {
         }
     }
 
-    /// A check with its requests, and a service in the state that it needs.
-    fn prepare<'t>(
-        &self,
-        target: &'t mut dyn Target,
-        id: &str,
-    ) -> Result<(Check, Vec<PreparedRequest>, Box<dyn Probe + 't>), String> {
+    /// Makes everything ready for a check's requests.
+    fn prepare<'t>(&self, target: &'t mut dyn Target, id: &str) -> Result<Prepared<'t>, String> {
         let check = self.check(id)?;
         let fill = |spec| PreparedRequest::new(spec, self.environment);
         let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();

@@ -4,6 +4,8 @@
 //! its checks do and cost by themselves, and then has fresh copies of both take turns until
 //! [`crate::paired`] decides every check or the time is over. It decides nothing itself.
 
+mod callgrind;
+mod callgrind_file;
 pub mod checkout;
 mod process;
 mod session;
@@ -30,6 +32,7 @@ use crate::{
         protocol::{Answer, Question},
     },
 };
+pub use callgrind::{Executed, InstructionsError, Outcomes, count_instructions};
 use process::{Placement, Worker, copy_path};
 use session::Setting;
 
@@ -282,6 +285,9 @@ pub fn observe(
     }
     Ok(observed)
 }
+
+/// Time to bring a service into the state of a fixture.
+const FIXTURE_TIME: Nanos = Nanos::new(120_000_000_000);
 
 /// Time to load a fixture and to measure a check by itself.
 const OBSERVE_TIME: Nanos = Nanos::new(300_000_000_000);

@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, BufReader, Read},
+    net::Shutdown,
     os::{fd::OwnedFd, unix::net::UnixStream, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -67,14 +68,27 @@ impl<'a> Worker<'a> {
         placement: Placement,
         (clock, stop): (&'a dyn Clock, &'a dyn Fn() -> bool),
     ) -> Result<(Self, Build), WorkerError> {
+        fs::copy(&side.executable, copy).map_err(|error| WorkerError::NotStarted {
+            side: side.label.clone(),
+            message: format!("cannot copy it: {error}"),
+        })?;
+        Self::start_by(Command::new(copy), side, placement, (clock, stop))
+    }
+
+    /// Starts the command, which becomes the side's worker with the arguments that are added, and
+    /// gives it its contract.
+    pub(super) fn start_by(
+        mut command: Command,
+        side: &Side,
+        placement: Placement,
+        (clock, stop): (&'a dyn Clock, &'a dyn Fn() -> bool),
+    ) -> Result<(Self, Build), WorkerError> {
         let label = side.label.clone();
         let failed = |what: &str, error: &dyn std::fmt::Display| WorkerError::NotStarted {
             side: label.clone(),
             message: format!("{what}: {error}"),
         };
-        fs::copy(&side.executable, copy).map_err(|error| failed("cannot copy it", &error))?;
         let (ours, theirs) = UnixStream::pair().map_err(|error| failed("no socket", &error))?;
-        let mut command = Command::new(copy);
         command
             .args(&side.arguments)
             .arg(FLAG)
@@ -137,6 +151,26 @@ impl<'a> Worker<'a> {
     }
 
     /// The error for an answer to another question.
+    /// Closes the line, upon which the worker ends, and waits for that.
+    pub(super) fn finish(mut self, time: Nanos) -> Result<(), WorkerError> {
+        let started = self.clock.elapsed();
+        let _ = self.stream.shutdown(Shutdown::Both);
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(None) => thread::sleep(TICK),
+                Ok(Some(_)) | Err(_) => return Err(self.died()),
+            }
+            if (self.stop)() {
+                return Err(WorkerError::Interrupted);
+            }
+            if self.clock.elapsed().saturating_sub(started) >= time {
+                let side = self.label.clone();
+                return Err(WorkerError::Hangs { side, after: time });
+            }
+        }
+    }
+
     pub(super) fn unexpected(&self, _: &Answer) -> WorkerError {
         WorkerError::Nonsense { side: self.label.clone() }
     }

@@ -6,7 +6,7 @@ use rand_chacha::{
 };
 
 use super::{
-    Sides, WorkerError,
+    FIXTURE_TIME, Sides, WorkerError,
     process::{PADDING_MAX, Placement, Worker, allowed_cpus, copy_path},
     temporary_directory,
 };
@@ -23,9 +23,6 @@ const WARMUP: u32 = 60;
 
 /// Time beyond the timeouts of its requests that an answer may take.
 const GRACE: Nanos = Nanos::new(10_000_000_000);
-
-/// Time to bring a service into the state of a fixture.
-const FIXTURE_TIME: Nanos = Nanos::new(120_000_000_000);
 
 /// Time of one turn, about.
 const TURN_TIME: Nanos = Nanos::new(400_000);

@@ -10,11 +10,15 @@
 //! [`Policy`] has every threshold with where it comes from; [`decide`] is pure and in integers, so
 //! that [`crate::passport::verify`] reaches the same verdict from the pairs, to the last bit. Nothing
 //! here starts a process or reads a clock.
+//!
+//! [`Instructions`] of two builds hardly vary, and need no pairs; [`grown`] names what they grew in.
 
 mod decision;
 mod evidence;
+mod instructions;
 mod policy;
 
 pub use decision::{Decision, Outcome, Spread, decide, decide_anchor, is_decided};
 pub use evidence::{Effect, Paired, Pairs, Session};
+pub use instructions::{FunctionCost, Growth, Instructions, change_ppm, grown};
 pub use policy::{Bound, Policy};

@@ -83,7 +83,7 @@ impl<'a> Turns<'a> {
     pub fn warm_up(&mut self, samples: u32) -> Result<(Nanos, Option<Seen>), ProbeError> {
         let (mut latencies, mut units, mut last) = (Vec::new(), Vec::new(), None);
         for _ in 0..samples {
-            let sample = self.sample()?;
+            let sample = self.sample(Pass::Timed)?;
             latencies.push(sample.latency);
             last = Some(sample);
             // In turns with the samples, so that both are at the same clock rate.
@@ -111,7 +111,7 @@ impl<'a> Turns<'a> {
         let mut latencies = Vec::with_capacity(samples as usize);
         let (mut last, mut alike): (Option<Sample>, bool) = (None, true);
         for _ in 0..samples {
-            let sample = self.sample()?;
+            let sample = self.sample(Pass::Timed)?;
             let extra = if rounds > 0 { self.work(rounds) } else { Nanos::ZERO };
             latencies.push(sample.latency.saturating_add(extra));
             alike &= last.as_ref().is_none_or(|last| last.statuses == sample.statuses);
@@ -119,6 +119,25 @@ impl<'a> Turns<'a> {
         }
         let seen = last.filter(|_| alike).map(|sample| self.seen(sample));
         Ok(Batch { latencies, seen })
+    }
+
+    /// Sends samples to warm up, and then ones whose instructions are counted from outside; what
+    /// they were like, or `None` when they were not all alike.
+    ///
+    /// # Errors
+    ///
+    /// What the probe says.
+    pub fn instructions(&mut self, warmup: u32, samples: u32) -> Result<Option<Seen>, ProbeError> {
+        let (mut first, mut alike) = (None, true);
+        let passes = [(Pass::Timed, warmup), (Pass::Instructions, samples)];
+        for (pass, samples) in passes {
+            for _ in 0..samples {
+                let sample = self.sample(pass)?;
+                let seen = self.seen(sample);
+                alike &= *first.get_or_insert_with(|| seen.clone()) == seen;
+            }
+        }
+        Ok(first.filter(|_| alike))
     }
 
     fn seen(&mut self, sample: Sample) -> Seen {
@@ -146,11 +165,11 @@ impl<'a> Turns<'a> {
         self.clock.elapsed().saturating_sub(start)
     }
 
-    fn sample(&mut self) -> Result<Sample, ProbeError> {
+    fn sample(&mut self, pass: Pass) -> Result<Sample, ProbeError> {
         let mut sample = Sample { latency: Nanos::ZERO, statuses: Vec::new(), bodies: Vec::new() };
         for _ in 0..self.check.rounds {
             for request in self.requests {
-                let exchange = self.probe.send(request, Pass::Timed)?;
+                let exchange = self.probe.send(request, pass)?;
                 sample.latency = sample.latency.saturating_add(without_wait(&exchange).0);
                 sample.statuses.push(exchange.status);
                 sample.bodies.push(exchange.body);

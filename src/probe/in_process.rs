@@ -21,7 +21,10 @@ use http_body_util::Full;
 use tokio::runtime::Runtime;
 use tower_service::Service;
 
-use super::{Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target, cpu_wait::CpuWait};
+use super::{
+    Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target, collected::collected,
+    cpu_wait::CpuWait,
+};
 #[cfg(feature = "oracle")]
 use crate::allocation::OracleError;
 use crate::{
@@ -120,9 +123,11 @@ where
     fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError> {
         let request = build(request)?;
         // Dropped at the end, also when the service panics.
-        let _switch = Counting::switched(pass != Pass::Timed);
+        let _switch = Counting::switched(matches!(pass, Pass::Counted | Pass::Oracle));
         let sent = catch_unwind(AssertUnwindSafe(|| match pass {
-            Pass::Timed | Pass::Counted => self.exchange(request, pass).map(|sent| (sent, None)),
+            Pass::Timed | Pass::Counted | Pass::Instructions => {
+                self.exchange(request, pass).map(|sent| (sent, None))
+            }
             Pass::Oracle => self.exchange_with_oracle(request),
         }));
         let (sent, oracle) = sent.unwrap_or_else(|panic| {
@@ -181,6 +186,9 @@ where
         self.body.clear();
         let limits = (self.sampling.body_max, pass);
         let work = call(&self.service, request, &mut self.body, limits);
+        if pass == Pass::Instructions {
+            return collected(|| self.runtime.block_on(work));
+        }
         let waited = || self.cpu_wait.as_ref().and_then(CpuWait::total);
         let before = waited();
         let sent = self.runtime.block_on(async {

@@ -11,6 +11,8 @@ mod cpu_pressure;
 #[cfg(feature = "instrument")]
 mod cpu_wait;
 #[cfg(feature = "instrument")]
+mod collected;
+#[cfg(feature = "instrument")]
 mod in_process;
 mod response;
 mod server_timing;
@@ -28,6 +30,8 @@ use crate::{
     units::{Bytes, Count, Nanos},
 };
 
+#[cfg(feature = "instrument")]
+pub use collected::COLLECTED;
 #[cfg(feature = "http")]
 pub use http::{HttpProbe, HttpSettings, HttpTarget, wait_until_up};
 #[cfg(feature = "instrument")]
@@ -79,6 +83,10 @@ pub enum Pass {
     Counted,
     /// Allocations by dhat, to check the count; the latency is not to be used.
     Oracle,
+    /// Instructions, by a program that watches this one: in process the work is done where that
+    /// finds it, without any profiler of our own and without a timeout, as it is many times
+    /// slower. The latency is not to be used.
+    Instructions,
 }
 
 /// One response and what it cost.

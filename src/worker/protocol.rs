@@ -49,6 +49,16 @@ pub enum Question {
         /// How much longer each is to take, by work that is done within its time.
         slower_ppm: Ppm,
     },
+    /// Brings the service into the state that the check needs, warms it up, and takes samples whose
+    /// instructions whoever started the worker has counted.
+    Instructions {
+        /// The check.
+        check: String,
+        /// Samples to warm up, which are not counted.
+        warmup: u32,
+        /// Samples that are.
+        samples: u32,
+    },
 }
 
 /// What a worker answers.
@@ -74,6 +84,11 @@ pub enum Answer {
         /// The latencies in their order.
         latencies_ns: Vec<Nanos>,
         /// What the last sample was like; `None` when their statuses differ.
+        response: Option<Seen>,
+    },
+    /// To [`Question::Instructions`].
+    Executed {
+        /// What the samples were like; `None` when they differ.
         response: Option<Seen>,
     },
     /// To any question that could not be answered.

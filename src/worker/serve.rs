@@ -14,7 +14,7 @@ use crate::{
     contract::{Check, Contract},
     environment::Build,
     pipeline::{self, Session, Turns},
-    probe::{PreparedRequest, Target},
+    probe::{PreparedRequest, Probe, Target},
     text::printable,
 };
 
@@ -112,6 +112,9 @@ impl Line<'_> {
     }
 }
 
+/// A check with its requests, and a probe of the service in the state that it needs.
+type Prepared<'t> = (Check, Vec<PreparedRequest>, Box<dyn Probe + 't>);
+
 struct Worker<'a> {
     contract: &'a Contract,
     environment: &'a dyn Fn(&str) -> Option<String>,
@@ -132,6 +135,11 @@ impl Worker<'_> {
                 self.line.next()
             }
             Question::Prepare { check, samples } => self.take_turns(target, &check, samples),
+            Question::Instructions { check, warmup, samples } => {
+                let answer = self.execute(target, &check, (warmup, samples));
+                self.line.answer(&answer)?;
+                self.line.next()
+            }
             Question::Batch { .. } | Question::Hello { .. } => {
                 self.line.answer(&Answer::Failed("asked out of order".to_owned()))?;
                 self.line.next()
@@ -163,6 +171,30 @@ impl Worker<'_> {
         }
     }
 
+    /// Makes everything ready for a check's requests.
+    fn prepare<'t>(&self, target: &'t mut dyn Target, id: &str) -> Result<Prepared<'t>, String> {
+        let check = self.check(id)?;
+        let fill = |spec| PreparedRequest::new(spec, self.environment);
+        let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();
+        let requests =
+            requests.map_err(|variable| format!("environment variable {variable} is not set"))?;
+        let probe = target.probe(&check.fixture).map_err(|error| error.to_string())?;
+        Ok((check.clone(), requests, probe))
+    }
+
+    /// Takes samples whose instructions somebody else counts.
+    fn execute(&self, target: &mut dyn Target, id: &str, (warmup, samples): (u32, u32)) -> Answer {
+        let executed = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
+            let clock = SystemClock::start();
+            let mut turns = Turns::new(&check, &requests, probe.as_mut(), &clock);
+            turns.instructions(warmup, samples).map_err(|error| error.to_string())
+        });
+        match executed {
+            Err(message) => Answer::Failed(message),
+            Ok(response) => Answer::Executed { response: response.map(Seen::from) },
+        }
+    }
+
     /// Warms a check up and takes its batches, until another question is asked.
     fn take_turns(
         &mut self,
@@ -170,15 +202,7 @@ impl Worker<'_> {
         id: &str,
         samples: u32,
     ) -> io::Result<Option<Question>> {
-        let prepared = self.check(id).and_then(|check| {
-            let fill = |spec| PreparedRequest::new(spec, self.environment);
-            let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();
-            let requests = requests
-                .map_err(|variable| format!("environment variable {variable} is not set"))?;
-            let probe = target.probe(&check.fixture).map_err(|error| error.to_string())?;
-            Ok((check.clone(), requests, probe))
-        });
-        let (check, requests, mut probe) = match prepared {
+        let (check, requests, mut probe) = match self.prepare(target, id) {
             Ok(prepared) => prepared,
             Err(message) => {
                 self.line.answer(&Answer::Failed(message))?;

@@ -74,7 +74,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "compare",
-        &["clock", "contract", "environment", "paired", "passport", "text", "units", "worker"],
+        &[
+            "clock",
+            "contract",
+            "environment",
+            "paired",
+            "passport",
+            "probe",
+            "text",
+            "units",
+            "worker",
+        ],
     ),
     // The reference service: it can be measured, and knows nothing of measuring.
     ("ledger", &["allocation", "clock", "instrument", "process_memory", "text", "units"]),

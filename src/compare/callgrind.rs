@@ -7,10 +7,9 @@
 //! processor's extensions (SHA, AVX-512) from programs, which then take another way.
 //!
 //! NOTE: Equal code does not always give equal counts. On a busy machine of two processors, runs of
-//! a check without input differed by 0.0002 % (20 runs), of one that waits for a task by 0.02 % (30),
-//! of a page of a database by 0.007 % (5), and of one that reports live memory and times by 0.14 %
-//! (8). A hash map with a random seed
-//! differs as well.
+//! one build differed by up to 0.0002 % for a check without input (20 runs), 0.02 % for one that
+//! waits for a task (10; not at all in 20 others), 0.007 % for a page of a database (5), and 0.14 %
+//! for one that reports live memory and times (8). Builds of changed source were not compared.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

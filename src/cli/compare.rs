@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
 use super::{
+    compare_causes::causes,
     compare_sides::{Builds, SideArguments},
     exit::{Code, Failure},
     input, measure, terminal,
@@ -78,9 +79,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let stop = || interrupted.load(Ordering::Relaxed);
     let (sides, builds) = arguments.sides.sides(&arguments.contract, &stop)?;
     let contract = read_contract(arguments, &sides.current)?;
-    let passport = compare(arguments, &contract, &sides, builds, &stop)?;
+    let (passport, causes) = compare(arguments, &contract, &sides, builds, &stop)?;
     let kept = store::keep(&arguments.artifacts_dir, &passport);
-    print(arguments, &passport)?;
+    print(arguments, &passport, &causes)?;
     let kept = kept?;
     if arguments.output_format == Format::Text {
         terminal::print(&format!("passport {}\n", terminal::path(&kept)))?;
@@ -107,7 +108,7 @@ fn compare(
     sides: &Sides,
     builds: Builds,
     stop: &dyn Fn() -> bool,
-) -> Result<Passport, Failure> {
+) -> Result<(Passport, String), Failure> {
     let clock = SystemClock::start();
     let theirs = Contract::parse(&sides.baseline.contract).map_err(|error| {
         Failure::usage(anyhow!("cannot read the contract of the baseline: {error}"))
@@ -176,7 +177,9 @@ fn compare(
     let around = circumstances(&before, None);
     let baseline = pipeline::passport(contract, run(before), around, None)?;
     let around = circumstances(&after, Some(comparison));
-    Ok(pipeline::passport(contract, run(after), around, Some(&baseline))?)
+    let passport = pipeline::passport(contract, run(after), around, Some(&baseline))?;
+    let causes = causes(&passport, &checks, sides, (&clock, stop));
+    Ok((passport, causes))
 }
 
 fn failure(error: WorkerError) -> Failure {
@@ -229,17 +232,21 @@ fn read_sessions(path: &Path) -> Result<BTreeMap<String, Paired>, Failure> {
     }
 }
 
-fn print(arguments: &Arguments, passport: &Passport) -> Result<(), Failure> {
+fn print(arguments: &Arguments, passport: &Passport, causes: &str) -> Result<(), Failure> {
     let style = terminal::style(arguments.ci);
     let text = match arguments.output_format {
         Format::Json => String::from_utf8_lossy(&passport.to_bytes()?).into_owned(),
-        Format::Markdown => report::comparison_markdown(passport),
+        Format::Markdown if causes.is_empty() => report::comparison_markdown(passport),
+        Format::Markdown => {
+            format!("{}\n```text\n{causes}```\n", report::comparison_markdown(passport))
+        }
         Format::Text => {
             let mut text = report::comparison_table(passport);
             let faults = report::claims_at_fault(passport, style);
             if !faults.is_empty() {
                 text.push('\n');
                 text.push_str(&faults);
+                text.push_str(causes);
             }
             text.push('\n');
             text.push_str(&report::summary_lines(passport, style));

@@ -27,7 +27,6 @@ use crate::{
     pipeline::{self, Circumstances, Session},
     probe::{HttpSettings, HttpTarget, Target, wait_until_up},
     process_memory, report, store,
-    text::escaped,
     units::{BYTES_PER_MB, Bytes, Nanos},
 };
 
@@ -260,7 +259,7 @@ impl Measuring {
         contract: &Contract,
         name: &str,
     ) -> Result<(Box<dyn Target>, &'static str), Failure> {
-        use crate::{ledger, probe::InProcessTarget};
+        use crate::{ledger, probe::InProcessTarget, text::escaped};
         if name != "ledger" {
             return Err(unknown_service(name));
         }

@@ -9,6 +9,8 @@ mod check;
 #[cfg(unix)]
 mod compare;
 #[cfg(unix)]
+mod compare_causes;
+#[cfg(unix)]
 mod compare_sides;
 mod diff;
 mod exit;

@@ -99,7 +99,7 @@ impl<'a> Worker<'a> {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0);
-        let mut child = command.spawn().map_err(|error| failed("cannot start it", &error))?;
+        let mut child = spawn(&mut command).map_err(|error| failed("cannot start it", &error))?;
         drop(command);
         if let Some(cpu) = placement.cpu {
             let mut set = CpuSet::new();
@@ -192,6 +192,23 @@ impl<'a> Worker<'a> {
         WorkerError::Died { side: self.label.clone(), message }
     }
 }
+
+/// Starts a process from a file that was just written.
+///
+/// A process that another thread of this program starts meanwhile holds the file open for writing,
+/// until it is a program of its own a moment later; so long the system refuses to start it.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..BUSY_TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::sleep(TICK),
+            spawned => return spawned,
+        }
+    }
+    command.spawn()
+}
+
+/// How often a file that is busy is tried again.
+const BUSY_TRIES: u32 = 100;
 
 /// Time to read a contract and start a runtime.
 const START_TIME: Nanos = Nanos::new(20_000_000_000);

@@ -80,6 +80,8 @@ impl Metadata {
     pub(super) fn read(runner: &Runner<'_>, directory: &Path) -> Result<Self, String> {
         let mut command = Command::new("cargo");
         command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(directory);
+        // Such a directory may serve several repositories, each of which has its own worktree.
+        command.env_remove("CARGO_TARGET_DIR");
         let finished = runner.run_quietly(&mut command).map_err(|error| error.to_string())?;
         if !finished.status.success() {
             return Err(finished.reason());

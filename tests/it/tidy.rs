@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["units"]),
     ("process_memory", &["units"]),
     ("allocation", &["units"]),
+    ("criterion", &["allocation"]),
     ("instrument", &["allocation", "units"]),
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),

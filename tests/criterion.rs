@@ -17,7 +17,10 @@ use criterion::{Criterion, measurement::Measurement};
 use libtest_mimic::{Arguments, Failed, Trial};
 use perf_passport::{
     allocation::{CountingAllocator, set_counting},
+    contract::Contract,
     criterion::{AllocatedBytes, Allocations, exact},
+    evidence::Range,
+    foreign::{Measured, read_criterion},
 };
 use serde_json::Value;
 
@@ -130,6 +133,12 @@ fn one_more_is_found() {
     }
     let found = counts(directory.path(), "blocks");
     assert!(is_all(&found, 21.0), "{found:?}");
+    let suite = read_criterion(directory.path(), Measured::Allocations).expect("a suite");
+    let contract = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"blocks\"\n\
+                    budgets.allocations_max = 20\n";
+    let contract = Contract::parse(contract).expect("a contract");
+    let case = &suite.take(&contract, "now").cases[0];
+    assert_eq!(case.evidence.allocations, Some(Range::of(21)), "as it is imported");
     let change = read(&directory.path().join("blocks/change/estimates.json"));
     let mean = change["mean"]["point_estimate"].as_f64().expect("a number");
     assert!((mean - 0.05).abs() < 1e-6, "{mean}");

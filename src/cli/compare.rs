@@ -173,6 +173,7 @@ fn compare(
         timestamp: observed.timestamp,
         complete: !stop(),
         measured: observed.measured,
+        operations: Vec::new(),
     };
     let around = circumstances(&before, None);
     let baseline = pipeline::passport(contract, run(before), around, None)?;

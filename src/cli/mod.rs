@@ -12,6 +12,7 @@ mod compare;
 mod compare_causes;
 #[cfg(unix)]
 mod compare_sides;
+mod contract;
 mod diff;
 mod exit;
 mod format;
@@ -68,8 +69,10 @@ enum Command {
     Diff(diff::Arguments),
     /// Render metrics JSON as text, and time that.
     Format(format::Arguments),
-    /// Import a passport of the original MathLedger scripts.
+    /// Take over what others measured: criterion, cargo-criterion, hyperfine, original passports.
     Import(import::Arguments),
+    /// Make contracts of what others wrote.
+    Contract(contract::Arguments),
     /// Print the JSON Schema of the contract or of the passport.
     Schema(schema::Arguments),
     /// Run the reference service.
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Contract(arguments) => contract::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         #[cfg(feature = "ledger")]
         Command::Serve(arguments) => serve::run(&arguments),

@@ -20,9 +20,18 @@
 //!     Harness::new("passport.toml", |_fixture| async { Ok::<_, String>(app::router()) }).run()
 //! }
 //! ```
+//!
+//! Operations of the contract are declared as [`Code`]; each is one test, `operation::name`, over all its
+//! sizes, and a benchmark where the target is asked for benchmarks (`cargo bench`, `--bench`), which
+//! says its mean time as well. Every operation is measured in a process of its own, so that one that
+//! panics, crashes or never returns takes nothing from the others. A target that declares any must
+//! declare all of the contract's, and no other.
+
+mod code;
+mod operations;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Display,
     fs,
     future::Future,
@@ -32,19 +41,21 @@ use std::{
 };
 
 use http_body::Body;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Failed, Measurement, Trial};
 use tower_service::Service;
 
 use crate::{
     claim::Verdict,
     clock::SystemClock,
     contract::{Check, Contract},
-    passport::{Measured, Passport, ProbeKind},
+    passport::{Measured, MeasuredCase, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, Session},
     probe::{InProcessTarget, Request, Target},
     report::{self, Style},
     units::Count,
 };
+pub use code::Code;
+use code::Measurable;
 
 /// What a test of the whole passport looks at; a panic fails the test.
 type Inspection = Box<dyn FnOnce(&Passport) + Send>;
@@ -54,7 +65,8 @@ type Inspection = Box<dyn FnOnce(&Passport) + Send>;
 /// Budgets are held, and no baseline: see the [module](self).
 pub struct Harness {
     contract: PathBuf,
-    target: MakeTarget,
+    target: Option<MakeTarget>,
+    code: Vec<Box<dyn Measurable>>,
     inspections: Vec<(String, Inspection)>,
 }
 
@@ -102,7 +114,39 @@ impl Harness {
                 InProcessTarget::new(contract.sampling, kept).map_err(|error| error.to_string())?;
             Ok(Box::new(target) as Box<dyn Target + Send>)
         };
-        Self { contract: contract.into(), target: Box::new(target), inspections: Vec::new() }
+        Self { target: Some(Box::new(target)), ..Self::operations(contract) }
+    }
+
+    /// A harness for the operations of the contract at this path, without a service.
+    pub fn operations(contract: impl Into<PathBuf>) -> Self {
+        Self { contract: contract.into(), target: None, code: Vec::new(), inspections: Vec::new() }
+    }
+
+    /// Declares an operation: [`Code::new`], where nothing but its cost is told.
+    ///
+    /// ```no_run
+    /// use perf_passport::harness::Harness;
+    ///
+    /// let harness = Harness::operations("passport.toml").operation("sum", |size| {
+    ///     let numbers: Vec<u64> = (0..size).collect();
+    ///     move || numbers.iter().sum::<u64>()
+    /// });
+    /// ```
+    #[must_use]
+    pub fn operation<Prepare, Iterate, Out>(self, name: impl Into<String>, prepare: Prepare) -> Self
+    where
+        Prepare: Fn(u64) -> Iterate + Send + 'static,
+        Iterate: FnMut() -> Out + 'static,
+        Out: 'static,
+    {
+        self.code(Code::new(name, prepare))
+    }
+
+    /// Declares an operation that tells of its results.
+    #[must_use]
+    pub fn code<Out: 'static>(mut self, code: Code<Out>) -> Self {
+        self.code.push(Box::new(code));
+        self
     }
 
     /// Adds a test of the whole passport, such as a snapshot of its hash and counts.
@@ -123,19 +167,32 @@ impl Harness {
     pub fn run(self) -> ExitCode {
         #[cfg(unix)]
         if std::env::args_os().skip(1).eq([crate::worker::FLAG]) {
-            return crate::worker::serve_stdin(self.target, &variable);
+            let none = |_: &Contract| Err("this target has no service".to_owned());
+            return crate::worker::serve_stdin(self.target.unwrap_or(Box::new(none)), &variable);
+        }
+        let directory = PathBuf::from(manifest_directory());
+        let path = directory.join(&self.contract);
+        let contract = fs::read_to_string(&path)
+            .map_err(|error| error.to_string())
+            .and_then(|text| Contract::parse(&text).map_err(|error| error.to_string()));
+        if let Some(name) = operations::asked_for() {
+            let answer = |contract| operations::answer(&contract, &self.code, &name);
+            return contract.map_or(ExitCode::from(2), answer);
         }
         let mut arguments = Arguments::from_args();
         arguments.test_threads = Some(1);
-        let directory = PathBuf::from(manifest_directory());
-        let path = directory.join(&self.contract);
-        let session = fs::read_to_string(&path)
-            .map_err(|error| error.to_string())
-            .and_then(|text| Contract::parse(&text).map_err(|error| error.to_string()))
-            .and_then(|contract| {
-                let target = (self.target)(&contract)?;
-                Ok(Measurements { contract, target, directory, measured: BTreeMap::new() })
-            });
+        let declared: Vec<String> = self.code.iter().map(|it| it.name().to_owned()).collect();
+        let session = contract.and_then(|contract| {
+            let target = self.target.map(|make| make(&contract)).transpose()?;
+            Ok(Measurements {
+                contract,
+                target,
+                declared,
+                directory,
+                measured: BTreeMap::new(),
+                operations: BTreeMap::new(),
+            })
+        });
         let trials = match session {
             Err(error) => {
                 let message = format!("cannot read contract `{}`: {error}", path.display());
@@ -152,7 +209,7 @@ impl Harness {
                 }
                 vec![Trial::test("contract", move || Err(Failed::from(message)))]
             }
-            Ok(session) => trials(session, self.inspections),
+            Ok(session) => trials(session, self.inspections, arguments.bench),
         };
         libtest_mimic::run(&arguments, trials).exit_code()
     }
@@ -164,10 +221,17 @@ fn manifest_directory() -> String {
     std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| ".".to_owned())
 }
 
-fn trials(session: Measurements, inspections: Vec<(String, Inspection)>) -> Vec<Trial> {
-    let any_slow = session.contract.checks.iter().any(|check| check.slow);
-    let names: Vec<(String, String)> =
-        session.contract.checks.iter().map(|check| (test_name(check), check.id())).collect();
+fn trials(
+    session: Measurements,
+    inspections: Vec<(String, Inspection)>,
+    bench: bool,
+) -> Vec<Trial> {
+    let contract = &session.contract;
+    let any_slow = contract.checks.iter().any(|check| check.slow)
+        || (!session.declared.is_empty() && contract.operations.iter().any(|it| it.slow));
+    let checks = session.target.iter().flat_map(|_| &contract.checks);
+    let names: Vec<(String, String)> = checks.map(|check| (test_name(check), check.id())).collect();
+    let operations = session.operation_names();
     let session = Arc::new(Mutex::new(session));
     let mut trials: Vec<Trial> = names
         .into_iter()
@@ -176,15 +240,34 @@ fn trials(session: Measurements, inspections: Vec<(String, Inspection)>) -> Vec<
             Trial::test(name, move || lock(&session).hold(&check))
         })
         .collect();
+    for (name, operation) in operations {
+        let session = Arc::clone(&session);
+        trials.push(test_or_benchmark(name, bench, move || {
+            lock(&session).hold_operation(&operation)
+        }));
+    }
     for (name, inspection) in inspections {
         let session = Arc::clone(&session);
         let name = if any_slow { format!("slow::{name}") } else { name };
-        trials.push(Trial::test(name, move || {
+        trials.push(test_or_benchmark(name, bench, move || {
             inspection(&lock(&session).passport()?);
-            Ok(())
+            Ok(Measurement { avg: 0, variance: 0 })
         }));
     }
     trials
+}
+
+/// What is asked for when benchmarks are is a benchmark, and otherwise a test.
+fn test_or_benchmark(
+    name: String,
+    bench: bool,
+    run: impl FnOnce() -> Result<Measurement, Failed> + Send + 'static,
+) -> Trial {
+    if bench {
+        Trial::bench(name, move |_| run().map(Some))
+    } else {
+        Trial::test(name, move || run().map(drop))
+    }
 }
 
 fn test_name(check: &Check) -> String {
@@ -200,16 +283,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// What was measured so far in this process.
 struct Measurements {
     contract: Contract,
-    target: Box<dyn Target + Send>,
+    target: Option<Box<dyn Target + Send>>,
+    /// Names of the operations that the target declares, in their order.
+    declared: Vec<String>,
     directory: PathBuf,
     measured: BTreeMap<String, Measured>,
+    /// Cases of operations, by name.
+    operations: BTreeMap<String, Vec<MeasuredCase>>,
 }
 
 impl Measurements {
     /// Measures one check and fails with every claim that is not proved.
     fn hold(&mut self, check: &str) -> Result<(), Failed> {
         let measured = self.measure(&[check.to_owned()])?;
-        let passport = self.assemble(measured)?;
+        let passport = self.assemble(measured, Vec::new())?;
         let proved = passport.test_results.iter().all(|result| {
             result.status == Verdict::Pass && result.evidence.failed_samples == Count::ZERO
         });
@@ -219,11 +306,89 @@ impl Measurements {
         Err(Failed::from(report::claims_at_fault(&passport, Style::Plain)))
     }
 
-    /// The passport of all checks.
+    /// The tests of operations with what they are of: those of the contract, then declared ones that
+    /// it lacks. A target without any leaves the contract's to others.
+    fn operation_names(&self) -> Vec<(String, String)> {
+        if self.declared.is_empty() {
+            return Vec::new();
+        }
+        let named = self.contract.operations.iter().map(|it| (it.name.as_str(), it.slow));
+        let known: BTreeSet<&str> = named.clone().map(|(name, _)| name).collect();
+        let mut others: Vec<&str> = self.declared.iter().map(String::as_str).collect();
+        others.retain(|name| !known.contains(name));
+        others.sort_unstable();
+        others.dedup();
+        named
+            .chain(others.into_iter().map(|name| (name, false)))
+            .map(|(name, slow)| {
+                let slow = if slow { "slow::" } else { "" };
+                (format!("{slow}operation::{name}"), name.to_owned())
+            })
+            .collect()
+    }
+
+    /// Measures one operation and fails with every claim that is not proved.
+    fn hold_operation(&mut self, name: &str) -> Result<Measurement, Failed> {
+        let cases = self.measure_operation(name)?;
+        let passport = self.assemble(Vec::new(), cases)?;
+        let Some(result) = passport.operations.first() else {
+            return Err(Failed::from(format!("operation `{name}` was not measured")));
+        };
+        let last = result.cases.last().and_then(|case| case.time);
+        if result.status == Verdict::Pass {
+            let (mean, spread) =
+                last.map_or((0, 0), |it| (it.mean_ps.get(), it.max_ps.get() - it.min_ps.get()));
+            return Ok(Measurement { avg: mean.div_ceil(1000), variance: spread / 1000 });
+        }
+        Err(Failed::from(report::claims_at_fault(&passport, Style::Plain)))
+    }
+
+    fn measure_operation(&mut self, name: &str) -> Result<Vec<MeasuredCase>, Failed> {
+        if let Some(cases) = self.operations.get(name) {
+            return Ok(cases.clone());
+        }
+        let Some(operation) = self.contract.operation(name) else {
+            return Err(Failed::from(format!(
+                "operation `{}` is declared, and not in the contract: add an [[operation]] of that name",
+                crate::text::escaped(name)
+            )));
+        };
+        match self.declared.iter().filter(|it| *it == name).count() {
+            1 => {}
+            0 => return Err(Failed::from(self.undeclared(name))),
+            _ => return Err(Failed::from(format!("operation `{name}` is declared twice"))),
+        }
+        let cases = operations::measure(operation)?;
+        self.operations.insert(name.to_owned(), cases.clone());
+        Ok(cases)
+    }
+
+    fn undeclared(&self, name: &str) -> String {
+        let nearest = self
+            .declared
+            .iter()
+            .map(|declared| (strsim::damerau_levenshtein(declared, name), declared))
+            .min()
+            .filter(|(distance, declared)| *distance <= declared.len().max(name.len()) / 2);
+        let meant =
+            nearest.map(|(_, it)| format!(", did you mean `{}`?", crate::text::escaped(it)));
+        format!(
+            "the contract names operation `{name}`, and this target declares none of that name{}",
+            meant.unwrap_or_default()
+        )
+    }
+
+    /// The passport of all checks and operations that this target measures.
     fn passport(&mut self) -> Result<Passport, Failed> {
-        let all: Vec<String> = self.contract.checks.iter().map(Check::id).collect();
+        let checks = self.target.iter().flat_map(|_| &self.contract.checks);
+        let all: Vec<String> = checks.map(Check::id).collect();
         let measured = self.measure(&all)?;
-        self.assemble(measured)
+        let mut cases = Vec::new();
+        for (_, name) in self.operation_names() {
+            // One that is missing is left out of the passport, and fails its own test.
+            cases.extend(self.measure_operation(&name).unwrap_or_default());
+        }
+        self.assemble(measured, cases)
     }
 
     /// Measures those of the checks that were not measured yet.
@@ -231,10 +396,11 @@ impl Measurements {
         let missing: Vec<&String> =
             checks.iter().filter(|check| !self.measured.contains_key(*check)).collect();
         let clock = SystemClock::start();
+        let Some(target) = &mut self.target else { return Ok(Vec::new()) };
         let run = pipeline::measure(
             &self.contract,
             &mut Session {
-                target: self.target.as_mut(),
+                target: target.as_mut(),
                 clock: &clock,
                 environment: &variable,
                 stop: &|| false,
@@ -248,9 +414,15 @@ impl Measurements {
         Ok(checks.iter().filter_map(|check| self.measured.get(check).cloned()).collect())
     }
 
-    fn assemble(&self, measured: Vec<Measured>) -> Result<Passport, Failed> {
-        let timestamp = measured.first().map(|it| it.timestamp.clone()).unwrap_or_default();
-        let run = Run { timestamp, measured, complete: true };
+    fn assemble(
+        &self,
+        measured: Vec<Measured>,
+        operations: Vec<MeasuredCase>,
+    ) -> Result<Passport, Failed> {
+        let timestamps = measured.iter().map(|it| &it.timestamp);
+        let timestamp = timestamps.chain(operations.iter().map(|it| &it.timestamp)).next();
+        let timestamp = timestamp.cloned().unwrap_or_default();
+        let run = Run { timestamp, measured, operations, complete: true };
         let circumstances = Circumstances::current(
             ProbeKind::InProcess,
             self.contract.name.as_str(),

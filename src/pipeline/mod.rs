@@ -7,7 +7,7 @@
 mod sampler;
 mod turns;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     claim::{BaselineFigures, LATENCY_LOOKS_MAX, latency_is_undecided},
@@ -15,9 +15,10 @@ use crate::{
     contract::{Check, Contract, Sampling},
     environment::{Build, Source, SystemInfo},
     evidence::{Evidence, ProcessEvidence},
+    operation::CaseFigures,
     passport::{
-        BaselineRecord, Comparison, HashError, Measured, Parts, Passport, ProbeKind, Provenance,
-        contract_digest,
+        BaselineRecord, Comparison, HashError, Measured, MeasuredCase, Parts, Passport, ProbeKind,
+        Provenance, contract_digest,
     },
     probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
     text::printable,
@@ -74,6 +75,8 @@ pub struct Run {
     pub timestamp: String,
     /// One entry for each check that was begun, in the order of the contract.
     pub measured: Vec<Measured>,
+    /// What was measured of operations; [`measure`] knows of none.
+    pub operations: Vec<MeasuredCase>,
     /// Whether every check was measured to its end.
     pub complete: bool,
 }
@@ -149,7 +152,7 @@ pub fn measure(
     complete &= !(session.stop)();
     measured.sort_by_key(|(index, _)| *index);
     let measured = measured.into_iter().map(|(_, measured)| measured).collect();
-    Ok(Run { timestamp, measured, complete })
+    Ok(Run { timestamp, measured, operations: Vec::new(), complete })
 }
 
 /// Where a run took place.
@@ -195,7 +198,7 @@ pub fn passport(
     circumstances: Circumstances,
     baseline: Option<&Passport>,
 ) -> Result<Passport, HashError> {
-    let mut measured = run.measured;
+    let (mut measured, mut operations) = (run.measured, run.operations);
     let mut record = None;
     if let Some(baseline) = baseline {
         let (checks, results) = (contract.checks_by_id(), baseline.results());
@@ -206,6 +209,17 @@ pub fn passport(
                 .zip(results.get(entry.check.as_str()))
                 .map(|(check, result)| BaselineFigures::of(check, &result.evidence, same_build));
         }
+        let known: BTreeMap<_, _> = baseline
+            .operation_cases()
+            .map(|it| ((&*it.operation, it.parameters.size), it))
+            .collect();
+        for case in &mut operations {
+            let before = known.get(&(&*case.operation, case.size));
+            case.baseline = before.map(|it| CaseFigures::of(&it.evidence, same_build));
+        }
+        let operations_gone = baseline.operation_cases().map(|it| &it.name);
+        let names = contract.operation_cases();
+        let operations_gone = operations_gone.filter(|it| !names.contains(*it));
         let digest = contract_digest(&contract.document)?;
         let gone = baseline.test_results.iter().map(|result| &result.test_name);
         record = Some(BaselineRecord {
@@ -216,6 +230,7 @@ pub fn passport(
             same_contract: baseline.contract.as_ref().is_some_and(|it| it.digest == digest),
             overall_status: baseline.summary.overall_status,
             checks_gone: gone.filter(|name| !checks.contains_key(*name)).cloned().collect(),
+            operations_gone: operations_gone.cloned().collect(),
         });
     }
     Passport::assemble(
@@ -232,6 +247,7 @@ pub fn passport(
             comparison: circumstances.comparison,
             annotations: contract.document.annotations.clone(),
             measured,
+            operations,
         },
     )
 }

@@ -6,6 +6,8 @@
 
 mod histogram;
 mod quantile;
+mod student;
 
 pub use histogram::{Histogram, HistogramError};
 pub use quantile::{Interval, Summary, interval, quantile, samples_needed};
+pub use student::student_upper;

@@ -27,7 +27,7 @@ use crate::{
     pipeline::{self, Circumstances, Run},
     report, store,
     text::hex,
-    units::{BYTES_PER_MB, Bytes, Nanos},
+    units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
 };
 
 /// Samples of the baseline: enough for what its responses are and what they allocate.
@@ -142,6 +142,7 @@ fn compare(
         policy,
         time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
         known,
+        slower: Ppm::new(0),
         seed: uuid::Uuid::now_v7().as_u64_pair().1,
         clock: &clock,
         stop,

@@ -26,7 +26,7 @@ use crate::{
     environment::Build,
     paired::{Paired, Policy, is_decided},
     passport::Measured,
-    units::Nanos,
+    units::{Nanos, Ppm},
     worker::{
         CACHE_DIRECTORY,
         protocol::{Answer, Question},
@@ -134,6 +134,9 @@ pub struct Task<'a> {
     pub time_max: Nanos,
     /// Sessions of an earlier run of the same builds.
     pub known: BTreeMap<String, Paired>,
+    /// How much slower the current side is made, by work that is added to each of its samples: 0
+    /// but where a comparison is itself on trial.
+    pub slower: Ppm,
     /// Seeds the sessions.
     pub seed: u64,
     /// The time.
@@ -187,6 +190,7 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         contract: task.contract,
         sides: &prepared,
         policy: &task.policy,
+        slower: task.slower,
         clock: task.clock,
         stop: task.stop,
     };

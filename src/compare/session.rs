@@ -59,6 +59,8 @@ pub(super) struct Setting<'a> {
     pub(super) contract: &'a Contract,
     pub(super) sides: &'a Sides,
     pub(super) policy: &'a Policy,
+    /// How much slower the current side is made.
+    pub(super) slower: Ppm,
     pub(super) clock: &'a dyn Clock,
     pub(super) stop: &'a dyn Fn() -> bool,
 }
@@ -147,6 +149,7 @@ fn measure(
             let seat = &mut seats[*index];
             let slower_ppm = match seat.role {
                 Role::Control if injects => setting.policy.injected_ppm,
+                Role::Current => setting.slower,
                 _ => Ppm::new(0),
             };
             let latencies = batch(seat, plan.batch, slower_ppm, time)?;

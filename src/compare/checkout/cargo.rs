@@ -115,7 +115,8 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// Builds a test target with the release profile; its executable.
+/// Builds a test target with the release profile; its executable. With a seed the linker puts its
+/// functions in another order.
 ///
 /// # Errors
 ///
@@ -124,10 +125,12 @@ pub(super) fn build(
     runner: &Runner<'_>,
     harness: &Harness,
     target_directory: &Path,
+    shuffled: Option<u64>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Result<PathBuf, String>, CheckoutError> {
     let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--message-format", "json-render-diagnostics"]);
+    command.arg(if shuffled.is_some() { "rustc" } else { "build" });
+    command.args(["--release", "--message-format", "json-render-diagnostics"]);
     command.args(["--color", "never", "--test", &harness.name]);
     command.arg("--target-dir").arg(target_directory);
     if !harness.features.is_empty() {
@@ -135,6 +138,11 @@ pub(super) fn build(
     }
     if harness.locked {
         command.arg("--locked");
+    }
+    if let Some(seed) = shuffled {
+        // Only of the target itself: what it depends on is linked with it, and not built again.
+        command.args(["--", "-C"]);
+        command.arg(format!("link-arg=-Wl,--shuffle-sections=.text*={seed}"));
     }
     for name in NOT_INHERITED {
         command.env_remove(name);

@@ -198,8 +198,10 @@ fn calibration() {
         clock: &clock,
         stop: &|| false,
     };
-    let builds =
-        calibrate::Builds { baseline: side("same"), relinked: vec![(9, env::current_exe().unwrap())] };
+    let builds = calibrate::Builds {
+        baseline: side("same"),
+        rebuilt: vec![(9, env::current_exe().unwrap())],
+    };
     for slower in [0, 500_000] {
         let arm = calibrate::Arm { slower_ppm: Ppm::new(slower), busy: 1 };
         known.trials.push(calibrate::run(&setting, &builds, (arm, 0), &mut |_| {}).unwrap());
@@ -207,7 +209,7 @@ fn calibration() {
     let outcomes: Vec<_> = known.trials.iter().map(|trial| trial.decisions[0].outcome).collect();
     assert_ne!(outcomes[0], Outcome::Beyond);
     assert_eq!(outcomes[1], Outcome::Beyond);
-    assert!(known.trials.iter().all(|trial| trial.relinked == Some(9)));
+    assert!(known.trials.iter().all(|trial| trial.rebuilt == Some(9)));
     let text = calibrate::markdown(&known);
     assert!(text.contains("| 50.00 % | 1 | 1 | 1 | 0 | 1 | 0 |"), "{text}");
 }

@@ -1,7 +1,7 @@
 //! A comparison on trial: how often it is wrong, and what it finds, on the machine at hand.
 //!
 //! [`run`] has [`crate::compare`] decide again and again on builds of which the answer is known: the
-//! same code linked anew, with no work added or with a known share of it. What was decided becomes a
+//! same code built anew, with no work added or with a known share of it. What was decided becomes a
 //! [`Calibration`], to which later runs add. [`tally`] counts; [`markdown`] renders.
 
 mod busy;
@@ -65,9 +65,9 @@ pub struct Trial {
     pub timestamp: String,
     /// What was done.
     pub arm: Arm,
-    /// The seed of the order in which the current side was linked; `null` for a copy of the
+    /// The seed of the function by which the current side is larger; `null` for a copy of the
     /// baseline's file.
-    pub relinked: Option<u64>,
+    pub rebuilt: Option<u64>,
     /// How long it took.
     pub seconds: u64,
     /// What was decided of each check.
@@ -132,8 +132,8 @@ impl Calibration {
 pub struct Builds {
     /// The side that others are compared with.
     pub baseline: Side,
-    /// The same code linked anew, with the seed of each.
-    pub relinked: Vec<(u64, PathBuf)>,
+    /// The same code built with a function more that nothing calls, with the seed of each.
+    pub rebuilt: Vec<(u64, PathBuf)>,
 }
 
 /// What a trial needs beside its builds and its arm.
@@ -170,7 +170,7 @@ pub fn run(
     (arm, number): (Arm, usize),
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Trial, WorkerError> {
-    let picked = number.checked_rem(builds.relinked.len()).map(|it| &builds.relinked[it]);
+    let picked = number.checked_rem(builds.rebuilt.len()).map(|it| &builds.rebuilt[it]);
     let current = Side {
         label: "current".to_owned(),
         executable: picked
@@ -206,7 +206,7 @@ pub fn run(
         Some(Decided::of(check, &decision))
     });
     let decisions = decisions.collect();
-    Ok(Trial { timestamp, arm, relinked: picked.map(|(seed, _)| *seed), seconds, decisions })
+    Ok(Trial { timestamp, arm, rebuilt: picked.map(|(seed, _)| *seed), seconds, decisions })
 }
 
 /// How often what was decided.
@@ -263,7 +263,7 @@ pub fn tally(calibration: &Calibration, check: Option<&str>) -> BTreeMap<Arm, Ta
         tally.trials += 1;
         tally.trials_failed += u64::from(any_failed);
         let known = builds.entry(trial.arm).or_default();
-        known.insert(trial.relinked);
+        known.insert(trial.rebuilt);
         tally.builds = known.len() as u64;
     }
     tallies
@@ -275,7 +275,7 @@ pub fn contradictions(calibration: &Calibration) -> (Vec<String>, u64) {
     let mut seen: BTreeMap<_, Vec<Outcome>> = BTreeMap::new();
     for trial in &calibration.trials {
         for decided in &trial.decisions {
-            let key = (decided.check.as_str(), trial.arm.slower_ppm, trial.relinked);
+            let key = (decided.check.as_str(), trial.arm.slower_ppm, trial.rebuilt);
             seen.entry(key).or_default().push(decided.outcome);
         }
     }
@@ -303,7 +303,7 @@ mod tests {
             calibration.trials.push(Trial {
                 timestamp: String::new(),
                 arm: Arm { slower_ppm: Ppm::new(*slower), busy: 0 },
-                relinked: Some(1),
+                rebuilt: Some(1),
                 seconds: 1,
                 decisions: vec![Decided {
                     check: "a/default".to_owned(),

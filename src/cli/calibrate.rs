@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// The test target to build from the working tree, made with this library's harness
     #[arg(long, value_name = "NAME", default_value = "perf_sanity")]
     harness: String,
-    /// Link it so many times, with its functions in another order each time
+    /// Build it so many times more, each with another function that nothing calls
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=1_000))]
     rebuilds: u64,
     /// Comparisons of each kind
@@ -159,7 +159,7 @@ fn known(
     }
 }
 
-/// Builds the working tree, and links it anew.
+/// Builds the working tree, and builds it again.
 fn builds(
     arguments: &Arguments,
     directory: &Path,
@@ -175,9 +175,9 @@ fn builds(
         .map_err(compare_sides::failure)?;
     let seeds: Vec<u64> = (1..=arguments.rebuilds).collect();
     let task = (seeds.as_slice(), directory);
-    let paths = checkout::relink(&project, &Reference::WorkingTree, task, stop, progress)
+    let paths = checkout::rebuild(&project, &Reference::WorkingTree, task, stop, progress)
         .map_err(compare_sides::failure)?;
-    Ok(Builds { baseline: built.side, relinked: seeds.into_iter().zip(paths).collect() })
+    Ok(Builds { baseline: built.side, rebuilt: seeds.into_iter().zip(paths).collect() })
 }
 
 fn line(trial: &calibrate::Trial) -> String {
@@ -188,7 +188,7 @@ fn line(trial: &calibrate::Trial) -> String {
         "+{} ppm, {} busy, build {}: {passed} PASS, {failed} FAIL, {} ABSTAIN in {} s",
         trial.arm.slower_ppm.get(),
         trial.arm.busy,
-        trial.relinked.map_or_else(|| "-".to_owned(), |it| it.to_string()),
+        trial.rebuilt.map_or_else(|| "-".to_owned(), |it| it.to_string()),
         trial.decisions.len() - passed - failed,
         trial.seconds,
     )

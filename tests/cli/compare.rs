@@ -114,6 +114,7 @@ fn a_calibration_is_asked_for_sensibly_and_adds_only_to_its_own() {
     // It builds, and is no worker.
     let run = refusal(&["--rebuilds", "0"], 3);
     assert_says(&run.sentence(), "the worker of ");
-    workspace.write("artifacts/calibration/calibration.json", "{}");
-    assert_says(&refusal(&[], 2).sentence(), "cannot add to the calibration `artifacts/");
+    workspace.write("calibration.json", "{}");
+    let sentence = refusal(&["--output-dir", "."], 2).sentence();
+    assert_says(&sentence, "cannot add to the calibration `./calibration.json`");
 }

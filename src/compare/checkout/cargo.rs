@@ -58,6 +58,7 @@ struct Target {
     kind: Vec<String>,
     #[serde(rename = "required-features", default)]
     required_features: Vec<String>,
+    src_path: PathBuf,
 }
 
 impl Target {
@@ -70,6 +71,8 @@ impl Target {
 pub(super) struct Harness {
     pub(super) name: String,
     pub(super) features: String,
+    /// Its main file.
+    pub(super) main: PathBuf,
     /// The directory of its package.
     pub(super) directory: PathBuf,
     locked: bool,
@@ -96,6 +99,7 @@ impl Metadata {
             Some(Harness {
                 name: name.to_owned(),
                 features: target.required_features.join(","),
+                main: target.src_path.clone(),
                 directory: package.manifest_path.parent()?.to_owned(),
                 locked: self.workspace_root.join("Cargo.lock").exists(),
             })
@@ -115,8 +119,7 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// Builds a test target with the release profile; its executable. With a seed the linker puts its
-/// functions in another order.
+/// Builds a test target with the release profile; its executable.
 ///
 /// # Errors
 ///
@@ -125,12 +128,10 @@ pub(super) fn build(
     runner: &Runner<'_>,
     harness: &Harness,
     target_directory: &Path,
-    shuffled: Option<u64>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Result<PathBuf, String>, CheckoutError> {
     let mut command = Command::new("cargo");
-    command.arg(if shuffled.is_some() { "rustc" } else { "build" });
-    command.args(["--release", "--message-format", "json-render-diagnostics"]);
+    command.args(["build", "--release", "--message-format", "json-render-diagnostics"]);
     command.args(["--color", "never", "--test", &harness.name]);
     command.arg("--target-dir").arg(target_directory);
     if !harness.features.is_empty() {
@@ -138,11 +139,6 @@ pub(super) fn build(
     }
     if harness.locked {
         command.arg("--locked");
-    }
-    if let Some(seed) = shuffled {
-        // Only of the target itself: what it depends on is linked with it, and not built again.
-        command.args(["--", "-C"]);
-        command.arg(format!("link-arg=-Wl,--shuffle-sections=.text*={seed}"));
     }
     for name in NOT_INHERITED {
         command.env_remove(name);

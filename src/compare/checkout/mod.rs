@@ -195,7 +195,7 @@ pub fn checkout(
     let kept = if let Some(kept) = store.find(&key) {
         kept
     } else {
-        let built = cargo::build(&runner, &harness, &store.target(), None, progress)?;
+        let built = cargo::build(&runner, &harness, &store.target(), progress)?;
         let executable = built.map_err(not_built)?;
         store.keep(&key, &executable, |copy| repository.export(&source, copy))?
     };
@@ -214,16 +214,16 @@ pub fn checkout(
     Ok(Build { side, commit, tree, executable_sha256, dirty })
 }
 
-/// Links a ref again, once for each seed, with its functions in an order that the seed gives: the
-/// same code at other addresses, as a change elsewhere in the program would move it.
+/// Builds a ref again, once for each seed, with one function more that nothing calls: the same code
+/// at other addresses, as a change elsewhere in the program moves it.
 ///
-/// The executables are put into `directory`, in the order of the seeds. Needs a linker that knows
-/// `--shuffle-sections`, as LLVM's does.
+/// The executables are put into `directory`, in the order of the seeds. Only the test target itself
+/// is compiled again.
 ///
 /// # Errors
 ///
 /// [`CheckoutError`].
-pub fn relink(
+pub fn rebuild(
     project: &Project<'_>,
     reference: &Reference,
     (seeds, directory): (&[u64], &Path),
@@ -233,20 +233,42 @@ pub fn relink(
     let asked = Asked::of(project, reference, stop, &mut *progress)?;
     let runner = Runner { stop, lock: Some(&asked.store.lock) };
     let (_, harness, _) = asked.check_out(&runner)?;
-    let mut copies = Vec::new();
-    for seed in seeds {
-        let target = asked.store.target();
-        let built = cargo::build(&runner, &harness, &target, Some(*seed), progress)?;
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CheckoutError::Io { path, source }
+    };
+    // In the worktree, which the next checkout puts right.
+    let original = fs::read_to_string(&harness.main).map_err(io(&harness.main))?;
+    let build = |seed: &u64| {
+        let text = format!("{original}\n{}", irrelevant(*seed));
+        fs::write(&harness.main, text).map_err(io(&harness.main))?;
+        let built = cargo::build(&runner, &harness, &asked.store.target(), &mut *progress)?;
         let executable = built.map_err(|message| CheckoutError::NotBuilt {
             reference: reference.to_string(),
             message,
         })?;
-        let copy = directory.join(format!("relinked-{seed}"));
-        fs::copy(executable, &copy)
-            .map_err(|source| CheckoutError::Io { path: copy.clone(), source })?;
-        copies.push(copy);
-    }
-    Ok(copies)
+        let copy = directory.join(format!("rebuilt-{seed}"));
+        fs::copy(executable, &copy).map_err(io(&copy))?;
+        Ok(copy)
+    };
+    let copies = seeds.iter().map(build).collect();
+    fs::write(&harness.main, original).map_err(io(&harness.main))?;
+    copies
+}
+
+/// A function of a size that the seed gives, kept in the executable though nothing calls it.
+fn irrelevant(seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let steps: String = (0..1 + state % 61)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            format!("x = ::std::hint::black_box(x.rotate_left({}) ^ {});", state >> 58, state >> 8)
+        })
+        .collect();
+    format!(
+        "#[used]\nstatic PERF_PASSPORT_IRRELEVANT: fn(u64) -> u64 = {{\n    #[inline(never)]\n    \
+         fn irrelevant(mut x: u64) -> u64 {{ {steps} x }}\n    irrelevant\n}};\n"
+    )
 }
 
 /// What is asked for, and the place to build it, which is locked.

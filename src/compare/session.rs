@@ -18,8 +18,9 @@ use crate::{
     worker::protocol::{Answer, Question, Seen},
 };
 
-/// Samples that warm a check up in each process.
+/// Samples that warm a check up in each process, at most, and for about how long.
 const WARMUP: u32 = 60;
+const WARMUP_TIME: Nanos = Nanos::new(10_000_000);
 
 /// Time beyond the timeouts of its requests that an answer may take.
 const GRACE: Nanos = Nanos::new(10_000_000_000);
@@ -127,7 +128,7 @@ fn measure(
 ) -> Result<Session, WorkerError> {
     let mut latency = Nanos::ZERO;
     for seat in seats.iter_mut() {
-        let question = Question::Prepare { check: check.id(), samples: WARMUP };
+        let question = Question::Prepare { check: check.id(), samples: WARMUP, time: WARMUP_TIME };
         match seat.worker.ask(&question, FIXTURE_TIME)? {
             Answer::Prepared { latency_ns, response } => {
                 seat.seen = Some(response);

@@ -54,7 +54,7 @@ impl Policy {
             rebuild_floor_ppm: Ppm::new(25_000),
             layout_margin_ppm: Ppm::new(15_000),
             injected_ppm: Ppm::new(50_000),
-            pair_time_ns: Nanos::new(if checks > 4 { 40_000_000 } else { 120_000_000 }),
+            pair_time_ns: Nanos::new(12_000_000),
         }
     }
 

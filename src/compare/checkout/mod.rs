@@ -259,12 +259,12 @@ pub fn rebuild(
 /// A function of a size that the seed gives, kept in the executable though nothing calls it.
 fn irrelevant(seed: u64) -> String {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let steps: String = (0..1 + state % 61)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            format!("x = ::std::hint::black_box(x.rotate_left({}) ^ {});", state >> 58, state >> 8)
-        })
-        .collect();
+    let mut steps = String::new();
+    for _ in 0..=state % 61 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (left, other) = (state >> 58, state >> 8);
+        steps += &format!("x = ::std::hint::black_box(x.rotate_left({left}) ^ {other});");
+    }
     format!(
         "#[used]\nstatic PERF_PASSPORT_IRRELEVANT: fn(u64) -> u64 = {{\n    #[inline(never)]\n    \
          fn irrelevant(mut x: u64) -> u64 {{ {steps} x }}\n    irrelevant\n}};\n"

@@ -31,7 +31,7 @@ use perf_passport::{
     paired::{Outcome, Paired, Policy},
     passport::{ComparedBuild, Comparison, Passport, ProbeKind, verify},
     pipeline::{self, Circumstances, Run},
-    units::{Nanos, Ppm},
+    units::{Count, Nanos, Ppm},
     worker,
 };
 
@@ -116,6 +116,7 @@ fn side(build: &str) -> Side {
     Side {
         label: build.to_owned(),
         executable: env::current_exe().unwrap(),
+        relinked: Vec::new(),
         arguments: Vec::new(),
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
         directory: env::temp_dir(),
@@ -139,7 +140,7 @@ fn sessions(
         contract: &contract,
         checks,
         sides,
-        policy: Policy::for_suite(1),
+        policy: Policy::for_suite(1, false),
         time_max: Nanos::new(60_000_000_000),
         known,
         slower: Ppm::new(0),
@@ -172,10 +173,11 @@ fn passport(sides: &Sides) -> Passport {
         label: side.label.clone(),
         commit: None,
         executable_sha256: "0".repeat(64),
+        relinked: Count::ZERO,
     };
     let mut around = circumstances();
     around.comparison = Some(Comparison {
-        policy: Policy::for_suite(1),
+        policy: Policy::for_suite(1, false),
         baseline: build(&sides.baseline),
         current: build(&sides.current),
         anchor: sides.anchor.as_ref().map(build),
@@ -188,7 +190,7 @@ fn passport(sides: &Sides) -> Passport {
 fn calibration() {
     let contract = Contract::parse(CONTRACT).unwrap();
     let checks: Vec<&Check> = contract.checks.iter().collect();
-    let mut known = Calibration::new(&contract, &checks).unwrap();
+    let mut known = Calibration::new(&contract, &checks, false).unwrap();
     let clock = SystemClock::start();
     let setting = calibrate::Setting {
         contract: &contract,
@@ -198,10 +200,7 @@ fn calibration() {
         clock: &clock,
         stop: &|| false,
     };
-    let builds = calibrate::Builds {
-        baseline: side("same"),
-        rebuilt: vec![(9, env::current_exe().unwrap())],
-    };
+    let builds = calibrate::Builds { baseline: side("same"), rebuilt: vec![(9, side("same"))] };
     for slower in [0, 500_000] {
         let arm = calibrate::Arm { slower_ppm: Ppm::new(slower), busy: 1 };
         known.trials.push(calibrate::run(&setting, &builds, (arm, 0), &mut |_| {}).unwrap());

@@ -7,7 +7,7 @@
 mod busy;
 mod markdown;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -104,13 +104,13 @@ impl Decided {
 
 impl Calibration {
     /// A calibration of this contract without a trial; `None` when its checks have not all the same
-    /// tolerance.
-    pub fn new(contract: &Contract, checks: &[&Check]) -> Option<Self> {
+    /// tolerance. `relinked`: whether its builds are.
+    pub fn new(contract: &Contract, checks: &[&Check], relinked: bool) -> Option<Self> {
         let tolerance_ppm = checks.first()?.tolerance.regression_ppm;
         checks.iter().all(|it| it.tolerance.regression_ppm == tolerance_ppm).then(|| Self {
             schema_version: SCHEMA_VERSION,
             system_info: SystemInfo::read(),
-            policy: Policy::for_suite(checks.len() as u64),
+            policy: Policy::for_suite(checks.len() as u64, relinked),
             contract: contract.name.clone(),
             tolerance_ppm,
             trials: Vec::new(),
@@ -133,7 +133,7 @@ pub struct Builds {
     /// The side that others are compared with.
     pub baseline: Side,
     /// The same code built with a function more that nothing calls, with the seed of each.
-    pub rebuilt: Vec<(u64, PathBuf)>,
+    pub rebuilt: Vec<(u64, Side)>,
 }
 
 /// What a trial needs beside its builds and its arm.
@@ -171,12 +171,7 @@ pub fn run(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Trial, WorkerError> {
     let picked = number.checked_rem(builds.rebuilt.len()).map(|it| &builds.rebuilt[it]);
-    let current = Side {
-        label: "current".to_owned(),
-        executable: picked
-            .map_or_else(|| builds.baseline.executable.clone(), |(_, path)| path.clone()),
-        ..builds.baseline.clone()
-    };
+    let current = picked.map_or(&builds.baseline, |(_, side)| side).clone();
     let sides = Sides { baseline: builds.baseline.clone(), current, anchor: None };
     let timestamp = humantime::format_rfc3339_seconds(setting.clock.now()).to_string();
     let busy = Busy::start(arm.busy);
@@ -297,7 +292,7 @@ mod tests {
         )
         .unwrap();
         let checks: Vec<&Check> = contract.checks.iter().collect();
-        let mut calibration = Calibration::new(&contract, &checks).unwrap();
+        let mut calibration = Calibration::new(&contract, &checks, true).unwrap();
         let spread = Spread { lower: 0, median: 0, upper: 0 };
         for (slower, outcome) in outcomes {
             calibration.trials.push(Trial {

@@ -118,7 +118,8 @@ fn compare(
         return Err(Failure::usage(anyhow!("the two sides have no check in common")));
     }
     let checks = measure::named(checks, &arguments.endpoint)?;
-    let policy = Policy::for_suite(checks.len() as u64);
+    let relinked = builds.are_relinked();
+    let policy = Policy::for_suite(checks.len() as u64, relinked);
     let comparison = Comparison {
         policy,
         baseline: builds.baseline,

@@ -17,7 +17,7 @@ use crate::{
     },
     passport::ComparedBuild,
     text::{escaped, hex},
-    units::{BYTES_PER_MB, Bytes},
+    units::{BYTES_PER_MB, Bytes, Count},
 };
 
 /// The largest executable that is read.
@@ -61,6 +61,14 @@ pub(super) struct Builds {
     pub(super) baseline: ComparedBuild,
     pub(super) current: ComparedBuild,
     pub(super) anchor: Option<ComparedBuild>,
+}
+
+impl Builds {
+    /// Whether sessions take each build at many addresses.
+    pub(super) fn are_relinked(&self) -> bool {
+        let all = [Some(&self.baseline), Some(&self.current), self.anchor.as_ref()];
+        all.into_iter().flatten().all(|build| build.relinked > Count::ZERO)
+    }
 }
 
 impl SideArguments {
@@ -121,12 +129,19 @@ impl SideArguments {
             let side = Side {
                 label: label.to_owned(),
                 executable: executable.to_owned(),
+                relinked: Vec::new(),
                 arguments: Vec::new(),
                 environment: Vec::new(),
                 directory: PathBuf::from("."),
                 contract: text.clone(),
             };
-            Ok((side, ComparedBuild { label: label.to_owned(), commit: None, executable_sha256 }))
+            let build = ComparedBuild {
+                label: label.to_owned(),
+                commit: None,
+                executable_sha256,
+                relinked: Count::ZERO,
+            };
+            Ok((side, build))
         };
         let anchor = self.anchor_exe.as_deref().map(|path| side("anchor", path)).transpose()?;
         Ok((side("baseline", baseline)?, side("current", current)?, anchor))
@@ -144,6 +159,7 @@ fn compared(build: checkout::Build) -> One {
         label: build.side.label.clone(),
         commit: (!build.dirty).then_some(build.commit),
         executable_sha256: build.executable_sha256,
+        relinked: Count::new(build.side.relinked.len() as u64),
     };
     (build.side, compared)
 }

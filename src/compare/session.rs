@@ -1,13 +1,11 @@
 //! One session: fresh processes of all sides that take turns on one processor.
 
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{RngCore, SeedableRng},
-};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
-    FIXTURE_TIME, Sides, WorkerError,
+    FIXTURE_TIME, Side, Sides, WorkerError,
     process::{PADDING_MAX, Placement, Worker, allowed_cpus, copy_path},
+    random::{below, shuffle},
     temporary_directory,
 };
 use crate::{
@@ -96,7 +94,11 @@ pub(super) fn run<'a>(
         };
         let placement = Placement { cpu, padding: below(&mut random, PADDING_MAX) };
         let copy = copy_path(directory.path(), &format!("{role:?}").to_lowercase());
-        let (worker, _) = Worker::start(side, &copy, placement, (setting.clock, setting.stop))?;
+        // The control too is another one, so that it shows what another layout alone does.
+        let picked = below(&mut random, side.relinked.len());
+        let executable = side.relinked.get(picked).unwrap_or(&side.executable).clone();
+        let side = Side { executable, ..side.clone() };
+        let (worker, _) = Worker::start(&side, &copy, placement, (setting.clock, setting.stop))?;
         seats.push(Seat { role, worker, seen: None });
     }
     let mut order: Vec<&Check> = checks.to_vec();
@@ -264,17 +266,5 @@ impl Taken {
             injected: self.injected,
             anchor: self.anchor,
         }
-    }
-}
-
-fn below(random: &mut ChaCha8Rng, limit: usize) -> usize {
-    // The bias of the remainder is below 2^-50.
-    usize::try_from(random.next_u64() % limit.max(1) as u64).unwrap_or_default()
-}
-
-/// Fisher and Yates.
-fn shuffle<T>(random: &mut ChaCha8Rng, items: &mut [T]) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, below(random, last + 1));
     }
 }

@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn outcome(paired: &Paired) -> Outcome {
-        decide(&Policy::for_suite(20), TOLERANCE, paired).outcome
+        decide(&Policy::for_suite(20, true), TOLERANCE, paired).outcome
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
         effects[3] = 240_000;
         assert_eq!(outcome(&sessions(effects.clone())), Outcome::Undecided);
         effects.extend([0; 20]);
-        let decision = decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects));
+        let decision = decide(&Policy::for_suite(20, true), TOLERANCE, &sessions(effects));
         assert_eq!(decision.outcome, Outcome::Within);
         assert!(decision.sessions < 32);
     }
@@ -232,9 +232,9 @@ mod tests {
     #[test]
     fn sessions_after_the_deciding_look_change_nothing() {
         let mut effects = vec![0; 12];
-        let before = decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects.clone()));
+        let before = decide(&Policy::for_suite(20, true), TOLERANCE, &sessions(effects.clone()));
         effects.extend([100_000; 52]);
-        assert_eq!(decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects)), before);
+        assert_eq!(decide(&Policy::for_suite(20, true), TOLERANCE, &sessions(effects)), before);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod cache;
 mod cargo;
 mod command;
 mod git;
+mod relink;
 
 use std::{
     fs, io,
@@ -32,7 +33,7 @@ use thiserror::Error;
 
 use self::{
     cache::{Kept, Store},
-    cargo::{Harness, Metadata},
+    cargo::{Built, Harness, Metadata},
     command::Runner,
     git::{Repository, Snapshot},
 };
@@ -196,15 +197,19 @@ pub fn checkout(
         kept
     } else {
         let built = cargo::build(&runner, &harness, &store.target(), progress)?;
-        let executable = built.map_err(not_built)?;
-        store.keep(&key, &executable, |copy| repository.export(&source, copy))?
+        let built = built.map_err(not_built)?;
+        store.keep(&key, &built.executable, |copy, directory| {
+            link_again(&runner, &built, directory, progress)?;
+            repository.export(&source, copy)
+        })?
     };
-    let Kept { executable, executable_sha256, source: copy } = kept;
+    let Kept { executable, executable_sha256, relinked, source: copy } = kept;
     let directory =
         harness.directory.strip_prefix(&source).map_or(copy.clone(), |it| copy.join(it));
     let side = Side {
         label: reference.to_string(),
         executable,
+        relinked,
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), directory.clone().into())],
         directory,
@@ -214,22 +219,44 @@ pub fn checkout(
     Ok(Build { side, commit, tree, executable_sha256, dirty })
 }
 
+/// Links what was built again. That it cannot be is told and no error: then the executable as it is
+/// stands for the build.
+fn link_again(
+    runner: &Runner<'_>,
+    built: &Built,
+    directory: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), CheckoutError> {
+    let linked = match &built.linking {
+        None => Err("rustc does not say how".to_owned()),
+        Some(linking) => {
+            let linked = linking.link_again(runner, directory)?;
+            linking.clean_up();
+            linked
+        }
+    };
+    if let Err(message) = linked {
+        progress(&format!("cannot link it with its parts in another order: {message}"));
+    }
+    Ok(())
+}
+
 /// Builds a ref again, once for each seed, with one function more that nothing calls: the same code
-/// at other addresses, as a change elsewhere in the program moves it.
+/// as a change elsewhere in the program leaves it.
 ///
-/// The executables are put into `directory`, in the order of the seeds. Only the test target itself
-/// is compiled again.
+/// Executables are put into `directory`; the sides are in the order of the seeds, and like `side`,
+/// what the ref was built to. Only the test target itself is compiled again.
 ///
 /// # Errors
 ///
 /// [`CheckoutError`].
 pub fn rebuild(
     project: &Project<'_>,
-    reference: &Reference,
+    (reference, side): (&Reference, &Side),
     (seeds, directory): (&[u64], &Path),
     stop: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str),
-) -> Result<Vec<PathBuf>, CheckoutError> {
+) -> Result<Vec<Side>, CheckoutError> {
     let asked = Asked::of(project, reference, stop, &mut *progress)?;
     let runner = Runner { stop, lock: Some(&asked.store.lock) };
     let (_, harness, _) = asked.check_out(&runner)?;
@@ -243,17 +270,21 @@ pub fn rebuild(
         let text = format!("{original}\n{}", irrelevant(*seed));
         fs::write(&harness.main, text).map_err(io(&harness.main))?;
         let built = cargo::build(&runner, &harness, &asked.store.target(), &mut *progress)?;
-        let executable = built.map_err(|message| CheckoutError::NotBuilt {
+        let built = built.map_err(|message| CheckoutError::NotBuilt {
             reference: reference.to_string(),
             message,
         })?;
-        let copy = directory.join(format!("rebuilt-{seed}"));
-        fs::copy(executable, &copy).map_err(io(&copy))?;
-        Ok(copy)
+        let place = directory.join(format!("rebuilt-{seed}"));
+        fs::create_dir(&place).map_err(io(&place))?;
+        let executable = place.join("executable");
+        fs::copy(&built.executable, &executable).map_err(io(&executable))?;
+        link_again(&runner, &built, &place, &mut *progress)?;
+        let relinked = relink::relinked_in(&place).map_err(io(&place))?;
+        Ok(Side { executable, relinked, ..side.clone() })
     };
-    let copies = seeds.iter().map(build).collect();
+    let sides = seeds.iter().map(build).collect();
     fs::write(&harness.main, original).map_err(io(&harness.main))?;
-    copies
+    sides
 }
 
 /// A function of a size that the seed gives, kept in the executable though nothing calls it.

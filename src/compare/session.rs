@@ -28,7 +28,7 @@ const TURN_TIME: Nanos = Nanos::new(400_000);
 
 /// Cycles of a check in a session, at least and at most: below, its median is a matter of luck;
 /// above, it is not known any better, as what is wrong with a process stays with it.
-const CYCLES_MIN: u64 = 8;
+const CYCLES_MIN: u64 = 12;
 const CYCLES_MAX: u64 = 400;
 
 /// A check takes at most this many times its time where others want the processor too.

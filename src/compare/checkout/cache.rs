@@ -20,7 +20,7 @@ use super::{CheckoutError, command::TICK, relink::relinked_in};
 use crate::text::hex;
 
 /// Builds that are kept: those used last.
-const KEPT: usize = 12;
+const KEPT: usize = 8;
 
 /// What a build that is not complete yet is called.
 const UNFINISHED: &str = ".unfinished-";

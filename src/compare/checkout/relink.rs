@@ -16,7 +16,7 @@ use super::{CheckoutError, command::Runner};
 use crate::compare::random::shuffle;
 
 /// Executables of each build: enough that none of them decides, few enough to be linked in seconds.
-pub(super) const COUNT: u64 = 16;
+pub(super) const COUNT: u64 = 24;
 
 /// How rustc has the linker called.
 pub(super) struct Linking {

@@ -27,7 +27,7 @@ use crate::{
     pipeline::{self, Circumstances, Run},
     report, store,
     text::hex,
-    units::{BYTES_PER_MB, Bytes, Nanos},
+    units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
 };
 
 /// Samples of the baseline: enough for what its responses are and what they allocate.
@@ -118,7 +118,8 @@ fn compare(
         return Err(Failure::usage(anyhow!("the two sides have no check in common")));
     }
     let checks = measure::named(checks, &arguments.endpoint)?;
-    let policy = Policy::for_suite(checks.len() as u64);
+    let relinked = builds.are_relinked();
+    let policy = Policy::for_suite(checks.len() as u64, relinked);
     let comparison = Comparison {
         policy,
         baseline: builds.baseline,
@@ -142,6 +143,7 @@ fn compare(
         policy,
         time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
         known,
+        slower: Ppm::new(0),
         seed: uuid::Uuid::now_v7().as_u64_pair().1,
         clock: &clock,
         stop,

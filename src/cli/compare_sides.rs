@@ -17,7 +17,7 @@ use crate::{
     },
     passport::ComparedBuild,
     text::{escaped, hex},
-    units::{BYTES_PER_MB, Bytes},
+    units::{BYTES_PER_MB, Bytes, Count},
 };
 
 /// The largest executable that is read.
@@ -63,6 +63,14 @@ pub(super) struct Builds {
     pub(super) anchor: Option<ComparedBuild>,
 }
 
+impl Builds {
+    /// Whether sessions take each build at many addresses.
+    pub(super) fn are_relinked(&self) -> bool {
+        let all = [Some(&self.baseline), Some(&self.current), self.anchor.as_ref()];
+        all.into_iter().flatten().all(|build| build.relinked > Count::ZERO)
+    }
+}
+
 impl SideArguments {
     /// The sides that were asked for, built if they are refs.
     pub(super) fn sides(
@@ -94,8 +102,7 @@ impl SideArguments {
         contract: &Path,
         stop: &dyn Fn() -> bool,
     ) -> Result<Three, Failure> {
-        let parent = contract.parent().filter(|it| !it.as_os_str().is_empty());
-        let repository = parent.unwrap_or(Path::new("."));
+        let repository = directory_of(contract);
         let project = Project { repository, contract, harness: &self.harness };
         let build = |role: &str, reference: &Reference| {
             terminal::note(&format!("{role}: {}", escaped(&reference.to_string())));
@@ -122,12 +129,19 @@ impl SideArguments {
             let side = Side {
                 label: label.to_owned(),
                 executable: executable.to_owned(),
+                relinked: Vec::new(),
                 arguments: Vec::new(),
                 environment: Vec::new(),
                 directory: PathBuf::from("."),
                 contract: text.clone(),
             };
-            Ok((side, ComparedBuild { label: label.to_owned(), commit: None, executable_sha256 }))
+            let build = ComparedBuild {
+                label: label.to_owned(),
+                commit: None,
+                executable_sha256,
+                relinked: Count::ZERO,
+            };
+            Ok((side, build))
         };
         let anchor = self.anchor_exe.as_deref().map(|path| side("anchor", path)).transpose()?;
         Ok((side("baseline", baseline)?, side("current", current)?, anchor))
@@ -145,8 +159,15 @@ fn compared(build: checkout::Build) -> One {
         label: build.side.label.clone(),
         commit: (!build.dirty).then_some(build.commit),
         executable_sha256: build.executable_sha256,
+        relinked: Count::new(build.side.relinked.len() as u64),
     };
     (build.side, compared)
+}
+
+/// The directory that a contract is in.
+pub(super) fn directory_of(contract: &Path) -> &Path {
+    let parent = contract.parent().filter(|it| !it.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 fn digest(executable: &Path) -> Result<String, Failure> {
@@ -158,7 +179,7 @@ fn digest(executable: &Path) -> Result<String, Failure> {
 }
 
 /// What the user named wrongly is usage; what does not build could not be measured.
-fn failure(error: CheckoutError) -> Failure {
+pub(super) fn failure(error: CheckoutError) -> Failure {
     let code = match error {
         CheckoutError::Interrupted => Code::Interrupted,
         CheckoutError::NotBuilt { .. }

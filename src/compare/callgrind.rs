@@ -157,7 +157,7 @@ fn fill_cache(
     };
     let mut filled = BTreeSet::new();
     for check in checks.iter().filter(|check| filled.insert(&check.fixture)) {
-        let question = Question::Prepare { check: check.id(), samples: 1 };
+        let question = Question::Prepare { check: check.id(), samples: 1, time: Nanos::ZERO };
         if let Err(error) = worker.ask(&question, FIXTURE_TIME) {
             interrupted(error)?;
         }

@@ -8,6 +8,7 @@ mod callgrind;
 mod callgrind_file;
 pub mod checkout;
 mod process;
+mod random;
 mod session;
 
 use std::{
@@ -26,7 +27,7 @@ use crate::{
     environment::Build,
     paired::{Paired, Policy, is_decided},
     passport::Measured,
-    units::Nanos,
+    units::{Nanos, Ppm},
     worker::{
         CACHE_DIRECTORY,
         protocol::{Answer, Question},
@@ -46,6 +47,9 @@ pub struct Side {
     pub label: String,
     /// The executable.
     pub executable: PathBuf,
+    /// The same code at other addresses, of which each session takes one; empty when nobody can
+    /// link it again, and then `executable` is taken each time.
+    pub relinked: Vec<PathBuf>,
     /// Arguments before the worker's flag.
     pub arguments: Vec<OsString>,
     /// Variables that it gets beside those of this process.
@@ -134,6 +138,9 @@ pub struct Task<'a> {
     pub time_max: Nanos,
     /// Sessions of an earlier run of the same builds.
     pub known: BTreeMap<String, Paired>,
+    /// How much slower the current side is made, by work that is added to each of its samples: 0
+    /// but where a comparison is itself on trial.
+    pub slower: Ppm,
     /// Seeds the sessions.
     pub seed: u64,
     /// The time.
@@ -187,6 +194,7 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         contract: task.contract,
         sides: &prepared,
         policy: &task.policy,
+        slower: task.slower,
         clock: task.clock,
         stop: task.stop,
     };
@@ -305,6 +313,11 @@ fn prepared(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerErr
     let failed = |error: io::Error| WorkerError::NoDirectory(error.to_string());
     let cache = directory.join(format!("cache-{role}"));
     fs::create_dir(&cache).map_err(failed)?;
+    let mut side = side.clone();
+    side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
+    if !side.relinked.is_empty() {
+        return Ok(side);
+    }
     let executable = directory.join(format!("executable-{role}"));
     // Debug information is nine tenths of an executable, and of the time to copy it.
     let stripped = Command::new("strip")
@@ -312,11 +325,8 @@ fn prepared(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerErr
         .args([&executable, &side.executable])
         .stderr(Stdio::null())
         .status();
-    let executable = match stripped {
-        Ok(status) if status.success() => executable,
-        _ => side.executable.clone(),
-    };
-    let mut side = Side { executable, ..side.clone() };
-    side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
+    if stripped.is_ok_and(|status| status.success()) {
+        side.executable = executable;
+    }
     Ok(side)
 }

@@ -1,13 +1,11 @@
 //! One session: fresh processes of all sides that take turns on one processor.
 
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{RngCore, SeedableRng},
-};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
-    FIXTURE_TIME, Sides, WorkerError,
+    FIXTURE_TIME, Side, Sides, WorkerError,
     process::{PADDING_MAX, Placement, Worker, allowed_cpus, copy_path},
+    random::{below, shuffle},
     temporary_directory,
 };
 use crate::{
@@ -18,8 +16,9 @@ use crate::{
     worker::protocol::{Answer, Question, Seen},
 };
 
-/// Samples that warm a check up in each process.
+/// Samples that warm a check up in each process, at most, and for about how long.
 const WARMUP: u32 = 60;
+const WARMUP_TIME: Nanos = Nanos::new(10_000_000);
 
 /// Time beyond the timeouts of its requests that an answer may take.
 const GRACE: Nanos = Nanos::new(10_000_000_000);
@@ -29,7 +28,7 @@ const TURN_TIME: Nanos = Nanos::new(400_000);
 
 /// Cycles of a check in a session, at least and at most: below, its median is a matter of luck;
 /// above, it is not known any better, as what is wrong with a process stays with it.
-const CYCLES_MIN: u64 = 8;
+const CYCLES_MIN: u64 = 12;
 const CYCLES_MAX: u64 = 400;
 
 /// A check takes at most this many times its time where others want the processor too.
@@ -59,6 +58,8 @@ pub(super) struct Setting<'a> {
     pub(super) contract: &'a Contract,
     pub(super) sides: &'a Sides,
     pub(super) policy: &'a Policy,
+    /// How much slower the current side is made.
+    pub(super) slower: Ppm,
     pub(super) clock: &'a dyn Clock,
     pub(super) stop: &'a dyn Fn() -> bool,
 }
@@ -93,7 +94,11 @@ pub(super) fn run<'a>(
         };
         let placement = Placement { cpu, padding: below(&mut random, PADDING_MAX) };
         let copy = copy_path(directory.path(), &format!("{role:?}").to_lowercase());
-        let (worker, _) = Worker::start(side, &copy, placement, (setting.clock, setting.stop))?;
+        // The control too is another one, so that it shows what another layout alone does.
+        let picked = below(&mut random, side.relinked.len());
+        let executable = side.relinked.get(picked).unwrap_or(&side.executable).clone();
+        let side = Side { executable, ..side.clone() };
+        let (worker, _) = Worker::start(&side, &copy, placement, (setting.clock, setting.stop))?;
         seats.push(Seat { role, worker, seen: None });
     }
     let mut order: Vec<&Check> = checks.to_vec();
@@ -125,7 +130,7 @@ fn measure(
 ) -> Result<Session, WorkerError> {
     let mut latency = Nanos::ZERO;
     for seat in seats.iter_mut() {
-        let question = Question::Prepare { check: check.id(), samples: WARMUP };
+        let question = Question::Prepare { check: check.id(), samples: WARMUP, time: WARMUP_TIME };
         match seat.worker.ask(&question, FIXTURE_TIME)? {
             Answer::Prepared { latency_ns, response } => {
                 seat.seen = Some(response);
@@ -147,6 +152,7 @@ fn measure(
             let seat = &mut seats[*index];
             let slower_ppm = match seat.role {
                 Role::Control if injects => setting.policy.injected_ppm,
+                Role::Current => setting.slower,
                 _ => Ppm::new(0),
             };
             let latencies = batch(seat, plan.batch, slower_ppm, time)?;
@@ -260,17 +266,5 @@ impl Taken {
             injected: self.injected,
             anchor: self.anchor,
         }
-    }
-}
-
-fn below(random: &mut ChaCha8Rng, limit: usize) -> usize {
-    // The bias of the remainder is below 2^-50.
-    usize::try_from(random.next_u64() % limit.max(1) as u64).unwrap_or_default()
-}
-
-/// Fisher and Yates.
-fn shuffle<T>(random: &mut ChaCha8Rng, items: &mut [T]) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, below(random, last + 1));
     }
 }

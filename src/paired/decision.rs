@@ -9,7 +9,8 @@ use super::{
 use crate::units::Ppm;
 
 /// What the sessions show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The effect is within the tolerance.
     Within,
@@ -201,54 +202,54 @@ mod tests {
     }
 
     fn outcome(paired: &Paired) -> Outcome {
-        decide(&Policy::for_suite(20), TOLERANCE, paired).outcome
+        decide(&Policy::for_suite(20, true), TOLERANCE, paired).outcome
     }
 
     #[test]
     fn no_change_is_within_and_five_percent_is_beyond() {
-        assert_eq!(outcome(&sessions((0..12).map(|i| i * 500))), Outcome::Within);
-        assert_eq!(outcome(&sessions((0..12).map(|i| 47_000 + i * 500))), Outcome::Beyond);
-        assert_eq!(outcome(&sessions((0..12).map(|_| -300_000))), Outcome::Within);
+        assert_eq!(outcome(&sessions((0..16).map(|i| i * 500))), Outcome::Within);
+        assert_eq!(outcome(&sessions((0..16).map(|i| 47_000 + i * 500))), Outcome::Beyond);
+        assert_eq!(outcome(&sessions((0..16).map(|_| -300_000))), Outcome::Within);
     }
 
     #[test]
     fn below_the_first_look_nothing_is_decided() {
-        assert_eq!(outcome(&sessions([0; 11])), Outcome::TooFewSessions);
+        assert_eq!(outcome(&sessions([0; 15])), Outcome::TooFewSessions);
         assert_eq!(outcome(&sessions([])), Outcome::TooFewSessions);
     }
 
     #[test]
     fn one_unlucky_process_costs_sessions_and_decides_nothing() {
-        let mut effects = vec![0; 12];
+        let mut effects = vec![0; 16];
         effects[3] = 240_000;
         assert_eq!(outcome(&sessions(effects.clone())), Outcome::Undecided);
         effects.extend([0; 20]);
-        let decision = decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects));
+        let decision = decide(&Policy::for_suite(20, true), TOLERANCE, &sessions(effects));
         assert_eq!(decision.outcome, Outcome::Within);
         assert!(decision.sessions < 32);
     }
 
     #[test]
     fn sessions_after_the_deciding_look_change_nothing() {
-        let mut effects = vec![0; 12];
-        let before = decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects.clone()));
-        effects.extend([100_000; 52]);
-        assert_eq!(decide(&Policy::for_suite(20), TOLERANCE, &sessions(effects)), before);
+        let mut effects = vec![0; 16];
+        let before = decide(&Policy::for_suite(20, true), TOLERANCE, &sessions(effects.clone()));
+        effects.extend([100_000; 80]);
+        assert_eq!(decide(&Policy::for_suite(20, true), TOLERANCE, &sessions(effects)), before);
     }
 
     #[test]
     fn a_control_that_is_slower_or_an_injection_that_is_missed_proves_nothing() {
-        let mut busy = sessions([0; 12]);
+        let mut busy = sessions([0; 16]);
         for session in &mut busy.sessions {
             session.control = pairs(30_000);
         }
         assert_eq!(outcome(&busy), Outcome::Uncalibrated);
-        let mut slower = sessions([60_000; 12]);
+        let mut slower = sessions([60_000; 16]);
         for session in &mut slower.sessions {
             session.control = pairs(30_000);
         }
         assert_eq!(outcome(&slower), Outcome::Uncalibrated);
-        let mut blind = sessions([0; 12]);
+        let mut blind = sessions([0; 16]);
         for session in &mut blind.sessions {
             session.injected = pairs(10_000);
         }
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn between_floor_and_tolerance_sessions_on_both_sides_decide_nothing() {
-        let effects = (0..12).map(|i| if i % 2 == 0 { 20_000 } else { 45_000 });
+        let effects = (0..16).map(|i| if i % 2 == 0 { 20_000 } else { 45_000 });
         assert_eq!(outcome(&sessions(effects)), Outcome::Undecided);
     }
 }

@@ -64,12 +64,16 @@ impl Pairs {
         self.0.is_empty()
     }
 
-    /// The lower median. As the median of ratios and that of their logarithms are the same pair,
-    /// it does not matter that these are ratios. `None` when there is no pair.
+    /// The median; of an even number the middle of the two in the middle, as either alone would
+    /// favour one side. As the median of ratios and that of their logarithms are the same pairs, it
+    /// does not matter that these are ratios. `None` when there is no pair.
     pub fn median(&self) -> Option<Effect> {
         let mut sorted = self.0.clone();
-        let middle = sorted.len().checked_sub(1)? / 2;
-        Some(*sorted.select_nth_unstable(middle).1)
+        let middle = sorted.len() / 2;
+        sorted.sort_unstable();
+        let upper = *sorted.get(middle)?;
+        let lower = if sorted.len().is_multiple_of(2) { sorted[middle - 1] } else { upper };
+        Some(i64::midpoint(lower, upper))
     }
 }
 
@@ -135,7 +139,8 @@ mod tests {
         let text = serde_json::to_string(&pairs).unwrap();
         assert_eq!(text, "\"50000 -500000 2000000 999000000\"");
         assert_eq!(serde_json::from_str::<Pairs>(&text).unwrap(), pairs);
-        assert_eq!(pairs.median(), Some(50_000));
+        // Of -500000, 50000, 2000000 and 999000000.
+        assert_eq!(pairs.median(), Some(1_025_000));
         assert_eq!(serde_json::from_str::<Pairs>("\"\"").unwrap(), Pairs::default());
         for bad in
             ["\"+1\"", "\"1  2\"", "\"-1000001\"", "\"01\"", "\"1 \"", "\"x\"", "\"999000001\""]

@@ -8,6 +8,7 @@ use crate::{
     evidence::is_sha256,
     paired::Policy,
     text::escaped,
+    units::Count,
 };
 
 /// Checks the facts of a passport against its contract and against each other.
@@ -64,11 +65,11 @@ fn check_comparison(
     baseline: Option<&BaselineRecord>,
 ) -> Result<(), VerifyError> {
     let policy = &comparison.policy;
-    let ours = Policy::for_suite(policy.checks.get());
+    let relinked = comparison.builds().all(|build| build.relinked > Count::ZERO);
+    let ours = Policy::for_suite(policy.checks.get(), relinked);
     holds(*policy == ours, || "comparison.policy".to_owned())?;
     holds(baseline.is_some(), || "comparison".to_owned())?;
-    let builds = [&comparison.baseline, &comparison.current];
-    for build in builds.into_iter().chain(comparison.anchor.as_ref()) {
+    for build in comparison.builds() {
         let digest = is_sha256(&build.executable_sha256);
         holds(digest, || format!("comparison: the digest of {}", escaped(&build.label)))?;
     }

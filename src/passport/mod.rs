@@ -143,6 +143,13 @@ pub struct Comparison {
     pub checks_not_compared: Vec<String>,
 }
 
+impl Comparison {
+    /// Its builds.
+    pub fn builds(&self) -> impl Iterator<Item = &ComparedBuild> {
+        [&self.baseline, &self.current].into_iter().chain(&self.anchor)
+    }
+}
+
 /// One of the builds of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -154,6 +161,8 @@ pub struct ComparedBuild {
     pub commit: Option<String>,
     /// SHA-256 of the executable.
     pub executable_sha256: String,
+    /// How often it was linked again, so that its code was at as many addresses.
+    pub relinked: Count,
 }
 
 /// The kinds of probe.

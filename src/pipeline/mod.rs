@@ -26,7 +26,7 @@ use crate::{
 };
 use sampler::Sampler;
 
-pub use turns::{Batch, Seen, Turns};
+pub use turns::{Batch, Seen, Turns, WARMUP_MIN};
 
 /// Samples in a row whose counts must be equal before a service counts as warm.
 const STABLE_RUN: u32 = 8;

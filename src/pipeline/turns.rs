@@ -19,6 +19,9 @@ use crate::{
 /// Rounds of work in one measurement of how long a round takes.
 const UNIT_ROUNDS: u64 = 2_000;
 
+/// Samples that tell how long one takes.
+pub const WARMUP_MIN: u32 = 12;
+
 /// What a sample was like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -75,14 +78,22 @@ impl<'a> Turns<'a> {
     }
 
     /// Sends samples until the service is warm; the median latency of their second half, and what
-    /// the last was like.
+    /// the last was like. After `time` no more than [`WARMUP_MIN`].
     ///
     /// # Errors
     ///
     /// What the probe says.
-    pub fn warm_up(&mut self, samples: u32) -> Result<(Nanos, Option<Seen>), ProbeError> {
+    pub fn warm_up(
+        &mut self,
+        samples: u32,
+        time: Nanos,
+    ) -> Result<(Nanos, Option<Seen>), ProbeError> {
         let (mut latencies, mut units, mut last) = (Vec::new(), Vec::new(), None);
-        for _ in 0..samples {
+        let started = self.clock.elapsed();
+        for number in 0..samples {
+            if number >= WARMUP_MIN && self.clock.elapsed().saturating_sub(started) >= time {
+                break;
+            }
             let sample = self.sample(Pass::Timed)?;
             latencies.push(sample.latency);
             last = Some(sample);

@@ -16,6 +16,7 @@ use crate::{
     pipeline::{self, Session, Turns},
     probe::{PreparedRequest, Probe, Target},
     text::printable,
+    units::Nanos,
 };
 
 /// Makes the target of a contract.
@@ -134,7 +135,9 @@ impl Worker<'_> {
                 self.line.answer(&answer)?;
                 self.line.next()
             }
-            Question::Prepare { check, samples } => self.take_turns(target, &check, samples),
+            Question::Prepare { check, samples, time } => {
+                self.take_turns(target, &check, (samples, time))
+            }
             Question::Instructions { check, warmup, samples } => {
                 let answer = self.execute(target, &check, (warmup, samples));
                 self.line.answer(&answer)?;
@@ -200,7 +203,7 @@ impl Worker<'_> {
         &mut self,
         target: &mut dyn Target,
         id: &str,
-        samples: u32,
+        (samples, time): (u32, Nanos),
     ) -> io::Result<Option<Question>> {
         let (check, requests, mut probe) = match self.prepare(target, id) {
             Ok(prepared) => prepared,
@@ -211,7 +214,7 @@ impl Worker<'_> {
         };
         let clock = SystemClock::start();
         let mut turns = Turns::new(&check, &requests, probe.as_mut(), &clock);
-        let answer = match turns.warm_up(samples) {
+        let answer = match turns.warm_up(samples, time) {
             Err(error) => Answer::Failed(error.to_string()),
             Ok((_, None)) => Answer::Failed("no sample to warm up".to_owned()),
             Ok((latency_ns, Some(seen))) => Answer::Prepared { latency_ns, response: seen.into() },

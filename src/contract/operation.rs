@@ -41,8 +41,8 @@ pub struct OperationDocument {
     /// without a size when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Vec<u64>>,
-    /// Iterations that `total_ms_max` is about, and the least that the harness measures; at most 1e9.
-    /// Default 1.
+    /// Iterations that `total_ms_max` is about, and the least that the harness measures unless the
+    /// time of sampling is over; at most 1e9. Default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u64>,
     /// Seconds after which the harness gives the operation up, all sizes together; at most 1e6.

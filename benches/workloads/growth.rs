@@ -32,24 +32,3 @@ pub(crate) fn quadratic(size: u64) -> u64 {
 pub(crate) fn shuffled(size: u64) -> Vec<u64> {
     (0..size).map(|it| it.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17)).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shuffled_numbers_are_not_sorted_and_all_there() {
-        let mut numbers = shuffled(1000);
-        assert!(!numbers.is_sorted());
-        numbers.sort_unstable();
-        numbers.dedup();
-        assert_eq!(numbers.len(), 1000);
-    }
-
-    #[test]
-    fn work_depends_on_the_size() {
-        for work in [constant, linear, linearithmic, quadratic] {
-            assert_ne!(work(64), work(128));
-        }
-    }
-}

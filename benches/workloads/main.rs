@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench workloads`, with a filter after `--` such as `causal`. What each operation may
 //! cost stands in `benches/workloads/passport.toml`; the passport is written to
-//! `target/workloads_performance_passport.json`. The tests of this code are those of the target
-//! `workloads` of `cargo test`.
+//! `target/workloads_performance_passport.json`. The tests of this code are in
+//! `tests/workloads`.
 
 mod causal;
 mod optics;
@@ -33,7 +33,7 @@ const HELD: f64 = 20.0;
 
 fn main() -> ExitCode {
     let harness = causality(optics(Harness::operations(CONTRACT)));
-    harness.inspect("passport", |passport| file(passport)).run()
+    harness.inspect("passport", file).run()
 }
 
 fn optics(harness: Harness) -> Harness {
@@ -60,15 +60,11 @@ fn optics(harness: Harness) -> Harness {
         .operation("prism-build", |_| || (PHONE.build)(black_box(7)))
         .operation("traversal", |size| {
             let company = company(size);
-            move || {
-                let mut sum = 0_u64;
-                phones().each(black_box(&company), &mut |it| sum = sum.wrapping_add(*it));
-                sum
-            }
+            move || phones().collect(black_box(&company))
         })
         .operation("composition", |_| {
-            let mut company = company(10);
-            move || phones().each_mut(&mut company, &mut |it| *it = it.wrapping_add(1))
+            let company = company(10);
+            move || phones().over(company.clone(), |it| *it = it.wrapping_add(1))
         })
 }
 

@@ -1,7 +1,8 @@
 //! A piece of code under measurement: what a target declares, and how a case of it is measured.
 //!
 //! One iteration is a call of the closure and the drop of what it returns. A case is prepared, warmed up,
-//! counted one iteration at a time, and then timed in batches with counting off. What counting sees is
+//! counted one iteration at a time, and then timed in batches with counting off; where there are several
+//! sizes, in several passes over them. What counting sees is
 //! the whole process, so that threads which the code starts are counted; what another thread does
 //! meanwhile is too. The loop adds to an iteration what criterion's adds: a call and a
 //! [`black_box`](std::hint::black_box) of the result.
@@ -13,7 +14,7 @@ use crate::{
     clock::Clock,
     contract::{Operation, Sampling, quality_ppm},
     evidence::Range,
-    operation::{CaseEvidence, Sample, Samples},
+    operation::{CaseEvidence, SAMPLES_MAX, Sample, Samples},
     units::{Count, Nanos},
 };
 
@@ -23,6 +24,8 @@ const BATCH: Nanos = Nanos::new(50_000);
 const WARMUP: Nanos = Nanos::new(20_000_000);
 /// Samples that are taken however long they take, but for the deadline: fewer bound no mean.
 const SAMPLES_MIN: usize = 5;
+/// Passes over the sizes of an operation.
+const PASSES: usize = 5;
 /// Iterations whose allocations are counted.
 const COUNTED: u32 = 10;
 /// No batch has more iterations.
@@ -126,14 +129,39 @@ impl<Out, Iterate: FnMut() -> Out> Work<Out> for Iterate {
 pub(super) trait Measurable: Send {
     fn name(&self) -> &str;
 
-    /// Measures one case, on this thread.
-    fn measure(
-        &self,
-        operation: &Operation,
-        size: Option<u64>,
-        sampling: &Sampling,
-        clock: &dyn Clock,
-    ) -> CaseEvidence;
+    /// Measures one case in one pass, on this thread.
+    fn measure(&self, size: Option<u64>, pass: &Pass, clock: &dyn Clock) -> CaseEvidence;
+}
+
+/// What one of several passes over the sizes of an operation does at each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pass {
+    /// Whether it counts as well; the first does.
+    counts: bool,
+    samples: usize,
+    /// Samples that it takes however long they take.
+    samples_min: usize,
+    iterations_min: u64,
+    time_max: Nanos,
+}
+
+impl Pass {
+    /// The passes over an operation: several where sizes are compared with each other, so that a time at
+    /// which others want the processor falls on all of them and not on one.
+    pub(super) fn all(operation: &Operation, sampling: &Sampling) -> Vec<Self> {
+        let passes = if operation.sizes.len() < 3 { 1 } else { PASSES };
+        let wanted = usize::try_from(sampling.samples).unwrap_or(usize::MAX);
+        let wanted = wanted.clamp(SAMPLES_MIN, SAMPLES_MAX / PASSES).div_ceil(passes);
+        let share = passes as u64;
+        let pass = |number| Self {
+            counts: number == 0,
+            samples: wanted,
+            samples_min: SAMPLES_MIN.div_ceil(passes),
+            iterations_min: operation.iterations.get().div_ceil(share),
+            time_max: Nanos::new(sampling.time_max.get() / share),
+        };
+        (0..passes).map(pass).collect()
+    }
 }
 
 impl<Out: 'static> Measurable for Code<Out> {
@@ -141,18 +169,12 @@ impl<Out: 'static> Measurable for Code<Out> {
         &self.name
     }
 
-    fn measure(
-        &self,
-        operation: &Operation,
-        size: Option<u64>,
-        sampling: &Sampling,
-        clock: &dyn Clock,
-    ) -> CaseEvidence {
+    fn measure(&self, size: Option<u64>, pass: &Pass, clock: &dyn Clock) -> CaseEvidence {
         let mut work = (self.prepare)(size.unwrap_or(0));
-        let iteration = warm_up(work.as_mut(), clock);
-        let counted = self.count(work.as_mut());
+        let iterations = warm_up(work.as_mut(), clock);
+        let counted = if pass.counts { self.count(work.as_mut()) } else { CaseEvidence::default() };
         set_counting(false);
-        let samples = time(work.as_mut(), operation, iteration, sampling, clock);
+        let samples = time(work.as_mut(), iterations, pass, clock);
         set_counting(true);
         // A clock that stood still tells nothing, and what was counted is known all the same.
         CaseEvidence { samples: Samples::new(samples).unwrap_or_default(), ..counted }
@@ -223,20 +245,17 @@ fn warm_up<Out>(work: &mut dyn Work<Out>, clock: &dyn Clock) -> u64 {
 /// Takes samples until there are enough of them and of iterations, or the time is over.
 fn time<Out>(
     work: &mut dyn Work<Out>,
-    operation: &Operation,
     iterations: u64,
-    sampling: &Sampling,
+    pass: &Pass,
     clock: &dyn Clock,
 ) -> Vec<Sample> {
-    let wanted = usize::try_from(sampling.samples).unwrap_or(usize::MAX);
-    let wanted = wanted.clamp(SAMPLES_MIN, crate::operation::SAMPLES_MAX);
-    let mut samples: Vec<Sample> = Vec::with_capacity(wanted);
+    let mut samples: Vec<Sample> = Vec::with_capacity(pass.samples);
     let start = clock.elapsed();
     let mut done = 0_u64;
-    while samples.len() < crate::operation::SAMPLES_MAX {
-        let enough = samples.len() >= wanted && done >= operation.iterations.get();
-        let over = clock.elapsed().saturating_sub(start) >= sampling.time_max;
-        if enough || (over && samples.len() >= SAMPLES_MIN) {
+    while samples.len() < SAMPLES_MAX / PASSES {
+        let enough = samples.len() >= pass.samples && done >= pass.iterations_min;
+        let over = clock.elapsed().saturating_sub(start) >= pass.time_max;
+        if enough || (over && samples.len() >= pass.samples_min) {
             break;
         }
         let before = clock.elapsed();

@@ -1,13 +1,14 @@
 //! Operations of a target: each measured in a process of its own, up to its deadline.
 //!
 //! The target starts itself again for one operation ([`FLAG`]). That process measures the sizes one
-//! after the other and writes each as a line; what it has written is kept, whatever happens to it
-//! later. A panic fails the size that it happened at. An operation that never returns, that exits or
+//! after the other, in several passes, and writes each as a line after each pass; what it has written is
+//! kept, whatever happens to it later. A panic fails the size that it happened at. An operation that never returns, that exits or
 //! crashes ends its own process: the deadline kills that process with all its threads. It cannot kill
 //! what that process started itself, and an operation that fills the machine's memory slows others
 //! until then.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     io::{self, Read, Write},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,11 +20,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::code::Measurable;
+use super::code::{Measurable, Pass};
 use crate::{
     clock::{Clock, SystemClock},
     contract::{Contract, Operation},
-    operation::{CaseEvidence, FailureKind},
+    operation::{CaseEvidence, FailureKind, Samples},
     passport::MeasuredCase,
     text::escaped,
     units::Nanos,
@@ -65,18 +66,43 @@ pub(super) fn answer(
     let Some((code, operation)) = code.zip(operation) else { return ExitCode::from(2) };
     note_panics();
     let clock = SystemClock::start();
-    for size in operation.cases() {
-        let timestamp = humantime::format_rfc3339_millis(clock.now()).to_string();
-        let measure = || code.measure(operation, size, &contract.sampling, &clock);
-        let evidence = catch_unwind(AssertUnwindSafe(measure)).unwrap_or_else(|_| {
-            crate::allocation::set_counting(true);
-            CaseEvidence::failed(FailureKind::Panicked, &noted_panic())
-        });
-        if write(&Line { size, timestamp, evidence }).is_err() {
-            return ExitCode::FAILURE;
+    let mut lines: BTreeMap<Option<u64>, Line> = BTreeMap::new();
+    for pass in Pass::all(operation, &contract.sampling) {
+        for size in operation.cases() {
+            let line = lines.entry(size).or_insert_with(|| Line {
+                size,
+                timestamp: humantime::format_rfc3339_millis(clock.now()).to_string(),
+                evidence: CaseEvidence::default(),
+            });
+            if line.evidence.failure.is_some() {
+                continue;
+            }
+            let measure = || code.measure(size, &pass, &clock);
+            if let Ok(more) = catch_unwind(AssertUnwindSafe(measure)) {
+                line.add(more);
+            } else {
+                crate::allocation::set_counting(true);
+                line.evidence = CaseEvidence::failed(FailureKind::Panicked, &noted_panic());
+            }
+            if write(line).is_err() {
+                return ExitCode::FAILURE;
+            }
         }
     }
     ExitCode::SUCCESS
+}
+
+impl Line {
+    /// Adds what a later pass measured; only the first one counts.
+    fn add(&mut self, more: CaseEvidence) {
+        if self.evidence == CaseEvidence::default() {
+            self.evidence = more;
+            return;
+        }
+        let mut samples = self.evidence.samples.as_slice().to_vec();
+        samples.extend_from_slice(more.samples.as_slice());
+        self.evidence.samples = Samples::new(samples).unwrap_or_default();
+    }
 }
 
 fn write(line: &Line) -> io::Result<()> {
@@ -131,23 +157,21 @@ pub(super) fn measure(operation: &Operation) -> Result<Vec<MeasuredCase>, String
         }
     });
     let clock = SystemClock::start();
-    let mut lines = Vec::new();
-    let sizes = operation.cases();
+    // A line of a later pass takes the place of the one before.
+    let mut lines: BTreeMap<Option<u64>, Line> = BTreeMap::new();
     let ended = loop {
         let left = operation.deadline.saturating_sub(clock.elapsed());
         match receiver.recv_timeout(left.to_duration()) {
-            Ok(line) => lines.push(line),
+            Ok(line) => drop(lines.insert(line.size, line)),
             Err(mpsc::RecvTimeoutError::Disconnected) => break true,
             Err(mpsc::RecvTimeoutError::Timeout) => break false,
-        }
-        if lines.len() >= sizes.len() {
-            break true;
         }
     };
     let why = end(&mut child, ended, &clock, operation.deadline);
     // Whatever else holds the pipe open is not waited for.
     drop(reader);
-    Ok(sizes.into_iter().map(|size| case(operation, size, &mut lines, &why)).collect())
+    let sizes = operation.cases().into_iter();
+    Ok(sizes.map(|size| case(operation, size, &mut lines, &why)).collect())
 }
 
 /// Ends the process, and says why it has no more cases.
@@ -179,11 +203,10 @@ fn end(
 fn case(
     operation: &Operation,
     size: Option<u64>,
-    lines: &mut Vec<Line>,
+    lines: &mut BTreeMap<Option<u64>, Line>,
     (kind, message): &(FailureKind, String),
 ) -> MeasuredCase {
-    let measured = lines.iter().position(|line| line.size == size).map(|it| lines.remove(it));
-    let line = measured.unwrap_or_else(|| {
+    let line = lines.remove(&size).unwrap_or_else(|| {
         let now = humantime::format_rfc3339_millis(SystemClock::start().now());
         let evidence = CaseEvidence::failed(*kind, &escaped(message));
         Line { size, timestamp: now.to_string(), evidence }

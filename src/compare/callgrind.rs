@@ -183,7 +183,9 @@ fn count(
     let question = Question::Instructions { check: check.id(), warmup: samples, samples };
     let response = match worker.ask(&question, OBSERVE_TIME)? {
         Answer::Executed { response: Some(response) } => response,
-        Answer::Executed { response: None } => return Err(WorkerError::AnswersDiffer.into()),
+        Answer::Executed { response: None } => {
+            return Err(WorkerError::AnswersDiffer { side: side.label.clone() }.into());
+        }
         other => return Err(worker.unexpected(&other).into()),
     };
     let expected = check.requests.iter().cycle().map(|request| request.status);

@@ -69,6 +69,8 @@ pub mod worker;
 pub mod harness;
 #[cfg(all(feature = "compare", unix))]
 pub mod compare;
+#[cfg(all(feature = "compare", unix))]
+pub mod calibrate;
 #[cfg(feature = "ledger")]
 pub mod ledger;
 #[cfg(feature = "cli")]

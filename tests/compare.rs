@@ -22,15 +22,16 @@ use axum::{Router, routing::get};
 use libtest_mimic::{Arguments, Failed, Trial};
 use perf_passport::{
     allocation::CountingAllocator,
+    calibrate::{self, Calibration},
     claim::{Reason, Verdict},
     clock::SystemClock,
     compare::{self, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, ClaimKind, Contract},
     harness::Harness,
-    paired::{Paired, Policy},
+    paired::{Outcome, Paired, Policy},
     passport::{ComparedBuild, Comparison, Passport, ProbeKind, verify},
     pipeline::{self, Circumstances, Run},
-    units::Nanos,
+    units::{Nanos, Ppm},
     worker,
 };
 
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         test("a_worker_ends_with_the_comparison", orphan),
         test("sessions_of_before_are_evidence", known_sessions),
         test("a_comparison_cannot_be_edited", edited),
+        test("a_calibration_finds_work_that_was_added", calibration),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
@@ -140,6 +142,7 @@ fn sessions(
         policy: Policy::for_suite(1),
         time_max: Nanos::new(60_000_000_000),
         known,
+        slower: Ppm::new(0),
         seed: 7,
         clock: &clock,
         stop: &|| false,
@@ -179,6 +182,36 @@ fn passport(sides: &Sides) -> Passport {
         checks_not_compared: Vec::new(),
     });
     pipeline::passport(&contract, run(after), around, Some(&baseline)).unwrap()
+}
+
+/// Half as much work again is found in one trial and no work at all is not, on the same executable.
+fn calibration() {
+    let contract = Contract::parse(CONTRACT).unwrap();
+    let checks: Vec<&Check> = contract.checks.iter().collect();
+    let mut known = Calibration::new(&contract, &checks).unwrap();
+    let clock = SystemClock::start();
+    let setting = calibrate::Setting {
+        contract: &contract,
+        checks: &checks,
+        policy: known.policy,
+        time_max: Nanos::new(60_000_000_000),
+        clock: &clock,
+        stop: &|| false,
+    };
+    let builds = calibrate::Builds {
+        baseline: side("same"),
+        rebuilt: vec![(9, env::current_exe().unwrap())],
+    };
+    for slower in [0, 500_000] {
+        let arm = calibrate::Arm { slower_ppm: Ppm::new(slower), busy: 1 };
+        known.trials.push(calibrate::run(&setting, &builds, (arm, 0), &mut |_| {}).unwrap());
+    }
+    let outcomes: Vec<_> = known.trials.iter().map(|trial| trial.decisions[0].outcome).collect();
+    assert_ne!(outcomes[0], Outcome::Beyond);
+    assert_eq!(outcomes[1], Outcome::Beyond);
+    assert!(known.trials.iter().all(|trial| trial.rebuilt == Some(9)));
+    let text = calibrate::markdown(&known);
+    assert!(text.contains("| 50.00 % | 1 | 1 | 1 | 0 | 1 | 0 |"), "{text}");
 }
 
 fn claim(passport: &Passport, kind: ClaimKind) -> (Verdict, Reason) {

@@ -29,7 +29,7 @@ use crate::{
     pipeline::{self, Circumstances, Run},
     report, store,
     text::hex,
-    units::{BYTES_PER_MB, Bytes, Nanos},
+    units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
 };
 
 /// Samples of the baseline: enough for what its responses are and what they allocate.
@@ -185,6 +185,7 @@ fn compare(
             policy,
             time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
             known: sessions_path.as_deref().map(read_sessions).transpose()?.unwrap_or_default(),
+            slower: Ppm::new(0),
             seed: uuid::Uuid::now_v7().as_u64_pair().1,
             clock: &clock,
             stop,

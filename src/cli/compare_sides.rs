@@ -99,8 +99,7 @@ impl SideArguments {
         contract: &Path,
         stop: &dyn Fn() -> bool,
     ) -> Result<Three, Failure> {
-        let parent = contract.parent().filter(|it| !it.as_os_str().is_empty());
-        let repository = parent.unwrap_or(Path::new("."));
+        let repository = directory_of(contract);
         let project = Project { repository, contract, harness: &self.harness };
         let build = |role: &str, reference: &Reference| {
             terminal::note(&format!("{role}: {}", escaped(&reference.to_string())));
@@ -156,6 +155,12 @@ fn compared(build: checkout::Build) -> One {
     (build.side, compared)
 }
 
+/// The directory that a contract is in.
+pub(super) fn directory_of(contract: &Path) -> &Path {
+    let parent = contract.parent().filter(|it| !it.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
 fn digest(executable: &Path) -> Result<String, Failure> {
     let bytes = input::read(executable, EXECUTABLE_MAX);
     bytes.map(|bytes| hex(&Sha256::digest(bytes))).map_err(|error| {
@@ -165,7 +170,7 @@ fn digest(executable: &Path) -> Result<String, Failure> {
 }
 
 /// What the user named wrongly is usage; what does not build could not be measured.
-fn failure(error: CheckoutError) -> Failure {
+pub(super) fn failure(error: CheckoutError) -> Failure {
     let code = match error {
         CheckoutError::Interrupted => Code::Interrupted,
         CheckoutError::NotBuilt { .. }

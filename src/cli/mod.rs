@@ -5,6 +5,10 @@
 //! not decide with the library alone.
 
 mod baseline;
+#[cfg(unix)]
+mod calibrate;
+#[cfg(unix)]
+mod calibrate_plot;
 mod check;
 #[cfg(unix)]
 mod compare;
@@ -64,6 +68,9 @@ enum Command {
     /// Compare two builds side by side.
     #[cfg(unix)]
     Compare(Box<compare::Arguments>),
+    /// Find out how often `compare` is wrong on this machine, and what it finds.
+    #[cfg(unix)]
+    Calibrate(calibrate::Arguments),
     /// Print a passport.
     Show(show::Arguments),
     /// Print what changed between two passports, claim by claim.
@@ -97,6 +104,8 @@ pub fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         #[cfg(unix)]
         Command::Compare(arguments) => compare::run(&arguments),
+        #[cfg(unix)]
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),

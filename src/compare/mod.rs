@@ -34,7 +34,7 @@ use crate::{
     paired::{Paired, Policy, is_decided},
     passport::Measured,
     text::escaped,
-    units::Nanos,
+    units::{Nanos, Ppm},
     worker::{
         CACHE_DIRECTORY,
         protocol::{Answer, Question},
@@ -177,6 +177,9 @@ pub struct Task<'a> {
     pub time_max: Nanos,
     /// Sessions of an earlier run of the same builds.
     pub known: BTreeMap<String, Paired>,
+    /// How much slower the current side is made, by work that is added to each of its samples: 0
+    /// but where a comparison is itself on trial.
+    pub slower: Ppm,
     /// Seeds the sessions.
     pub seed: u64,
     /// The time.
@@ -257,6 +260,7 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
             starter: starter.as_ref(),
             policy: &task.policy,
             time_of: &time_of,
+            slower: task.slower,
             clock: task.clock,
         };
         match session::run(&setting, &open, seed) {

@@ -49,6 +49,8 @@ pub(super) struct Setting<'a> {
     pub(super) policy: &'a Policy,
     /// What the times of a check were of in the sessions before.
     pub(super) time_of: &'a dyn Fn(&Check) -> Option<TimeOf>,
+    /// How much slower the current side is made.
+    pub(super) slower: Ppm,
     pub(super) clock: &'a dyn Clock,
 }
 
@@ -135,6 +137,7 @@ fn measure(
             let seat = &mut seats[*index];
             let slower_ppm = match seat.role {
                 Role::Control if injects => setting.policy.injected_ppm,
+                Role::Current => setting.slower,
                 _ => Ppm::new(0),
             };
             let turn = batch(seat, plan.batch, slower_ppm, time)?;
@@ -150,7 +153,7 @@ fn measure(
             break;
         }
     }
-    Ok(taken.session(Added { injected: setting.policy.injected_ppm, slower: Ppm::new(0) }))
+    Ok(taken.session(Added { injected: setting.policy.injected_ppm, slower: setting.slower }))
 }
 
 /// What the times are of: `None` in process. What only one side tells is not compared.

@@ -9,7 +9,8 @@ use super::{
 use crate::units::Ppm;
 
 /// What the sessions show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The effect is within the tolerance.
     Within,

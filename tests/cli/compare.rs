@@ -99,3 +99,22 @@ fn variables_of_hooks_and_of_cargo_do_not_lead_elsewhere() {
     let builds = std::fs::read_dir(workspace.path("target/perf-passport/builds")).unwrap();
     assert_eq!(builds.count(), 2);
 }
+
+#[test]
+fn a_calibration_is_asked_for_sensibly_and_adds_only_to_its_own() {
+    let workspace = repository();
+    let refusal = |arguments: &[&str], code: i32| {
+        workspace.run(&[&["calibrate"], arguments].concat()).exits(code)
+    };
+    let said = refusal(&["--slower", "101"], 2).sentence();
+    assert_eq!(said, "--slower is a percentage from 0 to 100");
+    assert_says(&refusal(&["--slower", "NaN"], 2).sentence(), "--slower is a percentage");
+    assert_says(&refusal(&["--harness", "other"], 2).sentence(), "no test target `other`");
+    assert_says(&refusal(&["--endpoint", "other"], 2).sentence(), "other");
+    // It builds, and is no worker.
+    let run = refusal(&["--rebuilds", "0"], 3);
+    assert_says(&run.sentence(), "the worker of ");
+    workspace.write("calibration.json", "{}");
+    let sentence = refusal(&["--output-dir", "."], 2).sentence();
+    assert_says(&sentence, "cannot add to the calibration `./calibration.json`");
+}

@@ -87,12 +87,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
+    (
+        "calibrate",
+        &["clock", "compare", "contract", "environment", "paired", "statistics", "text", "units"],
+    ),
     // The reference service: it can be measured, and knows nothing of measuring.
     ("ledger", &["allocation", "clock", "instrument", "process_memory", "text", "units"]),
     (
         "cli",
         &[
             "allocation",
+            "calibrate",
             "claim",
             "clock",
             "compare",

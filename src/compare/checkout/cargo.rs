@@ -58,6 +58,7 @@ struct Target {
     kind: Vec<String>,
     #[serde(rename = "required-features", default)]
     required_features: Vec<String>,
+    src_path: PathBuf,
 }
 
 impl Target {
@@ -70,6 +71,8 @@ impl Target {
 pub(super) struct Harness {
     pub(super) name: String,
     pub(super) features: String,
+    /// Its main file.
+    pub(super) main: PathBuf,
     /// The directory of its package.
     pub(super) directory: PathBuf,
     locked: bool,
@@ -96,6 +99,7 @@ impl Metadata {
             Some(Harness {
                 name: name.to_owned(),
                 features: target.required_features.join(","),
+                main: target.src_path.clone(),
                 directory: package.manifest_path.parent()?.to_owned(),
                 locked: self.workspace_root.join("Cargo.lock").exists(),
             })

@@ -46,11 +46,6 @@ impl<'a> Repository<'a> {
         Ok(Self { top, runner })
     }
 
-    /// The same repository, with commands run in another way.
-    pub(super) fn with<'b>(&self, runner: &'b Runner<'b>) -> Repository<'b> {
-        Repository { top: self.top.clone(), runner }
-    }
-
     /// The state that a branch, tag or commit names.
     pub(super) fn named(&self, reference: &str) -> Result<Snapshot, CheckoutError> {
         let commit = self.commit(reference)?;

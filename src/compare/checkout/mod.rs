@@ -34,7 +34,7 @@ use self::{
     cache::{Kept, Store},
     cargo::{Harness, Metadata},
     command::Runner,
-    git::Repository,
+    git::{Repository, Snapshot},
 };
 use super::Side;
 
@@ -185,30 +185,13 @@ pub fn checkout(
     stop: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Build, CheckoutError> {
-    let runner = Runner { stop, lock: None };
-    let repository = Repository::around(project.repository, &runner)?;
-    let contract = path_in(&repository.top, project.contract)?;
-    let package = contract.parent().unwrap_or(Path::new(""));
-    let not_built = |message| CheckoutError::NotBuilt { reference: reference.to_string(), message };
-    let snapshot = match reference {
-        Reference::Named(name) => repository.named(name)?,
-        Reference::WorkingTree => repository.working_tree()?,
-    };
-    let here = Metadata::read(&runner, &repository.top.join(package)).map_err(not_built)?;
-    let store = Store::open(&here.target_directory.join("perf-passport"), stop, progress)?;
-
-    let runner = Runner { stop, lock: Some(&store.lock) };
-    let repository = repository.with(&runner);
+    let asked = Asked::of(project, reference, stop, &mut *progress)?;
+    let runner = Runner { stop, lock: Some(&asked.store.lock) };
+    let (repository, harness, text) = asked.check_out(&runner)?;
+    let Asked { store, snapshot, contract, .. } = &asked;
     let source = store.source();
-    repository.check_out(&source, &snapshot.object)?;
-    let text = read_contract(&source, &contract, reference)?;
-    let directory = source.join(package);
-    let metadata = Metadata::read(&runner, &directory).map_err(not_built)?;
-    let harness = metadata.harness(project.harness, &directory).ok_or_else(|| {
-        let (reference, harness) = (reference.to_string(), project.harness.to_owned());
-        CheckoutError::NoHarness { reference, harness }
-    })?;
-    let key = key(&runner, &snapshot.tree, &contract, &harness)?;
+    let not_built = |message| CheckoutError::NotBuilt { reference: reference.to_string(), message };
+    let key = key(&runner, &snapshot.tree, contract, &harness)?;
     let kept = if let Some(kept) = store.find(&key) {
         kept
     } else {
@@ -227,8 +210,120 @@ pub fn checkout(
         directory,
         contract: text,
     };
-    let (commit, tree, dirty) = (snapshot.commit, snapshot.tree, snapshot.dirty);
+    let Snapshot { commit, tree, dirty, .. } = asked.snapshot.clone();
     Ok(Build { side, commit, tree, executable_sha256, dirty })
+}
+
+/// Builds a ref again, once for each seed, with one function more that nothing calls: the same code
+/// at other addresses, as a change elsewhere in the program moves it.
+///
+/// The executables are put into `directory`, in the order of the seeds. Only the test target itself
+/// is compiled again.
+///
+/// # Errors
+///
+/// [`CheckoutError`].
+pub fn rebuild(
+    project: &Project<'_>,
+    reference: &Reference,
+    (seeds, directory): (&[u64], &Path),
+    stop: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<PathBuf>, CheckoutError> {
+    let asked = Asked::of(project, reference, stop, &mut *progress)?;
+    let runner = Runner { stop, lock: Some(&asked.store.lock) };
+    let (_, harness, _) = asked.check_out(&runner)?;
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CheckoutError::Io { path, source }
+    };
+    // In the worktree, which the next checkout puts right.
+    let original = fs::read_to_string(&harness.main).map_err(io(&harness.main))?;
+    let build = |seed: &u64| {
+        let text = format!("{original}\n{}", irrelevant(*seed));
+        fs::write(&harness.main, text).map_err(io(&harness.main))?;
+        let built = cargo::build(&runner, &harness, &asked.store.target(), &mut *progress)?;
+        let executable = built.map_err(|message| CheckoutError::NotBuilt {
+            reference: reference.to_string(),
+            message,
+        })?;
+        let copy = directory.join(format!("rebuilt-{seed}"));
+        fs::copy(executable, &copy).map_err(io(&copy))?;
+        Ok(copy)
+    };
+    let copies = seeds.iter().map(build).collect();
+    fs::write(&harness.main, original).map_err(io(&harness.main))?;
+    copies
+}
+
+/// A function of a size that the seed gives, kept in the executable though nothing calls it.
+fn irrelevant(seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let steps: String = (0..1 + state % 61)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            format!("x = ::std::hint::black_box(x.rotate_left({}) ^ {});", state >> 58, state >> 8)
+        })
+        .collect();
+    format!(
+        "#[used]\nstatic PERF_PASSPORT_IRRELEVANT: fn(u64) -> u64 = {{\n    #[inline(never)]\n    \
+         fn irrelevant(mut x: u64) -> u64 {{ {steps} x }}\n    irrelevant\n}};\n"
+    )
+}
+
+/// What is asked for, and the place to build it, which is locked.
+struct Asked<'a> {
+    project: &'a Project<'a>,
+    reference: &'a Reference,
+    snapshot: Snapshot,
+    /// The contract's path in the repository.
+    contract: PathBuf,
+    store: Store,
+}
+
+impl<'a> Asked<'a> {
+    fn of(
+        project: &'a Project<'a>,
+        reference: &'a Reference,
+        stop: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, CheckoutError> {
+        let runner = Runner { stop, lock: None };
+        let repository = Repository::around(project.repository, &runner)?;
+        let contract = path_in(&repository.top, project.contract)?;
+        let package = contract.parent().unwrap_or(Path::new(""));
+        let snapshot = match reference {
+            Reference::Named(name) => repository.named(name)?,
+            Reference::WorkingTree => repository.working_tree()?,
+        };
+        let here = Metadata::read(&runner, &repository.top.join(package)).map_err(|message| {
+            CheckoutError::NotBuilt { reference: reference.to_string(), message }
+        })?;
+        let store = Store::open(&here.target_directory.join("perf-passport"), stop, progress)?;
+        Ok(Self { project, reference, snapshot, contract, store })
+    }
+
+    /// Checks the source out; the repository, the target in it, and its contract as written.
+    fn check_out<'r>(
+        &self,
+        runner: &'r Runner<'r>,
+    ) -> Result<(Repository<'r>, Harness, String), CheckoutError> {
+        let repository = Repository::around(self.project.repository, runner)?;
+        let source = self.store.source();
+        repository.check_out(&source, &self.snapshot.object)?;
+        let text = read_contract(&source, &self.contract, self.reference)?;
+        let directory = source.join(self.contract.parent().unwrap_or(Path::new("")));
+        let metadata = Metadata::read(runner, &directory).map_err(|message| {
+            CheckoutError::NotBuilt { reference: self.reference.to_string(), message }
+        })?;
+        let harness = metadata.harness(self.project.harness, &directory).ok_or_else(|| {
+            CheckoutError::NoHarness {
+                reference: self.reference.to_string(),
+                harness: self.project.harness.to_owned(),
+            }
+        })?;
+        Ok((repository, harness, text))
+    }
 }
 
 /// The best common ancestor of two commits: what a branch started from.

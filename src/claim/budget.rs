@@ -1,0 +1,156 @@
+//! A check against its own expectations and budgets.
+
+use super::{Claim, Reason, Unit, decided, mark_required};
+use crate::{
+    contract::{Check, ClaimKind, Contract, Quantile},
+    evidence::{Evidence, Range},
+    statistics::{interval, quantile},
+    units::{Count, Nanos, Ppm},
+};
+
+/// Times that a latency budget may be looked at while samples are added; the error probability is
+/// shared out among them, so that looking again does not make a false verdict likelier
+/// (Bonferroni; Jennison and Turnbull 1999, chapter 2, for better boundaries).
+pub const LATENCY_LOOKS_MAX: u64 = 5;
+
+/// The probability, of all looks together, that a latency bound is on the wrong side.
+const LATENCY_ERROR: Ppm = Ppm::new(1_000);
+
+/// The share of time under CPU pressure from which on a slow tail may be the machine's.
+const PRESSURE_MAX: Ppm = Ppm::new(50_000);
+
+/// Samples from which on a median says what is typical.
+const MEDIAN_SAMPLES: Count = Count::new(20);
+
+/// Holds a check against its expectations and budgets: one claim for each kind that applies, in
+/// the order of [`ClaimKind::ALL`].
+pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Claim> {
+    let mut claims = vec![status(check, evidence)];
+    claims.extend(content_type(check, evidence));
+    claims.push(deterministic(evidence));
+    claims.push(count_below(
+        ClaimKind::Allocations,
+        Unit::Count,
+        evidence.counts.as_ref().map(|counts| counts.allocations),
+        check.budgets.allocations_max.get(),
+    ));
+    claims.push(count_below(
+        ClaimKind::Heap,
+        Unit::Bytes,
+        evidence.counts.as_ref().and_then(|counts| counts.heap_peak_bytes),
+        check.budgets.heap_bytes_max.get(),
+    ));
+    claims.extend(oracle(check, evidence));
+    claims.push(latency(check, evidence));
+    if let Some(budget) = check.budgets.process_memory_bytes_max {
+        let highest = evidence.process.map(|process| Range::of(process.rss_highest().get()));
+        claims.push(count_below(ClaimKind::ProcessMemory, Unit::Bytes, highest, budget.get()));
+    }
+    mark_required(contract, claims)
+}
+
+/// Whether the samples taken so far leave a latency budget undecided that more could decide.
+pub fn latency_is_undecided(check: &Check, evidence: &Evidence) -> bool {
+    latency(check, evidence).reason == Reason::Undecided
+}
+
+fn status(check: &Check, evidence: &Evidence) -> Claim {
+    let expected = check.requests.first().map(|request| u64::from(request.status));
+    let (reason, observed) = match &evidence.behaviour {
+        None => (Reason::NoSample, None),
+        Some(seen) => match seen.status_unexpected {
+            Some(status) => (Reason::UnexpectedStatus, Some(status)),
+            None => (Reason::AsExpected, Some(seen.response.status)),
+        },
+    };
+    decided(ClaimKind::Status, reason, Unit::Status).with(observed.map(u64::from), expected)
+}
+
+fn content_type(check: &Check, evidence: &Evidence) -> Option<Claim> {
+    check.requests.iter().find(|request| request.content_type.is_some())?;
+    let (reason, observed) = match &evidence.behaviour {
+        None => (Reason::NoSample, None),
+        Some(seen) if seen.content_type_mismatches > Count::ZERO => {
+            (Reason::UnexpectedContentType, Some(seen.content_type_mismatches.get()))
+        }
+        Some(seen) if seen.not_json > Count::ZERO => (Reason::NotJson, Some(seen.not_json.get())),
+        Some(_) => (Reason::AsExpected, Some(0)),
+    };
+    Some(decided(ClaimKind::ContentType, reason, Unit::Count).with(observed, Some(0)))
+}
+
+fn deterministic(evidence: &Evidence) -> Claim {
+    let Some(seen) = &evidence.behaviour else {
+        return decided(ClaimKind::Deterministic, Reason::NoSample, Unit::Count);
+    };
+    let reason = if !seen.is_deterministic() {
+        Reason::ResponsesDiffer
+    } else if seen.responses < Count::new(2) {
+        Reason::TooFewSamples
+    } else {
+        Reason::AsExpected
+    };
+    let figures = (Some(seen.responses_equal.get()), Some(seen.responses.get()));
+    decided(ClaimKind::Deterministic, reason, Unit::Count).with(figures.0, figures.1)
+}
+
+/// The most that was seen decides: one request over the budget is a request over the budget.
+fn count_below(kind: ClaimKind, unit: Unit, seen: Option<Range>, limit: u64) -> Claim {
+    let reason = match seen {
+        None => Reason::NotObserved,
+        Some(range) if range.max < limit => Reason::WithinBudget,
+        Some(_) => Reason::OverBudget,
+    };
+    decided(kind, reason, unit).with(seen.map(|range| range.max), Some(limit))
+}
+
+/// dhat looks at one request of a sample, so it is held against the budget of one.
+fn oracle(check: &Check, evidence: &Evidence) -> Option<Claim> {
+    let oracle = evidence.oracle?;
+    let claim = |reason| decided(ClaimKind::Oracle, reason, Unit::Count);
+    let allocations_max = check.budgets.allocations_max.get() / check.requests_per_sample();
+    let heap_max = check.budgets.heap_bytes_max;
+    let observed = Some(oracle.request_allocations.get());
+    Some(if !oracle.agree() {
+        claim(Reason::OracleDisagrees)
+            .with(Some(oracle.counted_allocations.get()), Some(oracle.allocations.get()))
+    } else if oracle.heap_peak_bytes >= heap_max {
+        decided(ClaimKind::Oracle, Reason::OverBudget, Unit::Bytes)
+            .with(Some(oracle.heap_peak_bytes.get()), Some(heap_max.get()))
+    } else if oracle.request_allocations.get() >= allocations_max {
+        claim(Reason::OverBudget).with(observed, Some(allocations_max))
+    } else {
+        claim(Reason::AsExpected).with(observed, Some(allocations_max))
+    })
+}
+
+fn latency(check: &Check, evidence: &Evidence) -> Claim {
+    let budget = check.budgets.latency_ns_max;
+    let error = Ppm::new(LATENCY_ERROR.get() / LATENCY_LOOKS_MAX);
+    let bounds = interval(&evidence.latency, check.budgets.latency_quantile, error);
+    let reason = match bounds {
+        None => Reason::NoSample,
+        Some(bounds) if bounds.lower >= budget => {
+            // Others make a tail. That most requests were too slow is not their doing.
+            let busy = evidence.cpu_pressure_ppm.is_some_and(|share| share > PRESSURE_MAX);
+            if busy && typical(evidence) < budget {
+                Reason::BusyMachine
+            } else {
+                Reason::OverBudget
+            }
+        }
+        Some(bounds) if bounds.upper.is_some_and(|upper| upper < budget) => Reason::WithinBudget,
+        Some(_) => Reason::Undecided,
+    };
+    // With too few samples for the quantile the largest one is the honest figure to show.
+    let observed = quantile(&evidence.latency, check.budgets.latency_quantile)
+        .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));
+    decided(ClaimKind::Latency, reason, Unit::Ns).with(observed.map(Nanos::get), Some(budget.get()))
+}
+
+/// The median latency; of too few samples for one, the least.
+fn typical(evidence: &Evidence) -> Nanos {
+    let latency = &evidence.latency;
+    let median = quantile(latency, Quantile::P50).filter(|_| latency.samples() >= MEDIAN_SAMPLES);
+    median.unwrap_or_else(|| latency.min())
+}

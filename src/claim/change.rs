@@ -1,0 +1,181 @@
+//! A check against what a baseline says of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Claim, Reason, Unit, Verdict, decided, mark_required};
+use crate::{
+    contract::{Check, ClaimKind, Contract},
+    evidence::{CountSource, Counts, Evidence, Response},
+    paired::{Decision, Outcome, Paired, Policy, decide, decide_anchor},
+    statistics::quantile,
+    units::{Bytes, Count, Nanos, Ppm},
+};
+
+/// What a baseline says of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BaselineFigures {
+    /// Whether the baseline's counts may be compared: see [`crate::passport::BaselineRecord`].
+    pub same_build: bool,
+    /// The response; `null` when there was none or it was not deterministic.
+    pub response: Option<Response>,
+    /// Who counted; `null` when nobody did.
+    pub source: Option<CountSource>,
+    /// The most allocations of a sample.
+    pub allocations: Option<Count>,
+    /// The largest peak heap of a request.
+    pub heap_peak_bytes: Option<Bytes>,
+    /// The latency at the quantile of the budget; shown, never compared.
+    pub latency_ns: Option<Nanos>,
+}
+
+impl BaselineFigures {
+    /// What `evidence`, gathered for `check`, says to those who compare with it later.
+    pub fn of(check: &Check, evidence: &Evidence, same_build: bool) -> Self {
+        let deterministic = evidence.behaviour.as_ref().filter(|it| it.is_deterministic());
+        let counts = evidence.counts.as_ref();
+        Self {
+            same_build,
+            response: deterministic.map(|it| it.response.clone()),
+            source: counts.map(|it| it.source),
+            allocations: counts.map(|it| Count::new(it.allocations.max)),
+            heap_peak_bytes: counts.and_then(|it| it.heap_peak_bytes).map(|it| Bytes::new(it.max)),
+            latency_ns: quantile(&evidence.latency, check.budgets.latency_quantile),
+        }
+    }
+}
+
+/// Holds a check against what a baseline says of it; `None` when the baseline lacks the check. Where
+/// both builds took turns, `paired` decides on the latency.
+///
+/// The kinds of change in the order of [`ClaimKind::ALL`].
+pub fn changes(
+    contract: &Contract,
+    check: &Check,
+    evidence: &Evidence,
+    baseline: Option<&BaselineFigures>,
+    paired: Option<(&Policy, &Paired)>,
+) -> Vec<Claim> {
+    let counts = evidence.counts.as_ref();
+    let behaviour = behaviour_change(evidence, baseline);
+    let same_work = behaviour.verdict == Verdict::Pass;
+    let figure = |get: fn(&BaselineFigures) -> Option<u64>| baseline.and_then(get);
+    let allocations = count_change(
+        (ClaimKind::AllocationsChange, Unit::Count),
+        counts.map(|it| it.allocations.max),
+        figure(|it| it.allocations.map(Count::get)),
+        (comparability(counts, baseline, same_work), check.tolerance.allocations_ppm),
+    );
+    let heap = count_change(
+        (ClaimKind::HeapChange, Unit::Bytes),
+        counts.and_then(|it| it.heap_peak_bytes).map(|it| it.max),
+        figure(|it| it.heap_peak_bytes.map(Bytes::get)),
+        (comparability(counts, baseline, same_work), check.tolerance.regression_ppm),
+    );
+    let Some((policy, paired)) = paired else {
+        let observed = quantile(&evidence.latency, check.budgets.latency_quantile);
+        let latency = decided(ClaimKind::LatencyChange, Reason::StoredLatency, Unit::Ns)
+            .with(observed.map(Nanos::get), figure(|it| it.latency_ns.map(Nanos::get)));
+        return mark_required(contract, vec![behaviour, allocations, heap, latency]);
+    };
+    let tolerance = check.tolerance.regression_ppm;
+    let comparable = if same_work { None } else { Some(not_same_work(&behaviour)) };
+    let latency = latency_change(
+        ClaimKind::LatencyChange,
+        &decide(policy, tolerance, paired),
+        (comparable, tolerance),
+    );
+    let drift = decide_anchor(policy, tolerance, paired)
+        .map(|decision| latency_change(ClaimKind::LatencyDrift, &decision, (None, tolerance)));
+    let mut claims = mark_required(contract, vec![behaviour, allocations, heap]);
+    claims.push(latency);
+    claims.extend(drift);
+    claims
+}
+
+/// Why work cannot be compared that is not shown to be the same.
+fn not_same_work(behaviour: &Claim) -> Reason {
+    if behaviour.verdict == Verdict::Fail { Reason::ChangedWork } else { behaviour.reason }
+}
+
+/// Whoever compares two builds side by side asks for this claim, so it is always required.
+fn latency_change(
+    kind: ClaimKind,
+    decision: &Decision,
+    (incomparable, tolerance): (Option<Reason>, Ppm),
+) -> Claim {
+    let reason = incomparable.unwrap_or(match decision.outcome {
+        Outcome::Within => Reason::WithinTolerance,
+        Outcome::Beyond => Reason::BeyondTolerance,
+        Outcome::Undecided => Reason::UndecidedChange,
+        Outcome::Uncalibrated => Reason::NotCalibrated,
+        Outcome::TooFewSessions => Reason::TooFewSessions,
+        Outcome::SameProcesses => Reason::SameProcesses,
+        Outcome::Hidden => Reason::HiddenByTransport,
+    });
+    let ratio = |effect: i64| u64::try_from(effect.saturating_add(1_000_000)).unwrap_or(0);
+    let known = decision.sessions > 0;
+    let observed = known.then(|| ratio(decision.current.median));
+    Claim { required: true, ..decided(kind, reason, Unit::Ppm) }
+        .with(observed, Some(1_000_000_u64.saturating_add(tolerance.get())))
+}
+
+fn behaviour_change(evidence: &Evidence, baseline: Option<&BaselineFigures>) -> Claim {
+    let claim = |reason| decided(ClaimKind::Behaviour, reason, Unit::Status);
+    let Some(seen) = &evidence.behaviour else { return claim(Reason::NoSample) };
+    let before = baseline.and_then(|it| it.response.as_ref());
+    let Some(before) = before else { return claim(Reason::NotInBaseline) };
+    let mut decided = claim(if !seen.is_deterministic() {
+        Reason::NotDeterministic
+    } else if seen.response == *before {
+        Reason::AsExpected
+    } else {
+        Reason::ChangedWork
+    });
+    if decided.reason == Reason::ChangedWork {
+        decided.verdict = Verdict::Fail;
+    }
+    decided.with(Some(u64::from(seen.response.status)), Some(u64::from(before.status)))
+}
+
+/// Why counts cannot be compared; `None` when they can.
+fn comparability(
+    counts: Option<&Counts>,
+    baseline: Option<&BaselineFigures>,
+    same_work: bool,
+) -> Option<Reason> {
+    let Some(counts) = counts else { return Some(Reason::NotObserved) };
+    let Some(baseline) = baseline else { return Some(Reason::NotInBaseline) };
+    match baseline.source {
+        None => Some(Reason::NotInBaseline),
+        Some(_) if !same_work => Some(Reason::ChangedWork),
+        Some(source) if source != counts.source || !baseline.same_build => {
+            Some(Reason::IncomparableBuild)
+        }
+        Some(_) => None,
+    }
+}
+
+fn count_change(
+    (kind, unit): (ClaimKind, Unit),
+    now: Option<u64>,
+    before: Option<u64>,
+    (incomparable, tolerance): (Option<Reason>, Ppm),
+) -> Claim {
+    let reason = match (incomparable, now, before) {
+        (Some(reason), _, _) => reason,
+        (None, None, _) => Reason::NotObserved,
+        (None, _, None) => Reason::NotInBaseline,
+        (None, Some(now), Some(before)) if within(now, before, tolerance) => {
+            Reason::WithinTolerance
+        }
+        (None, Some(_), Some(_)) => Reason::BeyondTolerance,
+    };
+    decided(kind, reason, unit).with(now, before)
+}
+
+/// Whether `now <= before * (1 + tolerance)`, in integers.
+fn within(now: u64, before: u64, tolerance: Ppm) -> bool {
+    u128::from(now) * 1_000_000 <= u128::from(before) * (1_000_000 + u128::from(tolerance.get()))
+}

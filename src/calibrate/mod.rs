@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Clock,
-    compare::{self, Progress, Side, Sides, Task, WorkerError},
+    compare::{self, Progress, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, Contract},
     environment::SystemInfo,
     paired::{Decision, Effect, Outcome, Policy, Spread, decide},
@@ -179,7 +179,7 @@ pub fn run(
     let mut task = Task {
         contract: setting.contract,
         checks: setting.checks.to_vec(),
-        sides: &sides,
+        subjects: Subjects::Workers(&sides),
         policy: setting.policy,
         time_max: setting.time_max,
         known: BTreeMap::new(),

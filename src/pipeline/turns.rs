@@ -37,6 +37,9 @@ pub struct Seen {
 pub struct Batch {
     /// In their order.
     pub latencies: Vec<Nanos>,
+    /// How long the service says that it took for each; `None` where it does not say so of every
+    /// request, or says more than the whole exchange took.
+    pub told: Option<Vec<Nanos>>,
     /// Only the last sample is looked at closely: hashing is work that the next sample would feel.
     pub seen: Option<Seen>,
 }
@@ -44,15 +47,15 @@ pub struct Batch {
 /// One sample.
 struct Sample {
     latency: Nanos,
+    told: Option<Nanos>,
     statuses: Vec<u16>,
     bodies: Vec<Vec<u8>>,
 }
 
 /// A check that is sampled in turns.
 pub struct Turns<'a> {
-    check: &'a Check,
-    requests: &'a [PreparedRequest],
-    probe: &'a mut dyn Probe,
+    check: Check,
+    requests: Vec<PreparedRequest>,
     clock: &'a dyn Clock,
     /// Rounds of work that take as long as one sample, in rounds; known once warm.
     rounds_per_sample: u64,
@@ -67,14 +70,19 @@ impl std::fmt::Debug for Turns<'_> {
 }
 
 impl<'a> Turns<'a> {
-    /// A check to be sampled through this probe.
-    pub fn new(
-        check: &'a Check,
-        requests: &'a [PreparedRequest],
-        probe: &'a mut dyn Probe,
-        clock: &'a dyn Clock,
-    ) -> Self {
-        Self { check, requests, probe, clock, rounds_per_sample: 0, known: None }
+    /// A check to be sampled by sending these requests, always through the same probe.
+    pub fn new(check: Check, requests: Vec<PreparedRequest>, clock: &'a dyn Clock) -> Self {
+        Self { check, requests, clock, rounds_per_sample: 0, known: None }
+    }
+
+    /// The check.
+    pub fn check(&self) -> &Check {
+        &self.check
+    }
+
+    /// The requests of one round.
+    pub fn requests(&self) -> &[PreparedRequest] {
+        &self.requests
     }
 
     /// Sends samples until the service is warm; the median latency of their second half, and what
@@ -85,6 +93,7 @@ impl<'a> Turns<'a> {
     /// What the probe says.
     pub fn warm_up(
         &mut self,
+        probe: &mut dyn Probe,
         samples: u32,
         time: Nanos,
     ) -> Result<(Nanos, Option<Seen>), ProbeError> {
@@ -94,7 +103,7 @@ impl<'a> Turns<'a> {
             if number >= WARMUP_MIN && self.clock.elapsed().saturating_sub(started) >= time {
                 break;
             }
-            let sample = self.sample(Pass::Timed)?;
+            let sample = self.sample(probe, Pass::Timed)?;
             latencies.push(sample.latency);
             last = Some(sample);
             // In turns with the samples, so that both are at the same clock rate.
@@ -116,20 +125,30 @@ impl<'a> Turns<'a> {
     /// # Errors
     ///
     /// What the probe says.
-    pub fn batch(&mut self, samples: u32, slower: Ppm) -> Result<Batch, ProbeError> {
+    pub fn batch(
+        &mut self,
+        probe: &mut dyn Probe,
+        samples: u32,
+        slower: Ppm,
+    ) -> Result<Batch, ProbeError> {
         let rounds = u128::from(self.rounds_per_sample) * u128::from(slower.get()) / 1_000_000;
         let rounds = u64::try_from(rounds).unwrap_or(u64::MAX);
         let mut latencies = Vec::with_capacity(samples as usize);
+        let mut told = Some(Vec::new());
         let (mut last, mut alike): (Option<Sample>, bool) = (None, true);
         for _ in 0..samples {
-            let sample = self.sample(Pass::Timed)?;
+            let sample = self.sample(probe, Pass::Timed)?;
             let extra = if rounds > 0 { self.work(rounds) } else { Nanos::ZERO };
             latencies.push(sample.latency.saturating_add(extra));
+            match (&mut told, sample.told) {
+                (Some(told), Some(time)) => told.push(time),
+                _ => told = None,
+            }
             alike &= last.as_ref().is_none_or(|last| last.statuses == sample.statuses);
             last = Some(sample);
         }
         let seen = last.filter(|_| alike).map(|sample| self.seen(sample));
-        Ok(Batch { latencies, seen })
+        Ok(Batch { latencies, told, seen })
     }
 
     /// Sends samples to warm up, and then ones whose instructions are counted from outside; what
@@ -138,12 +157,17 @@ impl<'a> Turns<'a> {
     /// # Errors
     ///
     /// What the probe says.
-    pub fn instructions(&mut self, warmup: u32, samples: u32) -> Result<Option<Seen>, ProbeError> {
+    pub fn instructions(
+        &mut self,
+        probe: &mut dyn Probe,
+        warmup: u32,
+        samples: u32,
+    ) -> Result<Option<Seen>, ProbeError> {
         let (mut first, mut alike) = (None, true);
         let passes = [(Pass::Timed, warmup), (Pass::Instructions, samples)];
         for (pass, samples) in passes {
             for _ in 0..samples {
-                let sample = self.sample(pass)?;
+                let sample = self.sample(probe, pass)?;
                 let seen = self.seen(sample);
                 alike &= *first.get_or_insert_with(|| seen.clone()) == seen;
             }
@@ -176,12 +200,20 @@ impl<'a> Turns<'a> {
         self.clock.elapsed().saturating_sub(start)
     }
 
-    fn sample(&mut self, pass: Pass) -> Result<Sample, ProbeError> {
-        let mut sample = Sample { latency: Nanos::ZERO, statuses: Vec::new(), bodies: Vec::new() };
+    fn sample(&mut self, probe: &mut dyn Probe, pass: Pass) -> Result<Sample, ProbeError> {
+        let mut sample = Sample {
+            latency: Nanos::ZERO,
+            told: Some(Nanos::ZERO),
+            statuses: Vec::new(),
+            bodies: Vec::new(),
+        };
         for _ in 0..self.check.rounds {
-            for request in self.requests {
-                let exchange = self.probe.send(request, pass)?;
+            for request in &self.requests {
+                let exchange = probe.send(request, pass)?;
                 sample.latency = sample.latency.saturating_add(without_wait(&exchange).0);
+                // A part is no longer than the whole.
+                let told = exchange.server_latency.filter(|it| *it <= exchange.latency);
+                sample.told = sample.told.zip(told).map(|(sum, it)| sum.saturating_add(it));
                 sample.statuses.push(exchange.status);
                 sample.bodies.push(exchange.body);
             }

@@ -178,6 +178,16 @@ pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
                 escaped(failure)
             );
         }
+        let failed = result.paired.as_ref().and_then(|it| Some((it, it.first_failure.as_ref()?)));
+        if let Some((paired, failure)) = failed {
+            let _ = writeln!(
+                out,
+                "BROKEN   {}: {} of its sessions could not be held: {}",
+                name(&result.test_name),
+                paired.failed_sessions,
+                escaped(failure)
+            );
+        }
     }
     if let Some(baseline) = &passport.baseline {
         for gone in &baseline.checks_gone {

@@ -189,8 +189,8 @@ impl Worker<'_> {
     fn execute(&self, target: &mut dyn Target, id: &str, (warmup, samples): (u32, u32)) -> Answer {
         let executed = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
             let clock = SystemClock::start();
-            let mut turns = Turns::new(&check, &requests, probe.as_mut(), &clock);
-            turns.instructions(warmup, samples).map_err(|error| error.to_string())
+            let mut turns = Turns::new(check, requests, &clock);
+            turns.instructions(probe.as_mut(), warmup, samples).map_err(|error| error.to_string())
         });
         match executed {
             Err(message) => Answer::Failed(message),
@@ -213,8 +213,8 @@ impl Worker<'_> {
             }
         };
         let clock = SystemClock::start();
-        let mut turns = Turns::new(&check, &requests, probe.as_mut(), &clock);
-        let answer = match turns.warm_up(samples, time) {
+        let mut turns = Turns::new(check, requests, &clock);
+        let answer = match turns.warm_up(probe.as_mut(), samples, time) {
             Err(error) => Answer::Failed(error.to_string()),
             Ok((_, None)) => Answer::Failed("no sample to warm up".to_owned()),
             Ok((latency_ns, Some(seen))) => Answer::Prepared { latency_ns, response: seen.into() },
@@ -225,7 +225,7 @@ impl Worker<'_> {
             let Question::Batch { samples, slower_ppm } = question else {
                 return Ok(Some(question));
             };
-            let answer = match turns.batch(samples, slower_ppm) {
+            let answer = match turns.batch(probe.as_mut(), samples, slower_ppm) {
                 Err(error) => Answer::Failed(error.to_string()),
                 Ok(batch) => Answer::Samples {
                     latencies_ns: batch.latencies,

@@ -80,6 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "environment",
             "paired",
             "passport",
+            "pipeline",
             "probe",
             "text",
             "units",

@@ -201,7 +201,11 @@ fn calibration() {
     };
     let builds = calibrate::Builds { baseline: side("same"), rebuilt: vec![(9, side("same"))] };
     for slower in [0, 500_000] {
-        let arm = calibrate::Arm { slower_ppm: Ppm::new(slower), busy: 1 };
+        let arm = calibrate::Arm {
+            slower_ppm: Ppm::new(slower),
+            work: pipeline::WorkKind::Arithmetic,
+            busy: 1,
+        };
         known.trials.push(calibrate::run(&setting, &builds, (arm, 0), &mut |_| {}).unwrap());
     }
     let outcomes: Vec<_> = known.trials.iter().map(|trial| trial.decisions[0].outcome).collect();

@@ -8,12 +8,13 @@ use std::{
     thread,
 };
 
+use super::added_work;
 use super::protocol::{self, Answer, Question, Seen, VERSION};
 use crate::{
     clock::SystemClock,
     contract::{Check, Contract},
     environment::Build,
-    pipeline::{self, Session, Turns},
+    pipeline::{self, Session, Turns, Work},
     probe::{PreparedRequest, Probe, Target},
     text::printable,
     units::Nanos,
@@ -66,7 +67,8 @@ fn serve(
         Err(message) => line.answer(&Answer::Failed(message)),
         Ok((mut target, contract)) => {
             line.answer(&Answer::Ready { build: Build::current() })?;
-            let mut worker = Worker { contract: &contract, environment, line };
+            let work = Work::new(added_work());
+            let mut worker = Worker { contract: &contract, environment, line, work };
             let mut next = worker.line.next()?;
             while let Some(question) = next {
                 next = worker.answer(target.as_mut(), question)?;
@@ -120,6 +122,8 @@ struct Worker<'a> {
     contract: &'a Contract,
     environment: &'a dyn Fn(&str) -> Option<String>,
     line: Line<'a>,
+    /// What is added to samples that are to take longer.
+    work: Work,
 }
 
 impl Worker<'_> {
@@ -213,7 +217,8 @@ impl Worker<'_> {
             }
         };
         let clock = SystemClock::start();
-        let mut turns = Turns::new(check, requests, &clock);
+        let work = std::mem::take(&mut self.work);
+        let mut turns = Turns::new(check, requests, &clock).with_work(work);
         let answer = match turns.warm_up(probe.as_mut(), samples, time) {
             Err(error) => Answer::Failed(error.to_string()),
             Ok((_, None)) => Answer::Failed("no sample to warm up".to_owned()),
@@ -223,6 +228,7 @@ impl Worker<'_> {
         loop {
             let Some(question) = self.line.next()? else { return Ok(None) };
             let Question::Batch { samples, slower_ppm } = question else {
+                self.work = turns.into_work();
                 return Ok(Some(question));
             };
             let answer = match turns.batch(probe.as_mut(), samples, slower_ppm) {

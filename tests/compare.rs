@@ -25,13 +25,13 @@ use perf_passport::{
     calibrate::{self, Calibration},
     claim::{Reason, Verdict},
     clock::SystemClock,
-    compare::{self, Side, Sides, Task, WorkerError},
+    compare::{self, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, ClaimKind, Contract},
     harness::Harness,
     paired::{Outcome, Paired, Policy},
     passport::{ComparedBuild, Comparison, Passport, ProbeKind, verify},
     pipeline::{self, Circumstances, Run},
-    units::{Count, Nanos, Ppm},
+    units::{Nanos, Ppm},
     worker,
 };
 
@@ -139,7 +139,7 @@ fn sessions(
     compare::run(&mut Task {
         contract: &contract,
         checks,
-        sides,
+        subjects: Subjects::Workers(sides),
         policy: Policy::for_suite(1, false),
         time_max: Nanos::new(60_000_000_000),
         known,
@@ -172,9 +172,8 @@ fn passport(sides: &Sides) -> Passport {
     let baseline = pipeline::passport(&contract, run(before), circumstances(), None).unwrap();
     let build = |side: &Side| ComparedBuild {
         label: side.label.clone(),
-        commit: None,
-        executable_sha256: "0".repeat(64),
-        relinked: Count::ZERO,
+        executable_sha256: Some("0".repeat(64)),
+        ..ComparedBuild::default()
     };
     let mut around = circumstances();
     around.comparison = Some(Comparison {
@@ -203,7 +202,11 @@ fn calibration() {
     };
     let builds = calibrate::Builds { baseline: side("same"), rebuilt: vec![(9, side("same"))] };
     for slower in [0, 500_000] {
-        let arm = calibrate::Arm { slower_ppm: Ppm::new(slower), busy: 1 };
+        let arm = calibrate::Arm {
+            slower_ppm: Ppm::new(slower),
+            work: pipeline::WorkKind::Arithmetic,
+            busy: 1,
+        };
         known.trials.push(calibrate::run(&setting, &builds, (arm, 0), &mut |_| {}).unwrap());
     }
     let outcomes: Vec<_> = known.trials.iter().map(|trial| trial.decisions[0].outcome).collect();

@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Clock,
-    compare::{self, Progress, Side, Sides, Task, WorkerError},
+    compare::{self, Progress, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, Contract},
     environment::SystemInfo,
     paired::{Decision, Effect, Outcome, Policy, Spread, decide},
+    pipeline::WorkKind,
     statistics::{share_at_least, share_at_most},
     units::{Nanos, Ppm},
+    worker::ADDED_WORK,
 };
 use busy::Busy;
 pub use markdown::markdown;
@@ -53,6 +55,8 @@ pub struct Calibration {
 pub struct Arm {
     /// How much work is added to each of its samples, as a share of their time.
     pub slower_ppm: Ppm,
+    /// What this work consists of.
+    pub work: WorkKind,
     /// Threads that never rest meanwhile.
     pub busy: u32,
 }
@@ -171,7 +175,10 @@ pub fn run(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Trial, WorkerError> {
     let picked = number.checked_rem(builds.rebuilt.len()).map(|it| &builds.rebuilt[it]);
-    let current = picked.map_or(&builds.baseline, |(_, side)| side).clone();
+    let mut current = picked.map_or(&builds.baseline, |(_, side)| side).clone();
+    if arm.work == WorkKind::Memory {
+        current.environment.push((ADDED_WORK.into(), "memory".into()));
+    }
     let sides = Sides { baseline: builds.baseline.clone(), current, anchor: None };
     let timestamp = humantime::format_rfc3339_seconds(setting.clock.now()).to_string();
     let busy = Busy::start(arm.busy);
@@ -179,7 +186,7 @@ pub fn run(
     let mut task = Task {
         contract: setting.contract,
         checks: setting.checks.to_vec(),
-        sides: &sides,
+        subjects: Subjects::Workers(&sides),
         policy: setting.policy,
         time_max: setting.time_max,
         known: BTreeMap::new(),
@@ -270,7 +277,8 @@ pub fn contradictions(calibration: &Calibration) -> (Vec<String>, u64) {
     let mut seen: BTreeMap<_, Vec<Outcome>> = BTreeMap::new();
     for trial in &calibration.trials {
         for decided in &trial.decisions {
-            let key = (decided.check.as_str(), trial.arm.slower_ppm, trial.rebuilt);
+            let Arm { slower_ppm, work, .. } = trial.arm;
+            let key = (decided.check.as_str(), slower_ppm, work, trial.rebuilt);
             seen.entry(key).or_default().push(decided.outcome);
         }
     }
@@ -286,6 +294,10 @@ pub fn contradictions(calibration: &Calibration) -> (Vec<String>, u64) {
 mod tests {
     use super::*;
 
+    fn arm(slower: u64) -> Arm {
+        Arm { slower_ppm: Ppm::new(slower), work: WorkKind::Arithmetic, busy: 0 }
+    }
+
     fn calibration(outcomes: &[(u64, Outcome)]) -> Calibration {
         let contract = Contract::parse(
             "schema_version = 1\nname = \"x\"\n[[endpoint]]\nname = \"a\"\npath = \"/\"\n",
@@ -297,7 +309,7 @@ mod tests {
         for (slower, outcome) in outcomes {
             calibration.trials.push(Trial {
                 timestamp: String::new(),
-                arm: Arm { slower_ppm: Ppm::new(*slower), busy: 0 },
+                arm: arm(*slower),
                 rebuilt: Some(1),
                 seconds: 1,
                 decisions: vec![Decided {
@@ -321,10 +333,10 @@ mod tests {
             (0, Outcome::Within),
         ]);
         let tallies = tally(&calibration, None);
-        let quiet = tallies[&Arm { slower_ppm: Ppm::new(0), busy: 0 }];
+        let quiet = tallies[&arm(0)];
         assert_eq!((quiet.decisions, quiet.passed, quiet.failed), (3, 2, 0));
         assert_eq!((quiet.trials, quiet.trials_failed, quiet.builds), (3, 0, 1));
-        let slower = tallies[&Arm { slower_ppm: Ppm::new(50_000), busy: 0 }];
+        let slower = tallies[&arm(50_000)];
         assert_eq!((slower.decisions, slower.failed, slower.trials_failed), (1, 1, 1));
         assert!(tally(&calibration, Some("b")).values().all(|it| it.decisions == 0));
     }

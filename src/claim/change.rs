@@ -111,6 +111,8 @@ fn latency_change(
         Outcome::Undecided => Reason::UndecidedChange,
         Outcome::Uncalibrated => Reason::NotCalibrated,
         Outcome::TooFewSessions => Reason::TooFewSessions,
+        Outcome::SameProcesses => Reason::SameProcesses,
+        Outcome::Hidden => Reason::HiddenByTransport,
     });
     let ratio = |effect: i64| u64::try_from(effect.saturating_add(1_000_000)).unwrap_or(0);
     let known = decision.sessions > 0;

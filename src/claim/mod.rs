@@ -94,6 +94,10 @@ pub enum Reason {
     NotCalibrated,
     /// ABSTAIN: fewer sessions than the first look needs.
     TooFewSessions,
+    /// ABSTAIN: the servers were running already, so all sessions asked the same processes.
+    SameProcesses,
+    /// ABSTAIN: the round trip hides the time of a service that does not tell it.
+    HiddenByTransport,
     /// ABSTAIN: the figure was taken over from a document that shows no evidence for it.
     Imported,
 }
@@ -144,6 +148,13 @@ impl Reason {
                 "the same sessions would misjudge an unchanged copy or miss an injected slowdown"
             }
             Self::TooFewSessions => "too few sessions: give it more time",
+            Self::SameProcesses => {
+                "what stays with a process is not averaged out: let --baseline-cmd and \
+                 --current-cmd start the servers"
+            }
+            Self::HiddenByTransport => {
+                "the round trip hides the service's own time: let it tell that with `Server-Timing`"
+            }
             Self::Imported => "imported: the document shows no evidence for it",
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{
     calibrate_plot::plot,
@@ -24,6 +24,7 @@ use crate::{
         checkout::{self, Project, Reference, checkout},
     },
     contract::{Check, Contract},
+    pipeline::WorkKind,
     store,
     units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
 };
@@ -52,6 +53,9 @@ pub(super) struct Arguments {
     /// Work that is added to the current side, in percent of its time; 0 is none
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "0,2,5,10")]
     slower: Vec<f64>,
+    /// What this work consists of
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Work::Arithmetic)]
+    work: Work,
     /// Threads that never rest meanwhile
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0,2", value_parser = clap::value_parser!(u32).range(..=1_024))]
     busy: Vec<u32>,
@@ -64,6 +68,24 @@ pub(super) struct Arguments {
     /// Where the calibration is kept, and added to
     #[arg(long, value_name = "DIR", default_value = "artifacts/calibration")]
     output_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Work {
+    /// Instructions
+    Arithmetic,
+    /// Loads from random places, which counting instructions does not find; for checks that take
+    /// thirty microseconds or more, as a load is not divisible
+    Memory,
+}
+
+impl From<Work> for WorkKind {
+    fn from(work: Work) -> Self {
+        match work {
+            Work::Arithmetic => Self::Arithmetic,
+            Work::Memory => Self::Memory,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -133,7 +155,8 @@ fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
             }
             #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "checked")]
             let slower_ppm = Ppm::new((percent * 1e4).round() as u64);
-            arms.push(Arm { slower_ppm, busy: *busy });
+            let work = arguments.work.into();
+            arms.push(Arm { slower_ppm, work, busy: *busy });
         }
     }
     Ok(arms)

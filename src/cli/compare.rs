@@ -14,14 +14,16 @@ use sha2::{Digest, Sha256};
 
 use super::{
     compare_causes::causes,
+    compare_servers::{ServerArguments, refuse_what_cannot_be_asked},
     compare_sides::{Builds, SideArguments},
     exit::{Code, Failure},
     input, measure, terminal,
 };
 use crate::{
-    clock::SystemClock,
-    compare::{self, Observed, Progress, Side, Sides, Task, WorkerError},
+    clock::{Clock, SystemClock},
+    compare::{self, Progress, Servers, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, Contract},
+    environment::Build,
     paired::{Paired, Policy},
     passport::{Comparison, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run},
@@ -44,6 +46,8 @@ pub(super) struct Arguments {
     contract: PathBuf,
     #[command(flatten)]
     sides: SideArguments,
+    #[command(flatten)]
+    servers: ServerArguments,
     /// How much slower is too much: 0.05 is 5 %; the contract's when left out
     #[arg(long, value_name = "RATIO")]
     regression_threshold: Option<f64>,
@@ -53,6 +57,9 @@ pub(super) struct Arguments {
     /// Compare only this endpoint, check (`endpoint/variant`) or path; may be repeated
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<String>,
+    /// Compare only checks on this fixture: the state that the servers are in
+    #[arg(long, value_name = "NAME")]
+    fixture: Option<String>,
     /// How to print the outcome
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     output_format: Format,
@@ -74,52 +81,91 @@ enum Format {
     Markdown,
 }
 
+/// What is compared.
+enum Compared {
+    Workers(Box<Sides>),
+    Servers(Box<Servers<'static>>),
+}
+
+impl Compared {
+    fn subjects(&self) -> Subjects<'_> {
+        match self {
+            Self::Workers(sides) => Subjects::Workers(sides),
+            Self::Servers(servers) => Subjects::Servers(servers),
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
-    let (sides, builds) = arguments.sides.sides(&arguments.contract, &stop)?;
-    let contract = read_contract(arguments, &sides.current)?;
-    let (passport, causes) = compare(arguments, &contract, &sides, builds, &stop)?;
-    let kept = store::keep(&arguments.artifacts_dir, &passport);
-    print(arguments, &passport, &causes)?;
+    let (compared, builds) = if let Some((servers, builds)) = arguments.servers.servers()? {
+        (Compared::Servers(Box::new(servers)), builds)
+    } else {
+        let (sides, builds) = arguments.sides.sides(&arguments.contract, &stop)?;
+        (Compared::Workers(Box::new(sides)), builds)
+    };
+    let contract = read_contract(arguments, &compared)?;
+    let outcome = compare(arguments, &contract, &compared, builds, &stop)?;
+    let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
+    print(arguments, &outcome.passport, &outcome.causes)?;
     let kept = kept?;
     if arguments.output_format == Format::Text {
         terminal::print(&format!("passport {}\n", terminal::path(&kept)))?;
     }
-    let code = if stop() { Code::Interrupted } else { Code::of(&passport) };
-    Ok(code.into())
+    if stop() {
+        return Ok(Code::Interrupted.into());
+    }
+    if let Some(fault) = outcome.fault {
+        terminal::error(&fault);
+    }
+    Ok(Code::of(&outcome.passport).into())
 }
 
 /// The contract of the current side, with the tolerance that was asked for.
-fn read_contract(arguments: &Arguments, current: &Side) -> Result<Contract, Failure> {
-    let contract = Contract::parse(&current.contract).map_err(|error| {
-        let path = terminal::path(&arguments.contract);
-        Failure::usage(anyhow!("cannot read contract `{path}` of `{}`: {error}", current.label))
-    })?;
+fn read_contract(arguments: &Arguments, compared: &Compared) -> Result<Contract, Failure> {
+    let contract = match compared {
+        Compared::Servers(_) => measure::read_contract(&arguments.contract)?,
+        Compared::Workers(sides) => {
+            let current = &sides.current;
+            Contract::parse(&current.contract).map_err(|error| {
+                let (path, label) = (terminal::path(&arguments.contract), &current.label);
+                Failure::usage(anyhow!("cannot read contract `{path}` of `{label}`: {error}"))
+            })?
+        }
+    };
     let Some(ratio) = arguments.regression_threshold else { return Ok(contract) };
     contract.with_regression_percent(ratio * 100.0).map_err(|error| {
         Failure::usage(anyhow!("--regression-threshold is not a ratio such as 0.05: {error}"))
     })
 }
 
+/// What a comparison came to.
+struct Outcome {
+    passport: Passport,
+    /// Why a check got worse; empty where nobody knows.
+    causes: String,
+    /// Why it was not brought to its end.
+    fault: Option<String>,
+}
+
+/// What a side does and costs by itself.
+struct Seen {
+    run: Run,
+    /// The build of a worker.
+    build: Option<Build>,
+}
+
 fn compare(
     arguments: &Arguments,
     contract: &Contract,
-    sides: &Sides,
+    compared: &Compared,
     builds: Builds,
     stop: &dyn Fn() -> bool,
-) -> Result<(Passport, String), Failure> {
+) -> Result<Outcome, Failure> {
     let clock = SystemClock::start();
-    let theirs = Contract::parse(&sides.baseline.contract).map_err(|error| {
-        Failure::usage(anyhow!("cannot read the contract of the baseline: {error}"))
-    })?;
-    let (checks, checks_not_compared) = both_have(contract, &theirs);
-    if checks.is_empty() {
-        return Err(Failure::usage(anyhow!("the two sides have no check in common")));
-    }
-    let checks = measure::named(checks, &arguments.endpoint)?;
-    let relinked = builds.are_relinked();
-    let policy = Policy::for_suite(checks.len() as u64, relinked);
+    let (checks, checks_not_compared) = selected(arguments, contract, compared)?;
+    let policy = Policy::for_suite(checks.len() as u64, builds.are_relinked());
     let comparison = Comparison {
         policy,
         baseline: builds.baseline,
@@ -128,61 +174,129 @@ fn compare(
         checks_not_compared,
     };
     terminal::note(&format!("observing {} checks of each side", checks.len()));
-    let observe = |side: &Side, samples: u32| {
-        compare::observe(side, &checks, samples, (&clock, stop)).map_err(failure)
-    };
-    let before = observe(&sides.baseline, BASELINE_SAMPLES)?;
-    let mut after = observe(&sides.current, contract.sampling.samples)?;
-
-    let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
-    let known = read_sessions(&sessions_path)?;
-    let mut task = Task {
-        contract,
-        checks: checks.clone(),
-        sides,
-        policy,
-        time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
-        known,
-        slower: Ppm::new(0),
-        seed: uuid::Uuid::now_v7().as_u64_pair().1,
-        clock: &clock,
-        stop,
-        progress: &mut |progress| match progress {
-            Progress::Session { number, checks } => {
-                terminal::note(&format!("session {number}: {checks} checks to decide"));
-            }
-            Progress::Failed(error) => terminal::note(&format!("session failed: {error}")),
-        },
-    };
-    let sessions = compare::run(&mut task).map_err(failure)?;
-    let bytes = serde_json::to_vec(&sessions).map_err(Failure::usage)?;
-    store::write_bytes(&sessions_path, &bytes)?;
-    for measured in &mut after.measured {
-        measured.paired = sessions.get(&measured.check).cloned();
+    let (before, mut after, mut fault) =
+        observe(contract, compared, &checks, (&clock, stop)).map_err(failure)?;
+    if fault.is_none() {
+        let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
+        let mut task = Task {
+            contract,
+            checks: checks.clone(),
+            subjects: compared.subjects(),
+            policy,
+            time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
+            known: sessions_path.as_deref().map(read_sessions).transpose()?.unwrap_or_default(),
+            slower: Ppm::new(0),
+            seed: uuid::Uuid::now_v7().as_u64_pair().1,
+            clock: &clock,
+            stop,
+            progress: &mut |progress| match progress {
+                Progress::Session { number, checks } => {
+                    terminal::note(&format!("session {number}: {checks} checks to decide"));
+                }
+                Progress::Failed(error) => terminal::note(&format!("session failed: {error}")),
+            },
+        };
+        let ran = compare::run(&mut task);
+        let sessions = ran.unwrap_or_else(|error| {
+            fault = Some(error.to_string());
+            std::mem::take(&mut task.known)
+        });
+        if let Some(path) = sessions_path {
+            store::write_bytes(&path, &serde_json::to_vec(&sessions).map_err(Failure::usage)?)?;
+        }
+        for measured in &mut after.run.measured {
+            measured.paired = sessions.get(&measured.check).cloned();
+        }
+        let given_up = sessions.values().find(|paired| compare::is_given_up(paired));
+        fault = fault.or_else(|| given_up.and_then(|paired| paired.first_failure.clone()));
     }
-    let circumstances = |observed: &Observed, comparison: Option<Comparison>| {
+    let probe = match compared {
+        Compared::Workers(_) => ProbeKind::InProcess,
+        Compared::Servers(_) => ProbeKind::Http,
+    };
+    let target = comparison.current.url.clone().unwrap_or_else(|| contract.name.clone());
+    let circumstances = |build: Option<Build>, comparison: Option<Comparison>| {
         let here = arguments.contract.parent().filter(|it| !it.as_os_str().is_empty());
-        let mut circumstances = Circumstances::current(
-            ProbeKind::InProcess,
-            contract.name.as_str(),
-            here.unwrap_or(Path::new(".")),
-        );
-        circumstances.provenance.build = Some(observed.build.clone());
+        let here = here.unwrap_or(Path::new("."));
+        let mut circumstances = Circumstances::current(probe, target.as_str(), here);
+        circumstances.provenance.build = build;
         circumstances.comparison = comparison;
         circumstances
     };
-    let run = |observed: Observed| Run {
-        timestamp: observed.timestamp,
-        complete: !stop(),
-        measured: observed.measured,
-        operations: Vec::new(),
+    after.run.complete &= !stop() && fault.is_none();
+    let baseline =
+        pipeline::passport(contract, before.run, circumstances(before.build, None), None)?;
+    let around = circumstances(after.build, Some(comparison));
+    let passport = pipeline::passport(contract, after.run, around, Some(&baseline))?;
+    let causes = match compared {
+        Compared::Workers(sides) => causes(&passport, &checks, sides, (&clock, stop)),
+        Compared::Servers(_) => String::new(),
     };
-    let around = circumstances(&before, None);
-    let baseline = pipeline::passport(contract, run(before), around, None)?;
-    let around = circumstances(&after, Some(comparison));
-    let passport = pipeline::passport(contract, run(after), around, Some(&baseline))?;
-    let causes = causes(&passport, &checks, sides, (&clock, stop));
-    Ok((passport, causes))
+    Ok(Outcome { passport, causes, fault })
+}
+
+/// The checks to compare, and the names of those that only one side has.
+fn selected<'a>(
+    arguments: &Arguments,
+    contract: &'a Contract,
+    compared: &Compared,
+) -> Result<(Vec<&'a Check>, Vec<String>), Failure> {
+    let (checks, others) = match compared {
+        Compared::Servers(_) => (contract.checks.iter().collect(), Vec::new()),
+        Compared::Workers(sides) => {
+            let theirs = Contract::parse(&sides.baseline.contract).map_err(|error| {
+                Failure::usage(anyhow!("cannot read the contract of the baseline: {error}"))
+            })?;
+            both_have(contract, &theirs)
+        }
+    };
+    if checks.is_empty() {
+        return Err(Failure::usage(anyhow!("the two sides have no check in common")));
+    }
+    let running = matches!(compared, Compared::Servers(_));
+    let on_fixture = measure::on_fixture(&checks, arguments.fixture.as_deref(), running)?;
+    let named = measure::named(checks, &arguments.endpoint)?;
+    let checks = measure::both(&named, &on_fixture)?;
+    if let Compared::Servers(servers) = compared {
+        refuse_what_cannot_be_asked(servers, contract, &checks)?;
+    }
+    Ok((checks, others))
+}
+
+/// Asks both sides what each check does and costs by itself, and what went wrong with the current
+/// one. Without a baseline nothing can be said.
+fn observe(
+    contract: &Contract,
+    compared: &Compared,
+    checks: &[&Check],
+    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+) -> Result<(Seen, Seen, Option<String>), WorkerError> {
+    match compared {
+        Compared::Workers(sides) => {
+            let observe = |side: &Side, samples: u32| {
+                let observed = compare::observe(side, checks, samples, (clock, stop))?;
+                let run = Run {
+                    timestamp: observed.timestamp,
+                    complete: true,
+                    measured: observed.measured,
+                    operations: Vec::new(),
+                };
+                Ok(Seen { run, build: Some(observed.build) })
+            };
+            let before = observe(&sides.baseline, BASELINE_SAMPLES)?;
+            Ok((before, observe(&sides.current, contract.sampling.samples)?, None))
+        }
+        Compared::Servers(servers) => {
+            let observe = |server| servers.observe(server, contract, checks, (clock, stop));
+            let (before, fault) = observe(&servers.baseline)?;
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            let (after, fault) = observe(&servers.current)?;
+            let seen = |run| Seen { run, build: None };
+            Ok((seen(before), seen(after), fault.map(|it| it.to_string())))
+        }
+    }
 }
 
 fn failure(error: WorkerError) -> Failure {
@@ -210,17 +324,17 @@ fn both_have<'a>(ours: &'a Contract, theirs: &Contract) -> (Vec<&'a Check>, Vec<
 }
 
 /// Sessions of the same builds are kept, so that comparing them again adds evidence and does not
-/// roll the dice anew.
-fn sessions_path(directory: &Path, comparison: &Comparison) -> PathBuf {
+/// roll the dice anew. `None` of servers: nobody tells which build a command starts.
+fn sessions_path(directory: &Path, comparison: &Comparison) -> Option<PathBuf> {
     let mut digest = Sha256::new();
     let builds =
         [Some(&comparison.baseline), Some(&comparison.current), comparison.anchor.as_ref()];
     for build in builds.into_iter().flatten() {
-        digest.update(&build.executable_sha256);
+        digest.update(build.executable_sha256.as_ref()?);
     }
     digest.update(format!("{:?}", comparison.policy));
     let name = hex(&digest.finalize());
-    directory.join("sessions").join(format!("{}.json", &name[..32]))
+    Some(directory.join("sessions").join(format!("{}.json", &name[..32])))
 }
 
 fn read_sessions(path: &Path) -> Result<BTreeMap<String, Paired>, Failure> {
@@ -229,7 +343,15 @@ fn read_sessions(path: &Path) -> Result<BTreeMap<String, Paired>, Failure> {
         Failure::usage(anyhow!("cannot read the sessions `{path}`, delete them: {why}"))
     };
     match input::read(path, SESSIONS_MAX) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| refused(&error)),
+        Ok(bytes) => {
+            let mut known: BTreeMap<String, Paired> =
+                serde_json::from_slice(&bytes).map_err(|error| refused(&error))?;
+            // What could not be measured then may be now.
+            for paired in known.values_mut() {
+                (paired.failed_sessions, paired.first_failure) = (0, None);
+            }
+            Ok(known)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(refused(&error)),
     }

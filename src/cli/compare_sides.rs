@@ -40,7 +40,7 @@ pub(super) struct SideArguments {
         long,
         value_name = "NAME",
         default_value = "perf_sanity",
-        conflicts_with_all = EXECUTABLES
+        conflicts_with_all = NOT_BUILT
     )]
     harness: String,
     /// The executable of the baseline, a harness target
@@ -53,6 +53,10 @@ pub(super) struct SideArguments {
     #[arg(long, value_name = "FILE", requires = "baseline_exe")]
     anchor_exe: Option<PathBuf>,
 }
+
+/// What is compared as it is.
+const NOT_BUILT: [&str; 5] =
+    ["baseline_exe", "current_exe", "anchor_exe", "baseline_cmd", "baseline_url"];
 
 const EXECUTABLES: [&str; 3] = ["baseline_exe", "current_exe", "anchor_exe"];
 
@@ -87,7 +91,8 @@ impl SideArguments {
                 _ => {
                     return Err(Failure::usage(anyhow!(
                         "say what to compare with: --baseline-branch REF, or --baseline-exe FILE \
-                         and --current-exe FILE"
+                         and --current-exe FILE, or --baseline-cmd CMD and --current-cmd CMD, or \
+                         --baseline-url URL and --current-url URL"
                     )));
                 }
             };
@@ -125,7 +130,7 @@ impl SideArguments {
     ) -> Result<Three, Failure> {
         let text = measure::contract_text(contract)?;
         let side = |label: &str, executable: &Path| -> Result<One, Failure> {
-            let executable_sha256 = digest(executable)?;
+            let executable_sha256 = Some(digest(executable)?);
             let side = Side {
                 label: label.to_owned(),
                 executable: executable.to_owned(),
@@ -135,13 +140,8 @@ impl SideArguments {
                 directory: PathBuf::from("."),
                 contract: text.clone(),
             };
-            let build = ComparedBuild {
-                label: label.to_owned(),
-                commit: None,
-                executable_sha256,
-                relinked: Count::ZERO,
-            };
-            Ok((side, build))
+            let label = label.to_owned();
+            Ok((side, ComparedBuild { label, executable_sha256, ..ComparedBuild::default() }))
         };
         let anchor = self.anchor_exe.as_deref().map(|path| side("anchor", path)).transpose()?;
         Ok((side("baseline", baseline)?, side("current", current)?, anchor))
@@ -158,8 +158,9 @@ fn compared(build: checkout::Build) -> One {
     let compared = ComparedBuild {
         label: build.side.label.clone(),
         commit: (!build.dirty).then_some(build.commit),
-        executable_sha256: build.executable_sha256,
+        executable_sha256: Some(build.executable_sha256),
         relinked: Count::new(build.side.relinked.len() as u64),
+        ..ComparedBuild::default()
     };
     (build.side, compared)
 }

@@ -189,32 +189,11 @@ impl Measuring {
                  uses the harness, or taken over by `passport import criterion`"
             )));
         }
-        let mut fixtures: Vec<&str> = checks.iter().map(|it| it.fixture.as_str()).collect();
-        let mut seen = BTreeSet::new();
-        fixtures.retain(|name| seen.insert(*name));
-        if let Some(name) = self.fixture.as_deref().filter(|name| !fixtures.contains(name)) {
-            return Err(Failure::usage(anyhow!(
-                "no check is on fixture `{name}`; the contract has {}",
-                fixtures.join(", ")
-            )));
-        }
         let running = self.api_url.is_some() || contract.document.target.url.is_some();
-        if running && self.fixture.is_none() && fixtures.len() > 1 {
-            return Err(Failure::usage(anyhow!(
-                "a running service is in one state, and the contract has checks on {}: say which \
-                 with --fixture",
-                fixtures.join(", ")
-            )));
-        }
-        let on_fixture =
-            |check: &&&Check| self.fixture.as_ref().is_none_or(|name| check.fixture == *name);
-        let selected = named(checks.to_vec(), &self.endpoint)?;
-        let selected = selected.iter().filter(on_fixture);
-        let selected: Vec<String> = selected.map(|check| check.id()).collect();
-        if selected.is_empty() {
-            return Err(Failure::usage(anyhow!("no check is left to measure")));
-        }
-        Ok(Selection(selected))
+        let on_fixture = on_fixture(checks, self.fixture.as_deref(), running)?;
+        let named = named(checks.to_vec(), &self.endpoint)?;
+        let selected = both(&named, &on_fixture)?;
+        Ok(Selection(selected.iter().map(|check| check.id()).collect()))
     }
 
     fn target(
@@ -341,6 +320,44 @@ pub(super) fn named<'a>(
     Ok(checks)
 }
 
+/// Those of some checks that are on a fixture; all when none is named. A running service is in one
+/// state, so then one must be named where there are several.
+pub(super) fn on_fixture<'a>(
+    checks: &[&'a Check],
+    wanted: Option<&str>,
+    running: bool,
+) -> Result<Vec<&'a Check>, Failure> {
+    let mut fixtures: Vec<&str> = checks.iter().map(|it| it.fixture.as_str()).collect();
+    let mut seen = BTreeSet::new();
+    fixtures.retain(|name| seen.insert(*name));
+    if let Some(name) = wanted.filter(|name| !fixtures.contains(name)) {
+        return Err(Failure::usage(anyhow!(
+            "no check is on fixture `{name}`; the contract has {}",
+            fixtures.join(", ")
+        )));
+    }
+    if running && wanted.is_none() && fixtures.len() > 1 {
+        return Err(Failure::usage(anyhow!(
+            "a running service is in one state, and the contract has checks on {}: say which \
+             with --fixture",
+            fixtures.join(", ")
+        )));
+    }
+    let mut checks = checks.to_vec();
+    checks.retain(|check| wanted.is_none_or(|name| check.fixture == name));
+    Ok(checks)
+}
+
+/// The checks that are in both selections, of which there is at least one.
+pub(super) fn both<'a>(some: &[&'a Check], others: &[&Check]) -> Result<Vec<&'a Check>, Failure> {
+    let in_others = |check: &&Check| others.iter().any(|it| it.id() == check.id());
+    let both: Vec<&Check> = some.iter().copied().filter(in_others).collect();
+    if both.is_empty() {
+        return Err(Failure::usage(anyhow!("no check is left to measure")));
+    }
+    Ok(both)
+}
+
 fn unknown_service(name: &str) -> Failure {
     Failure::usage(anyhow!(
         "this program cannot build service `{name}` in process: give --api-url URL, or measure your \
@@ -405,6 +422,6 @@ pub(super) fn watch_signals() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

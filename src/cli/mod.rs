@@ -15,6 +15,8 @@ mod compare;
 #[cfg(unix)]
 mod compare_causes;
 #[cfg(unix)]
+mod compare_servers;
+#[cfg(unix)]
 mod compare_sides;
 mod contract;
 mod diff;
@@ -66,7 +68,7 @@ enum Command {
     Verify(verify::Arguments),
     /// Compare two builds side by side.
     #[cfg(unix)]
-    Compare(compare::Arguments),
+    Compare(Box<compare::Arguments>),
     /// Find out how often `compare` is wrong on this machine, and what it finds.
     #[cfg(unix)]
     Calibrate(calibrate::Arguments),
@@ -89,6 +91,10 @@ enum Command {
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
+    #[cfg(unix)]
+    if let Some(ended) = crate::compare::supervisor::run_if_asked() {
+        return ended;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => return terminal::refuse(&refusal),

@@ -145,7 +145,7 @@ fn fill_cache(
     directory: &Path,
     (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
 ) -> Result<(), InstructionsError> {
-    let placement = Placement { cpu: None, padding: 0 };
+    let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let interrupted = |error: WorkerError| match error {
         WorkerError::Interrupted => Err(InstructionsError::Interrupted),
         _ => Ok(()),
@@ -177,13 +177,15 @@ fn count(
     fs::copy(&side.executable, &executable)
         .map_err(|error| unavailable(format!("cannot copy the executable: {error}")))?;
     let command = under_callgrind(&executable, &out);
-    let placement = Placement { cpu: None, padding: 0 };
+    let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let (mut worker, _) = Worker::start_by(command, side, placement, (clock, stop))?;
     let samples = samples(check);
     let question = Question::Instructions { check: check.id(), warmup: samples, samples };
     let response = match worker.ask(&question, OBSERVE_TIME)? {
         Answer::Executed { response: Some(response) } => response,
-        Answer::Executed { response: None } => return Err(WorkerError::AnswersDiffer.into()),
+        Answer::Executed { response: None } => {
+            return Err(WorkerError::AnswersDiffer { side: side.label.clone() }.into());
+        }
         other => return Err(worker.unexpected(&other).into()),
     };
     let expected = check.requests.iter().cycle().map(|request| request.status);

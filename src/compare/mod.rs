@@ -7,9 +7,16 @@
 mod callgrind;
 mod callgrind_file;
 pub mod checkout;
+mod command_line;
+mod floor;
 mod process;
 mod random;
+mod served;
+mod server;
 mod session;
+mod subject;
+pub mod supervisor;
+mod taken;
 
 use std::{
     collections::BTreeMap,
@@ -27,6 +34,7 @@ use crate::{
     environment::Build,
     paired::{Paired, Policy, is_decided},
     passport::Measured,
+    text::escaped,
     units::{Nanos, Ppm},
     worker::{
         CACHE_DIRECTORY,
@@ -34,8 +42,12 @@ use crate::{
     },
 };
 pub use callgrind::{Executed, InstructionsError, Outcomes, count_instructions};
+pub use command_line::{CommandLine, CommandLineError};
 use process::{Placement, Worker, copy_path};
+pub use served::{Server, ServerAt, Servers};
+pub use server::ServerProblem;
 use session::Setting;
+use subject::{Starter, Workers};
 
 /// Sessions of a check that may fail before it is given up.
 const FAILED_SESSIONS_MAX: u64 = 3;
@@ -117,11 +129,42 @@ pub enum WorkerError {
         message: String,
     },
     /// Responses changed while they were timed.
-    #[error("a response was not like the first one")]
-    AnswersDiffer,
+    #[error("{side} answered something else half way: a response was not like the first one")]
+    AnswersDiffer {
+        /// The side.
+        side: String,
+    },
+    /// Something is wrong with a server.
+    #[error("the server of {side} {problem}")]
+    Server {
+        /// The side.
+        side: String,
+        /// What it is.
+        problem: ServerProblem,
+    },
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl WorkerError {
+    /// Whether whoever made it takes no further turns.
+    fn ends_the_session(&self) -> bool {
+        match self {
+            Self::Interrupted | Self::Died { .. } | Self::Hangs { .. } => true,
+            Self::Server { problem, .. } => *problem != ServerProblem::TellsNoMore,
+            _ => false,
+        }
+    }
+}
+
+/// What is compared.
+#[derive(Debug, Clone, Copy)]
+pub enum Subjects<'a> {
+    /// Executables that are workers.
+    Workers(&'a Sides),
+    /// Servers that are asked over HTTP.
+    Servers(&'a Servers<'a>),
 }
 
 /// What a comparison needs beside the sides.
@@ -131,7 +174,7 @@ pub struct Task<'a> {
     /// The checks that both sides have.
     pub checks: Vec<&'a Check>,
     /// The builds.
-    pub sides: &'a Sides,
+    pub subjects: Subjects<'a>,
     /// How to decide.
     pub policy: Policy,
     /// After this long no session is begun.
@@ -176,48 +219,60 @@ pub enum Progress<'a> {
 ///
 /// # Errors
 ///
-/// When no worker can be started at all.
+/// When workers or servers cannot be started. What the sessions before saw is in `task.known` then.
 pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError> {
-    let started = task.clock.elapsed();
-    let mut known = std::mem::take(&mut task.known);
+    let began = task.clock.elapsed();
     let mut failed_starts = 0;
     let directory = temporary_directory()?;
-    let prepared = Sides {
-        baseline: prepared(&task.sides.baseline, directory.path(), "baseline")?,
-        current: prepared(&task.sides.current, directory.path(), "current")?,
-        anchor: match &task.sides.anchor {
-            Some(side) => Some(prepared(side, directory.path(), "anchor")?),
-            None => None,
-        },
+    let watch = (task.clock, task.stop);
+    let starter: Box<dyn Starter + '_> = match task.subjects {
+        Subjects::Workers(sides) => {
+            let prepared = |side, role| prepared(side, directory.path(), role);
+            let anchor = sides.anchor.as_ref().map(|side| prepared(side, "anchor")).transpose()?;
+            let sides = Sides {
+                baseline: prepared(&sides.baseline, "baseline")?,
+                current: prepared(&sides.current, "current")?,
+                anchor,
+            };
+            Box::new(Workers { sides, watch })
+        }
+        Subjects::Servers(servers) => Box::new(servers.starter(task.contract, watch)),
     };
-    let setting = Setting {
-        contract: task.contract,
-        sides: &prepared,
-        policy: &task.policy,
-        slower: task.slower,
-        clock: task.clock,
-        stop: task.stop,
-    };
+    let mut known = std::mem::take(&mut task.known);
     for number in 1.. {
         let is_open = |check: &&Check| {
             let paired = known.get(&check.id());
             paired.is_none_or(|paired| {
-                paired.failed_sessions < FAILED_SESSIONS_MAX
+                !is_given_up(paired)
                     && !is_decided(&task.policy, check.tolerance.regression_ppm, paired)
             })
         };
         let open: Vec<&Check> = task.checks.iter().copied().filter(is_open).collect();
-        let spent = task.clock.elapsed().saturating_sub(started);
+        let spent = task.clock.elapsed().saturating_sub(began);
         if open.is_empty() || (task.stop)() || spent >= task.time_max {
             break;
         }
         (task.progress)(Progress::Session { number, checks: open.len() });
         // As different as the hash of the number.
         let seed = (task.seed ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
+        let time_of = |check: &Check| {
+            let session = known.get(&check.id())?.sessions.first()?;
+            session.http.map(|http| http.time)
+        };
+        let setting = Setting {
+            contract: task.contract,
+            starter: starter.as_ref(),
+            policy: &task.policy,
+            time_of: &time_of,
+            slower: task.slower,
+            clock: task.clock,
+        };
         match session::run(&setting, &open, seed) {
             Ok(outcomes) => {
+                let same_processes = task.subjects.are_running();
                 for (check, outcome) in outcomes {
                     keep(&mut known, check, outcome);
+                    known.entry(check.id()).or_default().same_processes = same_processes;
                 }
             }
             Err(WorkerError::Interrupted) => break,
@@ -225,12 +280,28 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
                 (task.progress)(Progress::Failed(&error));
                 failed_starts += 1;
                 if failed_starts >= FAILED_SESSIONS_MAX {
+                    task.known = known;
                     return Err(error);
                 }
             }
         }
     }
     Ok(known)
+}
+
+/// Whether so many sessions of a check failed that no more are held.
+pub fn is_given_up(paired: &Paired) -> bool {
+    paired.failed_sessions >= FAILED_SESSIONS_MAX
+}
+
+impl Subjects<'_> {
+    /// Whether the same processes answer in all sessions.
+    fn are_running(self) -> bool {
+        match self {
+            Self::Workers(_) => false,
+            Self::Servers(servers) => servers.are_running(),
+        }
+    }
 }
 
 fn keep(
@@ -244,7 +315,7 @@ fn keep(
         Err(WorkerError::Interrupted) => {}
         Err(error) => {
             paired.failed_sessions += 1;
-            paired.first_failure.get_or_insert_with(|| error.to_string());
+            paired.first_failure.get_or_insert_with(|| escaped(&error.to_string()));
         }
     }
 }
@@ -273,7 +344,7 @@ pub fn observe(
 ) -> Result<Observed, WorkerError> {
     let directory = temporary_directory()?;
     let copy = copy_path(directory.path(), "observe");
-    let placement = Placement { cpu: None, padding: 0 };
+    let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let (mut worker, build) = Worker::start(side, &copy, placement, (clock, stop))?;
     let now = || humantime::format_rfc3339_millis(clock.now()).to_string();
     let mut observed = Observed { timestamp: now(), build, measured: Vec::new() };

@@ -31,10 +31,10 @@ use crate::{
 };
 
 /// How often a wait looks whether the comparison was interrupted.
-const TICK: Duration = Duration::from_millis(20);
+pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// What a worker wrote on its standard error last, at most.
-const STDERR_MAX: usize = 300;
+pub(super) const STDERR_MAX: usize = 300;
 
 /// The largest padding of an environment: a page, which moves the stack by any multiple of its
 /// alignment.
@@ -47,6 +47,8 @@ pub(super) struct Placement {
     pub(super) cpu: Option<usize>,
     /// Bytes that its environment is larger.
     pub(super) padding: usize,
+    /// Picks one of the executables that are the same code at other addresses.
+    pub(super) layout: usize,
 }
 
 /// A running worker.
@@ -150,7 +152,6 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The error for an answer to another question.
     /// Closes the line, upon which the worker ends, and waits for that.
     pub(super) fn finish(mut self, time: Nanos) -> Result<(), WorkerError> {
         let started = self.clock.elapsed();
@@ -171,6 +172,12 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Of which side it is.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The error for an answer to another question.
     pub(super) fn unexpected(&self, _: &Answer) -> WorkerError {
         WorkerError::Nonsense { side: self.label.clone() }
     }
@@ -224,7 +231,7 @@ impl Drop for Worker<'_> {
     }
 }
 
-fn pid(child: &Child) -> Option<Pid> {
+pub(super) fn pid(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
@@ -243,7 +250,7 @@ fn answers(stream: UnixStream) -> mpsc::Receiver<io::Result<Answer>> {
 }
 
 /// The last words of a process, once it ended.
-fn tail(stderr: Option<std::process::ChildStderr>) -> mpsc::Receiver<String> {
+pub(super) fn tail(stderr: Option<std::process::ChildStderr>) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut kept = Vec::new();

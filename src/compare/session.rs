@@ -3,22 +3,20 @@
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
-    FIXTURE_TIME, Side, Sides, WorkerError,
-    process::{PADDING_MAX, Placement, Worker, allowed_cpus, copy_path},
+    ServerProblem, WorkerError,
+    process::{PADDING_MAX, Placement, allowed_cpus},
     random::{below, shuffle},
+    subject::{Measures, Role, Starter, Subject, Turn},
+    taken::{Added, Taken},
     temporary_directory,
 };
 use crate::{
     clock::Clock,
     contract::{Check, Contract},
-    paired::{Pairs, Policy, Session},
+    paired::{Policy, Session, TimeOf},
     units::{Nanos, Ppm},
-    worker::protocol::{Answer, Question, Seen},
+    worker::protocol::Seen,
 };
-
-/// Samples that warm a check up in each process, at most, and for about how long.
-const WARMUP: u32 = 60;
-const WARMUP_TIME: Nanos = Nanos::new(10_000_000);
 
 /// Time beyond the timeouts of its requests that an answer may take.
 const GRACE: Nanos = Nanos::new(10_000_000_000);
@@ -34,21 +32,10 @@ const CYCLES_MAX: u64 = 400;
 /// A check takes at most this many times its time where others want the processor too.
 const STRETCH_MAX: u64 = 3;
 
-/// Who takes turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Baseline,
-    Current,
-    /// A copy of the baseline, of which every other turn has work added. It is one process, as
-    /// whoever has more turns than the others finds the caches warmer.
-    Control,
-    Anchor,
-}
-
 /// A process with the role that it was started for.
 struct Seat<'a> {
     role: Role,
-    worker: Worker<'a>,
+    subject: Box<dyn Subject + 'a>,
     /// What the first samples were like.
     seen: Option<Seen>,
 }
@@ -56,12 +43,13 @@ struct Seat<'a> {
 /// What a session needs to know of the comparison.
 pub(super) struct Setting<'a> {
     pub(super) contract: &'a Contract,
-    pub(super) sides: &'a Sides,
+    pub(super) starter: &'a dyn Starter,
     pub(super) policy: &'a Policy,
+    /// What the times of a check were of in the sessions before.
+    pub(super) time_of: &'a dyn Fn(&Check) -> Option<TimeOf>,
     /// How much slower the current side is made.
     pub(super) slower: Ppm,
     pub(super) clock: &'a dyn Clock,
-    pub(super) stop: &'a dyn Fn() -> bool,
 }
 
 /// What became of one check in a session.
@@ -82,25 +70,20 @@ pub(super) fn run<'a>(
     let directory = temporary_directory()?;
     let cpus = allowed_cpus();
     let cpu = (!cpus.is_empty()).then(|| cpus[below(&mut random, cpus.len())]);
-    let mut roles = vec![Role::Baseline, Role::Current, Role::Control];
-    roles.extend(setting.sides.anchor.as_ref().map(|_| Role::Anchor));
+    let mut roles = setting.starter.roles();
     shuffle(&mut random, &mut roles);
     let mut seats = Vec::new();
     for role in roles {
-        let side = match role {
-            Role::Baseline | Role::Control => &setting.sides.baseline,
-            Role::Current => &setting.sides.current,
-            Role::Anchor => setting.sides.anchor.as_ref().unwrap_or(&setting.sides.baseline),
-        };
-        let placement = Placement { cpu, padding: below(&mut random, PADDING_MAX) };
-        let copy = copy_path(directory.path(), &format!("{role:?}").to_lowercase());
-        // The control too is another one, so that it shows what another layout alone does.
-        let picked = below(&mut random, side.relinked.len());
-        let executable = side.relinked.get(picked).unwrap_or(&side.executable).clone();
-        let side = Side { executable, ..side.clone() };
-        let (worker, _) = Worker::start(&side, &copy, placement, (setting.clock, setting.stop))?;
-        seats.push(Seat { role, worker, seen: None });
+        let padding = below(&mut random, PADDING_MAX);
+        let placement = Placement { cpu, padding, layout: below(&mut random, usize::MAX) };
+        let subject = setting.starter.start(role, placement, directory.path())?;
+        seats.push(Seat { role, subject, seen: None });
     }
+    for seat in &mut seats {
+        seat.subject.ready()?;
+    }
+    // It answers what the baseline was heard to answer.
+    seats.sort_by_key(|seat| seat.role == Role::Floor);
     let mut order: Vec<&Check> = checks.to_vec();
     shuffle(&mut random, &mut order);
     // One fixture after the other: a service holds one at a time.
@@ -108,10 +91,7 @@ pub(super) fn run<'a>(
     let mut outcomes = Vec::new();
     for check in order {
         let measured = measure(setting, &mut seats, check, &mut random);
-        let over = matches!(
-            measured,
-            Err(WorkerError::Interrupted | WorkerError::Died { .. } | WorkerError::Hangs { .. })
-        );
+        let over = measured.as_ref().is_err_and(WorkerError::ends_the_session);
         let session = measured.map(|session| Session { seed, ..session });
         outcomes.push((check, session));
         if over {
@@ -129,25 +109,29 @@ fn measure(
     random: &mut ChaCha8Rng,
 ) -> Result<Session, WorkerError> {
     let mut latency = Nanos::ZERO;
+    let mut measures = Vec::new();
     for seat in seats.iter_mut() {
-        let question = Question::Prepare { check: check.id(), samples: WARMUP, time: WARMUP_TIME };
-        match seat.worker.ask(&question, FIXTURE_TIME)? {
-            Answer::Prepared { latency_ns, response } => {
-                seat.seen = Some(response);
-                latency = latency.max(latency_ns);
-            }
-            other => return Err(seat.worker.unexpected(&other)),
+        let prepared = seat.subject.prepare(check)?;
+        seat.seen = Some(prepared.response);
+        latency = latency.max(prepared.latency);
+        if seat.role != Role::Floor {
+            measures.push(prepared.measures);
         }
     }
+    let has_floor = seats.iter().any(|seat| seat.role == Role::Floor);
+    // Times of different kinds are no sessions that are drawn alike.
+    let time_of = (setting.time_of)(check).or_else(|| time_of(&measures, has_floor));
     let plan = Plan::of(latency, setting.policy.pair_time_ns);
     let time = question_time(setting.contract, check, plan.batch);
-    let mut order: Vec<usize> = (0..seats.len()).collect();
-    let mut taken = Taken::default();
+    let takes_turns = |role: Role| role != Role::Floor || time_of == Some(TimeOf::AboveFloor);
+    let mut order: Vec<usize> =
+        (0..seats.len()).filter(|index| takes_turns(seats[*index].role)).collect();
+    let mut taken = Taken::new(time_of);
     let started = setting.clock.elapsed();
     for cycle in 0..plan.cycles {
         shuffle(random, &mut order);
         let injects = cycle % 2 == 1;
-        let mut batches: Vec<(Role, Vec<Nanos>)> = Vec::with_capacity(order.len());
+        let mut turns: Vec<(Role, Turn)> = Vec::with_capacity(order.len());
         for index in &order {
             let seat = &mut seats[*index];
             let slower_ppm = match seat.role {
@@ -155,16 +139,33 @@ fn measure(
                 Role::Current => setting.slower,
                 _ => Ppm::new(0),
             };
-            let latencies = batch(seat, plan.batch, slower_ppm, time)?;
-            batches.push((seat.role, latencies));
+            let turn = batch(seat, plan.batch, slower_ppm, time)?;
+            if time_of == Some(TimeOf::Service) && turn.told.is_none() {
+                let side = seat.subject.label().to_owned();
+                return Err(WorkerError::Server { side, problem: ServerProblem::TellsNoMore });
+            }
+            turns.push((seat.role, turn));
         }
-        taken.add(&batches, plan.skipped, injects);
+        taken.add(&turns, plan.skipped, injects);
         let spent = setting.clock.elapsed().saturating_sub(started);
         if cycle + 1 >= CYCLES_MIN && spent.get() > plan.time_max.get() {
             break;
         }
     }
-    Ok(taken.session())
+    Ok(taken.session(Added { injected: setting.policy.injected_ppm, slower: setting.slower }))
+}
+
+/// What the times are of: `None` in process. What only one side tells is not compared.
+fn time_of(measures: &[Measures], has_floor: bool) -> Option<TimeOf> {
+    if measures.contains(&Measures::Work) {
+        None
+    } else if measures.iter().all(|it| *it == Measures::RoundTripAndWork) {
+        Some(TimeOf::Service)
+    } else if has_floor {
+        Some(TimeOf::AboveFloor)
+    } else {
+        Some(TimeOf::RoundTrip)
+    }
 }
 
 /// One turn: a batch of samples, which must all be like the first response of this process.
@@ -173,15 +174,12 @@ fn batch(
     samples: u32,
     slower_ppm: Ppm,
     time: Nanos,
-) -> Result<Vec<Nanos>, WorkerError> {
-    match seat.worker.ask(&Question::Batch { samples, slower_ppm }, time)? {
-        Answer::Samples { latencies_ns, response } if latencies_ns.len() == samples as usize => {
-            if response != seat.seen {
-                return Err(WorkerError::AnswersDiffer);
-            }
-            Ok(latencies_ns)
-        }
-        other => Err(seat.worker.unexpected(&other)),
+) -> Result<Turn, WorkerError> {
+    let turn = seat.subject.batch(samples, slower_ppm, time)?;
+    if turn.response == seat.seen {
+        Ok(turn)
+    } else {
+        Err(WorkerError::AnswersDiffer { side: seat.subject.label().to_owned() })
     }
 }
 
@@ -216,55 +214,6 @@ impl Plan {
             skipped: usize::try_from(skipped).unwrap_or(usize::MAX),
             cycles,
             time_max: Nanos::new(one.saturating_mul(cycles * STRETCH_MAX)),
-        }
-    }
-}
-
-/// The pairs so far.
-#[derive(Default)]
-struct Taken {
-    baseline: Vec<Nanos>,
-    current: Pairs,
-    control: Pairs,
-    injected: Pairs,
-    anchor: Option<Pairs>,
-}
-
-impl Taken {
-    /// Each side's turn counts as its median sample.
-    fn add(&mut self, turns: &[(Role, Vec<Nanos>)], skipped: usize, injects: bool) {
-        let of = |role: Role| {
-            let turn = turns.iter().find(|(it, _)| *it == role);
-            let mut kept =
-                turn.and_then(|(_, all)| all.get(skipped..)).unwrap_or_default().to_vec();
-            let middle = kept.len().saturating_sub(1) / 2;
-            kept.sort_unstable();
-            kept.get(middle).copied()
-        };
-        let (Some(baseline), Some(current)) = (of(Role::Baseline), of(Role::Current)) else {
-            return;
-        };
-        self.baseline.push(baseline);
-        self.current.push(baseline, current);
-        if let Some(control) = of(Role::Control) {
-            let pairs = if injects { &mut self.injected } else { &mut self.control };
-            pairs.push(baseline, control);
-        }
-        if let Some(anchor) = of(Role::Anchor) {
-            self.anchor.get_or_insert_default().push(anchor, current);
-        }
-    }
-
-    fn session(mut self) -> Session {
-        let middle = self.baseline.len() / 2;
-        self.baseline.sort_unstable();
-        Session {
-            seed: 0,
-            baseline_ns: self.baseline.get(middle).copied().unwrap_or_default(),
-            current: self.current,
-            control: self.control,
-            injected: self.injected,
-            anchor: self.anchor,
         }
     }
 }

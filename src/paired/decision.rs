@@ -23,6 +23,10 @@ pub enum Outcome {
     Uncalibrated,
     /// There are too few sessions for the first look.
     TooFewSessions,
+    /// All sessions asked the same processes, so they are one draw of what stays with a process.
+    SameProcesses,
+    /// The round trip hides the service's own time, so that nobody knows what a share of it is.
+    Hidden,
 }
 
 /// Where an effect lies.
@@ -65,25 +69,46 @@ pub struct Decision {
 /// sessions for, when there is none. Sessions after the deciding look are not looked at, so that
 /// whoever adds sessions to a decided check changes nothing.
 pub fn decide(policy: &Policy, tolerance: Ppm, paired: &Paired) -> Decision {
-    decide_pairs(policy, tolerance, &paired.sessions, |session| &session.current)
+    limited(paired, decide_pairs(policy, tolerance, &paired.sessions, |session| &session.current))
 }
 
 /// The same for the drift against the anchor; `None` without one.
 pub fn decide_anchor(policy: &Policy, tolerance: Ppm, paired: &Paired) -> Option<Decision> {
     let anchored = paired.sessions.iter().all(|session| session.anchor.is_some());
     (anchored && !paired.sessions.is_empty()).then(|| {
-        decide_pairs(policy, tolerance, &paired.sessions, |session| {
+        let decision = decide_pairs(policy, tolerance, &paired.sessions, |session| {
             session.anchor.as_ref().unwrap_or(&session.current)
-        })
+        });
+        limited(paired, decision)
     })
+}
+
+/// What the way of measuring allows to be decided.
+fn limited(paired: &Paired, decision: Decision) -> Decision {
+    let hidden = || {
+        let looked_at = paired.sessions.iter().take(decision.sessions);
+        let hidden = looked_at.filter(|it| it.http.is_some_and(|http| http.is_hidden())).count();
+        hidden * 2 > decision.sessions
+    };
+    let outcome = match decision.outcome {
+        Outcome::TooFewSessions => Outcome::TooFewSessions,
+        _ if paired.same_processes => Outcome::SameProcesses,
+        // Held against a larger share than the service has, a slowdown only looks smaller.
+        Outcome::Beyond => Outcome::Beyond,
+        _ if hidden() => Outcome::Hidden,
+        outcome => outcome,
+    };
+    Decision { outcome, ..decision }
 }
 
 /// Whether more sessions would change nothing: a verdict was reached, or the last look is over.
 pub fn is_decided(policy: &Policy, tolerance: Ppm, paired: &Paired) -> bool {
     let last = policy.looks().last().map_or(0, |bound| bound.sessions);
-    let settled = |decision: Decision| {
-        matches!(decision.outcome, Outcome::Within | Outcome::Beyond)
-            || paired.sessions.len() >= last
+    let settled = |decision: Decision| match decision.outcome {
+        Outcome::Within | Outcome::Beyond | Outcome::SameProcesses | Outcome::Hidden => true,
+        Outcome::Undecided | Outcome::Uncalibrated | Outcome::TooFewSessions => {
+            paired.sessions.len() >= last
+        }
     };
     settled(decide(policy, tolerance, paired))
         && decide_anchor(policy, tolerance, paired).is_none_or(settled)
@@ -177,7 +202,10 @@ fn signed(ppm: Ppm) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Nanos;
+    use crate::{
+        paired::{OverHttp, TimeOf},
+        units::Nanos,
+    };
 
     const TOLERANCE: Ppm = Ppm::new(50_000);
 
@@ -197,6 +225,7 @@ mod tests {
             control: pairs(if seed % 2 == 0 { 1_000 } else { -1_000 }),
             injected: pairs(50_000),
             anchor: None,
+            http: None,
         };
         Paired { sessions: (0..).zip(effects).map(session).collect(), ..Paired::default() }
     }
@@ -254,6 +283,37 @@ mod tests {
             session.injected = pairs(10_000);
         }
         assert_eq!(outcome(&blind), Outcome::Uncalibrated);
+    }
+
+    #[test]
+    fn the_same_processes_all_along_prove_nothing_of_the_code() {
+        for effect in [0, 100_000] {
+            let mut running = Paired { same_processes: true, ..sessions([effect; 16]) };
+            assert_eq!(outcome(&running), Outcome::SameProcesses);
+            assert!(is_decided(&Policy::for_suite(20, true), TOLERANCE, &running));
+            running.sessions.truncate(15);
+            assert_eq!(outcome(&running), Outcome::TooFewSessions);
+            assert!(!is_decided(&Policy::for_suite(20, true), TOLERANCE, &running));
+        }
+    }
+
+    #[test]
+    fn what_the_round_trip_hides_can_be_shown_to_be_slower_and_nothing_else() {
+        let over_http = |effect: Effect, floor: u64| {
+            let mut paired = sessions([effect; 16]);
+            for session in &mut paired.sessions {
+                session.http = Some(OverHttp {
+                    time: TimeOf::AboveFloor,
+                    round_trip_ns: Nanos::new(100_000),
+                    floor_ns: Some(Nanos::new(floor)),
+                });
+            }
+            outcome(&paired)
+        };
+        assert_eq!(over_http(0, 90_000), Outcome::Within);
+        assert_eq!(over_http(0, 90_001), Outcome::Hidden);
+        assert_eq!(over_http(0, 110_000), Outcome::Hidden);
+        assert_eq!(over_http(100_000, 90_001), Outcome::Beyond);
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub struct Paired {
     pub failed_sessions: u64,
     /// Why the first of them could not; printable ASCII.
     pub first_failure: Option<String>,
+    /// Whether all sessions asked the same processes, as those of servers that were running already:
+    /// what stays with a process is then in each of them alike.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same_processes: bool,
 }
 
 /// One session: fresh processes that took turns.
@@ -35,7 +39,48 @@ pub struct Session {
     /// The current build against the anchor, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<Pairs>,
+    /// What the times are of, where the service was asked over HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<OverHttp>,
 }
+
+/// What of an exchange over HTTP is a session's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OverHttp {
+    /// The time that the pairs are of.
+    pub time: TimeOf,
+    /// The median round trip of the baseline.
+    pub round_trip_ns: Nanos,
+    /// The median round trip to a server that only answers the same; `null` where none took turns.
+    pub floor_ns: Option<Nanos>,
+}
+
+/// Which time of an exchange over HTTP the pairs are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeOf {
+    /// The service's own, as both services tell it.
+    Service,
+    /// The round trip's, beyond one to a server that only answers the same.
+    AboveFloor,
+    /// The round trip's.
+    RoundTrip,
+}
+
+impl OverHttp {
+    /// Whether so little of the round trip is the service's own time that its share is not known:
+    /// less than a tenth is beyond the floor.
+    pub fn is_hidden(&self) -> bool {
+        let own = |floor| self.round_trip_ns.saturating_sub(floor).saturating_mul(HIDDEN_BELOW);
+        self.floor_ns.is_some_and(|floor| own(floor) < self.round_trip_ns)
+    }
+}
+
+/// One part of so many of the round trip is the least that a service's own time may be.
+pub const HIDDEN_BELOW: u64 = 10;
 
 /// How much longer one side took than the other, in ppm, for each pair of turns: -20000 is 2 %
 /// faster. As text with blanks between, in the order in which they were taken.

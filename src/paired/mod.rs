@@ -19,6 +19,6 @@ mod instructions;
 mod policy;
 
 pub use decision::{Decision, Outcome, Spread, decide, decide_anchor, is_decided};
-pub use evidence::{Effect, Paired, Pairs, Session};
+pub use evidence::{Effect, HIDDEN_BELOW, OverHttp, Paired, Pairs, Session, TimeOf};
 pub use instructions::{FunctionCost, Growth, Instructions, change_ppm, grown};
 pub use policy::{Bound, Policy};

@@ -4,9 +4,9 @@
 use super::{BaselineRecord, Comparison, ProbeKind, Provenance, TestResult, VerifyError};
 use crate::{
     claim::BaselineFigures,
-    contract::{Check, Contract},
+    contract::{Check, Contract, base_url_problem},
     evidence::is_sha256,
-    paired::Policy,
+    paired::{Policy, TimeOf},
     text::escaped,
     units::Count,
 };
@@ -31,7 +31,10 @@ pub(super) fn check_facts(
         check_record(record, contract)?;
     }
     if let Some(comparison) = comparison {
-        check_comparison(comparison, baseline)?;
+        check_comparison(comparison, baseline, provenance)?;
+        for result in results {
+            check_paired(result, comparison, provenance)?;
+        }
     }
     let paired = |result: &TestResult| result.paired.is_none() || comparison.is_some();
     let unpaired = results.iter().find(|result| !paired(result));
@@ -63,6 +66,7 @@ fn check_record(record: &BaselineRecord, contract: &Contract) -> Result<(), Veri
 fn check_comparison(
     comparison: &Comparison,
     baseline: Option<&BaselineRecord>,
+    provenance: &Provenance,
 ) -> Result<(), VerifyError> {
     let policy = &comparison.policy;
     let relinked = comparison.builds().all(|build| build.relinked > Count::ZERO);
@@ -70,8 +74,37 @@ fn check_comparison(
     holds(*policy == ours, || "comparison.policy".to_owned())?;
     holds(baseline.is_some(), || "comparison".to_owned())?;
     for build in comparison.builds() {
-        let digest = is_sha256(&build.executable_sha256);
-        holds(digest, || format!("comparison: the digest of {}", escaped(&build.label)))?;
+        let of = || format!("comparison: what is known of {}", escaped(&build.label));
+        let executable = build.executable_sha256.as_ref();
+        holds(executable.is_none_or(|it| is_sha256(it)), of)?;
+        let known = [executable, build.command.as_ref(), build.url.as_ref()];
+        holds(known.into_iter().flatten().count() == 1, of)?;
+        let served = provenance.probe == ProbeKind::Http;
+        holds(served == executable.is_none(), of)?;
+        let url = |it: &String| base_url_problem(it).is_none();
+        holds(build.url.as_ref().is_none_or(url), of)?;
+    }
+    Ok(())
+}
+
+/// Sessions are of what was compared, and their times all of one kind.
+fn check_paired(
+    result: &TestResult,
+    comparison: &Comparison,
+    provenance: &Provenance,
+) -> Result<(), VerifyError> {
+    let Some(paired) = &result.paired else { return Ok(()) };
+    let of = |field: &str| format!("{}: paired.{field}", result.test_name);
+    let running = comparison.builds().any(|it| it.url.is_some());
+    holds(paired.same_processes == running, || of("same_processes"))?;
+    let mut times = paired.sessions.iter().map(|session| session.http.map(|http| http.time));
+    let first = times.next();
+    let alike = times.all(|time| Some(time) == first);
+    let served = provenance.probe == ProbeKind::Http;
+    holds(alike && first.is_none_or(|it| it.is_some() == served), || of("sessions: http"))?;
+    for http in paired.sessions.iter().filter_map(|session| session.http) {
+        let floor = http.floor_ns.is_some() == (http.time == TimeOf::AboveFloor);
+        holds(floor, || of("sessions: http.floor_ns"))?;
     }
     Ok(())
 }

@@ -150,19 +150,33 @@ impl Comparison {
     }
 }
 
-/// One of the builds of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One of the builds of a comparison: an executable, or a server that was asked over HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ComparedBuild {
     /// What it was called: a ref, or a file.
     pub label: String,
-    /// The commit; `null` when it was built from no commit.
+    /// The commit; `null` when it was built from no commit, or nobody knows.
     pub commit: Option<String>,
-    /// SHA-256 of the executable.
-    pub executable_sha256: String,
+    /// SHA-256 of the executable; only there where it is a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable_sha256: Option<String>,
     /// How often it was linked again, so that its code was at as many addresses.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub relinked: Count,
+    /// The command that started the server, without what looks like a secret. What it started is not
+    /// known by it: the same command may start another build on another day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The base URL of a server that was running already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &Count) -> bool {
+    *count == Count::ZERO
 }
 
 /// The kinds of probe.

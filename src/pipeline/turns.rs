@@ -3,11 +3,12 @@
 //! Unlike an observation, which gathers everything there is to know of a check, a turn takes
 //! latencies and as much of each response as costs nothing to look at.
 
-use std::hint::black_box;
-
 use sha2::{Digest, Sha256};
 
-use super::sampler::without_wait;
+use super::{
+    sampler::without_wait,
+    work::{Work, WorkKind},
+};
 use crate::{
     clock::Clock,
     contract::Check,
@@ -16,8 +17,14 @@ use crate::{
     units::{Nanos, Ppm},
 };
 
-/// Rounds of work in one measurement of how long a round takes.
-const UNIT_ROUNDS: u64 = 2_000;
+/// Rounds of work in one measurement of how long a round takes: some microseconds.
+const fn unit_rounds(kind: WorkKind) -> u64 {
+    match kind {
+        WorkKind::Arithmetic => 2_000,
+        // More would displace from the caches what the sample needs.
+        WorkKind::Memory => 50,
+    }
+}
 
 /// Samples that tell how long one takes.
 pub const WARMUP_MIN: u32 = 12;
@@ -37,6 +44,9 @@ pub struct Seen {
 pub struct Batch {
     /// In their order.
     pub latencies: Vec<Nanos>,
+    /// How long the service says that it took for each; `None` where it does not say so of every
+    /// request, or says more than the whole exchange took.
+    pub told: Option<Vec<Nanos>>,
     /// Only the last sample is looked at closely: hashing is work that the next sample would feel.
     pub seen: Option<Seen>,
 }
@@ -44,17 +54,19 @@ pub struct Batch {
 /// One sample.
 struct Sample {
     latency: Nanos,
+    told: Option<Nanos>,
     statuses: Vec<u16>,
     bodies: Vec<Vec<u8>>,
 }
 
 /// A check that is sampled in turns.
 pub struct Turns<'a> {
-    check: &'a Check,
-    requests: &'a [PreparedRequest],
-    probe: &'a mut dyn Probe,
+    check: Check,
+    requests: Vec<PreparedRequest>,
     clock: &'a dyn Clock,
-    /// Rounds of work that take as long as one sample, in rounds; known once warm.
+    /// What is added to samples that are to take longer.
+    work: Work,
+    /// Rounds of work that take as long as one sample; known once warm.
     rounds_per_sample: u64,
     /// The bodies that were looked at last, with what was seen.
     known: Option<(Vec<Vec<u8>>, Seen)>,
@@ -67,14 +79,30 @@ impl std::fmt::Debug for Turns<'_> {
 }
 
 impl<'a> Turns<'a> {
-    /// A check to be sampled through this probe.
-    pub fn new(
-        check: &'a Check,
-        requests: &'a [PreparedRequest],
-        probe: &'a mut dyn Probe,
-        clock: &'a dyn Clock,
-    ) -> Self {
-        Self { check, requests, probe, clock, rounds_per_sample: 0, known: None }
+    /// A check to be sampled by sending these requests, always through the same probe.
+    pub fn new(check: Check, requests: Vec<PreparedRequest>, clock: &'a dyn Clock) -> Self {
+        Self { check, requests, clock, work: Work::default(), rounds_per_sample: 0, known: None }
+    }
+
+    /// The same, with this work added to samples that are to take longer.
+    #[must_use]
+    pub fn with_work(self, work: Work) -> Self {
+        Self { work, ..self }
+    }
+
+    /// Gives the work back.
+    pub fn into_work(self) -> Work {
+        self.work
+    }
+
+    /// The check.
+    pub fn check(&self) -> &Check {
+        &self.check
+    }
+
+    /// The requests of one round.
+    pub fn requests(&self) -> &[PreparedRequest] {
+        &self.requests
     }
 
     /// Sends samples until the service is warm; the median latency of their second half, and what
@@ -85,20 +113,22 @@ impl<'a> Turns<'a> {
     /// What the probe says.
     pub fn warm_up(
         &mut self,
+        probe: &mut dyn Probe,
         samples: u32,
         time: Nanos,
     ) -> Result<(Nanos, Option<Seen>), ProbeError> {
         let (mut latencies, mut units, mut last) = (Vec::new(), Vec::new(), None);
+        let unit = unit_rounds(self.work.kind());
         let started = self.clock.elapsed();
         for number in 0..samples {
             if number >= WARMUP_MIN && self.clock.elapsed().saturating_sub(started) >= time {
                 break;
             }
-            let sample = self.sample(Pass::Timed)?;
+            let sample = self.sample(probe, Pass::Timed)?;
             latencies.push(sample.latency);
             last = Some(sample);
             // In turns with the samples, so that both are at the same clock rate.
-            units.push(self.work(UNIT_ROUNDS));
+            units.push(self.work(unit));
         }
         let median = |times: &mut [Nanos]| {
             times.sort_unstable();
@@ -106,8 +136,8 @@ impl<'a> Turns<'a> {
         };
         let half = latencies.len() / 2;
         let latency = median(&mut latencies[half..]);
-        let unit = median(&mut units[half..]).get().max(1);
-        self.rounds_per_sample = latency.get().saturating_mul(UNIT_ROUNDS) / unit;
+        let unit_time = median(&mut units[half..]).get().max(1);
+        self.rounds_per_sample = latency.get().saturating_mul(unit) / unit_time;
         Ok((latency, last.map(|sample| self.seen(sample))))
     }
 
@@ -116,20 +146,30 @@ impl<'a> Turns<'a> {
     /// # Errors
     ///
     /// What the probe says.
-    pub fn batch(&mut self, samples: u32, slower: Ppm) -> Result<Batch, ProbeError> {
+    pub fn batch(
+        &mut self,
+        probe: &mut dyn Probe,
+        samples: u32,
+        slower: Ppm,
+    ) -> Result<Batch, ProbeError> {
         let rounds = u128::from(self.rounds_per_sample) * u128::from(slower.get()) / 1_000_000;
         let rounds = u64::try_from(rounds).unwrap_or(u64::MAX);
         let mut latencies = Vec::with_capacity(samples as usize);
+        let mut told = Some(Vec::new());
         let (mut last, mut alike): (Option<Sample>, bool) = (None, true);
         for _ in 0..samples {
-            let sample = self.sample(Pass::Timed)?;
+            let sample = self.sample(probe, Pass::Timed)?;
             let extra = if rounds > 0 { self.work(rounds) } else { Nanos::ZERO };
             latencies.push(sample.latency.saturating_add(extra));
+            match (&mut told, sample.told) {
+                (Some(told), Some(time)) => told.push(time),
+                _ => told = None,
+            }
             alike &= last.as_ref().is_none_or(|last| last.statuses == sample.statuses);
             last = Some(sample);
         }
         let seen = last.filter(|_| alike).map(|sample| self.seen(sample));
-        Ok(Batch { latencies, seen })
+        Ok(Batch { latencies, told, seen })
     }
 
     /// Sends samples to warm up, and then ones whose instructions are counted from outside; what
@@ -138,12 +178,17 @@ impl<'a> Turns<'a> {
     /// # Errors
     ///
     /// What the probe says.
-    pub fn instructions(&mut self, warmup: u32, samples: u32) -> Result<Option<Seen>, ProbeError> {
+    pub fn instructions(
+        &mut self,
+        probe: &mut dyn Probe,
+        warmup: u32,
+        samples: u32,
+    ) -> Result<Option<Seen>, ProbeError> {
         let (mut first, mut alike) = (None, true);
         let passes = [(Pass::Timed, warmup), (Pass::Instructions, samples)];
         for (pass, samples) in passes {
             for _ in 0..samples {
-                let sample = self.sample(pass)?;
+                let sample = self.sample(probe, pass)?;
                 let seen = self.seen(sample);
                 alike &= *first.get_or_insert_with(|| seen.clone()) == seen;
             }
@@ -170,33 +215,30 @@ impl<'a> Turns<'a> {
     }
 
     /// How long this many rounds of work take.
-    fn work(&self, rounds: u64) -> Nanos {
+    fn work(&mut self, rounds: u64) -> Nanos {
         let start = self.clock.elapsed();
-        work(rounds);
+        self.work.rounds(rounds);
         self.clock.elapsed().saturating_sub(start)
     }
 
-    fn sample(&mut self, pass: Pass) -> Result<Sample, ProbeError> {
-        let mut sample = Sample { latency: Nanos::ZERO, statuses: Vec::new(), bodies: Vec::new() };
+    fn sample(&mut self, probe: &mut dyn Probe, pass: Pass) -> Result<Sample, ProbeError> {
+        let mut sample = Sample {
+            latency: Nanos::ZERO,
+            told: Some(Nanos::ZERO),
+            statuses: Vec::new(),
+            bodies: Vec::new(),
+        };
         for _ in 0..self.check.rounds {
-            for request in self.requests {
-                let exchange = self.probe.send(request, pass)?;
+            for request in &self.requests {
+                let exchange = probe.send(request, pass)?;
                 sample.latency = sample.latency.saturating_add(without_wait(&exchange).0);
+                // A part is no longer than the whole.
+                let told = exchange.server_latency.filter(|it| *it <= exchange.latency);
+                sample.told = sample.told.zip(told).map(|(sum, it)| sum.saturating_add(it));
                 sample.statuses.push(exchange.status);
                 sample.bodies.push(exchange.body);
             }
         }
         Ok(sample)
     }
-}
-
-/// Keeps the processor busy: rounds of a generator, each of which needs the one before.
-fn work(rounds: u64) {
-    let mut state = black_box(0x9e37_79b9_7f4a_7c15_u64);
-    for _ in 0..rounds {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-    }
-    black_box(state);
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     claim::{Claim, Verdict},
     contract::ClaimKind,
-    paired::{Decision, Effect, decide},
+    paired::{Decision, Effect, TimeOf, decide},
     passport::{Comparison, Passport, TestResult},
     text::escaped,
 };
@@ -43,7 +43,57 @@ pub fn comparison_table(passport: &Passport) -> String {
             row.allocations,
         );
     }
+    for note in notes(passport) {
+        let _ = writeln!(out, "\n{note}");
+    }
     out
+}
+
+/// Checks whose share of the round trip is shown, at most.
+const SHARES_MAX: usize = 3;
+
+/// What latencies over HTTP are of, which the table does not say: a sentence for each kind, and one
+/// where servers were not started.
+fn notes(passport: &Passport) -> Vec<String> {
+    let results = || passport.test_results.iter().filter_map(|it| Some((it, it.paired.as_ref()?)));
+    let mut notes = Vec::new();
+    for time in [TimeOf::Service, TimeOf::AboveFloor, TimeOf::RoundTrip] {
+        let of_kind: Vec<String> = results()
+            .filter_map(|(result, paired)| {
+                let session = paired.sessions.first()?;
+                let http = session.http.filter(|http| http.time == time)?;
+                let name = escaped(&result.test_name);
+                Some(match time {
+                    TimeOf::RoundTrip => format!("{name} {}", http.round_trip_ns),
+                    TimeOf::Service | TimeOf::AboveFloor => {
+                        format!("{name} {} of {}", session.baseline_ns, http.round_trip_ns)
+                    }
+                })
+            })
+            .collect();
+        let says = match time {
+            TimeOf::Service => "of the time that the services tell, which is of the round trip",
+            TimeOf::AboveFloor => {
+                "of what the round trip takes beyond one to a server that only answers the same \
+                 (tell `Server-Timing` to be exact), which is"
+            }
+            TimeOf::RoundTrip => "of the whole round trip, which is",
+        };
+        if !of_kind.is_empty() {
+            let shown = of_kind.get(..SHARES_MAX).unwrap_or(&of_kind).join(", ");
+            let more = of_kind.len().saturating_sub(SHARES_MAX);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            notes.push(format!("latency is {says}: {shown}{more}"));
+        }
+    }
+    if results().any(|(_, paired)| paired.same_processes) {
+        notes.push(
+            "the servers were running already and were not restarted, so that what stays with a \
+             process is in every session alike: their latency is shown and not decided on"
+                .to_owned(),
+        );
+    }
+    notes
 }
 
 /// The same as a table in Markdown, with a heading and what is at fault below it.
@@ -70,6 +120,9 @@ pub fn comparison_markdown(passport: &Passport) -> String {
             row.sessions,
             row.allocations,
         );
+    }
+    for note in notes(passport) {
+        let _ = writeln!(out, "\n{note}");
     }
     for result in &passport.test_results {
         for claim in at_fault(result) {

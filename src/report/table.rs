@@ -182,6 +182,16 @@ pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
                 escaped(failure)
             );
         }
+        let failed = result.paired.as_ref().and_then(|it| Some((it, it.first_failure.as_ref()?)));
+        if let Some((paired, failure)) = failed {
+            let _ = writeln!(
+                out,
+                "BROKEN   {}: {} of its sessions could not be held: {}",
+                name(&result.test_name),
+                paired.failed_sessions,
+                escaped(failure)
+            );
+        }
     }
     out.push_str(&operations::faults(passport, style));
     if let Some(baseline) = &passport.baseline {

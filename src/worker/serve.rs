@@ -8,12 +8,13 @@ use std::{
     thread,
 };
 
+use super::added_work;
 use super::protocol::{self, Answer, Question, Seen, VERSION};
 use crate::{
     clock::SystemClock,
     contract::{Check, Contract},
     environment::Build,
-    pipeline::{self, Session, Turns},
+    pipeline::{self, Session, Turns, Work},
     probe::{PreparedRequest, Probe, Target},
     text::printable,
     units::Nanos,
@@ -66,7 +67,8 @@ fn serve(
         Err(message) => line.answer(&Answer::Failed(message)),
         Ok((mut target, contract)) => {
             line.answer(&Answer::Ready { build: Build::current() })?;
-            let mut worker = Worker { contract: &contract, environment, line };
+            let work = Work::new(added_work());
+            let mut worker = Worker { contract: &contract, environment, line, work };
             let mut next = worker.line.next()?;
             while let Some(question) = next {
                 next = worker.answer(target.as_mut(), question)?;
@@ -120,6 +122,8 @@ struct Worker<'a> {
     contract: &'a Contract,
     environment: &'a dyn Fn(&str) -> Option<String>,
     line: Line<'a>,
+    /// What is added to samples that are to take longer.
+    work: Work,
 }
 
 impl Worker<'_> {
@@ -189,8 +193,8 @@ impl Worker<'_> {
     fn execute(&self, target: &mut dyn Target, id: &str, (warmup, samples): (u32, u32)) -> Answer {
         let executed = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
             let clock = SystemClock::start();
-            let mut turns = Turns::new(&check, &requests, probe.as_mut(), &clock);
-            turns.instructions(warmup, samples).map_err(|error| error.to_string())
+            let mut turns = Turns::new(check, requests, &clock);
+            turns.instructions(probe.as_mut(), warmup, samples).map_err(|error| error.to_string())
         });
         match executed {
             Err(message) => Answer::Failed(message),
@@ -213,8 +217,9 @@ impl Worker<'_> {
             }
         };
         let clock = SystemClock::start();
-        let mut turns = Turns::new(&check, &requests, probe.as_mut(), &clock);
-        let answer = match turns.warm_up(samples, time) {
+        let work = std::mem::take(&mut self.work);
+        let mut turns = Turns::new(check, requests, &clock).with_work(work);
+        let answer = match turns.warm_up(probe.as_mut(), samples, time) {
             Err(error) => Answer::Failed(error.to_string()),
             Ok((_, None)) => Answer::Failed("no sample to warm up".to_owned()),
             Ok((latency_ns, Some(seen))) => Answer::Prepared { latency_ns, response: seen.into() },
@@ -223,9 +228,10 @@ impl Worker<'_> {
         loop {
             let Some(question) = self.line.next()? else { return Ok(None) };
             let Question::Batch { samples, slower_ppm } = question else {
+                self.work = turns.into_work();
                 return Ok(Some(question));
             };
-            let answer = match turns.batch(samples, slower_ppm) {
+            let answer = match turns.batch(probe.as_mut(), samples, slower_ppm) {
                 Err(error) => Answer::Failed(error.to_string()),
                 Ok(batch) => Answer::Samples {
                     latencies_ns: batch.latencies,

@@ -316,8 +316,8 @@ fn known_sessions() {
 fn edited() {
     let bytes = passport(&sides("same", "same")).to_bytes().unwrap();
     let text = String::from_utf8(bytes).unwrap();
-    assert!(text.contains("\"rebuild_floor_ppm\": 25000"));
-    let weaker = text.replace("\"rebuild_floor_ppm\": 25000", "\"rebuild_floor_ppm\": 99000");
+    assert!(text.contains("\"rebuild_floor_ppm\": 60000"));
+    let weaker = text.replace("\"rebuild_floor_ppm\": 60000", "\"rebuild_floor_ppm\": 99000");
     let error = verify(weaker.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("comparison.policy"), "{error}");
 }

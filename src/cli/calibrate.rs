@@ -217,9 +217,9 @@ fn builds(
     let built = checkout(&project, &Reference::WorkingTree, stop, progress)
         .map_err(compare_sides::failure)?;
     let seeds: Vec<u64> = (1..=arguments.rebuilds).collect();
-    let (like, task) = ((&Reference::WorkingTree, &built.side), (seeds.as_slice(), directory));
-    let sides =
-        checkout::rebuild(&project, like, task, stop, progress).map_err(compare_sides::failure)?;
+    let task = (seeds.as_slice(), directory);
+    let sides = checkout::rebuild(&project, &built, task, stop, progress)
+        .map_err(compare_sides::failure)?;
     Ok(Builds { baseline: built.side, rebuilt: seeds.into_iter().zip(sides).collect() })
 }
 

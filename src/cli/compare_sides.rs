@@ -32,6 +32,9 @@ pub(super) struct SideArguments {
     /// Build what is compared with it from this ref; the working tree when left out
     #[arg(long, value_name = "REF", requires = "baseline_branch", conflicts_with_all = EXECUTABLES)]
     current_branch: Option<String>,
+    /// Build the baseline from the common ancestor of that and the current side
+    #[arg(long, requires = "baseline_branch")]
+    merge_base: bool,
     /// Build what was accepted last from this ref, so that small steps do not add up
     #[arg(long, value_name = "REF", requires = "baseline_branch", conflicts_with_all = EXECUTABLES)]
     anchor: Option<String>,
@@ -116,7 +119,13 @@ impl SideArguments {
         };
         let named = |name: &str| Reference::Named(name.to_owned());
         let current = self.current_branch.as_deref().map_or(Reference::WorkingTree, named);
-        let baseline = build("baseline", &named(baseline))?;
+        let baseline = if self.merge_base {
+            let current = self.current_branch.as_deref().unwrap_or("HEAD");
+            checkout::merge_base(repository, baseline, current).map_err(failure)?
+        } else {
+            baseline.to_owned()
+        };
+        let baseline = build("baseline", &named(&baseline))?;
         let anchor = self.anchor.as_deref().map(|it| build("anchor", &named(it))).transpose()?;
         // Last: what is checked out then is what the user most likely builds next.
         Ok((baseline, build("current", &current)?, anchor))

@@ -163,9 +163,11 @@ fn look(
         [spread(current, bound), spread(control, bound), spread(injected, bound)];
     let width = current.half_width().max(control.half_width()).max(injected.half_width());
     let detectable = floor + width;
-    let same_is_slower = control.lower > floor;
+    // Where the layout alone could do more than the tolerance, sessions must still resolve less.
+    let resolved = signed(policy.resolved_ppm());
+    let same_is_slower = control.lower > resolved;
     // What was injected must be found, and be found to be about what it was.
-    let would_be_found = injected.lower > floor && detectable <= signed(tolerance);
+    let would_be_found = injected.lower > resolved && resolved + width <= signed(tolerance);
     let outcome = if current.upper < room {
         if would_be_found && !same_is_slower { Outcome::Within } else { Outcome::Uncalibrated }
     } else if current.lower > floor {

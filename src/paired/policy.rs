@@ -8,6 +8,12 @@ use crate::units::{Count, Nanos, Ppm};
 /// decides, then each time after about half as many more. Ranks are exact in 128 bits up to the last.
 const LOOKS: [u64; 6] = [10, 16, 24, 40, 64, 96];
 
+/// What rebuilding unchanged code does at most where each session has its code elsewhere.
+const RELINKED_FLOOR: Ppm = Ppm::new(25_000);
+
+/// The same where it is always at the same place.
+const FLOOR: Ppm = Ppm::new(60_000);
+
 /// How a comparison decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -50,11 +56,17 @@ impl Policy {
         Self {
             suite_error_ppm: Ppm::new(10_000),
             checks: Count::new(checks.max(1)),
-            rebuild_floor_ppm: Ppm::new(if relinked { 25_000 } else { 60_000 }),
+            rebuild_floor_ppm: if relinked { RELINKED_FLOOR } else { FLOOR },
             layout_margin_ppm: Ppm::new(if relinked { 7_500 } else { 15_000 }),
             injected_ppm: Ppm::new(50_000),
             pair_time_ns: Nanos::new(12_000_000),
         }
+    }
+
+    /// The effect that sessions must be able to tell from none: the rebuild floor, but never more
+    /// than that of builds that are linked again.
+    pub fn resolved_ppm(&self) -> Ppm {
+        self.rebuild_floor_ppm.min(RELINKED_FLOOR)
     }
 
     /// The looks, in order: after how many sessions a check is looked at, and the rank whose effect

@@ -81,6 +81,8 @@ pub struct Build {
     pub executable_sha256: String,
     /// Whether the source differs from the commit.
     pub dirty: bool,
+    /// The source as a commit, also when it is dirty.
+    object: String,
 }
 
 /// Why a ref could not be built.
@@ -215,8 +217,8 @@ pub fn checkout(
         directory,
         contract: text,
     };
-    let Snapshot { commit, tree, dirty, .. } = asked.snapshot.clone();
-    Ok(Build { side, commit, tree, executable_sha256, dirty })
+    let Snapshot { commit, tree, dirty, object } = asked.snapshot.clone();
+    Ok(Build { side, commit, tree, executable_sha256, dirty, object })
 }
 
 /// Links what was built again. That it cannot be is told and no error: then the executable as it is
@@ -241,23 +243,24 @@ fn link_again(
     Ok(())
 }
 
-/// Builds a ref again, once for each seed, with one function more that nothing calls: the same code
+/// Makes a build again, once for each seed, with one function more that nothing calls: the same code
 /// as a change elsewhere in the program leaves it.
 ///
-/// Executables are put into `directory`; the sides are in the order of the seeds, and like `side`,
-/// what the ref was built to. Only the test target itself is compiled again.
+/// Executables are put into `directory`; the sides are in the order of the seeds. The source is that
+/// of the build, whatever became of the working tree; only the test target itself is compiled again.
 ///
 /// # Errors
 ///
 /// [`CheckoutError`].
 pub fn rebuild(
     project: &Project<'_>,
-    (reference, side): (&Reference, &Side),
+    build: &Build,
     (seeds, directory): (&[u64], &Path),
     stop: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Side>, CheckoutError> {
-    let asked = Asked::of(project, reference, stop, &mut *progress)?;
+    let reference = Reference::Named(build.object.clone());
+    let asked = Asked::of(project, &reference, stop, &mut *progress)?;
     let runner = Runner { stop, lock: Some(&asked.store.lock) };
     let (_, harness, _) = asked.check_out(&runner)?;
     let io = |path: &Path| {
@@ -266,23 +269,23 @@ pub fn rebuild(
     };
     // In the worktree, which the next checkout puts right.
     let original = fs::read_to_string(&harness.main).map_err(io(&harness.main))?;
-    let build = |seed: &u64| {
+    let one = |seed: &u64| {
         let text = format!("{original}\n{}", irrelevant(*seed));
         fs::write(&harness.main, text).map_err(io(&harness.main))?;
-        let built = cargo::build(&runner, &harness, &asked.store.target(), &mut *progress)?;
-        let built = built.map_err(|message| CheckoutError::NotBuilt {
-            reference: reference.to_string(),
+        let made = cargo::build(&runner, &harness, &asked.store.target(), &mut *progress)?;
+        let made = made.map_err(|message| CheckoutError::NotBuilt {
+            reference: build.side.label.clone(),
             message,
         })?;
         let place = directory.join(format!("rebuilt-{seed}"));
         fs::create_dir(&place).map_err(io(&place))?;
         let executable = place.join("executable");
-        fs::copy(&built.executable, &executable).map_err(io(&executable))?;
-        link_again(&runner, &built, &place, &mut *progress)?;
+        fs::copy(&made.executable, &executable).map_err(io(&executable))?;
+        link_again(&runner, &made, &place, &mut *progress)?;
         let relinked = relink::relinked_in(&place).map_err(io(&place))?;
-        Ok(Side { executable, relinked, ..side.clone() })
+        Ok(Side { executable, relinked, ..build.side.clone() })
     };
-    let sides = seeds.iter().map(build).collect();
+    let sides = seeds.iter().map(one).collect();
     fs::write(&harness.main, original).map_err(io(&harness.main))?;
     sides
 }

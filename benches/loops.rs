@@ -55,6 +55,7 @@ fn closure() -> impl FnMut() -> u64 {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a benchmark's report")]
 fn print(whose: &str, summary: Option<&CaseSummary>) {
     let summary = summary.expect("samples");
     println!("{whose:<9}  least {}  mean {}", summary.min_ps, summary.mean_ps);

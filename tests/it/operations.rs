@@ -134,7 +134,7 @@ fn each_way_to_be_wrong_has_its_gate_and_sentence() {
         ),
         (
             with_parse(|it| {
-                *it = CaseEvidence::failed(FailureKind::Panicked, "index out of bounds")
+                *it = CaseEvidence::failed(FailureKind::Panicked, "index out of bounds");
             }),
             Gate::Fail,
             "parse: completed: it panicked: index out of bounds",

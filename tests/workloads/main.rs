@@ -1,5 +1,4 @@
 //! Tests of the code that benches/workloads measures.
-#![expect(clippy::wildcard_imports, reason = "each file of tests is about all of one module")]
 
 #[path = "../../benches/workloads/causal.rs"]
 mod causal;

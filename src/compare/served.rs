@@ -250,6 +250,16 @@ impl Starter for ServerStarter<'_> {
         roles
     }
 
+    /// Otherwise each exchange would wake a processor that sleeps twice, which takes longer than the
+    /// service and is not the same twice.
+    ///
+    /// PERF: sessions of a server of 34 us against itself, above the floor, on two processors: round
+    /// trips of 60 us and effects with a standard deviation of 0.5 % on the servers' processor, 114 us
+    /// and 0.7 % on the other one, 133 us and 1.0 % where the system chooses.
+    fn asks_from_their_cpu(&self) -> bool {
+        !self.servers.are_running()
+    }
+
     fn start(
         &self,
         role: Role,

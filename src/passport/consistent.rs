@@ -105,6 +105,8 @@ fn check_paired(
     for http in paired.sessions.iter().filter_map(|session| session.http) {
         let floor = http.floor_ns.is_some() == (http.time == TimeOf::AboveFloor);
         holds(floor, || of("sessions: http.floor_ns"))?;
+        let untold = http.untold_ppm.is_some() == (http.time == TimeOf::Service);
+        holds(untold, || of("sessions: http.untold_ppm"))?;
     }
     Ok(())
 }

@@ -77,6 +77,7 @@ fn main() -> ExitCode {
         test("the_same_server_twice_is_never_slower", same),
         test("three_times_the_time_that_servers_tell_is_slower", slower_as_told),
         test("three_times_the_work_is_slower_than_the_floor_shows", slower_above_the_floor),
+        test("work_that_is_not_told_does_not_pass", untold),
         test("times_that_are_told_coarsely_are_not_relied_on", told_coarsely),
         test("a_server_that_closes_its_connections_is_compared", closing),
         test("another_response_is_changed_work", changed_work),
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
         test("a_baseline_that_dies_while_it_is_observed_leaves_nothing_to_compare", baseline_dies),
         test("what_was_observed_before_a_server_died_is_kept", current_dies),
         test("a_server_that_dies_half_way_is_not_measured", dies_half_way),
+        test("a_server_that_breaks_off_half_way_is_not_measured", breaks_half_way),
         test("a_server_that_hangs_half_way_is_not_measured", hangs_half_way),
         test("a_server_that_answers_something_else_half_way_is_not_measured", changes_half_way),
         test("a_server_that_stops_telling_its_time_is_not_measured", hushes_half_way),
@@ -202,6 +204,19 @@ fn slower_above_the_floor() {
         assert!(0 < figure("floor_ns") && figure("floor_ns") < figure("round_trip_ns"));
     }
     assert_says(&run.stdout, "beyond one to a server that only answers the same");
+}
+
+fn untold() {
+    let workspace = Workspace::with_contract(CONTRACT);
+    let (all, half) =
+        (helper("rounds=60000 tells=finely"), helper("rounds=60000 untold=60000 tells=finely"));
+    let run = compare(&workspace, &all, &half, &["--time-budget", "60"]).exits(4);
+    let passport = passport(&workspace);
+    let (verdict, reason) = claim(&passport, "latency-change");
+    // As busy as the machine may be, it is never a pass.
+    assert_eq!(verdict, "ABSTAIN", "{reason}");
+    assert_eq!(reason, "not-all-told");
+    assert_says(&run.stdout, "the round trip got longer by more than the service tells");
 }
 
 fn told_coarsely() {
@@ -322,6 +337,11 @@ fn goes_wrong(manner: &str) -> String {
 
 fn dies_half_way() {
     assert_eq!(goes_wrong("dies"), "the server of current died: signal: 9 (SIGKILL)");
+}
+
+fn breaks_half_way() {
+    let said = goes_wrong("breaks");
+    assert!(said.starts_with("the server of current broke off: broken response: "), "{said}");
 }
 
 fn hangs_half_way() {

@@ -95,6 +95,7 @@ fn main() -> ExitCode {
         test("a_server_that_answers_something_else_half_way_is_not_measured", changes_half_way),
         test("a_server_that_stops_telling_its_time_is_not_measured", hushes_half_way),
         test("servers_that_run_already_are_shown_and_not_decided_on", running),
+        test("servers_in_python_are_compared_one_connection_at_a_time", python),
         test("a_url_where_nobody_listens_is_not_measured", nobody),
         test("a_comparison_of_servers_cannot_be_edited", edited),
         test("secrets_of_commands_and_urls_are_kept", secrets),
@@ -417,6 +418,55 @@ fn running() {
     let (before, after) = (Running::start(""), Running::start("answer=other"));
     compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "0"]).exits(1);
     assert_eq!(claim(&passport(&workspace), "behaviour"), is("FAIL", "changed-work"));
+}
+
+/// A server that serves a connection to its end before it accepts the next one.
+const PYTHON: &str = r#"
+import http.server, os, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        body = b'{"orders": %d}' % sum(range(int(sys.argv[1])))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+fn python() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("MISSING: python3");
+        return;
+    }
+    let workspace = Workspace::with_contract(CONTRACT);
+    workspace.write("server.py", PYTHON);
+    let command = "python3 server.py 1000";
+    compare(&workspace, command, command, &["--time-budget", "2"]);
+    let started = passport(&workspace);
+    assert_eq!(started["complete"], true);
+    assert_eq!(claim(&started, "behaviour").0, "PASS");
+    assert_eq!(sessions(&started)[0]["http"]["time"], "above-floor");
+
+    let workspace = Workspace::with_contract(CONTRACT);
+    workspace.write("server.py", PYTHON);
+    let start = |rounds: &str| {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new("python3");
+        command.args([workspace.path("server.py").to_str().unwrap(), rounds]);
+        let child = command.env("PORT", port.to_string()).stdin(Stdio::null()).spawn().unwrap();
+        Running { child, url: format!("http://127.0.0.1:{port}") }
+    };
+    let (before, after) = (start("1000"), start("1000"));
+    compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "2"]).exits(4);
+    assert_eq!(passport(&workspace)["complete"], true);
 }
 
 fn nobody() {

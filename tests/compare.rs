@@ -116,6 +116,7 @@ fn side(build: &str) -> Side {
     Side {
         label: build.to_owned(),
         executable: env::current_exe().unwrap(),
+        relinked: Vec::new(),
         arguments: Vec::new(),
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
         directory: env::temp_dir(),
@@ -139,7 +140,7 @@ fn sessions(
         contract: &contract,
         checks,
         subjects: Subjects::Workers(sides),
-        policy: Policy::for_suite(1),
+        policy: Policy::for_suite(1, false),
         time_max: Nanos::new(60_000_000_000),
         known,
         slower: Ppm::new(0),
@@ -175,7 +176,7 @@ fn passport(sides: &Sides) -> Passport {
     };
     let mut around = circumstances();
     around.comparison = Some(Comparison {
-        policy: Policy::for_suite(1),
+        policy: Policy::for_suite(1, false),
         baseline: build(&sides.baseline),
         current: build(&sides.current),
         anchor: sides.anchor.as_ref().map(build),
@@ -188,7 +189,7 @@ fn passport(sides: &Sides) -> Passport {
 fn calibration() {
     let contract = Contract::parse(CONTRACT).unwrap();
     let checks: Vec<&Check> = contract.checks.iter().collect();
-    let mut known = Calibration::new(&contract, &checks).unwrap();
+    let mut known = Calibration::new(&contract, &checks, false).unwrap();
     let clock = SystemClock::start();
     let setting = calibrate::Setting {
         contract: &contract,
@@ -198,12 +199,13 @@ fn calibration() {
         clock: &clock,
         stop: &|| false,
     };
-    let builds = calibrate::Builds {
-        baseline: side("same"),
-        rebuilt: vec![(9, env::current_exe().unwrap())],
-    };
+    let builds = calibrate::Builds { baseline: side("same"), rebuilt: vec![(9, side("same"))] };
     for slower in [0, 500_000] {
-        let arm = calibrate::Arm { slower_ppm: Ppm::new(slower), busy: 1 };
+        let arm = calibrate::Arm {
+            slower_ppm: Ppm::new(slower),
+            work: pipeline::WorkKind::Arithmetic,
+            busy: 1,
+        };
         known.trials.push(calibrate::run(&setting, &builds, (arm, 0), &mut |_| {}).unwrap());
     }
     let outcomes: Vec<_> = known.trials.iter().map(|trial| trial.decisions[0].outcome).collect();
@@ -313,8 +315,8 @@ fn known_sessions() {
 fn edited() {
     let bytes = passport(&sides("same", "same")).to_bytes().unwrap();
     let text = String::from_utf8(bytes).unwrap();
-    assert!(text.contains("\"rebuild_floor_ppm\": 25000"));
-    let weaker = text.replace("\"rebuild_floor_ppm\": 25000", "\"rebuild_floor_ppm\": 99000");
+    assert!(text.contains("\"rebuild_floor_ppm\": 60000"));
+    let weaker = text.replace("\"rebuild_floor_ppm\": 60000", "\"rebuild_floor_ppm\": 99000");
     let error = verify(weaker.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("comparison.policy"), "{error}");
 }

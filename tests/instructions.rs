@@ -122,6 +122,7 @@ fn count(build: &str, check: &str) -> Result<Executed, InstructionsError> {
     let side = Side {
         label: build.to_owned(),
         executable: env::current_exe().expect("this program"),
+        relinked: Vec::new(),
         arguments: Vec::new(),
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
         directory: env::temp_dir(),
@@ -209,6 +210,7 @@ fn failing_worker() {
     let side = Side {
         label: "no worker".to_owned(),
         executable: "/bin/false".into(),
+        relinked: Vec::new(),
         arguments: Vec::new(),
         environment: Vec::new(),
         directory: env::temp_dir(),

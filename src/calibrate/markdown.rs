@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{Arm, Calibration, Decided, SHARE_ERROR, contradictions, tally};
-use crate::{paired::Effect, text::escaped};
+use crate::{paired::Effect, pipeline::WorkKind, text::escaped};
 
 /// The document, in Markdown.
 pub fn markdown(calibration: &Calibration) -> String {
@@ -49,7 +49,7 @@ fn by_arm(calibration: &Calibration, out: &mut String) {
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            percent(effect(arm.slower_ppm.get())),
+            added(arm),
             arm.busy,
             tally.builds,
             tally.decisions,
@@ -74,7 +74,7 @@ fn whole_suites(calibration: &Calibration, out: &mut String) {
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {} | {} |",
-            percent(effect(arm.slower_ppm.get())),
+            added(arm),
             arm.busy,
             tally.trials,
             tally.trials_failed,
@@ -103,7 +103,7 @@ fn by_check(calibration: &Calibration, out: &mut String) {
                 out,
                 "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 escaped(check).replace(['`', '|'], "?"),
-                percent(effect(arm.slower_ppm.get())),
+                added(arm),
                 arm.busy,
                 tally.passed,
                 tally.failed,
@@ -134,6 +134,14 @@ fn median(figures: &[i64]) -> i64 {
     let mut sorted = figures.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default()
+}
+
+fn added(arm: Arm) -> String {
+    let kind = match arm.work {
+        WorkKind::Memory => " of loads",
+        WorkKind::Arithmetic => "",
+    };
+    format!("{}{kind}", percent(effect(arm.slower_ppm.get())))
 }
 
 fn effect(figure: u64) -> Effect {

@@ -7,7 +7,7 @@
 mod busy;
 mod markdown;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,10 @@ use crate::{
     contract::{Check, Contract},
     environment::SystemInfo,
     paired::{Decision, Effect, Outcome, Policy, Spread, decide},
+    pipeline::WorkKind,
     statistics::{share_at_least, share_at_most},
     units::{Nanos, Ppm},
+    worker::ADDED_WORK,
 };
 use busy::Busy;
 pub use markdown::markdown;
@@ -53,6 +55,8 @@ pub struct Calibration {
 pub struct Arm {
     /// How much work is added to each of its samples, as a share of their time.
     pub slower_ppm: Ppm,
+    /// What this work consists of.
+    pub work: WorkKind,
     /// Threads that never rest meanwhile.
     pub busy: u32,
 }
@@ -104,13 +108,13 @@ impl Decided {
 
 impl Calibration {
     /// A calibration of this contract without a trial; `None` when its checks have not all the same
-    /// tolerance.
-    pub fn new(contract: &Contract, checks: &[&Check]) -> Option<Self> {
+    /// tolerance. `relinked`: whether its builds are.
+    pub fn new(contract: &Contract, checks: &[&Check], relinked: bool) -> Option<Self> {
         let tolerance_ppm = checks.first()?.tolerance.regression_ppm;
         checks.iter().all(|it| it.tolerance.regression_ppm == tolerance_ppm).then(|| Self {
             schema_version: SCHEMA_VERSION,
             system_info: SystemInfo::read(),
-            policy: Policy::for_suite(checks.len() as u64),
+            policy: Policy::for_suite(checks.len() as u64, relinked),
             contract: contract.name.clone(),
             tolerance_ppm,
             trials: Vec::new(),
@@ -133,7 +137,7 @@ pub struct Builds {
     /// The side that others are compared with.
     pub baseline: Side,
     /// The same code built with a function more that nothing calls, with the seed of each.
-    pub rebuilt: Vec<(u64, PathBuf)>,
+    pub rebuilt: Vec<(u64, Side)>,
 }
 
 /// What a trial needs beside its builds and its arm.
@@ -171,12 +175,10 @@ pub fn run(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Trial, WorkerError> {
     let picked = number.checked_rem(builds.rebuilt.len()).map(|it| &builds.rebuilt[it]);
-    let current = Side {
-        label: "current".to_owned(),
-        executable: picked
-            .map_or_else(|| builds.baseline.executable.clone(), |(_, path)| path.clone()),
-        ..builds.baseline.clone()
-    };
+    let mut current = picked.map_or(&builds.baseline, |(_, side)| side).clone();
+    if arm.work == WorkKind::Memory {
+        current.environment.push((ADDED_WORK.into(), "memory".into()));
+    }
     let sides = Sides { baseline: builds.baseline.clone(), current, anchor: None };
     let timestamp = humantime::format_rfc3339_seconds(setting.clock.now()).to_string();
     let busy = Busy::start(arm.busy);
@@ -275,7 +277,8 @@ pub fn contradictions(calibration: &Calibration) -> (Vec<String>, u64) {
     let mut seen: BTreeMap<_, Vec<Outcome>> = BTreeMap::new();
     for trial in &calibration.trials {
         for decided in &trial.decisions {
-            let key = (decided.check.as_str(), trial.arm.slower_ppm, trial.rebuilt);
+            let Arm { slower_ppm, work, .. } = trial.arm;
+            let key = (decided.check.as_str(), slower_ppm, work, trial.rebuilt);
             seen.entry(key).or_default().push(decided.outcome);
         }
     }
@@ -291,18 +294,22 @@ pub fn contradictions(calibration: &Calibration) -> (Vec<String>, u64) {
 mod tests {
     use super::*;
 
+    fn arm(slower: u64) -> Arm {
+        Arm { slower_ppm: Ppm::new(slower), work: WorkKind::Arithmetic, busy: 0 }
+    }
+
     fn calibration(outcomes: &[(u64, Outcome)]) -> Calibration {
         let contract = Contract::parse(
             "schema_version = 1\nname = \"x\"\n[[endpoint]]\nname = \"a\"\npath = \"/\"\n",
         )
         .unwrap();
         let checks: Vec<&Check> = contract.checks.iter().collect();
-        let mut calibration = Calibration::new(&contract, &checks).unwrap();
+        let mut calibration = Calibration::new(&contract, &checks, true).unwrap();
         let spread = Spread { lower: 0, median: 0, upper: 0 };
         for (slower, outcome) in outcomes {
             calibration.trials.push(Trial {
                 timestamp: String::new(),
-                arm: Arm { slower_ppm: Ppm::new(*slower), busy: 0 },
+                arm: arm(*slower),
                 rebuilt: Some(1),
                 seconds: 1,
                 decisions: vec![Decided {
@@ -326,10 +333,10 @@ mod tests {
             (0, Outcome::Within),
         ]);
         let tallies = tally(&calibration, None);
-        let quiet = tallies[&Arm { slower_ppm: Ppm::new(0), busy: 0 }];
+        let quiet = tallies[&arm(0)];
         assert_eq!((quiet.decisions, quiet.passed, quiet.failed), (3, 2, 0));
         assert_eq!((quiet.trials, quiet.trials_failed, quiet.builds), (3, 0, 1));
-        let slower = tallies[&Arm { slower_ppm: Ppm::new(50_000), busy: 0 }];
+        let slower = tallies[&arm(50_000)];
         assert_eq!((slower.decisions, slower.failed, slower.trials_failed), (1, 1, 1));
         assert!(tally(&calibration, Some("b")).values().all(|it| it.decisions == 0));
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{
     calibrate_plot::plot,
@@ -24,6 +24,7 @@ use crate::{
         checkout::{self, Project, Reference, checkout},
     },
     contract::{Check, Contract},
+    pipeline::WorkKind,
     store,
     units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
 };
@@ -52,6 +53,9 @@ pub(super) struct Arguments {
     /// Work that is added to the current side, in percent of its time; 0 is none
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "0,2,5,10")]
     slower: Vec<f64>,
+    /// What this work consists of
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Work::Arithmetic)]
+    work: Work,
     /// Threads that never rest meanwhile
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0,2", value_parser = clap::value_parser!(u32).range(..=1_024))]
     busy: Vec<u32>,
@@ -66,6 +70,24 @@ pub(super) struct Arguments {
     output_dir: PathBuf,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Work {
+    /// Instructions
+    Arithmetic,
+    /// Loads from random places, which counting instructions does not find; for checks that take
+    /// thirty microseconds or more, as a load is not divisible
+    Memory,
+}
+
+impl From<Work> for WorkKind {
+    fn from(work: Work) -> Self {
+        match work {
+            Work::Arithmetic => Self::Arithmetic,
+            Work::Memory => Self::Memory,
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
@@ -76,12 +98,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Failure::usage(anyhow!("cannot read contract `{path}`: {error}"))
     })?;
     let checks = measure::named(contract.checks.iter().collect(), &arguments.endpoint)?;
-    let mut calibration = known(arguments, &contract, &checks)?;
+    if let Some(known) = read(arguments)? {
+        // Before anything is built.
+        add_to(arguments, known, &contract, &checks, true)?;
+    }
     let directory = tempfile::Builder::new().prefix("passport-calibrate-").tempdir();
     let directory = directory.map_err(|error| {
         Failure::new(Code::NotMeasured, anyhow!("cannot make a temporary directory: {error}"))
     })?;
     let builds = builds(arguments, directory.path(), &stop)?;
+    let relinked = !builds.baseline.relinked.is_empty();
+    let mut calibration = match read(arguments)? {
+        Some(known) => add_to(arguments, known, &contract, &checks, relinked)?,
+        None => new(&contract, &checks, relinked)?,
+    };
     let clock = SystemClock::start();
     let setting = Setting {
         contract: &contract,
@@ -125,7 +155,8 @@ fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
             }
             #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "checked")]
             let slower_ppm = Ppm::new((percent * 1e4).round() as u64);
-            arms.push(Arm { slower_ppm, busy: *busy });
+            let work = arguments.work.into();
+            arms.push(Arm { slower_ppm, work, busy: *busy });
         }
     }
     Ok(arms)
@@ -133,29 +164,41 @@ fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
 
 const FILE: &str = "calibration.json";
 
-/// The calibration so far, if there is one; it must be one of the same machine and contract.
-fn known(
+/// The calibration so far, if there is one.
+fn read(arguments: &Arguments) -> Result<Option<Calibration>, Failure> {
+    match input::read(&arguments.output_dir.join(FILE), CALIBRATION_MAX) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(known) => Ok(Some(known)),
+            Err(error) => Err(refused(arguments, &error)),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refused(arguments, &error)),
+    }
+}
+
+fn refused(arguments: &Arguments, why: &dyn std::fmt::Display) -> Failure {
+    let path = arguments.output_dir.join(FILE);
+    Failure::usage(anyhow!("cannot add to the calibration `{}`: {why}", terminal::path(&path)))
+}
+
+fn new(contract: &Contract, checks: &[&Check], relinked: bool) -> Result<Calibration, Failure> {
+    Calibration::new(contract, checks, relinked).ok_or_else(|| {
+        Failure::usage(anyhow!("the checks have not all the same tolerance: name some of them"))
+    })
+}
+
+/// What is known, if it is of the same machine, policy and contract.
+fn add_to(
     arguments: &Arguments,
+    known: Calibration,
     contract: &Contract,
     checks: &[&Check],
+    relinked: bool,
 ) -> Result<Calibration, Failure> {
-    let new = Calibration::new(contract, checks).ok_or_else(|| {
-        Failure::usage(anyhow!("the checks have not all the same tolerance: name some of them"))
-    })?;
-    let path = arguments.output_dir.join(FILE);
-    let refused = |why: &dyn std::fmt::Display| {
-        let path = terminal::path(&path);
-        Failure::usage(anyhow!("cannot add to the calibration `{path}`: {why}"))
-    };
-    let known: Calibration = match input::read(&path, CALIBRATION_MAX) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| refused(&error))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(new),
-        Err(error) => return Err(refused(&error)),
-    };
-    if new.continues(&known) {
+    if new(contract, checks, relinked)?.continues(&known) {
         Ok(known)
     } else {
-        Err(refused(&"it is of another machine, policy or contract"))
+        Err(refused(arguments, &"it is of another machine, policy or contract"))
     }
 }
 
@@ -175,9 +218,9 @@ fn builds(
         .map_err(compare_sides::failure)?;
     let seeds: Vec<u64> = (1..=arguments.rebuilds).collect();
     let task = (seeds.as_slice(), directory);
-    let paths = checkout::rebuild(&project, &Reference::WorkingTree, task, stop, progress)
+    let sides = checkout::rebuild(&project, &built, task, stop, progress)
         .map_err(compare_sides::failure)?;
-    Ok(Builds { baseline: built.side, rebuilt: seeds.into_iter().zip(paths).collect() })
+    Ok(Builds { baseline: built.side, rebuilt: seeds.into_iter().zip(sides).collect() })
 }
 
 fn line(trial: &calibrate::Trial) -> String {

@@ -5,6 +5,7 @@ use plotters::prelude::*;
 use crate::{
     calibrate::{Arm, Calibration, tally},
     paired::Outcome,
+    pipeline::WorkKind,
     units::Ppm,
 };
 
@@ -44,15 +45,14 @@ fn draw<'a>(
 ) -> Result<(), Box<dyn std::error::Error + 'a>> {
     area.fill(&WHITE)?;
     let rows = arms.len().max(1);
-    let labels: Vec<String> =
-        arms.iter().map(|arm| format!("+{} %, {} busy", share(arm.slower_ppm), arm.busy)).collect();
+    let labels: Vec<String> = arms.iter().map(|arm| label(*arm)).collect();
     #[expect(clippy::cast_precision_loss, reason = "a plot")]
     let height = rows as f64;
     let mut chart = ChartBuilder::on(area)
         .caption("What was measured of each check, by the work added", ("sans-serif", 18))
         .margin(10)
         .x_label_area_size(40)
-        .y_label_area_size(110)
+        .y_label_area_size(130)
         .build_cartesian_2d(EFFECTS, 0.0..height)?;
     chart
         .configure_mesh()
@@ -88,10 +88,18 @@ fn draw<'a>(
         #[expect(clippy::cast_precision_loss, reason = "a plot")]
         let y = height - (row as f64 + 0.5);
         let (x, y) = chart.backend_coord(&(EFFECTS.start, y));
-        area.draw(&Text::new(label.as_str(), (x - 105, y - 6), ("sans-serif", 13)))?;
+        area.draw(&Text::new(label.as_str(), (x - 125, y - 6), ("sans-serif", 13)))?;
     }
     area.present()?;
     Ok(())
+}
+
+fn label(arm: Arm) -> String {
+    let kind = match arm.work {
+        WorkKind::Memory => " loads",
+        WorkKind::Arithmetic => "",
+    };
+    format!("+{} %{kind}, {} busy", share(arm.slower_ppm), arm.busy)
 }
 
 /// Each decision with its effect in percent, and its place in the row of its arm.

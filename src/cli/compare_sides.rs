@@ -17,7 +17,7 @@ use crate::{
     },
     passport::ComparedBuild,
     text::{escaped, hex},
-    units::{BYTES_PER_MB, Bytes},
+    units::{BYTES_PER_MB, Bytes, Count},
 };
 
 /// The largest executable that is read.
@@ -32,6 +32,9 @@ pub(super) struct SideArguments {
     /// Build what is compared with it from this ref; the working tree when left out
     #[arg(long, value_name = "REF", requires = "baseline_branch", conflicts_with_all = EXECUTABLES)]
     current_branch: Option<String>,
+    /// Build the baseline from the common ancestor of that and the current side
+    #[arg(long, requires = "baseline_branch")]
+    merge_base: bool,
     /// Build what was accepted last from this ref, so that small steps do not add up
     #[arg(long, value_name = "REF", requires = "baseline_branch", conflicts_with_all = EXECUTABLES)]
     anchor: Option<String>,
@@ -65,6 +68,14 @@ pub(super) struct Builds {
     pub(super) baseline: ComparedBuild,
     pub(super) current: ComparedBuild,
     pub(super) anchor: Option<ComparedBuild>,
+}
+
+impl Builds {
+    /// Whether sessions take each build at many addresses.
+    pub(super) fn are_relinked(&self) -> bool {
+        let all = [Some(&self.baseline), Some(&self.current), self.anchor.as_ref()];
+        all.into_iter().flatten().all(|build| build.relinked > Count::ZERO)
+    }
 }
 
 impl SideArguments {
@@ -108,7 +119,13 @@ impl SideArguments {
         };
         let named = |name: &str| Reference::Named(name.to_owned());
         let current = self.current_branch.as_deref().map_or(Reference::WorkingTree, named);
-        let baseline = build("baseline", &named(baseline))?;
+        let baseline = if self.merge_base {
+            let current = self.current_branch.as_deref().unwrap_or("HEAD");
+            checkout::merge_base(repository, baseline, current).map_err(failure)?
+        } else {
+            baseline.to_owned()
+        };
+        let baseline = build("baseline", &named(&baseline))?;
         let anchor = self.anchor.as_deref().map(|it| build("anchor", &named(it))).transpose()?;
         // Last: what is checked out then is what the user most likely builds next.
         Ok((baseline, build("current", &current)?, anchor))
@@ -126,6 +143,7 @@ impl SideArguments {
             let side = Side {
                 label: label.to_owned(),
                 executable: executable.to_owned(),
+                relinked: Vec::new(),
                 arguments: Vec::new(),
                 environment: Vec::new(),
                 directory: PathBuf::from("."),
@@ -150,6 +168,7 @@ fn compared(build: checkout::Build) -> One {
         label: build.side.label.clone(),
         commit: (!build.dirty).then_some(build.commit),
         executable_sha256: Some(build.executable_sha256),
+        relinked: Count::new(build.side.relinked.len() as u64),
         ..ComparedBuild::default()
     };
     (build.side, compared)

@@ -145,7 +145,7 @@ fn fill_cache(
     directory: &Path,
     (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
 ) -> Result<(), InstructionsError> {
-    let placement = Placement { cpu: None, padding: 0 };
+    let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let interrupted = |error: WorkerError| match error {
         WorkerError::Interrupted => Err(InstructionsError::Interrupted),
         _ => Ok(()),
@@ -157,7 +157,7 @@ fn fill_cache(
     };
     let mut filled = BTreeSet::new();
     for check in checks.iter().filter(|check| filled.insert(&check.fixture)) {
-        let question = Question::Prepare { check: check.id(), samples: 1 };
+        let question = Question::Prepare { check: check.id(), samples: 1, time: Nanos::ZERO };
         if let Err(error) = worker.ask(&question, FIXTURE_TIME) {
             interrupted(error)?;
         }
@@ -177,7 +177,7 @@ fn count(
     fs::copy(&side.executable, &executable)
         .map_err(|error| unavailable(format!("cannot copy the executable: {error}")))?;
     let command = under_callgrind(&executable, &out);
-    let placement = Placement { cpu: None, padding: 0 };
+    let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let (mut worker, _) = Worker::start_by(command, side, placement, (clock, stop))?;
     let samples = samples(check);
     let question = Question::Instructions { check: check.id(), warmup: samples, samples };

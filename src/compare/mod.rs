@@ -10,6 +10,7 @@ pub mod checkout;
 mod command_line;
 mod floor;
 mod process;
+mod random;
 mod served;
 mod server;
 mod session;
@@ -58,6 +59,9 @@ pub struct Side {
     pub label: String,
     /// The executable.
     pub executable: PathBuf,
+    /// The same code at other addresses, of which each session takes one; empty when nobody can
+    /// link it again, and then `executable` is taken each time.
+    pub relinked: Vec<PathBuf>,
     /// Arguments before the worker's flag.
     pub arguments: Vec<OsString>,
     /// Variables that it gets beside those of this process.
@@ -340,7 +344,7 @@ pub fn observe(
 ) -> Result<Observed, WorkerError> {
     let directory = temporary_directory()?;
     let copy = copy_path(directory.path(), "observe");
-    let placement = Placement { cpu: None, padding: 0 };
+    let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let (mut worker, build) = Worker::start(side, &copy, placement, (clock, stop))?;
     let now = || humantime::format_rfc3339_millis(clock.now()).to_string();
     let mut observed = Observed { timestamp: now(), build, measured: Vec::new() };
@@ -380,6 +384,11 @@ fn prepared(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerErr
     let failed = |error: io::Error| WorkerError::NoDirectory(error.to_string());
     let cache = directory.join(format!("cache-{role}"));
     fs::create_dir(&cache).map_err(failed)?;
+    let mut side = side.clone();
+    side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
+    if !side.relinked.is_empty() {
+        return Ok(side);
+    }
     let executable = directory.join(format!("executable-{role}"));
     // Debug information is nine tenths of an executable, and of the time to copy it.
     let stripped = Command::new("strip")
@@ -387,11 +396,8 @@ fn prepared(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerErr
         .args([&executable, &side.executable])
         .stderr(Stdio::null())
         .status();
-    let executable = match stripped {
-        Ok(status) if status.success() => executable,
-        _ => side.executable.clone(),
-    };
-    let mut side = Side { executable, ..side.clone() };
-    side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
+    if stripped.is_ok_and(|status| status.success()) {
+        side.executable = executable;
+    }
     Ok(side)
 }

@@ -47,6 +47,8 @@ pub(super) struct Placement {
     pub(super) cpu: Option<usize>,
     /// Bytes that its environment is larger.
     pub(super) padding: usize,
+    /// Picks one of the executables that are the same code at other addresses.
+    pub(super) layout: usize,
 }
 
 /// A running worker.

@@ -1,13 +1,11 @@
 //! One session: fresh processes of all sides that take turns on one processor.
 
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{RngCore, SeedableRng},
-};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
     ServerProblem, WorkerError,
     process::{OnCpu, PADDING_MAX, Placement, allowed_cpus},
+    random::{below, shuffle},
     subject::{Measures, Role, Starter, Subject, Turn},
     taken::{Added, Taken},
     temporary_directory,
@@ -28,7 +26,7 @@ const TURN_TIME: Nanos = Nanos::new(400_000);
 
 /// Cycles of a check in a session, at least and at most: below, its median is a matter of luck;
 /// above, it is not known any better, as what is wrong with a process stays with it.
-const CYCLES_MIN: u64 = 8;
+const CYCLES_MIN: u64 = 12;
 const CYCLES_MAX: u64 = 400;
 
 /// A check takes at most this many times its time where others want the processor too.
@@ -76,7 +74,8 @@ pub(super) fn run<'a>(
     shuffle(&mut random, &mut roles);
     let mut seats = Vec::new();
     for role in roles {
-        let placement = Placement { cpu, padding: below(&mut random, PADDING_MAX) };
+        let padding = below(&mut random, PADDING_MAX);
+        let placement = Placement { cpu, padding, layout: below(&mut random, usize::MAX) };
         let subject = setting.starter.start(role, placement, directory.path())?;
         seats.push(Seat { role, subject, seen: None });
     }
@@ -217,17 +216,5 @@ impl Plan {
             cycles,
             time_max: Nanos::new(one.saturating_mul(cycles * STRETCH_MAX)),
         }
-    }
-}
-
-fn below(random: &mut ChaCha8Rng, limit: usize) -> usize {
-    // The bias of the remainder is below 2^-50.
-    usize::try_from(random.next_u64() % limit.max(1) as u64).unwrap_or_default()
-}
-
-/// Fisher and Yates.
-fn shuffle<T>(random: &mut ChaCha8Rng, items: &mut [T]) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, below(random, last + 1));
     }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::{
-    FIXTURE_TIME, Sides, WorkerError,
+    FIXTURE_TIME, Side, Sides, WorkerError,
     process::{Placement, Worker, copy_path},
 };
 use crate::{
@@ -16,8 +16,9 @@ use crate::{
     worker::protocol::{Answer, Question, Seen},
 };
 
-/// Samples that warm a check up in each worker.
+/// Samples that warm a check up in each worker, at most, and for about how long.
 const WARMUP: u32 = 60;
+const WARMUP_TIME: Nanos = Nanos::new(10_000_000);
 
 /// The time, and whether the user interrupted.
 pub(super) type Watch<'a> = (&'a dyn Clock, &'a dyn Fn() -> bool);
@@ -133,6 +134,10 @@ impl Starter for Workers<'_> {
             Role::Current | Role::CurrentAgain => &self.sides.current,
             _ => &self.sides.baseline,
         };
+        // The control too is another one, so that it shows what another layout alone does.
+        let picked = placement.layout.checked_rem(side.relinked.len());
+        let executable = picked.map_or(&side.executable, |it| &side.relinked[it]).clone();
+        let side = &Side { executable, ..side.clone() };
         let copy = copy_path(directory, &format!("{role:?}").to_lowercase());
         let (worker, _) = Worker::start(side, &copy, placement, self.watch)?;
         Ok(Box::new(worker))
@@ -146,7 +151,7 @@ impl Subject for Worker<'_> {
     }
 
     fn prepare(&mut self, check: &Check) -> Result<Prepared, WorkerError> {
-        let question = Question::Prepare { check: check.id(), samples: WARMUP };
+        let question = Question::Prepare { check: check.id(), samples: WARMUP, time: WARMUP_TIME };
         match self.ask(&question, FIXTURE_TIME)? {
             Answer::Prepared { latency_ns: latency, response } => {
                 Ok(Prepared { latency, response, measures: Measures::Work })

@@ -106,12 +106,12 @@ pub async fn service_for_fixture(
     Ok(app(state))
 }
 
-/// The same in SQLite in memory, with a copy of the rows in `directory`, from which they are read
-/// when they are there: a tenth of the time for a large fixture.
+/// The same rows in a file of SQLite in `directory`, which is written if it is not there and then
+/// only read: for processes that start often, as a large fixture takes seconds to load.
 ///
 /// # Errors
 ///
-/// As [`service_for_fixture`], and where the copy cannot be written or read.
+/// As [`service_for_fixture`], and where the file cannot be written.
 pub async fn service_from_copy(
     name: &str,
     seed: u64,
@@ -121,15 +121,13 @@ pub async fn service_from_copy(
         return service_for_fixture(name, seed, None).await;
     }
     let copy = directory.join(format!("ledger_{name}_{seed}.db"));
-    let target = Settings { database: DatabaseTarget::Memory, ..Settings::default() };
-    let state = LedgerState::open(target).await?;
-    if copy.exists() {
-        state.database().restore(&copy).await?;
-    } else {
-        name.parse::<Fixture>()?.load_into(state.database(), seed).await?;
+    if !copy.exists() {
+        let state = filled(name.parse()?, seed, None).await?;
         state.database().save(&copy).await?;
     }
-    Ok(app(state))
+    let settings = Settings::default();
+    let database = Database::open_saved(&copy, &settings);
+    Ok(app(LedgerState::new(database, settings)))
 }
 
 async fn filled(

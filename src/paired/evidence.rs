@@ -125,12 +125,16 @@ impl Pairs {
         self.0.is_empty()
     }
 
-    /// The lower median. As the median of ratios and that of their logarithms are the same pair,
-    /// it does not matter that these are ratios. `None` when there is no pair.
+    /// The median; of an even number the middle of the two in the middle, as either alone would
+    /// favour one side. As the median of ratios and that of their logarithms are the same pairs, it
+    /// does not matter that these are ratios. `None` when there is no pair.
     pub fn median(&self) -> Option<Effect> {
         let mut sorted = self.0.clone();
-        let middle = sorted.len().checked_sub(1)? / 2;
-        Some(*sorted.select_nth_unstable(middle).1)
+        let middle = sorted.len() / 2;
+        sorted.sort_unstable();
+        let upper = *sorted.get(middle)?;
+        let lower = if sorted.len().is_multiple_of(2) { sorted[middle - 1] } else { upper };
+        Some(i64::midpoint(lower, upper))
     }
 }
 
@@ -193,6 +197,8 @@ mod tests {
         for (before, after) in [(100, 105), (200, 100), (0, 3), (1, u64::MAX)] {
             pairs.push(Nanos::new(before), Nanos::new(after));
         }
+        // Of -500000, 50000, 2000000 and 999000000.
+        assert_eq!(pairs.median(), Some(1_025_000));
         for (before, after) in [(1_000, 1_003), (1_003, 1_000), (1_000, 0), (0, u64::MAX)] {
             pairs.push_difference(Nanos::new(60), Nanos::new(before), Nanos::new(after));
         }

@@ -4,11 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Count, Nanos, Ppm};
 
-/// The most sessions of a check. Ranks are exact in 128 bits up to here.
-const SESSIONS_MAX: u64 = 64;
+/// After how many sessions a check is looked at: at first when one unlucky process in ten no longer
+/// decides, then each time after about half as many more. Ranks are exact in 128 bits up to the last.
+const LOOKS: [u64; 6] = [10, 16, 24, 40, 64, 96];
 
-/// Sessions before the first look, at least: below, one unlucky process in ten decides.
-const SESSIONS_MIN: u64 = 10;
+/// What rebuilding unchanged code does at most where each session has its code elsewhere.
+const RELINKED_FLOOR: Ppm = Ppm::new(25_000);
+
+/// The same where it is always at the same place.
+const FLOOR: Ppm = Ppm::new(60_000);
 
 /// How a comparison decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,59 +47,61 @@ pub struct Bound {
 }
 
 impl Policy {
-    /// The policy for a suite of this many checks.
+    /// The policy for a suite of this many checks, whose builds are `relinked` or not.
     ///
-    /// The floor and the margin are what rebuilds of unchanged code were measured to do, at most
-    /// 2.5 % and 1.4 %; `passport calibrate` measures it again on the machine at hand.
-    pub fn for_suite(checks: u64) -> Self {
+    /// Floor and margin are above what rebuilds of unchanged code were measured to do: 0.9 % where
+    /// code is at other addresses in each session, and 5 % where it is always at the same. `passport
+    /// calibrate` measures it again on the machine at hand.
+    pub fn for_suite(checks: u64, relinked: bool) -> Self {
         Self {
             suite_error_ppm: Ppm::new(10_000),
             checks: Count::new(checks.max(1)),
-            rebuild_floor_ppm: Ppm::new(25_000),
-            layout_margin_ppm: Ppm::new(15_000),
+            rebuild_floor_ppm: if relinked { RELINKED_FLOOR } else { FLOOR },
+            layout_margin_ppm: Ppm::new(if relinked { 7_500 } else { 15_000 }),
             injected_ppm: Ppm::new(50_000),
-            pair_time_ns: Nanos::new(if checks > 4 { 40_000_000 } else { 120_000_000 }),
+            pair_time_ns: Nanos::new(12_000_000),
         }
+    }
+
+    /// The policy for a suite of this many checks of servers over HTTP. Nobody can link those again,
+    /// and to start them takes so long that a session asks for more.
+    pub fn for_servers(checks: u64) -> Self {
+        Self { pair_time_ns: Nanos::new(40_000_000), ..Self::for_suite(checks, false) }
+    }
+
+    /// The effect that sessions must be able to tell from none: the rebuild floor, but never more
+    /// than that of builds that are linked again.
+    pub fn resolved_ppm(&self) -> Ppm {
+        self.rebuild_floor_ppm.min(RELINKED_FLOOR)
     }
 
     /// The looks, in order: after how many sessions a check is looked at, and the rank whose effect
     /// bounds the median over all sessions that could have been.
     ///
-    /// Look number j (from 0) may err with a probability of `suite_error / checks / 2^(j+1)` on
-    /// either side, so all looks and all checks together stay below `suite_error` (Bonferroni's
-    /// inequality; spending a share at each look: Lan and `DeMets` 1983). The bound needs no
-    /// distribution, only sessions that are drawn alike: of n sessions, fewer than `rank` lie on one
-    /// side of the median with the probability of so few heads in n tosses (David and Nagaraja 2003,
-    /// section 7.1).
+    /// Each look may err with a sixth of `suite_error / checks` on either side, so all looks and all
+    /// checks together stay below `suite_error` (Bonferroni's inequality; a share of the error for
+    /// each look: Lan and `DeMets` 1983). The bound needs no distribution, only sessions that are
+    /// drawn alike: of n sessions, fewer than `rank` lie on one side of the median with the
+    /// probability of so few heads in n tosses (David and Nagaraja 2003, section 7.1). Where not
+    /// even the smallest effect bounds the median surely enough there is no look.
     pub fn looks(&self) -> Vec<Bound> {
-        let mut looks: Vec<Bound> = Vec::new();
-        let mut sessions = SESSIONS_MIN;
-        while sessions <= SESSIONS_MAX {
-            match self.rank(sessions, looks.len()) {
-                Some(bound) => {
-                    looks.push(bound);
-                    sessions += sessions.div_ceil(2);
-                }
-                None => sessions += 1,
-            }
-        }
-        looks
+        LOOKS.iter().filter_map(|sessions| self.rank(*sessions)).collect()
     }
 
     /// The largest rank whose error at this look is small enough; `None` when not even the smallest
     /// effect bounds the median surely enough.
-    fn rank(&self, sessions: u64, look: usize) -> Option<Bound> {
+    fn rank(&self, sessions: u64) -> Option<Bound> {
         // P(fewer than rank heads) = cumulated / 2^sessions, and
-        // the error allowed        = suite_error / (10^6 * checks * 2^(look + 1)).
-        let shift = u32::try_from(look).ok()?.checked_add(1)?;
+        // the error allowed        = suite_error / (10^6 * checks * looks).
         let checks = u128::from(self.checks.get().min(1 << 20));
-        let scale = 1_000_000_u128.checked_mul(checks)?.checked_mul(1_u128.checked_shl(shift)?)?;
+        let scale = 1_000_000 * checks * LOOKS.len() as u128;
         let allowed = u128::from(self.suite_error_ppm.get())
             .checked_mul(1_u128.checked_shl(u32::try_from(sessions).ok()?)?)?;
         let (mut cumulated, mut ways, mut rank) = (0_u128, 1_u128, 0_u64);
         while rank < sessions / 2 {
             cumulated += ways;
-            if cumulated.checked_mul(scale)? > allowed {
+            // What does not fit is larger.
+            if cumulated.checked_mul(scale).is_none_or(|error| error > allowed) {
                 break;
             }
             ways = ways * u128::from(sessions - rank) / u128::from(rank + 1);
@@ -129,7 +135,7 @@ mod tests {
     #[test]
     fn all_looks_of_all_checks_err_less_than_the_suite_may() {
         for checks in [1, 2, 7, 20, 100, 1_000] {
-            let looks = Policy::for_suite(checks).looks();
+            let looks = Policy::for_suite(checks, true).looks();
             assert!(looks.len() >= 2, "{checks} checks: {looks:?}");
             let total: f64 = looks.iter().map(|bound| error(*bound)).sum::<f64>() * checks as f64;
             assert!(total <= 0.01, "{checks} checks: {total}");
@@ -138,17 +144,17 @@ mod tests {
 
     #[test]
     fn a_rank_is_the_largest_that_may_be() {
-        let policy = Policy::for_suite(20);
-        for (look, bound) in policy.looks().into_iter().enumerate() {
-            let allowed = 0.01 / 20.0 / 2_f64.powi(look as i32 + 1);
+        let policy = Policy::for_suite(20, true);
+        for bound in policy.looks() {
+            let allowed = 0.01 / 20.0 / 6.0;
             assert!(error(bound) <= allowed);
             assert!(error(Bound { rank: bound.rank + 1, ..bound }) > allowed, "{bound:?}");
         }
     }
 
     #[test]
-    fn twenty_checks_are_first_looked_at_after_twelve_sessions() {
-        assert_eq!(Policy::for_suite(20).looks()[0], Bound { sessions: 12, rank: 1 });
-        assert_eq!(Policy::for_suite(1).looks()[0].sessions, 10);
+    fn twenty_checks_are_first_looked_at_after_sixteen_sessions() {
+        assert_eq!(Policy::for_suite(20, true).looks()[0], Bound { sessions: 16, rank: 1 });
+        assert_eq!(Policy::for_suite(1, true).looks()[0].sessions, 10);
     }
 }

@@ -1,15 +1,14 @@
 //! What holds of every passport that was measured, whatever follows from its evidence: facts that
 //! no assembling can derive, and that nevertheless cannot be anything.
 
-use super::{
-    BaselineRecord, ComparedBuild, Comparison, ProbeKind, Provenance, TestResult, VerifyError,
-};
+use super::{BaselineRecord, Comparison, ProbeKind, Provenance, TestResult, VerifyError};
 use crate::{
     claim::BaselineFigures,
     contract::{Check, Contract, base_url_problem},
     evidence::is_sha256,
     paired::{Policy, TimeOf},
     text::escaped,
+    units::Count,
 };
 
 /// Checks the facts of a passport against its contract and against each other.
@@ -66,10 +65,14 @@ fn check_comparison(
     provenance: &Provenance,
 ) -> Result<(), VerifyError> {
     let policy = &comparison.policy;
-    let ours = Policy::for_suite(policy.checks.get());
+    let relinked = comparison.builds().all(|build| build.relinked > Count::ZERO);
+    let ours = match provenance.probe {
+        ProbeKind::Http => Policy::for_servers(policy.checks.get()),
+        _ => Policy::for_suite(policy.checks.get(), relinked),
+    };
     holds(*policy == ours, || "comparison.policy".to_owned())?;
     holds(baseline.is_some(), || "comparison".to_owned())?;
-    for build in builds(comparison) {
+    for build in comparison.builds() {
         let of = || format!("comparison: what is known of {}", escaped(&build.label));
         let executable = build.executable_sha256.as_ref();
         holds(executable.is_none_or(|it| is_sha256(it)), of)?;
@@ -77,14 +80,11 @@ fn check_comparison(
         holds(known.into_iter().flatten().count() == 1, of)?;
         let served = provenance.probe == ProbeKind::Http;
         holds(served == executable.is_none(), of)?;
+        holds(!served || build.relinked == Count::ZERO, of)?;
         let url = |it: &String| base_url_problem(it).is_none();
         holds(build.url.as_ref().is_none_or(url), of)?;
     }
     Ok(())
-}
-
-fn builds(comparison: &Comparison) -> impl Iterator<Item = &ComparedBuild> {
-    [&comparison.baseline, &comparison.current].into_iter().chain(comparison.anchor.as_ref())
 }
 
 /// Sessions are of what was compared, and their times all of one kind.
@@ -95,7 +95,7 @@ fn check_paired(
 ) -> Result<(), VerifyError> {
     let Some(paired) = &result.paired else { return Ok(()) };
     let of = |field: &str| format!("{}: paired.{field}", result.test_name);
-    let running = builds(comparison).any(|it| it.url.is_some());
+    let running = comparison.builds().any(|it| it.url.is_some());
     holds(paired.same_processes == running, || of("same_processes"))?;
     let mut times = paired.sessions.iter().map(|session| session.http.map(|http| http.time));
     let first = times.next();

@@ -134,6 +134,13 @@ pub struct Comparison {
     pub checks_not_compared: Vec<String>,
 }
 
+impl Comparison {
+    /// Its builds.
+    pub fn builds(&self) -> impl Iterator<Item = &ComparedBuild> {
+        [&self.baseline, &self.current].into_iter().chain(&self.anchor)
+    }
+}
+
 /// One of the builds of a comparison: an executable, or a server that was asked over HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -146,6 +153,9 @@ pub struct ComparedBuild {
     /// SHA-256 of the executable; only there where it is a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executable_sha256: Option<String>,
+    /// How often it was linked again, so that its code was at as many addresses.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub relinked: Count,
     /// The command that started the server, without what looks like a secret. What it started is not
     /// known by it: the same command may start another build on another day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,6 +163,11 @@ pub struct ComparedBuild {
     /// The base URL of a server that was running already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &Count) -> bool {
+    *count == Count::ZERO
 }
 
 /// The kinds of probe.

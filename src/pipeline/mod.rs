@@ -6,6 +6,7 @@
 
 mod sampler;
 mod turns;
+mod work;
 
 use std::fmt;
 
@@ -25,7 +26,8 @@ use crate::{
 };
 use sampler::Sampler;
 
-pub use turns::{Batch, Seen, Turns};
+pub use turns::{Batch, Seen, Turns, WARMUP_MIN};
+pub use work::{Work, WorkKind};
 
 /// Samples in a row whose counts must be equal before a service counts as warm.
 const STABLE_RUN: u32 = 8;

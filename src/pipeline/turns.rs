@@ -3,11 +3,12 @@
 //! Unlike an observation, which gathers everything there is to know of a check, a turn takes
 //! latencies and as much of each response as costs nothing to look at.
 
-use std::hint::black_box;
-
 use sha2::{Digest, Sha256};
 
-use super::sampler::without_wait;
+use super::{
+    sampler::without_wait,
+    work::{Work, WorkKind},
+};
 use crate::{
     clock::Clock,
     contract::Check,
@@ -16,8 +17,17 @@ use crate::{
     units::{Nanos, Ppm},
 };
 
-/// Rounds of work in one measurement of how long a round takes.
-const UNIT_ROUNDS: u64 = 2_000;
+/// Rounds of work in one measurement of how long a round takes: some microseconds.
+const fn unit_rounds(kind: WorkKind) -> u64 {
+    match kind {
+        WorkKind::Arithmetic => 2_000,
+        // More would displace from the caches what the sample needs.
+        WorkKind::Memory => 50,
+    }
+}
+
+/// Samples that tell how long one takes.
+pub const WARMUP_MIN: u32 = 12;
 
 /// What a sample was like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +64,9 @@ pub struct Turns<'a> {
     check: Check,
     requests: Vec<PreparedRequest>,
     clock: &'a dyn Clock,
-    /// Rounds of work that take as long as one sample, in rounds; known once warm.
+    /// What is added to samples that are to take longer.
+    work: Work,
+    /// Rounds of work that take as long as one sample; known once warm.
     rounds_per_sample: u64,
     /// The bodies that were looked at last, with what was seen.
     known: Option<(Vec<Vec<u8>>, Seen)>,
@@ -69,7 +81,18 @@ impl std::fmt::Debug for Turns<'_> {
 impl<'a> Turns<'a> {
     /// A check to be sampled by sending these requests, always through the same probe.
     pub fn new(check: Check, requests: Vec<PreparedRequest>, clock: &'a dyn Clock) -> Self {
-        Self { check, requests, clock, rounds_per_sample: 0, known: None }
+        Self { check, requests, clock, work: Work::default(), rounds_per_sample: 0, known: None }
+    }
+
+    /// The same, with this work added to samples that are to take longer.
+    #[must_use]
+    pub fn with_work(self, work: Work) -> Self {
+        Self { work, ..self }
+    }
+
+    /// Gives the work back.
+    pub fn into_work(self) -> Work {
+        self.work
     }
 
     /// The check.
@@ -83,7 +106,7 @@ impl<'a> Turns<'a> {
     }
 
     /// Sends samples until the service is warm; the median latency of their second half, and what
-    /// the last was like.
+    /// the last was like. After `time` no more than [`WARMUP_MIN`].
     ///
     /// # Errors
     ///
@@ -92,14 +115,20 @@ impl<'a> Turns<'a> {
         &mut self,
         probe: &mut dyn Probe,
         samples: u32,
+        time: Nanos,
     ) -> Result<(Nanos, Option<Seen>), ProbeError> {
         let (mut latencies, mut units, mut last) = (Vec::new(), Vec::new(), None);
-        for _ in 0..samples {
+        let unit = unit_rounds(self.work.kind());
+        let started = self.clock.elapsed();
+        for number in 0..samples {
+            if number >= WARMUP_MIN && self.clock.elapsed().saturating_sub(started) >= time {
+                break;
+            }
             let sample = self.sample(probe, Pass::Timed)?;
             latencies.push(sample.latency);
             last = Some(sample);
             // In turns with the samples, so that both are at the same clock rate.
-            units.push(self.work(UNIT_ROUNDS));
+            units.push(self.work(unit));
         }
         let median = |times: &mut [Nanos]| {
             times.sort_unstable();
@@ -107,8 +136,8 @@ impl<'a> Turns<'a> {
         };
         let half = latencies.len() / 2;
         let latency = median(&mut latencies[half..]);
-        let unit = median(&mut units[half..]).get().max(1);
-        self.rounds_per_sample = latency.get().saturating_mul(UNIT_ROUNDS) / unit;
+        let unit_time = median(&mut units[half..]).get().max(1);
+        self.rounds_per_sample = latency.get().saturating_mul(unit) / unit_time;
         Ok((latency, last.map(|sample| self.seen(sample))))
     }
 
@@ -186,9 +215,9 @@ impl<'a> Turns<'a> {
     }
 
     /// How long this many rounds of work take.
-    fn work(&self, rounds: u64) -> Nanos {
+    fn work(&mut self, rounds: u64) -> Nanos {
         let start = self.clock.elapsed();
-        work(rounds);
+        self.work.rounds(rounds);
         self.clock.elapsed().saturating_sub(start)
     }
 
@@ -212,15 +241,4 @@ impl<'a> Turns<'a> {
         }
         Ok(sample)
     }
-}
-
-/// Keeps the processor busy: rounds of a generator, each of which needs the one before.
-fn work(rounds: u64) {
-    let mut state = black_box(0x9e37_79b9_7f4a_7c15_u64);
-    for _ in 0..rounds {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-    }
-    black_box(state);
 }

@@ -11,6 +11,7 @@ mod serve;
 
 use std::path::PathBuf;
 
+use crate::pipeline::WorkKind;
 pub use serve::serve_stdin;
 
 /// The only argument of a process that is to be a worker.
@@ -18,6 +19,17 @@ pub const FLAG: &str = "--perf-passport-worker";
 
 /// The variable that names [`cache_directory`].
 pub const CACHE_DIRECTORY: &str = "PERF_PASSPORT_CACHE_DIR";
+
+/// The variable that says what work is added to samples that are to take longer: `memory`, or
+/// arithmetic when it is not set.
+pub const ADDED_WORK: &str = "PERF_PASSPORT_ADDED_WORK";
+
+fn added_work() -> WorkKind {
+    match std::env::var_os(ADDED_WORK) {
+        Some(kind) if kind == "memory" => WorkKind::Memory,
+        _ => WorkKind::Arithmetic,
+    }
+}
 
 /// A directory that all workers of one build share, and those of no other: for what takes long to
 /// make and is the same in each. `None` when this process is no worker.

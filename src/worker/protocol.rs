@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Changes when a message does; both ends must speak the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The longest line that is read: the evidence of a check has some ten thousand bytes.
 const LINE_MAX: u64 = 64 << 20;
@@ -39,8 +39,10 @@ pub enum Question {
     Prepare {
         /// The check.
         check: String,
-        /// Samples to warm up.
+        /// Samples to warm up, at most.
         samples: u32,
+        /// After this time as few as tell how long a sample takes.
+        time: Nanos,
     },
     /// Takes samples of the prepared check.
     Batch {

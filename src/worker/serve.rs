@@ -8,14 +8,16 @@ use std::{
     thread,
 };
 
+use super::added_work;
 use super::protocol::{self, Answer, Question, Seen, VERSION};
 use crate::{
     clock::SystemClock,
     contract::{Check, Contract},
     environment::Build,
-    pipeline::{self, Session, Turns},
+    pipeline::{self, Session, Turns, Work},
     probe::{PreparedRequest, Probe, Target},
     text::printable,
+    units::Nanos,
 };
 
 /// Makes the target of a contract.
@@ -65,7 +67,8 @@ fn serve(
         Err(message) => line.answer(&Answer::Failed(message)),
         Ok((mut target, contract)) => {
             line.answer(&Answer::Ready { build: Build::current() })?;
-            let mut worker = Worker { contract: &contract, environment, line };
+            let work = Work::new(added_work());
+            let mut worker = Worker { contract: &contract, environment, line, work };
             let mut next = worker.line.next()?;
             while let Some(question) = next {
                 next = worker.answer(target.as_mut(), question)?;
@@ -119,6 +122,8 @@ struct Worker<'a> {
     contract: &'a Contract,
     environment: &'a dyn Fn(&str) -> Option<String>,
     line: Line<'a>,
+    /// What is added to samples that are to take longer.
+    work: Work,
 }
 
 impl Worker<'_> {
@@ -134,7 +139,9 @@ impl Worker<'_> {
                 self.line.answer(&answer)?;
                 self.line.next()
             }
-            Question::Prepare { check, samples } => self.take_turns(target, &check, samples),
+            Question::Prepare { check, samples, time } => {
+                self.take_turns(target, &check, (samples, time))
+            }
             Question::Instructions { check, warmup, samples } => {
                 let answer = self.execute(target, &check, (warmup, samples));
                 self.line.answer(&answer)?;
@@ -200,7 +207,7 @@ impl Worker<'_> {
         &mut self,
         target: &mut dyn Target,
         id: &str,
-        samples: u32,
+        (samples, time): (u32, Nanos),
     ) -> io::Result<Option<Question>> {
         let (check, requests, mut probe) = match self.prepare(target, id) {
             Ok(prepared) => prepared,
@@ -210,8 +217,9 @@ impl Worker<'_> {
             }
         };
         let clock = SystemClock::start();
-        let mut turns = Turns::new(check, requests, &clock);
-        let answer = match turns.warm_up(probe.as_mut(), samples) {
+        let work = std::mem::take(&mut self.work);
+        let mut turns = Turns::new(check, requests, &clock).with_work(work);
+        let answer = match turns.warm_up(probe.as_mut(), samples, time) {
             Err(error) => Answer::Failed(error.to_string()),
             Ok((_, None)) => Answer::Failed("no sample to warm up".to_owned()),
             Ok((latency_ns, Some(seen))) => Answer::Prepared { latency_ns, response: seen.into() },
@@ -220,6 +228,7 @@ impl Worker<'_> {
         loop {
             let Some(question) = self.line.next()? else { return Ok(None) };
             let Question::Batch { samples, slower_ppm } = question else {
+                self.work = turns.into_work();
                 return Ok(Some(question));
             };
             let answer = match turns.batch(probe.as_mut(), samples, slower_ppm) {

@@ -62,13 +62,14 @@ fn what_is_compared_is_said_in_exactly_one_way() {
         &sentence,
         "say what to compare with: --baseline-branch REF, or --baseline-exe FILE",
     );
-    let wrong: [&[&str]; 18] = [
+    let wrong: [&[&str]; 19] = [
         &["--baseline-branch", "a", "--baseline-exe", "b"],
         &["--baseline-branch", "a", "--current-exe", "b"],
         &["--baseline-exe", "a"],
         &["--current-exe", "a"],
         &["--current-branch", "a"],
         &["--anchor", "a"],
+        &["--merge-base"],
         &["--baseline-exe", "a", "--current-exe", "b", "--anchor", "c"],
         &["--baseline-exe", "a", "--current-exe", "b", "--harness", "c"],
         &["--baseline-cmd", "a"],

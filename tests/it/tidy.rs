@@ -89,7 +89,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "calibrate",
-        &["clock", "compare", "contract", "environment", "paired", "statistics", "text", "units"],
+        &[
+            "clock",
+            "compare",
+            "contract",
+            "environment",
+            "paired",
+            "pipeline",
+            "statistics",
+            "text",
+            "units",
+            "worker",
+        ],
     ),
     // The reference service: it can be measured, and knows nothing of measuring.
     ("ledger", &["allocation", "clock", "instrument", "process_memory", "text", "units"]),

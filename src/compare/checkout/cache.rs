@@ -16,11 +16,11 @@ use rustix::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{CheckoutError, command::TICK};
+use super::{CheckoutError, command::TICK, relink::relinked_in};
 use crate::text::hex;
 
 /// Builds that are kept: those used last.
-const KEPT: usize = 12;
+const KEPT: usize = 8;
 
 /// What a build that is not complete yet is called.
 const UNFINISHED: &str = ".unfinished-";
@@ -36,6 +36,8 @@ pub(super) struct Store {
 pub(super) struct Kept {
     pub(super) executable: PathBuf,
     pub(super) executable_sha256: String,
+    /// The same code at other addresses.
+    pub(super) relinked: Vec<PathBuf>,
     /// The source, for what the executable reads when it runs.
     pub(super) source: PathBuf,
 }
@@ -104,12 +106,13 @@ impl Store {
 
     /// Keeps an executable: all of it or nothing, also when this process is killed.
     ///
-    /// `export` puts the source where it is told.
+    /// `add` puts the source in the first directory that it is told, and executables at other
+    /// addresses in the second.
     pub(super) fn keep(
         &self,
         key: &str,
         executable: &Path,
-        export: impl FnOnce(&Path) -> Result<(), CheckoutError>,
+        add: impl FnOnce(&Path, &Path) -> Result<(), CheckoutError>,
     ) -> Result<Kept, CheckoutError> {
         let directory = self.root.join(BUILDS).join(key);
         let failed = |source| CheckoutError::Io { path: directory.clone(), source };
@@ -120,7 +123,7 @@ impl Store {
         fs::copy(executable, unfinished.path().join(EXECUTABLE)).map_err(failed)?;
         let source = unfinished.path().join(SOURCE);
         fs::create_dir(&source).map_err(failed)?;
-        export(&source)?;
+        add(&source, unfinished.path())?;
         let kept = Kept::in_directory(unfinished.path()).map_err(failed)?;
         fs::write(unfinished.path().join(DIGEST), &kept.executable_sha256).map_err(failed)?;
         match fs::remove_dir_all(&directory) {
@@ -164,7 +167,8 @@ impl Kept {
     fn in_directory(directory: &Path) -> io::Result<Self> {
         let executable = directory.join(EXECUTABLE);
         let executable_sha256 = hex(&Sha256::digest(fs::read(&executable)?));
-        Ok(Self { executable, executable_sha256, source: directory.join(SOURCE) })
+        let relinked = relinked_in(directory)?;
+        Ok(Self { executable, executable_sha256, relinked, source: directory.join(SOURCE) })
     }
 }
 

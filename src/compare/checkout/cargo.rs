@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{CheckoutError, command::Runner};
+use super::{CheckoutError, command::Runner, relink::Linking};
 
 /// Variables that say where a build goes, or come from a `cargo` or `make` that started this
 /// process.
@@ -119,7 +119,14 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// Builds a test target with the release profile; its executable.
+/// What cargo built.
+pub(super) struct Built {
+    pub(super) executable: PathBuf,
+    /// How it was linked; `None` when rustc did not say.
+    pub(super) linking: Option<Linking>,
+}
+
+/// Builds a test target with the release profile. The target itself is compiled in any case.
 ///
 /// # Errors
 ///
@@ -129,9 +136,10 @@ pub(super) fn build(
     harness: &Harness,
     target_directory: &Path,
     progress: &mut dyn FnMut(&str),
-) -> Result<Result<PathBuf, String>, CheckoutError> {
+) -> Result<Result<Built, String>, CheckoutError> {
+    touch(&harness.main)?;
     let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--message-format", "json-render-diagnostics"]);
+    command.args(["rustc", "--release", "--message-format", "json-render-diagnostics"]);
     command.args(["--color", "never", "--test", &harness.name]);
     command.arg("--target-dir").arg(target_directory);
     if !harness.features.is_empty() {
@@ -140,6 +148,8 @@ pub(super) fn build(
     if harness.locked {
         command.arg("--locked");
     }
+    // What is linked is kept, and how.
+    command.args(["--", "-C", "save-temps", "--print", "link-args"]);
     for name in NOT_INHERITED {
         command.env_remove(name);
     }
@@ -154,7 +164,16 @@ pub(super) fn build(
         .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
         .filter(|message| message.target.as_ref().is_some_and(|it| it.is_test(&harness.name)))
         .find_map(|message| message.executable);
-    Ok(executable.ok_or_else(|| "cargo names no executable".to_owned()))
+    let linking = Linking::find(&finished.stdout, &harness.directory);
+    let built = executable.map(|executable| Built { executable, linking });
+    Ok(built.ok_or_else(|| "cargo names no executable".to_owned()))
+}
+
+/// Has a file compiled again, as rustc says only then how it links.
+fn touch(path: &Path) -> Result<(), CheckoutError> {
+    let failed = |source| CheckoutError::Io { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(failed)?;
+    std::fs::write(path, bytes).map_err(failed)
 }
 
 /// The compiler that builds in a directory.

@@ -21,6 +21,7 @@ mod cache;
 mod cargo;
 mod command;
 mod git;
+mod relink;
 
 use std::{
     fs, io,
@@ -32,7 +33,7 @@ use thiserror::Error;
 
 use self::{
     cache::{Kept, Store},
-    cargo::{Harness, Metadata},
+    cargo::{Built, Harness, Metadata},
     command::Runner,
     git::{Repository, Snapshot},
 };
@@ -80,6 +81,8 @@ pub struct Build {
     pub executable_sha256: String,
     /// Whether the source differs from the commit.
     pub dirty: bool,
+    /// The source as a commit, also when it is dirty.
+    object: String,
 }
 
 /// Why a ref could not be built.
@@ -196,41 +199,68 @@ pub fn checkout(
         kept
     } else {
         let built = cargo::build(&runner, &harness, &store.target(), progress)?;
-        let executable = built.map_err(not_built)?;
-        store.keep(&key, &executable, |copy| repository.export(&source, copy))?
+        let built = built.map_err(not_built)?;
+        store.keep(&key, &built.executable, |copy, directory| {
+            link_again(&runner, &built, directory, progress)?;
+            repository.export(&source, copy)
+        })?
     };
-    let Kept { executable, executable_sha256, source: copy } = kept;
+    let Kept { executable, executable_sha256, relinked, source: copy } = kept;
     let directory =
         harness.directory.strip_prefix(&source).map_or(copy.clone(), |it| copy.join(it));
     let side = Side {
         label: reference.to_string(),
         executable,
+        relinked,
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), directory.clone().into())],
         directory,
         contract: text,
     };
-    let Snapshot { commit, tree, dirty, .. } = asked.snapshot.clone();
-    Ok(Build { side, commit, tree, executable_sha256, dirty })
+    let Snapshot { commit, tree, dirty, object } = asked.snapshot.clone();
+    Ok(Build { side, commit, tree, executable_sha256, dirty, object })
 }
 
-/// Builds a ref again, once for each seed, with one function more that nothing calls: the same code
-/// at other addresses, as a change elsewhere in the program moves it.
+/// Links what was built again. That it cannot be is told and no error: then the executable as it is
+/// stands for the build.
+fn link_again(
+    runner: &Runner<'_>,
+    built: &Built,
+    directory: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), CheckoutError> {
+    let linked = match &built.linking {
+        None => Err("rustc does not say how".to_owned()),
+        Some(linking) => {
+            let linked = linking.link_again(runner, directory)?;
+            linking.clean_up();
+            linked
+        }
+    };
+    if let Err(message) = linked {
+        progress(&format!("cannot link it with its parts in another order: {message}"));
+    }
+    Ok(())
+}
+
+/// Makes a build again, once for each seed, with one function more that nothing calls: the same code
+/// as a change elsewhere in the program leaves it.
 ///
-/// The executables are put into `directory`, in the order of the seeds. Only the test target itself
-/// is compiled again.
+/// Executables are put into `directory`; the sides are in the order of the seeds. The source is that
+/// of the build, whatever became of the working tree; only the test target itself is compiled again.
 ///
 /// # Errors
 ///
 /// [`CheckoutError`].
 pub fn rebuild(
     project: &Project<'_>,
-    reference: &Reference,
+    build: &Build,
     (seeds, directory): (&[u64], &Path),
     stop: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str),
-) -> Result<Vec<PathBuf>, CheckoutError> {
-    let asked = Asked::of(project, reference, stop, &mut *progress)?;
+) -> Result<Vec<Side>, CheckoutError> {
+    let reference = Reference::Named(build.object.clone());
+    let asked = Asked::of(project, &reference, stop, &mut *progress)?;
     let runner = Runner { stop, lock: Some(&asked.store.lock) };
     let (_, harness, _) = asked.check_out(&runner)?;
     let io = |path: &Path| {
@@ -239,32 +269,36 @@ pub fn rebuild(
     };
     // In the worktree, which the next checkout puts right.
     let original = fs::read_to_string(&harness.main).map_err(io(&harness.main))?;
-    let build = |seed: &u64| {
+    let one = |seed: &u64| {
         let text = format!("{original}\n{}", irrelevant(*seed));
         fs::write(&harness.main, text).map_err(io(&harness.main))?;
-        let built = cargo::build(&runner, &harness, &asked.store.target(), &mut *progress)?;
-        let executable = built.map_err(|message| CheckoutError::NotBuilt {
-            reference: reference.to_string(),
+        let made = cargo::build(&runner, &harness, &asked.store.target(), &mut *progress)?;
+        let made = made.map_err(|message| CheckoutError::NotBuilt {
+            reference: build.side.label.clone(),
             message,
         })?;
-        let copy = directory.join(format!("rebuilt-{seed}"));
-        fs::copy(executable, &copy).map_err(io(&copy))?;
-        Ok(copy)
+        let place = directory.join(format!("rebuilt-{seed}"));
+        fs::create_dir(&place).map_err(io(&place))?;
+        let executable = place.join("executable");
+        fs::copy(&made.executable, &executable).map_err(io(&executable))?;
+        link_again(&runner, &made, &place, &mut *progress)?;
+        let relinked = relink::relinked_in(&place).map_err(io(&place))?;
+        Ok(Side { executable, relinked, ..build.side.clone() })
     };
-    let copies = seeds.iter().map(build).collect();
+    let sides = seeds.iter().map(one).collect();
     fs::write(&harness.main, original).map_err(io(&harness.main))?;
-    copies
+    sides
 }
 
 /// A function of a size that the seed gives, kept in the executable though nothing calls it.
 fn irrelevant(seed: u64) -> String {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let steps: String = (0..1 + state % 61)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            format!("x = ::std::hint::black_box(x.rotate_left({}) ^ {});", state >> 58, state >> 8)
-        })
-        .collect();
+    let mut steps = String::new();
+    for _ in 0..=state % 61 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (left, other) = (state >> 58, state >> 8);
+        steps += &format!("x = ::std::hint::black_box(x.rotate_left({left}) ^ {other});");
+    }
     format!(
         "#[used]\nstatic PERF_PASSPORT_IRRELEVANT: fn(u64) -> u64 = {{\n    #[inline(never)]\n    \
          fn irrelevant(mut x: u64) -> u64 {{ {steps} x }}\n    irrelevant\n}};\n"

@@ -148,6 +148,11 @@ impl Database {
         Ok(Self { backend })
     }
 
+    /// A database in SQLite that was saved, to read and not to write. Nothing of it is copied.
+    pub(crate) fn open_saved(path: &Path, settings: &Settings) -> Self {
+        Self { backend: Backend::Sqlite(sqlite::SqlitePool::saved(path, settings)) }
+    }
+
     /// Which kind of database this is.
     pub fn kind(&self) -> DatabaseKind {
         match &self.backend {
@@ -198,14 +203,6 @@ impl Database {
     pub(crate) async fn save(&self, path: &Path) -> Result<(), DatabaseError> {
         match &self.backend {
             Backend::Sqlite(pool) => pool.save(path).await,
-            Backend::Postgres(_) => Ok(()),
-        }
-    }
-
-    /// Replaces a database in SQLite by one that was saved.
-    pub(crate) async fn restore(&self, path: &Path) -> Result<(), DatabaseError> {
-        match &self.backend {
-            Backend::Sqlite(pool) => pool.restore(path).await,
             Backend::Postgres(_) => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! A bounded pool of SQLite connections, to a file or to memory.
+//! A bounded pool of SQLite connections, to a file, to memory, or to a file that stays as it is.
 //!
 //! Connections open on first use; one that failed a query is closed and not used again. Files use
 //! write-ahead logging, so readers never wait for the writer. A file is only ever created by the
@@ -46,6 +46,8 @@ enum Location {
     File(PathBuf),
     /// A name that the connections of this pool share.
     Memory(String),
+    /// The name of a file that nobody writes to any more.
+    Saved(String),
 }
 
 /// Whether opening may bring a file into being.
@@ -67,6 +69,20 @@ impl SqlitePool {
         let pool = Self::new(Location::Memory(name), settings);
         let keep_alive = Some(Mutex::new(pool.connect(Missing::Create)?));
         Ok(Self { keep_alive, ..pool })
+    }
+
+    pub(super) fn saved(path: &Path, settings: &Settings) -> Self {
+        let mut name = "file:".to_owned();
+        for byte in path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                    name.push(char::from(*byte));
+                }
+                _ => name.push_str(&format!("%{byte:02x}")),
+            }
+        }
+        // Without locks, and without looking whether somebody changed it.
+        Self::new(Location::Saved(name + "?immutable=1"), settings)
     }
 
     fn new(location: Location, settings: &Settings) -> Self {
@@ -145,19 +161,6 @@ impl SqlitePool {
         std::fs::rename(&partial, path).map_err(DatabaseError::Snapshot)
     }
 
-    /// Replaces the whole database by a saved one.
-    pub(super) async fn restore(&self, path: &Path) -> Result<(), DatabaseError> {
-        self.with(|connection| {
-            connection
-                .restore(rusqlite::MAIN_DB, path, None::<fn(rusqlite::backup::Progress)>)
-                .map_err(failed)
-        })
-        .await?;
-        // Statements were prepared and pages cached of what is gone.
-        self.idle().clear();
-        Ok(())
-    }
-
     /// Lends a connection to `work`, which does not await, and takes it back unless work failed.
     async fn with<T>(
         &self,
@@ -188,24 +191,31 @@ impl SqlitePool {
 
     fn connect(&self, missing: Missing) -> Result<Connection, DatabaseError> {
         let connect = || {
-            let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut flags = match self.location {
+                Location::Saved(_) => OpenFlags::SQLITE_OPEN_READ_ONLY,
+                Location::File(_) | Location::Memory(_) => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            };
+            flags |= OpenFlags::SQLITE_OPEN_NO_MUTEX;
             if matches!(missing, Missing::Create) {
                 flags |= OpenFlags::SQLITE_OPEN_CREATE;
             }
             let connection = match &self.location {
                 Location::File(path) => Connection::open_with_flags(path, flags)?,
                 // The name is found again in the memory of this process, where it was created.
-                Location::Memory(name) => {
+                Location::Memory(name) | Location::Saved(name) => {
                     Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_URI)?
                 }
             };
             connection.busy_timeout(self.busy_timeout)?;
             connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
             let journal = match self.location {
-                Location::File(_) => "WAL",
-                Location::Memory(_) => "MEMORY",
+                Location::File(_) => Some("WAL"),
+                Location::Memory(_) => Some("MEMORY"),
+                Location::Saved(_) => None,
             };
-            connection.pragma_update(None, "journal_mode", journal)?;
+            if let Some(journal) = journal {
+                connection.pragma_update(None, "journal_mode", journal)?;
+            }
             connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
             Ok(connection)
         };

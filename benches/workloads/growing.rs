@@ -37,6 +37,7 @@ fn main() -> ExitCode {
 }
 
 /// Holds the growth that is told against what is known.
+#[expect(clippy::print_stdout, reason = "a benchmark's report")]
 fn hold(passport: &Passport) {
     println!("\n{}", report::operations_table(passport, Style::Plain));
     for (name, class) in [

@@ -113,6 +113,7 @@ fn latency_change(
         Outcome::TooFewSessions => Reason::TooFewSessions,
         Outcome::SameProcesses => Reason::SameProcesses,
         Outcome::Hidden => Reason::HiddenByTransport,
+        Outcome::Untold => Reason::NotAllTold,
     });
     let ratio = |effect: i64| u64::try_from(effect.saturating_add(1_000_000)).unwrap_or(0);
     let known = decision.sessions > 0;

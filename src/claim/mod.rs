@@ -98,6 +98,9 @@ pub enum Reason {
     SameProcesses,
     /// ABSTAIN: the round trip hides the time of a service that does not tell it.
     HiddenByTransport,
+    /// ABSTAIN: what the service tells is within the tolerance, and the rest of the round trip got
+    /// longer.
+    NotAllTold,
     /// ABSTAIN: the figure was taken over from a document that shows no evidence for it.
     Imported,
 }
@@ -154,6 +157,10 @@ impl Reason {
             }
             Self::HiddenByTransport => {
                 "the round trip hides the service's own time: let it tell that with `Server-Timing`"
+            }
+            Self::NotAllTold => {
+                "the round trip got longer by more than the service tells: let it tell all that it \
+                 does, or nothing"
             }
             Self::Imported => "imported: the document shows no evidence for it",
         }

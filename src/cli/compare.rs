@@ -165,7 +165,10 @@ fn compare(
 ) -> Result<Outcome, Failure> {
     let clock = SystemClock::start();
     let (checks, checks_not_compared) = selected(arguments, contract, compared)?;
-    let policy = Policy::for_suite(checks.len() as u64, builds.are_relinked());
+    let policy = match compared {
+        Compared::Workers(_) => Policy::for_suite(checks.len() as u64, builds.are_relinked()),
+        Compared::Servers(_) => Policy::for_servers(checks.len() as u64),
+    };
     let comparison = Comparison {
         policy,
         baseline: builds.baseline,

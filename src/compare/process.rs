@@ -273,7 +273,48 @@ pub(super) fn allowed_cpus() -> Vec<usize> {
         .unwrap_or_default()
 }
 
+/// Keeps this thread on one processor until it is dropped.
+pub(super) struct OnCpu {
+    /// Where it may be otherwise; `None` where nobody knows.
+    before: Option<CpuSet>,
+}
+
+impl OnCpu {
+    /// Moves this thread to the processor. That it cannot be moved changes what is measured, for all
+    /// sides alike, and is no error.
+    pub(super) fn stay(cpu: usize) -> Self {
+        let before = rustix::thread::sched_getaffinity(None).ok();
+        let mut set = CpuSet::new();
+        set.set(cpu);
+        let moved = before.is_some() && sched_setaffinity(None, &set).is_ok();
+        Self { before: before.filter(|_| moved) }
+    }
+}
+
+impl Drop for OnCpu {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = sched_setaffinity(None, before);
+        }
+    }
+}
+
 /// The name of a copy in a session's directory.
 pub(super) fn copy_path(directory: &Path, role: &str) -> PathBuf {
     directory.join(OsString::from(format!("worker-{role}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_stays_on_a_processor_and_is_free_again() {
+        let before = allowed_cpus();
+        let cpu = *before.last().unwrap();
+        let here = OnCpu::stay(cpu);
+        assert_eq!(allowed_cpus(), [cpu]);
+        drop(here);
+        assert_eq!(allowed_cpus(), before);
+    }
 }

@@ -4,7 +4,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
     ServerProblem, WorkerError,
-    process::{PADDING_MAX, Placement, allowed_cpus},
+    process::{OnCpu, PADDING_MAX, Placement, allowed_cpus},
     random::{below, shuffle},
     subject::{Measures, Role, Starter, Subject, Turn},
     taken::{Added, Taken},
@@ -82,6 +82,7 @@ pub(super) fn run<'a>(
     for seat in &mut seats {
         seat.subject.ready()?;
     }
+    let _here = cpu.filter(|_| setting.starter.asks_from_their_cpu()).map(OnCpu::stay);
     // It answers what the baseline was heard to answer.
     seats.sort_by_key(|seat| seat.role == Role::Floor);
     let mut order: Vec<&Check> = checks.to_vec();

@@ -93,6 +93,9 @@ pub(super) trait Starter {
     /// Who takes turns in each session.
     fn roles(&self) -> Vec<Role>;
 
+    /// Whether who asks them does so on the processor that they run on.
+    fn asks_from_their_cpu(&self) -> bool;
+
     /// Starts one; the directory is the session's.
     fn start(
         &self,
@@ -113,6 +116,11 @@ impl Starter for Workers<'_> {
         let mut roles = vec![Role::Baseline, Role::Current, Role::Control];
         roles.extend(self.sides.anchor.as_ref().map(|_| Role::Anchor));
         roles
+    }
+
+    /// They send their requests to themselves.
+    fn asks_from_their_cpu(&self) -> bool {
+        false
     }
 
     fn start(

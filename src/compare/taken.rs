@@ -7,7 +7,7 @@
 
 use super::subject::{Role, Turn};
 use crate::{
-    paired::{HIDDEN_BELOW, OverHttp, Pairs, Session, TimeOf},
+    paired::{Effect, HIDDEN_BELOW, OverHttp, Pairs, Session, TimeOf},
     units::{Nanos, Ppm},
 };
 
@@ -37,8 +37,8 @@ struct Cycle {
     control: Option<Nanos>,
     anchor: Option<Nanos>,
     floor: Option<Nanos>,
-    /// The baseline's round trip, over HTTP.
-    round_trip: Nanos,
+    /// The round trips of the baseline, the current side and the anchor.
+    trips: [Nanos; 3],
 }
 
 impl Taken {
@@ -64,7 +64,8 @@ impl Taken {
             control: of(Role::Control),
             anchor: of(Role::Anchor),
             floor: of(Role::Floor),
-            round_trip: trip(Role::Baseline).unwrap_or_default(),
+            trips: [Role::Baseline, Role::Current, Role::Anchor]
+                .map(|role| trip(role).unwrap_or_default()),
         });
     }
 
@@ -77,8 +78,10 @@ impl Taken {
         };
         session.http = self.time.map(|time| OverHttp {
             time,
-            round_trip_ns: self.median(|cycle| Some(cycle.round_trip)).unwrap_or_default(),
+            round_trip_ns: self.median(|cycle| Some(cycle.trips[0])).unwrap_or_default(),
             floor_ns: self.median(|cycle| cycle.floor),
+            untold_ppm: self.untold(|cycle| Some((cycle.baseline, cycle.trips[0]))),
+            untold_anchor_ppm: self.untold(|cycle| Some((cycle.anchor?, cycle.trips[2]))),
         });
         session
     }
@@ -86,6 +89,19 @@ impl Taken {
     fn median(&self, figure: impl Fn(&Cycle) -> Option<Nanos>) -> Option<Nanos> {
         let all: Vec<Nanos> = self.cycles.iter().filter_map(figure).collect();
         median_after(&all, 0)
+    }
+
+    /// How much longer the current side took than another beyond what both tell, in ppm of what that
+    /// one tells: a service may not tell all that it does.
+    fn untold(&self, other: impl Fn(&Cycle) -> Option<(Nanos, Nanos)>) -> Option<Effect> {
+        let told = self.time == Some(TimeOf::Service);
+        let mut pairs = Pairs::default();
+        for cycle in self.cycles.iter().filter(|_| told) {
+            let (before, trip) = other(cycle)?;
+            let rest = cycle.trips[1].saturating_sub(cycle.current);
+            pairs.push_difference(before, trip.saturating_sub(before), rest);
+        }
+        pairs.median()
     }
 
     /// The times as they are: each pair is the ratio of its own two.
@@ -126,13 +142,13 @@ impl Taken {
         let injected = share(baseline, added.injected);
         for cycle in &self.cycles {
             let current = cycle.current.saturating_add(share(baseline, added.slower));
-            session.current.push(baseline, longer(baseline, cycle.baseline, current));
+            session.current.push_difference(baseline, cycle.baseline, current);
             if let Some(control) = cycle.control {
                 if cycle.injects {
                     let slower = control.saturating_add(injected);
-                    session.injected.push(baseline, longer(baseline, cycle.baseline, slower));
+                    session.injected.push_difference(baseline, cycle.baseline, slower);
                 } else {
-                    session.control.push(baseline, longer(baseline, cycle.baseline, control));
+                    session.control.push_difference(baseline, cycle.baseline, control);
                 }
             }
         }
@@ -142,7 +158,7 @@ impl Taken {
             for cycle in &self.cycles {
                 let Some(before) = cycle.anchor else { continue };
                 let current = cycle.current.saturating_add(share(baseline, added.slower));
-                pairs.push(anchor, longer(anchor, before, current));
+                pairs.push_difference(anchor, before, current);
             }
             session.anchor = Some(pairs);
         }
@@ -160,11 +176,6 @@ fn empty(baseline_ns: Nanos) -> Session {
         anchor: None,
         http: None,
     }
-}
-
-/// A time that is longer by as much as `after` is than `before`; 0 where that is below.
-fn longer(time: Nanos, before: Nanos, after: Nanos) -> Nanos {
-    time.saturating_add(after).saturating_sub(before)
 }
 
 fn share(time: Nanos, share: Ppm) -> Nanos {
@@ -247,6 +258,16 @@ mod tests {
         assert_eq!(session.baseline_ns, Nanos::new(60_000));
         let http = session.http.unwrap();
         assert_eq!((http.round_trip_ns, http.floor_ns), (Nanos::new(190_000), None));
+        // 130 us are not told of either; and of the anchor 120.
+        assert_eq!((http.untold_ppm, http.untold_anchor_ppm), (Some(0), Some(142_857)));
+    }
+
+    #[test]
+    fn work_that_is_not_told_is_noticed() {
+        let times = [(Role::Baseline, 190_000, 60_000), (Role::Current, 196_000, 60_000)];
+        let session = taken(Some(TimeOf::Service), &times).session(ADDED);
+        assert_eq!(text(&session.current), "\"0 0\"");
+        assert_eq!(session.http.unwrap().untold_ppm, Some(100_000));
     }
 
     /// By hand: a round trip of 190 us with 60 us of work, and 5 % more work is 3 us.

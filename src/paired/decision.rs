@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    evidence::{Effect, Paired, Pairs, Session},
+    evidence::{Effect, OverHttp, Paired, Pairs, Session},
     policy::{Bound, Policy},
 };
 use crate::units::Ppm;
@@ -27,6 +27,8 @@ pub enum Outcome {
     SameProcesses,
     /// The round trip hides the service's own time, so that nobody knows what a share of it is.
     Hidden,
+    /// The time that the services tell is within the tolerance, and what they do not tell got longer.
+    Untold,
 }
 
 /// Where an effect lies.
@@ -69,7 +71,8 @@ pub struct Decision {
 /// sessions for, when there is none. Sessions after the deciding look are not looked at, so that
 /// whoever adds sessions to a decided check changes nothing.
 pub fn decide(policy: &Policy, tolerance: Ppm, paired: &Paired) -> Decision {
-    limited(paired, decide_pairs(policy, tolerance, &paired.sessions, |session| &session.current))
+    let decision = decide_pairs(policy, tolerance, &paired.sessions, |session| &session.current);
+    limited(policy, paired, decision, |http| http.untold_ppm)
 }
 
 /// The same for the drift against the anchor; `None` without one.
@@ -79,23 +82,33 @@ pub fn decide_anchor(policy: &Policy, tolerance: Ppm, paired: &Paired) -> Option
         let decision = decide_pairs(policy, tolerance, &paired.sessions, |session| {
             session.anchor.as_ref().unwrap_or(&session.current)
         });
-        limited(paired, decision)
+        limited(policy, paired, decision, |http| http.untold_anchor_ppm)
     })
 }
 
 /// What the way of measuring allows to be decided.
-fn limited(paired: &Paired, decision: Decision) -> Decision {
-    let hidden = || {
-        let looked_at = paired.sessions.iter().take(decision.sessions);
-        let hidden = looked_at.filter(|it| it.http.is_some_and(|http| http.is_hidden())).count();
-        hidden * 2 > decision.sessions
+fn limited(
+    policy: &Policy,
+    paired: &Paired,
+    decision: Decision,
+    untold: fn(&OverHttp) -> Option<Effect>,
+) -> Decision {
+    let http: Vec<&OverHttp> =
+        paired.sessions.iter().take(decision.sessions).filter_map(|it| it.http.as_ref()).collect();
+    let is_hidden = || http.iter().filter(|it| it.is_hidden()).count() * 2 > decision.sessions;
+    // To abstain needs no proof: that it is typically so is enough.
+    let is_untold = || {
+        let rests: Vec<Effect> = http.iter().filter_map(|it| untold(it)).collect();
+        let bound = Bound { sessions: rests.len(), rank: 1 };
+        spread(&rests, bound).median > signed(policy.resolved_ppm())
     };
     let outcome = match decision.outcome {
         Outcome::TooFewSessions => Outcome::TooFewSessions,
         _ if paired.same_processes => Outcome::SameProcesses,
         // Held against a larger share than the service has, a slowdown only looks smaller.
         Outcome::Beyond => Outcome::Beyond,
-        _ if hidden() => Outcome::Hidden,
+        _ if is_hidden() => Outcome::Hidden,
+        Outcome::Within if is_untold() => Outcome::Untold,
         outcome => outcome,
     };
     Decision { outcome, ..decision }
@@ -105,7 +118,11 @@ fn limited(paired: &Paired, decision: Decision) -> Decision {
 pub fn is_decided(policy: &Policy, tolerance: Ppm, paired: &Paired) -> bool {
     let last = policy.looks().last().map_or(0, |bound| bound.sessions);
     let settled = |decision: Decision| match decision.outcome {
-        Outcome::Within | Outcome::Beyond | Outcome::SameProcesses | Outcome::Hidden => true,
+        Outcome::Within
+        | Outcome::Beyond
+        | Outcome::SameProcesses
+        | Outcome::Hidden
+        | Outcome::Untold => true,
         Outcome::Undecided | Outcome::Uncalibrated | Outcome::TooFewSessions => {
             paired.sessions.len() >= last
         }
@@ -299,6 +316,36 @@ mod tests {
         }
     }
 
+    fn told(untold_ppm: Option<Effect>) -> OverHttp {
+        OverHttp {
+            time: TimeOf::Service,
+            round_trip_ns: Nanos::new(100_000),
+            floor_ns: None,
+            untold_ppm,
+            untold_anchor_ppm: None,
+        }
+    }
+
+    #[test]
+    fn what_a_service_does_and_does_not_tell_does_not_pass() {
+        let over_http = |effect: Effect, untold: [Effect; 16]| {
+            let mut paired = sessions([effect; 16]);
+            for (session, untold) in paired.sessions.iter_mut().zip(untold) {
+                session.http = Some(told(Some(untold)));
+            }
+            outcome(&paired)
+        };
+        assert_eq!(over_http(0, [20_000; 16]), Outcome::Within);
+        assert_eq!(over_http(0, [60_000; 16]), Outcome::Untold);
+        assert_eq!(over_http(100_000, [60_000; 16]), Outcome::Beyond);
+        // It is typically so, and not in each session.
+        let mut mostly = [60_000; 16];
+        mostly[..7].fill(-20_000);
+        assert_eq!(over_http(0, mostly), Outcome::Untold);
+        mostly[..8].fill(-20_000);
+        assert_eq!(over_http(0, mostly), Outcome::Within);
+    }
+
     #[test]
     fn what_the_round_trip_hides_can_be_shown_to_be_slower_and_nothing_else() {
         let over_http = |effect: Effect, floor: u64| {
@@ -306,8 +353,8 @@ mod tests {
             for session in &mut paired.sessions {
                 session.http = Some(OverHttp {
                     time: TimeOf::AboveFloor,
-                    round_trip_ns: Nanos::new(100_000),
                     floor_ns: Some(Nanos::new(floor)),
+                    ..told(None)
                 });
             }
             outcome(&paired)

@@ -55,6 +55,14 @@ pub struct OverHttp {
     pub round_trip_ns: Nanos,
     /// The median round trip to a server that only answers the same; `null` where none took turns.
     pub floor_ns: Option<Nanos>,
+    /// How much longer than the baseline's that part of the current side's round trip was which the
+    /// service does not tell, as the median of the pairs in ppm of what it tells; only there where
+    /// that is the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold_ppm: Option<Effect>,
+    /// The same against the anchor, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold_anchor_ppm: Option<Effect>,
 }
 
 /// Which time of an exchange over HTTP the pairs are of.
@@ -97,6 +105,14 @@ impl Pairs {
     /// Adds a pair.
     pub fn push(&mut self, before: Nanos, after: Nanos) {
         self.0.push(effect(before, after));
+    }
+
+    /// Adds a pair as the difference of its two, in ppm of a third time.
+    pub fn push_difference(&mut self, of: Nanos, before: Nanos, after: Nanos) {
+        let longer = i128::from(after.get()) - i128::from(before.get());
+        let effect = longer * 1_000_000 / i128::from(of.get().max(1));
+        let bounded = effect.clamp(-1_000_000, i128::from(EFFECT_MAX));
+        self.0.push(i64::try_from(bounded).unwrap_or(EFFECT_MAX));
     }
 
     /// Number of pairs.
@@ -181,11 +197,16 @@ mod tests {
         for (before, after) in [(100, 105), (200, 100), (0, 3), (1, u64::MAX)] {
             pairs.push(Nanos::new(before), Nanos::new(after));
         }
-        let text = serde_json::to_string(&pairs).unwrap();
-        assert_eq!(text, "\"50000 -500000 2000000 999000000\"");
-        assert_eq!(serde_json::from_str::<Pairs>(&text).unwrap(), pairs);
         // Of -500000, 50000, 2000000 and 999000000.
         assert_eq!(pairs.median(), Some(1_025_000));
+        for (before, after) in [(1_000, 1_003), (1_003, 1_000), (1_000, 0), (0, u64::MAX)] {
+            pairs.push_difference(Nanos::new(60), Nanos::new(before), Nanos::new(after));
+        }
+        let text = serde_json::to_string(&pairs).unwrap();
+        let ratios = "50000 -500000 2000000 999000000";
+        assert_eq!(text, format!("\"{ratios} 50000 -50000 -1000000 999000000\""));
+        assert_eq!(serde_json::from_str::<Pairs>(&text).unwrap(), pairs);
+        assert_eq!(pairs.median(), Some(50_000));
         assert_eq!(serde_json::from_str::<Pairs>("\"\"").unwrap(), Pairs::default());
         for bad in
             ["\"+1\"", "\"1  2\"", "\"-1000001\"", "\"01\"", "\"1 \"", "\"x\"", "\"999000001\""]

@@ -63,6 +63,12 @@ impl Policy {
         }
     }
 
+    /// The policy for a suite of this many checks of servers over HTTP. Nobody can link those again,
+    /// and to start them takes so long that a session asks for more.
+    pub fn for_servers(checks: u64) -> Self {
+        Self { pair_time_ns: Nanos::new(40_000_000), ..Self::for_suite(checks, false) }
+    }
+
     /// The effect that sessions must be able to tell from none: the rebuild floor, but never more
     /// than that of builds that are linked again.
     pub fn resolved_ppm(&self) -> Ppm {

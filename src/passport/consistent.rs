@@ -70,7 +70,10 @@ fn check_comparison(
 ) -> Result<(), VerifyError> {
     let policy = &comparison.policy;
     let relinked = comparison.builds().all(|build| build.relinked > Count::ZERO);
-    let ours = Policy::for_suite(policy.checks.get(), relinked);
+    let ours = match provenance.probe {
+        ProbeKind::Http => Policy::for_servers(policy.checks.get()),
+        _ => Policy::for_suite(policy.checks.get(), relinked),
+    };
     holds(*policy == ours, || "comparison.policy".to_owned())?;
     holds(baseline.is_some(), || "comparison".to_owned())?;
     for build in comparison.builds() {
@@ -81,6 +84,7 @@ fn check_comparison(
         holds(known.into_iter().flatten().count() == 1, of)?;
         let served = provenance.probe == ProbeKind::Http;
         holds(served == executable.is_none(), of)?;
+        holds(!served || build.relinked == Count::ZERO, of)?;
         let url = |it: &String| base_url_problem(it).is_none();
         holds(build.url.as_ref().is_none_or(url), of)?;
     }
@@ -105,6 +109,8 @@ fn check_paired(
     for http in paired.sessions.iter().filter_map(|session| session.http) {
         let floor = http.floor_ns.is_some() == (http.time == TimeOf::AboveFloor);
         holds(floor, || of("sessions: http.floor_ns"))?;
+        let untold = http.untold_ppm.is_some() == (http.time == TimeOf::Service);
+        holds(untold, || of("sessions: http.untold_ppm"))?;
     }
     Ok(())
 }

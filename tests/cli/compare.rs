@@ -13,6 +13,24 @@ name = \"root\"
 path = \"/\"
 ";
 
+#[test]
+fn commands_that_are_none_are_wrong_usage() {
+    let workspace = Workspace::with_contract(CONTRACT);
+    for (command, why) in [
+        ("", "the command is empty"),
+        ("server 'a", "a quote or a backslash in the command is not closed"),
+    ] {
+        let run = workspace.run(&["compare", "--baseline-cmd", "a", "--current-cmd", command]);
+        let expected = format!("cannot start the server of current: {why}");
+        assert_eq!(run.refused(2), expected);
+    }
+    let secret =
+        CONTRACT.replace("path = \"/\"", "path = \"/\"\nheaders = { x-key = \"${NOBODY}\" }");
+    let workspace = Workspace::with_contract(&secret);
+    let run = workspace.run(&["compare", "--baseline-cmd", "a", "--current-cmd", "b"]);
+    assert_says(&run.refused(2), "needs the environment variable NOBODY");
+}
+
 /// A repository of a package whose test target builds in a moment, and is no worker.
 fn repository() -> Workspace {
     let workspace = Workspace::with_contract(CONTRACT);
@@ -44,7 +62,7 @@ fn what_is_compared_is_said_in_exactly_one_way() {
         &sentence,
         "say what to compare with: --baseline-branch REF, or --baseline-exe FILE",
     );
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 19] = [
         &["--baseline-branch", "a", "--baseline-exe", "b"],
         &["--baseline-branch", "a", "--current-exe", "b"],
         &["--baseline-exe", "a"],
@@ -54,6 +72,16 @@ fn what_is_compared_is_said_in_exactly_one_way() {
         &["--merge-base"],
         &["--baseline-exe", "a", "--current-exe", "b", "--anchor", "c"],
         &["--baseline-exe", "a", "--current-exe", "b", "--harness", "c"],
+        &["--baseline-cmd", "a"],
+        &["--current-url", "a"],
+        &["--anchor-cmd", "a"],
+        &["--baseline-cmd", "a", "--current-url", "b"],
+        &["--baseline-cmd", "a", "--current-cmd", "b", "--baseline-branch", "c"],
+        &["--baseline-cmd", "a", "--current-cmd", "b", "--anchor-url", "c"],
+        &["--baseline-cmd", "a", "--current-cmd", "b", "--harness", "c"],
+        &["--baseline-url", "a", "--current-url", "b", "--anchor-exe", "c"],
+        &["--baseline-exe", "a", "--current-exe", "b", "--wait-timeout", "1"],
+        &["--wait-timeout", "1"],
     ];
     for arguments in wrong {
         let run = workspace.run(&[&["compare"], arguments].concat()).exits(2);

@@ -24,8 +24,9 @@ struct Manner {
     port: u16,
     /// Exits with this code at once, with a last word.
     exits: Option<u8>,
-    /// Rounds of work for a request.
+    /// Rounds of work for a request, and of such that is not told of.
     rounds: u64,
+    untold: u64,
     /// How it tells its own time: `finely`, `coarsely` or `not`.
     tells: String,
     /// What it answers.
@@ -35,6 +36,7 @@ struct Manner {
     hangs: Option<u64>,
     changes: Option<u64>,
     hushes: Option<u64>,
+    breaks: Option<u64>,
     /// Closes the connection after each answer.
     closes: bool,
     /// A file where it writes its process and those of what it starts.
@@ -53,6 +55,8 @@ impl Manner {
                 "port" => manner.port = value.parse().unwrap(),
                 "exits" => manner.exits = value.parse().ok(),
                 "rounds" => manner.rounds = number().unwrap(),
+                "untold" => manner.untold = number().unwrap(),
+                "breaks" => manner.breaks = number(),
                 "tells" => manner.tells = value.into(),
                 "answer" => manner.answer = value.into(),
                 "dies" => manner.dies = number(),
@@ -128,6 +132,7 @@ fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
         let body = if from(manner.changes) { "something else" } else { &manner.answer };
         work(manner.rounds);
         let took = clock.elapsed().saturating_sub(started).get();
+        work(manner.untold);
         let whole = took / 1_000_000;
         let tells = if from(manner.hushes) { "not" } else { manner.tells.as_str() };
         let timing = match tells {
@@ -140,7 +145,9 @@ fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{timing}{close}\r\n{body}",
             body.len()
         );
-        if stream.write_all(answer.as_bytes()).is_err() || manner.closes {
+        let half = if from(manner.breaks) { answer.len() - 1 } else { answer.len() };
+        let written = stream.write_all(&answer.as_bytes()[..half]);
+        if written.is_err() || manner.closes || half < answer.len() {
             return;
         }
     }

@@ -62,8 +62,8 @@ name = "latest"
 path = "/blocks/latest"
 "#;
 
-/// More requests than a server is observed with, and fewer than it gets in a session.
-const IN_A_SESSION: &str = "60";
+/// More requests than a server is observed with or warmed up by, and fewer than it gets in a session.
+const IN_A_SESSION: &str = "50";
 
 /// Fewer requests than a server is observed with.
 const WHILE_OBSERVED: &str = "30";
@@ -77,6 +77,7 @@ fn main() -> ExitCode {
         test("the_same_server_twice_is_never_slower", same),
         test("three_times_the_time_that_servers_tell_is_slower", slower_as_told),
         test("three_times_the_work_is_slower_than_the_floor_shows", slower_above_the_floor),
+        test("work_that_is_not_told_does_not_pass", untold),
         test("times_that_are_told_coarsely_are_not_relied_on", told_coarsely),
         test("a_server_that_closes_its_connections_is_compared", closing),
         test("another_response_is_changed_work", changed_work),
@@ -89,10 +90,12 @@ fn main() -> ExitCode {
         test("a_baseline_that_dies_while_it_is_observed_leaves_nothing_to_compare", baseline_dies),
         test("what_was_observed_before_a_server_died_is_kept", current_dies),
         test("a_server_that_dies_half_way_is_not_measured", dies_half_way),
+        test("a_server_that_breaks_off_half_way_is_not_measured", breaks_half_way),
         test("a_server_that_hangs_half_way_is_not_measured", hangs_half_way),
         test("a_server_that_answers_something_else_half_way_is_not_measured", changes_half_way),
         test("a_server_that_stops_telling_its_time_is_not_measured", hushes_half_way),
         test("servers_that_run_already_are_shown_and_not_decided_on", running),
+        test("servers_in_python_are_compared_one_connection_at_a_time", python),
         test("a_url_where_nobody_listens_is_not_measured", nobody),
         test("a_comparison_of_servers_cannot_be_edited", edited),
         test("secrets_of_commands_and_urls_are_kept", secrets),
@@ -198,10 +201,22 @@ fn slower_above_the_floor() {
     assert_eq!(claim(&passport, "latency-change"), is("FAIL", "beyond-tolerance"));
     for session in sessions(&passport) {
         assert_eq!(session["http"]["time"], "above-floor");
-        let figure = |name: &str| session["http"][name].as_u64().unwrap();
-        assert!(0 < figure("floor_ns") && figure("floor_ns") < figure("round_trip_ns"));
+        assert!(session["http"]["floor_ns"].as_u64().unwrap() > 0, "{}", session["http"]);
     }
     assert_says(&run.stdout, "beyond one to a server that only answers the same");
+}
+
+fn untold() {
+    let workspace = Workspace::with_contract(CONTRACT);
+    let (all, half) =
+        (helper("rounds=60000 tells=finely"), helper("rounds=60000 untold=60000 tells=finely"));
+    let run = compare(&workspace, &all, &half, &["--time-budget", "60"]).exits(4);
+    let passport = passport(&workspace);
+    let (verdict, reason) = claim(&passport, "latency-change");
+    // As busy as the machine may be, it is never a pass.
+    assert_eq!(verdict, "ABSTAIN", "{reason}");
+    assert_eq!(reason, "not-all-told");
+    assert_says(&run.stdout, "the round trip got longer by more than the service tells");
 }
 
 fn told_coarsely() {
@@ -324,6 +339,11 @@ fn dies_half_way() {
     assert_eq!(goes_wrong("dies"), "the server of current died: signal: 9 (SIGKILL)");
 }
 
+fn breaks_half_way() {
+    let said = goes_wrong("breaks");
+    assert!(said.starts_with("the server of current broke off: broken response: "), "{said}");
+}
+
 fn hangs_half_way() {
     let said = goes_wrong("hangs");
     assert!(said.starts_with("the server of current did not answer within 1."), "{said}");
@@ -338,8 +358,7 @@ fn changes_half_way() {
 fn hushes_half_way() {
     let workspace = Workspace::with_contract(CONTRACT);
     let work = "rounds=20000 tells=finely";
-    // Beyond its warm-up.
-    let bad = helper(&format!("{work} hushes=150"));
+    let bad = helper(&format!("{work} hushes={IN_A_SESSION}"));
     let run = compare(&workspace, &helper(work), &bad, &[]).exits(3);
     let expected = "the server of current told its own time, and does not any more";
     assert_eq!(run.sentence(), expected);
@@ -397,6 +416,56 @@ fn running() {
     let (before, after) = (Running::start(""), Running::start("answer=other"));
     compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "0"]).exits(1);
     assert_eq!(claim(&passport(&workspace), "behaviour"), is("FAIL", "changed-work"));
+}
+
+/// A server that serves a connection to its end before it accepts the next one.
+const PYTHON: &str = r#"
+import http.server, os, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        body = b'{"orders": %d}' % sum(range(int(sys.argv[1])))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+#[expect(clippy::print_stdout, reason = "says what is missing")]
+fn python() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("MISSING: python3");
+        return;
+    }
+    let workspace = Workspace::with_contract(CONTRACT);
+    workspace.write("server.py", PYTHON);
+    let command = "python3 server.py 1000";
+    compare(&workspace, command, command, &["--time-budget", "2"]);
+    let started = passport(&workspace);
+    assert_eq!(started["complete"], true);
+    assert_eq!(claim(&started, "behaviour").0, "PASS");
+    assert_eq!(sessions(&started)[0]["http"]["time"], "above-floor");
+
+    let workspace = Workspace::with_contract(CONTRACT);
+    workspace.write("server.py", PYTHON);
+    let start = |rounds: &str| {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new("python3");
+        command.args([workspace.path("server.py").to_str().unwrap(), rounds]);
+        let child = command.env("PORT", port.to_string()).stdin(Stdio::null()).spawn().unwrap();
+        Running { child, url: format!("http://127.0.0.1:{port}") }
+    };
+    let (before, after) = (start("1000"), start("1000"));
+    compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "2"]).exits(4);
+    assert_eq!(passport(&workspace)["complete"], true);
 }
 
 fn nobody() {

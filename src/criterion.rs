@@ -1,4 +1,4 @@
-//! Exact counts as measurements of [criterion](::criterion): [`Allocations`] and [`AllocatedBytes`].
+//! Exact counts as measurements of criterion: [`Allocations`] and [`AllocatedBytes`].
 //!
 //! Any criterion suite counts instead of timing when the type of its measurement is changed, and its
 //! program declares the counting allocator. `iter`, `iter_batched` and the others, groups, baselines

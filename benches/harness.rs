@@ -248,7 +248,7 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
             unattributed_allocations: Some(Range::of(0)),
         }),
         oracle: Some(OracleCounts {
-            request_allocations: Count::new(42),
+            request_allocations: Count::new(allocations.min(42)),
             allocations: Count::new(allocations),
             allocated_bytes: Bytes::new(bytes),
             heap_peak_bytes: Bytes::new(peak),

@@ -5,7 +5,7 @@
 //! The large passport has 10,000 checks, each with its own counts and 1,000 latencies, and was
 //! compared with a baseline: the most that a passport holds of a check.
 
-use std::{cell::OnceCell, fmt::Write as _, hint::black_box};
+use std::{cell::OnceCell, fmt::Write as _, fs, hint::black_box};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use perf_passport::{
@@ -14,6 +14,7 @@ use perf_passport::{
     evidence::{
         Behaviour, CountSource, Counts, Evidence, OracleCounts, ProcessEvidence, Range, Response,
     },
+    foreign::{self, read_criterion},
     passport::{Measured, Passport, ProbeKind, Provenance, contract_digest, diff, verify},
     pipeline::{self, Circumstances, Run},
     probe::Normalised,
@@ -35,6 +36,7 @@ fn main() {
     for checks in [20, 10_000] {
         passports(&mut criterion, checks);
     }
+    import(&mut criterion);
     criterion.final_summary();
 }
 
@@ -77,6 +79,58 @@ fn bodies(criterion: &mut Criterion) {
         bencher.iter(|| Normalised::of(black_box(&body), &ignore));
     });
     group.finish();
+}
+
+/// A suite of 1,000 benchmarks of criterion with 100 samples each, from its directory to a passport.
+fn import(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("import of 1000 x 100");
+    group.sample_size(10);
+    let made = OnceCell::new();
+    group.bench_function("read, decide and hash", |bencher| {
+        let (directory, contract) = made.get_or_init(suite);
+        bencher.iter(|| {
+            let suite = read_criterion(directory.path(), foreign::Measured::Time);
+            let taken = suite.expect("a suite").take(contract, TIMESTAMP);
+            assert_eq!(taken.cases.len(), 1_000);
+            let run = Run {
+                timestamp: TIMESTAMP.to_owned(),
+                measured: Vec::new(),
+                operations: taken.cases,
+                complete: true,
+            };
+            pipeline::passport(contract, run, circumstances(), None)
+        });
+    });
+    group.finish();
+}
+
+fn suite() -> (tempfile::TempDir, Contract) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut contract = "schema_version = 1\nname = \"suite\"\n".to_owned();
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    for number in 0..1_000 {
+        let _ = write!(
+            contract,
+            "[[operation]]\nname = \"b{number}\"\nbenchmark = \"group/b{number}\"\n\
+             budgets = {{ mean_ms_max = 1 }}\n"
+        );
+        let newest = directory.path().join(format!("group/b{number}/new"));
+        fs::create_dir_all(&newest).expect("made");
+        let iterations = 1..=100_u64;
+        let times = iterations.clone().map(|it| it * (1_000 + u64::from(random.next_u32() % 100)));
+        let list = |numbers: Vec<u64>| {
+            let numbers: Vec<String> = numbers.iter().map(|it| format!("{it}.0")).collect();
+            numbers.join(",")
+        };
+        let (iterations, times) = (list(iterations.collect()), list(times.collect()));
+        let sample = format!(
+            "{{\"sampling_mode\":\"Linear\",\"iters\":[{iterations}],\"times\":[{times}]}}"
+        );
+        fs::write(newest.join("sample.json"), sample).expect("written");
+        let names = format!("{{\"full_id\":\"group/b{number}\"}}");
+        fs::write(newest.join("benchmark.json"), names).expect("written");
+    }
+    (directory, Contract::parse(&contract).expect("a contract"))
 }
 
 /// Everything that is done with a whole passport.
@@ -160,7 +214,12 @@ fn run(contract: &Contract, seed: u64) -> Run {
         baseline: None,
         paired: None,
     });
-    Run { timestamp: TIMESTAMP.to_owned(), measured: measured.collect(), complete: true }
+    Run {
+        timestamp: TIMESTAMP.to_owned(),
+        measured: measured.collect(),
+        operations: Vec::new(),
+        complete: true,
+    }
 }
 
 fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {

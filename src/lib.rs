@@ -31,6 +31,7 @@
 //! | none | contracts, statistics, claims, passports, the pipeline, reports |
 //! | `instrument` | the `tower` layer, the in-process probe, the harness |
 //! | `http` | the probe of any base URL |
+//! | `criterion` | exact counts as measurements of criterion |
 //! | `compare` | two builds side by side |
 //! | `oracle` | dhat, to check the counting allocator |
 //! | `schema` | JSON Schemas of contract and passport |
@@ -50,6 +51,8 @@ pub mod text;
 pub mod clock;
 pub mod process_memory;
 pub mod allocation;
+#[cfg(feature = "criterion")]
+pub mod criterion;
 #[cfg(feature = "instrument")]
 pub mod instrument;
 pub mod contract;
@@ -57,9 +60,11 @@ pub mod statistics;
 pub mod evidence;
 pub mod paired;
 pub mod claim;
+pub mod operation;
 pub mod probe;
 pub mod environment;
 pub mod passport;
+pub mod foreign;
 pub mod pipeline;
 pub mod store;
 pub mod report;

@@ -59,6 +59,14 @@ unit!(
     Nanos
 );
 unit!(
+    /// A duration in picoseconds, for what is a fraction of a nanosecond: the mean of many.
+    Picos
+);
+unit!(
+    /// A rate in thousandths per second.
+    Millihertz
+);
+unit!(
     /// A size in bytes.
     Bytes
 );
@@ -104,6 +112,34 @@ impl fmt::Display for Nanos {
     /// Three significant digits in the unit that fits: `812 ns`, `51.2 us`, `1.44 ms`, `2.00 s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         scaled(f, self.0, 1000, &["ns", "us", "ms", "s"])
+    }
+}
+
+impl fmt::Display for Picos {
+    /// Three significant digits in the unit that fits: `812 ps`, `1.44 ns`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        scaled(f, self.0, 1000, &["ps", "ns", "us", "ms", "s"])
+    }
+}
+
+impl fmt::Display for Millihertz {
+    /// Three significant digits: `0.500/s`, `12.3k/s`, `1.00G/s`.
+    #[expect(clippy::cast_precision_loss, reason = "display")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.0 as f64 / 1e3;
+        let (scale, unit) = match rate {
+            it if it >= 1e9 => (1e9, "G/s"),
+            it if it >= 1e6 => (1e6, "M/s"),
+            it if it >= 1e3 => (1e3, "k/s"),
+            _ => (1.0, "/s"),
+        };
+        let digits = match rate / scale {
+            it if it >= 100.0 => 0,
+            it if it >= 10.0 => 1,
+            it if it >= 1.0 => 2,
+            _ => 3,
+        };
+        f.pad(&format!("{:.digits$}{unit}", rate / scale))
     }
 }
 
@@ -157,6 +193,15 @@ mod tests {
             .map(|n| Nanos::new(n).to_string())
             .into();
         assert_eq!(shown, ["0 ns", "812 ns", "51.2 us", "1.44 ms", "1000 ms", "2.00 s"]);
+    }
+
+    #[test]
+    fn means_and_rates_show_three_digits() {
+        assert_eq!(Picos::new(812).to_string(), "812 ps");
+        assert_eq!(Picos::new(1_440).to_string(), "1.44 ns");
+        let shown = [0, 500, 12_345, 12_345_678, 1_000_000_000_000]
+            .map(|rate| Millihertz::new(rate).to_string());
+        assert_eq!(shown, ["0.000/s", "0.500/s", "12.3/s", "12.3k/s", "1.00G/s"]);
     }
 
     #[test]

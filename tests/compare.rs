@@ -166,6 +166,7 @@ fn passport(sides: &Sides) -> Passport {
     let run = |observed: compare::Observed| Run {
         timestamp: observed.timestamp,
         measured: observed.measured,
+        operations: Vec::new(),
         complete: true,
     };
     let baseline = pipeline::passport(&contract, run(before), circumstances(), None).unwrap();

@@ -282,6 +282,7 @@ fn observe(
                     timestamp: observed.timestamp,
                     complete: true,
                     measured: observed.measured,
+                    operations: Vec::new(),
                 };
                 Ok(Seen { run, build: Some(observed.build) })
             };

@@ -183,6 +183,12 @@ impl Measuring {
         contract: &Contract,
         checks: &[&Check],
     ) -> Result<Selection, Failure> {
+        if contract.checks.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "the contract has operations alone: they are measured by a test target of yours that \
+                 uses the harness, or taken over by `passport import criterion`"
+            )));
+        }
         let running = self.api_url.is_some() || contract.document.target.url.is_some();
         let on_fixture = on_fixture(checks, self.fixture.as_deref(), running)?;
         let named = named(checks.to_vec(), &self.endpoint)?;
@@ -388,6 +394,11 @@ pub(super) fn read_baseline(path: &Path) -> Result<Passport, Failure> {
 pub(super) fn print_report(passport: &Passport, ci: bool) -> Result<(), Failure> {
     let style = terminal::style(ci);
     let mut text = report::passport_table(passport, style);
+    let operations = report::operations_table(passport, style);
+    if !text.is_empty() && !operations.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&operations);
     let faults = report::claims_at_fault(passport, style);
     if !faults.is_empty() {
         text.push('\n');

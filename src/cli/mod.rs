@@ -18,6 +18,7 @@ mod compare_causes;
 mod compare_servers;
 #[cfg(unix)]
 mod compare_sides;
+mod contract;
 mod diff;
 mod exit;
 mod format;
@@ -77,8 +78,10 @@ enum Command {
     Diff(diff::Arguments),
     /// Render metrics JSON as text, and time that.
     Format(format::Arguments),
-    /// Import a passport of the original MathLedger scripts.
+    /// Take over what others measured: criterion, cargo-criterion, hyperfine, original passports.
     Import(import::Arguments),
+    /// Make contracts of what others wrote.
+    Contract(contract::Arguments),
     /// Print the JSON Schema of the contract or of the passport.
     Schema(schema::Arguments),
     /// Run the reference service.
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Contract(arguments) => contract::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         #[cfg(feature = "ledger")]
         Command::Serve(arguments) => serve::run(&arguments),

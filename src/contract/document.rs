@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClaimKind, HeaderTemplate, Quantile};
-use crate::units::{BYTES_PER_MB, Bytes, Nanos, Ppm};
+use super::{ClaimKind, HeaderTemplate, OperationDocument, Quantile};
+use crate::units::{BYTES_PER_MB, Bytes, Millihertz, Nanos, Picos, Ppm};
 
 /// The contract format that this version reads and writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -52,6 +52,9 @@ pub struct ContractDocument {
     /// Sequences of checks measured as one sample.
     #[serde(default)]
     pub scenario: Vec<ScenarioDocument>,
+    /// Pieces of code, measured by a harness or by another tool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operation: Vec<OperationDocument>,
 }
 
 /// `[target]`: a service that this program can build in process, or a base URL.
@@ -354,6 +357,21 @@ impl Positive {
     /// Rounds milliseconds to whole nanoseconds, half away from zero.
     pub fn ms_to_nanos(self) -> Nanos {
         Nanos::new(round(self.0 * 1e6))
+    }
+
+    /// Rounds milliseconds to whole picoseconds, half away from zero; of at most 1e6 ms.
+    pub fn ms_to_picos(self) -> Picos {
+        Picos::new(round(self.0 * 1e9))
+    }
+
+    /// Rounds iterations per second to whole thousandths of that, half away from zero.
+    pub fn hertz_to_millihertz(self) -> Millihertz {
+        Millihertz::new(round(self.0 * 1e3))
+    }
+
+    /// Rounds a ratio to whole parts per million, half away from zero.
+    pub fn ratio_to_ppm(self) -> Ppm {
+        Ppm::new(round(self.0 * 1e6))
     }
 
     /// Rounds seconds to whole nanoseconds, half away from zero.

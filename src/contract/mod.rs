@@ -6,11 +6,15 @@
 
 mod document;
 mod error;
+mod operation;
 mod path;
 mod resolve;
 mod template;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +26,12 @@ pub use document::{
     VariantDocument,
 };
 pub use error::{ContractError, Step};
+pub use operation::{
+    Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
+    OperationRegression, RegressionDocument, quality_ppm,
+};
 pub(crate) use path::{base_url_problem, path_problem};
+use resolve::check_name;
 pub use template::{HeaderTemplate, SecretValue};
 
 /// A contract in which nothing is left to look up.
@@ -44,6 +53,8 @@ pub struct Contract {
     pub required: Vec<ClaimKind>,
     /// The checks, in the order they are measured; names are unique.
     pub checks: Vec<Check>,
+    /// The operations, in the order of the contract; names are unique.
+    pub operations: Vec<Operation>,
 }
 
 /// How much evidence is gathered for each check.
@@ -327,6 +338,19 @@ impl Contract {
     /// The check with this [`Check::id`].
     pub fn check(&self, id: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.has_id(id))
+    }
+
+    /// The operation of this name.
+    pub fn operation(&self, name: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.name == name)
+    }
+
+    /// The names of all cases of operations, as [`Operation::case_name`] gives them.
+    pub fn operation_cases(&self) -> BTreeSet<String> {
+        let names = |it: &Operation| -> Vec<String> {
+            it.cases().into_iter().map(|size| it.case_name(size)).collect()
+        };
+        self.operations.iter().flat_map(names).collect()
     }
 
     /// All checks by their [`Check::id`], for who looks for many.

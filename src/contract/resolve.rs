@@ -6,7 +6,7 @@ use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
     EndpointDocument, HeaderTemplate, NotNegative, Percentage, Positive, Quantile, RequestSpec,
     SCHEMA_VERSION, Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument,
-    base_url_problem, path_problem,
+    base_url_problem, operation::operations, path_problem,
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
@@ -56,6 +56,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
         tolerance: tolerance([Some(&document.tolerance), None, None]),
         required: document.required.clone().unwrap_or_else(default_required),
         checks,
+        operations: operations(&document.operation)?,
         document,
     })
 }
@@ -93,8 +94,8 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
             .and_then(|check| add(check, &mut checks))
             .map_err(|error| error.within("scenario", place))?;
     }
-    if checks.is_empty() {
-        let message = "nothing to measure: there is no [[endpoint]]";
+    if checks.is_empty() && document.operation.is_empty() {
+        let message = "nothing to measure: there is no [[endpoint]] and no [[operation]]";
         return Err(ContractError::of_document(message));
     }
     Ok(checks)
@@ -324,7 +325,7 @@ fn tolerance(tables: [Option<&ToleranceDocument>; 3]) -> Tolerance {
 }
 
 /// Names reach file names, reports and test filters, so they are kept plain.
-fn check_name(what: &str, name: &str) -> Result<(), ContractError> {
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), ContractError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
         return Ok(());

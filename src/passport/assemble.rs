@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    BaselineRecord, Comparison, ContractRecord, GUARANTEE, HashError, LatencySummary, Passport,
-    Provenance, SCHEMA_VERSION, Summary, TestResult, Thresholds, contract_digest,
+    BaselineRecord, Comparison, ContractRecord, GUARANTEE, HashError, LatencySummary, MeasuredCase,
+    OperationResult, OperationsSummary, Passport, Provenance, SCHEMA_VERSION, Summary, TestResult,
+    Thresholds, contract_digest, operations,
 };
 use crate::{
     claim::{self, BaselineFigures, Claim, Verdict},
@@ -41,6 +42,8 @@ pub struct Parts {
     pub annotations: BTreeMap<String, String>,
     /// What was measured, in any order.
     pub measured: Vec<Measured>,
+    /// What was measured of operations, in any order.
+    pub operations: Vec<MeasuredCase>,
 }
 
 /// What was measured of one check.
@@ -91,7 +94,10 @@ impl Passport {
                 None => checks_left_out.push(id),
             }
         }
-        let whole = parts.complete && checks_left_out.is_empty();
+        let compared = parts.baseline.is_some();
+        let (operations, operations_left_out) =
+            operations::results(contract, parts.operations, &parts.provenance, compared);
+        let whole = parts.complete && checks_left_out.is_empty() && operations_left_out.is_empty();
         let mut seen = BTreeSet::new();
         let endpoints = results.iter().map(|result| &result.endpoint);
         let endpoints_profiled = endpoints.filter(|it| seen.insert(*it)).cloned().collect();
@@ -109,9 +115,11 @@ impl Passport {
                 document: contract.document.clone(),
             }),
             provenance: parts.provenance,
-            summary: summary(contract, &results, parts.baseline.as_ref(), whole),
+            summary: summary(contract, (&results, &operations), parts.baseline.as_ref(), whole),
             test_results: results,
             checks_left_out,
+            operations,
+            operations_left_out,
             thresholds: thresholds(contract),
             system_info: parts.system_info,
             baseline: parts.baseline,
@@ -199,7 +207,7 @@ const fn is_cost(kind: ClaimKind) -> bool {
 
 fn summary(
     contract: &Contract,
-    results: &[TestResult],
+    (results, operations): (&[TestResult], &[OperationResult]),
     baseline: Option<&BaselineRecord>,
     whole: bool,
 ) -> Summary {
@@ -221,12 +229,16 @@ fn summary(
         _ if score >= contract.deterministic_min => Verdict::Pass,
         _ => Verdict::Fail,
     };
-    let mut measured = results.iter().map(|it| it.status).max().unwrap_or(Verdict::Abstain);
-    if contract.requires(ClaimKind::Deterministic) {
+    let statuses = results.iter().map(|it| it.status);
+    let statuses = statuses.chain(operations.iter().map(|it| it.status));
+    let mut measured = statuses.max().unwrap_or(Verdict::Abstain);
+    // Operations answer nothing.
+    if contract.requires(ClaimKind::Deterministic) && !results.is_empty() {
         measured = measured.max(deterministic_status);
     }
     // A check that is gone can hide what it would have shown.
-    if baseline.is_some_and(|it| !it.checks_gone.is_empty()) {
+    let gone = |it: &BaselineRecord| !it.checks_gone.is_empty() || !it.operations_gone.is_empty();
+    if baseline.is_some_and(gone) {
         measured = measured.max(Verdict::Abstain);
     }
     // Half a run proves half.
@@ -245,6 +257,7 @@ fn summary(
         deterministic_status,
         measured_status: measured,
         overall_status: measured.max(at_best),
+        operations: OperationsSummary::of(operations),
     }
 }
 

@@ -55,6 +55,10 @@ fn check_record(record: &BaselineRecord, contract: &Contract) -> Result<(), Veri
     for (index, gone) in record.checks_gone.iter().enumerate() {
         holds(contract.check(gone).is_none(), || format!("baseline.checks_gone.{index}"))?;
     }
+    let cases = contract.operation_cases();
+    for (index, gone) in record.operations_gone.iter().enumerate() {
+        holds(!cases.contains(gone), || format!("baseline.operations_gone.{index}"))?;
+    }
     Ok(())
 }
 

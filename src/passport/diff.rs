@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Passport, TestResult,
-    hash::{CheckIdentity, Identity},
+    CaseResult, Passport, TestResult,
+    hash::{CaseIdentity, CheckIdentity, Identity},
 };
 use crate::evidence::Response;
 
@@ -33,10 +33,18 @@ pub struct Difference {
 /// count here.
 pub fn diff(before: &Passport, after: &Passport) -> Vec<Difference> {
     // Without `..`, here and below: what the hash covers one day must be compared from that day on.
-    let Identity { schema_version: _, contract_digest: old_contract, checks: old_checks } =
-        Identity::of(before);
-    let Identity { schema_version: _, contract_digest: new_contract, checks: new_checks } =
-        Identity::of(after);
+    let Identity {
+        schema_version: _,
+        contract_digest: old_contract,
+        checks: old_checks,
+        operations: old_operations,
+    } = Identity::of(before);
+    let Identity {
+        schema_version: _,
+        contract_digest: new_contract,
+        checks: new_checks,
+        operations: new_operations,
+    } = Identity::of(after);
     let mut found = Vec::new();
     if old_contract != new_contract {
         let (old, new) = (old_contract.unwrap_or(NONE), new_contract.unwrap_or(NONE));
@@ -59,7 +67,48 @@ pub fn diff(before: &Passport, after: &Passport) -> Vec<Difference> {
             found.push(difference(&result.test_name, "check", "present", "gone"));
         }
     }
+    let old = old_operations.into_iter().zip(before.operation_cases()).map(case_facts).collect();
+    let new = new_operations.into_iter().zip(after.operation_cases()).map(case_facts).collect();
+    compare_operations(old, new, &mut found);
     found
+}
+
+/// Facts of the operations of both sides, by name and in their order.
+fn compare_operations<'a>(
+    old: Vec<(&'a str, Facts)>,
+    new: Vec<(&'a str, Facts)>,
+    found: &mut Vec<Difference>,
+) {
+    let mut gone: BTreeMap<&str, Facts> = old.into_iter().collect();
+    for (name, facts) in new {
+        match gone.remove(name) {
+            None => found.push(difference(name, "operation", NONE, "new")),
+            Some(old) => compare(name, &old, &facts, found),
+        }
+    }
+    found.extend(gone.into_keys().map(|name| difference(name, "operation", "present", "gone")));
+}
+
+/// All that the hash covers of an operation, and the other verdicts on it.
+fn case_facts<'a>((case, result): (CaseIdentity<'a>, &'a CaseResult)) -> (&'a str, Facts) {
+    let CaseIdentity { name, allocations, allocated_bytes, heap_peak_bytes, verdicts } = case;
+    let mut facts = Vec::new();
+    for (subject, range) in [
+        ("allocations", allocations),
+        ("allocated bytes", allocated_bytes),
+        ("memory", heap_peak_bytes),
+    ] {
+        if let Some(range) = range {
+            add(&mut facts, subject, range.to_string());
+        }
+    }
+    let others = result.claims.iter().filter(|it| !it.kind.is_exact() && !it.kind.is_change());
+    let others = others.map(|it| (it.kind, it.subject.as_deref(), it.verdict, it.reason));
+    for (kind, of, verdict, reason) in verdicts.into_iter().chain(others) {
+        let subject = of.map_or_else(|| kind.to_string(), |of| format!("{kind} {of}"));
+        add(&mut facts, &subject, format!("{verdict} ({reason})"));
+    }
+    (name, facts)
 }
 
 /// Texts by subject, in a fixed order.

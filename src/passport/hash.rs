@@ -8,11 +8,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Passport, SCHEMA_VERSION, TestResult, canonical::canonical};
+use super::{CaseResult, Passport, SCHEMA_VERSION, TestResult, canonical::canonical};
 use crate::{
     claim::{Reason, Verdict},
     contract::{ClaimKind, ContractDocument},
     evidence::{CountSource, Range, Response},
+    operation::{OperationClaimKind, OperationReason},
 };
 
 /// A document that has no canonical form.
@@ -45,6 +46,8 @@ pub(super) struct Identity<'a> {
     pub(super) schema_version: u32,
     pub(super) contract_digest: Option<&'a str>,
     pub(super) checks: Vec<CheckIdentity<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) operations: Vec<CaseIdentity<'a>>,
 }
 
 /// The part of [`Identity`] that is about one check.
@@ -60,12 +63,23 @@ pub(super) struct CheckIdentity<'a> {
     pub(super) verdicts: Vec<(ClaimKind, Verdict, Reason)>,
 }
 
+/// The part of [`Identity`] that is about one operation at one size.
+#[derive(Serialize)]
+pub(super) struct CaseIdentity<'a> {
+    pub(super) name: &'a str,
+    pub(super) allocations: Option<Range>,
+    pub(super) allocated_bytes: Option<Range>,
+    pub(super) heap_peak_bytes: Option<Range>,
+    pub(super) verdicts: Vec<(OperationClaimKind, Option<&'a str>, Verdict, OperationReason)>,
+}
+
 impl<'a> Identity<'a> {
     pub(super) fn of(passport: &'a Passport) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             contract_digest: passport.contract.as_ref().map(|it| it.digest.as_str()),
             checks: passport.test_results.iter().map(CheckIdentity::of).collect(),
+            operations: passport.operation_cases().map(CaseIdentity::of).collect(),
         }
     }
 }
@@ -88,6 +102,21 @@ impl<'a> CheckIdentity<'a> {
                 .iter()
                 .filter(|claim| claim.kind.is_exact())
                 .map(|claim| (claim.kind, claim.verdict, claim.reason))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> CaseIdentity<'a> {
+    fn of(case: &'a CaseResult) -> Self {
+        let exact = case.claims.iter().filter(|claim| claim.kind.is_exact());
+        Self {
+            name: &case.name,
+            allocations: case.evidence.allocations,
+            allocated_bytes: case.evidence.allocated_bytes,
+            heap_peak_bytes: case.evidence.heap_peak_bytes,
+            verdicts: exact
+                .map(|it| (it.kind, it.subject.as_deref(), it.verdict, it.reason))
                 .collect(),
         }
     }

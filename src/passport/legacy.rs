@@ -206,6 +206,8 @@ fn passport(facts: Facts) -> Result<Passport, HashError> {
         summary: summary(&results),
         test_results: results,
         checks_left_out: Vec::new(),
+        operations: Vec::new(),
+        operations_left_out: Vec::new(),
         thresholds: facts.thresholds,
         system_info: facts.system_info,
         baseline: None,
@@ -278,6 +280,7 @@ fn summary(results: &[TestResult]) -> Summary {
         deterministic_status: Verdict::Abstain,
         measured_status: Verdict::Abstain,
         overall_status: Verdict::Abstain,
+        operations: None,
     }
 }
 

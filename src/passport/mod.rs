@@ -11,6 +11,7 @@ mod consistent;
 mod diff;
 mod hash;
 mod legacy;
+mod operations;
 mod verify;
 
 use std::{collections::BTreeMap, io};
@@ -31,6 +32,7 @@ pub use assemble::{Measured, Parts};
 pub use diff::{Difference, diff};
 pub use hash::{HashError, contract_digest};
 pub use legacy::{ImportError, import};
+pub use operations::{CaseResult, MeasuredCase, OperationResult, OperationsSummary, Parameters};
 pub use verify::{VerifyError, verify};
 
 /// The passport format that this version writes.
@@ -69,6 +71,13 @@ pub struct Passport {
     /// Checks of the contract without a result, because they were not selected or the run was cut
     /// short; a passport that lacks any never gates as pass.
     pub checks_left_out: Vec<String>,
+    /// One result for each operation that was measured, in the order of the contract.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationResult>,
+    /// Operations of the contract without a result, as `operation` or `operation/size`; a passport
+    /// that lacks any never gates as pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations_left_out: Vec<String>,
     /// The results in numbers.
     pub summary: Summary,
     /// The budgets of checks that have none of their own.
@@ -179,6 +188,8 @@ pub enum ProbeKind {
     InProcess,
     /// A service asked over HTTP.
     Http,
+    /// Another tool measured operations: their samples were taken over.
+    Samples,
     /// Nothing was measured: the document was imported.
     Imported,
 }
@@ -297,8 +308,11 @@ pub struct Summary {
     /// The worst of all required verdicts of the checks that were measured.
     pub measured_status: Verdict,
     /// The same for the contract as a whole: never PASS for an incomplete passport, or one that
-    /// leaves checks out.
+    /// leaves checks or operations out.
     pub overall_status: Verdict,
+    /// The operations in numbers; only there where any was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<OperationsSummary>,
 }
 
 /// The budgets of checks that have none of their own.
@@ -338,6 +352,10 @@ pub struct BaselineRecord {
     pub overall_status: Verdict,
     /// Checks that the baseline has and the contract no longer does.
     pub checks_gone: Vec<String>,
+    /// Operations that the baseline has, as `operation` or `operation/size`, and the contract no longer
+    /// does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations_gone: Vec<String>,
 }
 
 impl Provenance {
@@ -379,7 +397,10 @@ impl Passport {
         let unmeasured = |result: &TestResult| result.evidence.failed_samples > Count::ZERO;
         if status == Verdict::Fail {
             Gate::Fail
-        } else if !self.complete || self.test_results.iter().any(unmeasured) {
+        } else if !self.complete
+            || self.test_results.iter().any(unmeasured)
+            || self.operations.iter().any(OperationResult::is_unmeasured)
+        {
             Gate::NotMeasured
         } else if status == Verdict::Abstain {
             Gate::Abstain
@@ -402,6 +423,16 @@ impl Passport {
     /// The result of a check, by [`TestResult::test_name`].
     pub fn result(&self, test_name: &str) -> Option<&TestResult> {
         self.test_results.iter().find(|result| result.test_name == test_name)
+    }
+
+    /// The record of an operation, by [`CaseResult::name`].
+    pub fn operation_case(&self, name: &str) -> Option<&CaseResult> {
+        self.operation_cases().find(|case| case.name == name)
+    }
+
+    /// The records of all operations, in their order.
+    pub fn operation_cases(&self) -> impl Iterator<Item = &CaseResult> {
+        self.operations.iter().flat_map(|operation| &operation.cases)
     }
 
     /// All results by [`TestResult::test_name`], for who looks for many.

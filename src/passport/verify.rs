@@ -5,12 +5,13 @@ use std::io;
 use thiserror::Error;
 
 use super::{
-    HashError, Measured, Parts, Passport, ProbeKind, SCHEMA_VERSION, canonical::INTEGER_MAX,
-    consistent::check_facts, legacy::import_again,
+    HashError, Measured, OperationResult, Parts, Passport, ProbeKind, SCHEMA_VERSION,
+    canonical::INTEGER_MAX, consistent::check_facts, legacy::import_again, operations,
 };
 use crate::{
     contract::{Contract, ContractError},
     evidence::EvidenceError,
+    operation::CaseEvidenceError,
 };
 
 /// A document that is not a passport, or one whose parts contradict each other.
@@ -33,6 +34,14 @@ pub enum VerifyError {
         test_name: String,
         /// What contradicts what.
         source: EvidenceError,
+    },
+    /// The evidence of an operation contradicts itself.
+    #[error("edited: operation `{name}`: {source}")]
+    CaseEvidence {
+        /// The operation, with its size.
+        name: String,
+        /// What contradicts what.
+        source: CaseEvidenceError,
     },
     /// A number is too large to be hashed without loss.
     #[error("line {line}: an integer above 2^53, which no hash covers exactly")]
@@ -62,6 +71,7 @@ impl VerifyError {
             Self::Edited { .. }
                 | Self::Bytes { .. }
                 | Self::Evidence { .. }
+                | Self::CaseEvidence { .. }
                 | Self::Hash(_)
                 | Self::Integer { .. }
         )
@@ -165,6 +175,8 @@ fn derive_again(passport: Passport) -> Result<Passport, VerifyError> {
     let (provenance, baseline) = (&passport.provenance, passport.baseline.as_ref());
     let comparison = passport.comparison.as_ref();
     check_facts(provenance, baseline, comparison, &passport.test_results, &contract)?;
+    operations::check_facts(&passport.operations, &contract, baseline)?;
+    let cases = passport.operations.into_iter().flat_map(OperationResult::into_measured);
     let measured = passport.test_results.into_iter().map(|result| Measured {
         check: result.test_name,
         timestamp: result.timestamp,
@@ -184,6 +196,7 @@ fn derive_again(passport: Passport) -> Result<Passport, VerifyError> {
         comparison: passport.comparison,
         annotations: passport.annotations,
         measured: measured.collect(),
+        operations: cases.collect(),
     };
     Ok(Passport::assemble(&contract, parts)?)
 }

@@ -8,7 +8,7 @@ mod sampler;
 mod turns;
 mod work;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     claim::{BaselineFigures, LATENCY_LOOKS_MAX, latency_is_undecided},
@@ -16,9 +16,10 @@ use crate::{
     contract::{Check, Contract, Sampling},
     environment::{Build, Source, SystemInfo},
     evidence::{Evidence, ProcessEvidence},
+    operation::CaseFigures,
     passport::{
-        BaselineRecord, Comparison, HashError, Measured, Parts, Passport, ProbeKind, Provenance,
-        contract_digest,
+        BaselineRecord, Comparison, HashError, Measured, MeasuredCase, Parts, Passport, ProbeKind,
+        Provenance, contract_digest,
     },
     probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
     text::printable,
@@ -76,6 +77,8 @@ pub struct Run {
     pub timestamp: String,
     /// One entry for each check that was begun, in the order of the contract.
     pub measured: Vec<Measured>,
+    /// What was measured of operations; [`measure`] knows of none.
+    pub operations: Vec<MeasuredCase>,
     /// Whether every check was measured to its end.
     pub complete: bool,
 }
@@ -151,7 +154,7 @@ pub fn measure(
     complete &= !(session.stop)();
     measured.sort_by_key(|(index, _)| *index);
     let measured = measured.into_iter().map(|(_, measured)| measured).collect();
-    Ok(Run { timestamp, measured, complete })
+    Ok(Run { timestamp, measured, operations: Vec::new(), complete })
 }
 
 /// Where a run took place.
@@ -197,7 +200,7 @@ pub fn passport(
     circumstances: Circumstances,
     baseline: Option<&Passport>,
 ) -> Result<Passport, HashError> {
-    let mut measured = run.measured;
+    let (mut measured, mut operations) = (run.measured, run.operations);
     let mut record = None;
     if let Some(baseline) = baseline {
         let (checks, results) = (contract.checks_by_id(), baseline.results());
@@ -208,6 +211,17 @@ pub fn passport(
                 .zip(results.get(entry.check.as_str()))
                 .map(|(check, result)| BaselineFigures::of(check, &result.evidence, same_build));
         }
+        let known: BTreeMap<_, _> = baseline
+            .operation_cases()
+            .map(|it| ((&*it.operation, it.parameters.size), it))
+            .collect();
+        for case in &mut operations {
+            let before = known.get(&(&*case.operation, case.size));
+            case.baseline = before.map(|it| CaseFigures::of(&it.evidence, same_build));
+        }
+        let operations_gone = baseline.operation_cases().map(|it| &it.name);
+        let names = contract.operation_cases();
+        let operations_gone = operations_gone.filter(|it| !names.contains(*it));
         let digest = contract_digest(&contract.document)?;
         let gone = baseline.test_results.iter().map(|result| &result.test_name);
         record = Some(BaselineRecord {
@@ -218,6 +232,7 @@ pub fn passport(
             same_contract: baseline.contract.as_ref().is_some_and(|it| it.digest == digest),
             overall_status: baseline.summary.overall_status,
             checks_gone: gone.filter(|name| !checks.contains_key(*name)).cloned().collect(),
+            operations_gone: operations_gone.cloned().collect(),
         });
     }
     Passport::assemble(
@@ -234,6 +249,7 @@ pub fn passport(
             comparison: circumstances.comparison,
             annotations: contract.document.annotations.clone(),
             measured,
+            operations,
         },
     )
 }

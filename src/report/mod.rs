@@ -4,7 +4,9 @@
 //! printable in a passport. Colour is the caller's decision.
 
 mod comparison;
+mod operations;
 mod table;
 
 pub use comparison::{comparison_markdown, comparison_table};
+pub use operations::operations_table;
 pub use table::{Style, claims_at_fault, differences, exact_counts, passport_table, summary_lines};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::operations;
 use crate::{
     claim::{Claim, Reason, Verdict},
     contract::ClaimKind,
@@ -21,7 +22,7 @@ pub enum Style {
 }
 
 impl Style {
-    fn verdict(self, verdict: Verdict) -> String {
+    pub(super) fn verdict(self, verdict: Verdict) -> String {
         let padded = format!("{verdict:<7}");
         match (self, verdict) {
             (Self::Plain, _) => padded,
@@ -44,8 +45,11 @@ const NAME_LENGTH_MAX: usize = 160;
 
 const HEADINGS: [&str; 6] = ["status", "allocations", "peak heap", "p50", "p99", "samples"];
 
-/// One line for each check, under headings.
+/// One line for each check, under headings; empty where the contract has operations alone.
 pub fn passport_table(passport: &Passport, style: Style) -> String {
+    if passport.test_results.is_empty() && !passport.operations.is_empty() {
+        return String::new();
+    }
     let rows: Vec<Row> = passport.test_results.iter().map(row).collect();
     let name_width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0).max("check".len());
     let mut widths = HEADINGS.map(str::len);
@@ -95,7 +99,7 @@ fn row(result: &TestResult) -> Row {
 }
 
 /// The name of a check, as text from outside: a stranger's passport may name it anything.
-fn name(test_name: &str) -> String {
+pub(super) fn name(test_name: &str) -> String {
     printable(test_name.as_bytes(), NAME_LENGTH_MAX)
 }
 
@@ -189,6 +193,7 @@ pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
             );
         }
     }
+    out.push_str(&operations::faults(passport, style));
     if let Some(baseline) = &passport.baseline {
         for gone in &baseline.checks_gone {
             let _ = writeln!(
@@ -229,7 +234,10 @@ fn is_expectation(claim: &Claim) -> bool {
 /// The last lines of a report: totals, hashes, and what a gate decides.
 pub fn summary_lines(passport: &Passport, style: Style) -> String {
     let summary = &passport.summary;
-    let mut out = String::new();
+    let mut out = operations::summary_line(passport);
+    if passport.test_results.is_empty() && !out.is_empty() {
+        return out + &verdict_lines(passport, style);
+    }
     let _ = writeln!(
         out,
         "{} checks: {} passed, {} failed, {} abstained; {} performance and {} memory regressions; \
@@ -242,7 +250,12 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
         summary.memory_regressions,
         summary.deterministic_score
     );
-    let _ = writeln!(out, "passport hash {}", passport.passport_hash);
+    out + &verdict_lines(passport, style)
+}
+
+/// Hashes, and what a gate decides.
+fn verdict_lines(passport: &Passport, style: Style) -> String {
+    let mut out = format!("passport hash {}\n", passport.passport_hash);
     if let Some(baseline) = &passport.baseline {
         let relation = if baseline.passport_hash == passport.passport_hash {
             "equal".to_owned()
@@ -276,9 +289,13 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
             )
         }
     };
-    let left_out = passport.checks_left_out.len();
-    if left_out > 0 {
-        let _ = write!(gate, " ({left_out} checks left out, of which nothing is said)");
+    for (left_out, what) in [
+        (passport.checks_left_out.len(), "checks"),
+        (passport.operations_left_out.len(), "operations"),
+    ] {
+        if left_out > 0 {
+            let _ = write!(gate, " ({left_out} {what} left out, of which nothing is said)");
+        }
     }
     let _ = writeln!(out, "{gate}");
     out

@@ -8,7 +8,9 @@
 mod histogram;
 mod proportion;
 mod quantile;
+mod student;
 
 pub use histogram::{Histogram, HistogramError};
 pub use proportion::{share_at_least, share_at_most};
 pub use quantile::{Interval, Summary, interval, quantile, samples_needed};
+pub use student::student_upper;

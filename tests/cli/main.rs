@@ -18,6 +18,7 @@ mod bad_passports;
 mod bad_targets;
 mod formatting;
 mod gate;
+mod import;
 mod schemas;
 mod service;
 mod usage;

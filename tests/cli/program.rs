@@ -123,7 +123,7 @@ pub(crate) fn end(mut child: Child) -> Finished {
     for output in [&finished.stdout, &finished.stderr] {
         let plain = |c: char| c == '\n' || c == ' ' || c.is_ascii_graphic();
         assert!(output.chars().all(plain), "{output:?}");
-        assert!(!output.contains("panicked"), "{output}");
+        assert!(!output.contains("panicked at"), "{output}");
     }
     finished
 }

@@ -12,7 +12,7 @@ fn help_and_version_go_to_standard_output_and_succeed() {
     assert_eq!(version.stdout, concat!("passport ", env!("CARGO_PKG_VERSION"), "\n"));
     for command in [
         "check", "generate", "baseline", "validate", "verify", "show", "diff", "format", "import",
-        "schema", "serve",
+        "contract", "schema", "serve",
     ] {
         let help = workspace.run(&[command, "--help"]).exits(0);
         assert_says(&help.stdout, &format!("Usage: passport {command}"));

@@ -57,6 +57,7 @@ fn derive(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
         comparison: forged.comparison,
         annotations: forged.annotations,
         measured: measured.collect(),
+        operations: Vec::new(),
     };
     Passport::assemble(&contract, parts).unwrap().to_bytes().unwrap()
 }

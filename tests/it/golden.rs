@@ -8,6 +8,9 @@
 //! passport baseline --output baseline.json
 //! passport generate --baseline baseline.json --output passport.json
 //! passport import original.json --output imported.json
+//! import="import cargo-criterion messages.json --contract operations.toml"
+//! passport $import --output operations_baseline.json
+//! passport $import --baseline operations_baseline.json --output operations.json
 //! ```
 //!
 //! After it they are never touched again: another format has another `SCHEMA_VERSION`, and a
@@ -21,10 +24,16 @@ use perf_passport::{
 const BASELINE: &[u8] = include_bytes!("../fixtures/schema_v1/baseline.json");
 const PASSPORT: &[u8] = include_bytes!("../fixtures/schema_v1/passport.json");
 const IMPORTED: &[u8] = include_bytes!("../fixtures/schema_v1/imported.json");
+const OPERATIONS: &[u8] = include_bytes!("../fixtures/schema_v1/operations.json");
 
 #[test]
 fn passports_of_schema_version_1_verify() {
-    for (name, bytes) in [("baseline", BASELINE), ("passport", PASSPORT), ("imported", IMPORTED)] {
+    for (name, bytes) in [
+        ("baseline", BASELINE),
+        ("passport", PASSPORT),
+        ("imported", IMPORTED),
+        ("operations", OPERATIONS),
+    ] {
         let passport = verify(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(passport.to_bytes().unwrap(), bytes, "{name}");
     }
@@ -34,4 +43,9 @@ fn passports_of_schema_version_1_verify() {
     assert_eq!(passport.baseline.as_ref().unwrap().evidence_hash, baseline.evidence_hash);
     assert_eq!(diff(&baseline, &passport), []);
     assert_eq!(verify(IMPORTED).unwrap().provenance.probe, ProbeKind::Imported);
+    let operations = verify(OPERATIONS).unwrap();
+    assert_eq!(operations.provenance.probe, ProbeKind::Samples);
+    let statuses: Vec<Verdict> = operations.operations.iter().map(|it| it.status).collect();
+    assert_eq!(statuses, [Verdict::Pass, Verdict::Pass, Verdict::Abstain]);
+    assert!(operations.operations[0].growth.is_some());
 }

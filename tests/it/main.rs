@@ -28,6 +28,7 @@ mod instrument;
 mod ledger;
 #[cfg(feature = "ledger")]
 mod ledger_limits;
+mod operations;
 mod passport;
 // The cluster runs as an unprivileged user, by programs that only Unix has.
 #[cfg(all(feature = "ledger", unix))]

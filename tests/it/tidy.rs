@@ -16,12 +16,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["units"]),
     ("process_memory", &["units"]),
     ("allocation", &["units"]),
+    ("criterion", &["allocation"]),
     ("instrument", &["allocation", "units"]),
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),
     ("evidence", &["contract", "statistics", "units"]),
     ("paired", &["units"]),
     ("claim", &["contract", "evidence", "paired", "statistics", "units"]),
+    ("operation", &["claim", "contract", "evidence", "statistics", "text", "units"]),
     (
         "probe",
         &[
@@ -38,8 +40,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("environment", &["text", "units"]),
     (
         "passport",
-        &["claim", "contract", "environment", "evidence", "paired", "statistics", "text", "units"],
+        &[
+            "claim",
+            "contract",
+            "environment",
+            "evidence",
+            "operation",
+            "paired",
+            "statistics",
+            "text",
+            "units",
+        ],
     ),
+    ("foreign", &["contract", "evidence", "operation", "passport", "text", "units"]),
     (
         "pipeline",
         &[
@@ -48,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "contract",
             "environment",
             "evidence",
+            "operation",
             "passport",
             "probe",
             "statistics",
@@ -58,7 +72,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["passport"]),
     (
         "report",
-        &["claim", "contract", "evidence", "paired", "passport", "statistics", "text", "units"],
+        &[
+            "claim",
+            "contract",
+            "evidence",
+            "operation",
+            "paired",
+            "passport",
+            "statistics",
+            "text",
+            "units",
+        ],
     ),
     // In another process than what asks it.
     (
@@ -68,8 +92,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "harness",
         &[
-            "claim", "clock", "contract", "passport", "pipeline", "probe", "report", "store",
-            "units", "worker",
+            "allocation",
+            "claim",
+            "clock",
+            "contract",
+            "evidence",
+            "operation",
+            "passport",
+            "pipeline",
+            "probe",
+            "report",
+            "store",
+            "text",
+            "units",
+            "worker",
         ],
     ),
     (
@@ -115,6 +151,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "contract",
             "environment",
             "evidence",
+            "foreign",
             "harness",
             "ledger",
             "paired",

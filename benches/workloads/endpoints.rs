@@ -34,7 +34,7 @@ const MEASUREMENT: Duration = Duration::from_secs(1);
 
 fn main() {
     set_counting(false);
-    let contract = Contract::parse(include_str!("../passport.toml")).expect("a contract");
+    let contract = Contract::parse(include_str!("../../passport.toml")).expect("a contract");
     let services = Rc::new(Services::new(contract.document.target.seed));
     let routers = Rc::clone(&services);
     let mut in_process = InProcessTarget::new(contract.sampling, move |fixture: String| {

@@ -1,0 +1,531 @@
+//! `[[operation]]`: pieces of code under contract, as written and resolved.
+//!
+//! An operation is something that runs many times, at one or more sizes: a function, or what another
+//! tool has measured under a name. Its budgets are reached when the cost is *at most* them, so that
+//! `allocations_max = 0` can be kept. This module does not measure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ContractError, Positive, check_name};
+use crate::units::{Bytes, Count, Millihertz, Nanos, Picos, Ppm};
+
+const SIZES_MAX: usize = 64;
+const SIZE_LIMIT: u64 = 1_000_000_000_000;
+const ITERATIONS_LIMIT: u64 = 1_000_000_000;
+const BENCHMARK_LENGTH_MAX: usize = 1000;
+const MEMORY_LIMIT: u64 = 1 << 50;
+const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
+const SECONDS_LIMIT: f64 = 1e6;
+const MS_LIMIT: f64 = 1e6;
+const QUALITY_LIMIT: f64 = 1e9;
+const QUALITY_SUFFIX: &str = "_min";
+
+/// How long an operation may take for all its sizes, unless the contract says otherwise.
+const DEADLINE: Nanos = Nanos::new(60_000_000_000);
+
+/// `[[operation]]`: one piece of code, measured at one or more sizes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OperationDocument {
+    /// A name, unique among operations: lowercase letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// What another tool calls it, such as the `group/function` of criterion; of a size, that and
+    /// `/SIZE`. The name when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub benchmark: Option<String>,
+    /// The sizes that it is measured at, rising; 1 to 64 of them, at most 1e12. One measurement
+    /// without a size when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Vec<u64>>,
+    /// Iterations that `total_ms_max` is about, and the least that the harness measures unless the
+    /// time of sampling is over; at most 1e9. Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u64>,
+    /// Seconds after which the harness gives the operation up, all sizes together; at most 1e6.
+    /// Default 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_seconds: Option<Positive>,
+    /// Marks an operation as slow, so that a test run can leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<bool>,
+    /// What one iteration may cost.
+    #[serde(default)]
+    pub budgets: OperationBudgetsDocument,
+    /// What the operation must say of its own result: `accuracy_min = 0.95` is a floor for the metric
+    /// `accuracy`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quality: BTreeMap<String, f64>,
+    /// How many times as much as in the baseline is still accepted.
+    #[serde(default, skip_serializing_if = "RegressionDocument::is_empty")]
+    pub regression: RegressionDocument,
+}
+
+/// `[operation.budgets]`: what one iteration may cost; the cost must be at most that.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OperationBudgetsDocument {
+    /// Milliseconds of one iteration on average; at most 1e6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_ms_max: Option<Positive>,
+    /// Milliseconds of `iterations` iterations; at most 1e6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_ms_max: Option<Positive>,
+    /// Iterations per second, at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughput_min: Option<Positive>,
+    /// Peak heap of one iteration in bytes; at most 2^50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(max = 1_125_899_906_842_624_u64)))]
+    pub memory_bytes_max: Option<u64>,
+    /// Allocations of one iteration; at most 1e9.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000_000)))]
+    pub allocations_max: Option<u64>,
+    /// How the time may grow with the size: `1`, `log n`, `n`, `n log n`, `n^2` or `n^3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complexity_max: Option<Complexity>,
+}
+
+/// `[operation.regression]`: ratios to the baseline, from 1 to 1000.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RegressionDocument {
+    /// Of the mean time. Default 1.05. Stored times prove nothing, so this abstains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Positive>,
+    /// Of the peak heap. Default 1.05.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Positive>,
+    /// Of the allocations. Default 1: the count is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocations: Option<Positive>,
+    /// Of the part of the time that the operation tells as `render`; not compared unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub render: Option<Positive>,
+    /// Of the part of the time that the operation tells as `interaction`; not compared unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interaction: Option<Positive>,
+}
+
+impl RegressionDocument {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A class of growth with the size, up to a constant factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Complexity {
+    /// Does not grow.
+    #[serde(rename = "1")]
+    Constant,
+    /// By the logarithm.
+    #[serde(rename = "log n")]
+    Logarithmic,
+    /// In proportion.
+    #[serde(rename = "n")]
+    Linear,
+    /// In proportion, times the logarithm.
+    #[serde(rename = "n log n")]
+    Linearithmic,
+    /// By the square.
+    #[serde(rename = "n^2")]
+    Quadratic,
+    /// By the cube.
+    #[serde(rename = "n^3")]
+    Cubic,
+}
+
+impl Complexity {
+    /// Every class, rising.
+    pub const ALL: [Self; 6] = [
+        Self::Constant,
+        Self::Logarithmic,
+        Self::Linear,
+        Self::Linearithmic,
+        Self::Quadratic,
+        Self::Cubic,
+    ];
+}
+
+impl fmt::Display for Complexity {
+    /// As the contract has it: `n log n`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// An operation of which nothing is left to look up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// The name, unique among operations.
+    pub name: String,
+    /// What another tool calls it.
+    pub benchmark: String,
+    /// The sizes, rising; empty where it has none.
+    pub sizes: Vec<u64>,
+    /// Iterations that the total is of; at least 1.
+    pub iterations: Count,
+    /// After this long it is given up.
+    pub deadline: Nanos,
+    /// Whether a test run may leave it out.
+    pub slow: bool,
+    /// What one iteration may cost.
+    pub budgets: OperationBudgets,
+    /// Floors by metric.
+    pub quality_min: BTreeMap<String, i64>,
+    /// How much more than the baseline is accepted.
+    pub regression: OperationRegression,
+}
+
+/// What one iteration may cost, at most; what is `None` is not claimed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OperationBudgets {
+    /// Mean time.
+    pub mean_max: Option<Picos>,
+    /// Time of [`Operation::iterations`] iterations.
+    pub total_ns_max: Option<Nanos>,
+    /// Iterations per second, at least.
+    pub throughput_min: Option<Millihertz>,
+    /// Peak heap.
+    pub memory_bytes_max: Option<Bytes>,
+    /// Allocations.
+    pub allocations_max: Option<Count>,
+    /// Growth with the size.
+    pub complexity_max: Option<Complexity>,
+}
+
+/// How many times as much as in the baseline is accepted: 1100000 is 10 % more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationRegression {
+    /// Of the mean time.
+    pub time: Ppm,
+    /// Of the peak heap.
+    pub memory: Ppm,
+    /// Of the allocations.
+    pub allocations: Ppm,
+    /// Of the part `render`, where it is compared.
+    pub render: Option<Ppm>,
+    /// Of the part `interaction`, where it is compared.
+    pub interaction: Option<Ppm>,
+}
+
+impl Operation {
+    /// The sizes to measure: `None` once where the operation has none.
+    pub fn cases(&self) -> Vec<Option<u64>> {
+        if self.sizes.is_empty() {
+            return vec![None];
+        }
+        self.sizes.iter().copied().map(Some).collect()
+    }
+
+    /// The name of a case: `name`, or `name/size`.
+    pub fn case_name(&self, size: Option<u64>) -> String {
+        with_size(&self.name, size)
+    }
+
+    /// What another tool calls a case.
+    pub fn benchmark_of(&self, size: Option<u64>) -> String {
+        with_size(&self.benchmark, size)
+    }
+}
+
+fn with_size(name: &str, size: Option<u64>) -> String {
+    size.map_or_else(|| name.to_owned(), |size| format!("{name}/{size}"))
+}
+
+/// Resolves all operations; errors are within their tables.
+pub(super) fn operations(written: &[OperationDocument]) -> Result<Vec<Operation>, ContractError> {
+    let mut resolved: Vec<Operation> = Vec::new();
+    for (place, operation) in written.iter().enumerate() {
+        let within = |error: ContractError| error.within("operation", place);
+        let operation = resolve(operation).map_err(within)?;
+        if let Some(other) = resolved.iter().find(|it| it.name == operation.name) {
+            let message = format!("operation `{}` is defined twice", other.name);
+            return Err(within(ContractError::meaning("name", message)));
+        }
+        resolved.push(operation);
+    }
+    Ok(resolved)
+}
+
+fn resolve(written: &OperationDocument) -> Result<Operation, ContractError> {
+    let name = &written.name;
+    check_name("operation", name)?;
+    let benchmark = written.benchmark.clone().unwrap_or_else(|| name.clone());
+    if benchmark.is_empty() || benchmark.len() > BENCHMARK_LENGTH_MAX {
+        let message = format!(
+            "operation `{name}` has a `benchmark` that is not 1 to {BENCHMARK_LENGTH_MAX} bytes long"
+        );
+        return Err(ContractError::meaning("benchmark", message));
+    }
+    let iterations = written.iterations.unwrap_or(1);
+    in_range(name, "iterations", iterations, 1..=ITERATIONS_LIMIT)?;
+    if written.deadline_seconds.is_some_and(|it| f64::from(it) > SECONDS_LIMIT) {
+        let message = format!("operation `{name}`: deadline_seconds is above {SECONDS_LIMIT:e}");
+        return Err(ContractError::meaning("deadline_seconds", message));
+    }
+    let operation = Operation {
+        name: name.clone(),
+        benchmark,
+        sizes: sizes(name, written.sizes.as_deref())?,
+        iterations: Count::new(iterations),
+        deadline: written.deadline_seconds.map_or(DEADLINE, Positive::seconds_to_nanos),
+        slow: written.slow.unwrap_or(false),
+        budgets: budgets(name, &written.budgets).map_err(|error| error.inside("budgets"))?,
+        quality_min: quality(name, &written.quality).map_err(|error| error.inside("quality"))?,
+        regression: regression(name, &written.regression)
+            .map_err(|error| error.inside("regression"))?,
+    };
+    check_whole(written, &operation)?;
+    Ok(operation)
+}
+
+/// What the keys say only together.
+fn check_whole(written: &OperationDocument, operation: &Operation) -> Result<(), ContractError> {
+    let name = &operation.name;
+    let refused = |key, message: String| Err(ContractError::meaning(key, message));
+    let claims = written.budgets != OperationBudgetsDocument::default()
+        || !operation.quality_min.is_empty()
+        || !written.regression.is_empty();
+    if !claims {
+        let message = format!(
+            "operation `{name}` claims nothing: give it [operation.budgets], [operation.quality] or \
+             [operation.regression]"
+        );
+        return refused("name", message);
+    }
+    if operation.budgets.total_ns_max.is_some() && written.iterations.is_none() {
+        let message =
+            format!("operation `{name}` has total_ms_max, and says not of how many `iterations`");
+        return refused("name", message);
+    }
+    // Below four sizes a line through logarithms says nothing of its own error.
+    if operation.budgets.complexity_max.is_some() && operation.sizes.len() < 4 {
+        let message = format!(
+            "operation `{name}` has complexity_max, for which it needs four `sizes` or more"
+        );
+        return refused("name", message);
+    }
+    Ok(())
+}
+
+fn sizes(name: &str, written: Option<&[u64]>) -> Result<Vec<u64>, ContractError> {
+    let Some(sizes) = written else { return Ok(Vec::new()) };
+    let refused = |message| Err(ContractError::meaning("sizes", message));
+    if sizes.is_empty() || sizes.len() > SIZES_MAX {
+        return refused(format!(
+            "operation `{name}` has {} sizes, not 1 to {SIZES_MAX}",
+            sizes.len()
+        ));
+    }
+    if sizes.iter().any(|size| !(1..=SIZE_LIMIT).contains(size)) {
+        return refused(format!("operation `{name}` has a size that is not 1 to {SIZE_LIMIT}"));
+    }
+    if !sizes.is_sorted_by(|one, next| one < next) {
+        return refused(format!("operation `{name}` has sizes that do not rise"));
+    }
+    Ok(sizes.to_vec())
+}
+
+fn budgets(
+    name: &str,
+    written: &OperationBudgetsDocument,
+) -> Result<OperationBudgets, ContractError> {
+    for (key, value) in
+        [("mean_ms_max", written.mean_ms_max), ("total_ms_max", written.total_ms_max)]
+    {
+        if value.is_some_and(|it| f64::from(it) > MS_LIMIT) {
+            let message = format!("operation `{name}`: {key} is above {MS_LIMIT:e}");
+            return Err(ContractError::meaning(key, message));
+        }
+    }
+    in_range(name, "memory_bytes_max", written.memory_bytes_max.unwrap_or(0), 0..=MEMORY_LIMIT)?;
+    let allocations = written.allocations_max;
+    in_range(name, "allocations_max", allocations.unwrap_or(0), 0..=ALLOCATIONS_LIMIT)?;
+    Ok(OperationBudgets {
+        mean_max: written.mean_ms_max.map(Positive::ms_to_picos),
+        total_ns_max: written.total_ms_max.map(Positive::ms_to_nanos),
+        throughput_min: written.throughput_min.map(Positive::hertz_to_millihertz),
+        memory_bytes_max: written.memory_bytes_max.map(Bytes::new),
+        allocations_max: allocations.map(Count::new),
+        complexity_max: written.complexity_max,
+    })
+}
+
+/// Floors in parts per million, by the metric that the key names.
+fn quality(
+    name: &str,
+    written: &BTreeMap<String, f64>,
+) -> Result<BTreeMap<String, i64>, ContractError> {
+    let mut floors = BTreeMap::new();
+    for (key, floor) in written {
+        let Some(metric) = key.strip_suffix(QUALITY_SUFFIX) else {
+            let message = format!(
+                "operation `{name}` has quality `{key}`, which does not end in `{QUALITY_SUFFIX}`: \
+                 did you mean `{}{QUALITY_SUFFIX}`?",
+                key.trim_end_matches("_max").escape_default()
+            );
+            return Err(ContractError::meaning(key, message));
+        };
+        check_name("quality", metric).map_err(|_| {
+            let message = format!(
+                "operation `{name}` has quality `{}`: before `{QUALITY_SUFFIX}` stands a name of \
+                 a-z, 0-9, `-`, `_`, `.`",
+                key.escape_default()
+            );
+            ContractError::meaning(key, message)
+        })?;
+        let Some(floor) = quality_ppm(*floor) else {
+            let message = format!("operation `{name}`: {key} is not a number from -1e9 to 1e9");
+            return Err(ContractError::meaning(key, message));
+        };
+        floors.insert(metric.to_owned(), floor);
+    }
+    Ok(floors)
+}
+
+/// A quality in parts per million, rounded to the nearest; `None` for what is no number, or beyond
+/// 1e9 either way.
+#[expect(clippy::cast_possible_truncation, reason = "at most 1e15")]
+pub fn quality_ppm(value: f64) -> Option<i64> {
+    (-QUALITY_LIMIT..=QUALITY_LIMIT).contains(&value).then(|| (value * 1e6).round() as i64)
+}
+
+fn regression(
+    name: &str,
+    written: &RegressionDocument,
+) -> Result<OperationRegression, ContractError> {
+    let ratio = |key: &str, value: Option<Positive>| {
+        let Some(value) = value else { return Ok(None) };
+        if !(1.0..=1000.0).contains(&f64::from(value)) {
+            let message = format!(
+                "operation `{name}`: {key} = {} is no ratio from 1 to 1000",
+                f64::from(value)
+            );
+            return Err(ContractError::meaning(key, message));
+        }
+        Ok(Some(value.ratio_to_ppm()))
+    };
+    Ok(OperationRegression {
+        time: ratio("time", written.time)?.unwrap_or(Ppm::new(1_050_000)),
+        memory: ratio("memory", written.memory)?.unwrap_or(Ppm::new(1_050_000)),
+        allocations: ratio("allocations", written.allocations)?.unwrap_or(Ppm::new(1_000_000)),
+        render: ratio("render", written.render)?,
+        interaction: ratio("interaction", written.interaction)?,
+    })
+}
+
+fn in_range(
+    name: &str,
+    key: &str,
+    value: u64,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<(), ContractError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (least, most) = (range.start(), range.end());
+    let message = format!("operation `{name}`: {key} = {value} is not {least} to {most}");
+    Err(ContractError::meaning(key, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Contract;
+
+    const GOOD: &str = r#"
+        schema_version = 1
+        name = "optics"
+        [[operation]]
+        name = "lens-get"
+        benchmark = "lens/get"
+        sizes = [10, 100, 1000, 10000]
+        iterations = 1000
+        [operation.budgets]
+        mean_ms_max = 1
+        total_ms_max = 1000
+        throughput_min = 1000
+        memory_bytes_max = 1_000_000
+        allocations_max = 0
+        complexity_max = "n log n"
+        [operation.quality]
+        accuracy_min = 0.95
+        [operation.regression]
+        time = 1.1
+        memory = 1.2
+        render = 1.15
+    "#;
+
+    fn refusal(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from), "{from}");
+        Contract::parse(&GOOD.replace(from, to)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_operation_is_resolved_with_units() {
+        let contract = Contract::parse(GOOD).unwrap();
+        let operation = &contract.operations[0];
+        assert_eq!(operation.case_name(Some(10)), "lens-get/10");
+        assert_eq!(operation.benchmark_of(Some(10)), "lens/get/10");
+        assert_eq!(operation.budgets.mean_max, Some(Picos::new(1_000_000_000)));
+        assert_eq!(operation.budgets.throughput_min, Some(Millihertz::new(1_000_000)));
+        assert_eq!(operation.budgets.allocations_max, Some(Count::ZERO));
+        assert_eq!(operation.budgets.complexity_max, Some(Complexity::Linearithmic));
+        assert_eq!(operation.quality_min["accuracy"], 950_000);
+        assert_eq!(operation.regression.render, Some(Ppm::new(1_150_000)));
+        assert_eq!(operation.regression.interaction, None);
+        assert_eq!(operation.regression.allocations, Ppm::new(1_000_000));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_line_and_remedy() {
+        for (from, to, line, told) in [
+            ("mean_ms_max", "mean_ms_mx", 10, "did you mean `mean_ms_max`?"),
+            ("sizes", "size", 7, "did you mean `sizes`?"),
+            ("\"n log n\"", "\"n*log n\"", 15, "did you mean `n log n`?"),
+            ("accuracy_min", "accuracy", 17, "did you mean `accuracy_min`?"),
+            ("accuracy_min", "accuracy_max", 17, "did you mean `accuracy_min`?"),
+            ("accuracy_min = 0.95", "accuracy_min = nan", 17, "accuracy_min is not a number"),
+            ("1000, 10000]", "1000, 1000]", 7, "sizes that do not rise"),
+            ("100, 1000, 10000]", "100]", 5, "needs four `sizes`"),
+            ("[10, 100", "[0, 100", 7, "a size that is not 1 to"),
+            ("iterations = 1000\n", "\n", 5, "says not of how many `iterations`"),
+            ("time = 1.1", "time = 0.9", 19, "no ratio from 1 to 1000"),
+            ("time = 1.1", "time = inf", 19, "not a number above 0"),
+            ("lens-get", "Lens get", 5, "operation name `Lens get` is not"),
+        ] {
+            let refusal = refusal(from, to);
+            assert!(refusal.contains(told), "{to}: {refusal}");
+            assert!(refusal.starts_with(&format!("line {line}: ")), "{to}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn an_operation_must_claim_something_and_once() {
+        let bare = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"b\"\n";
+        let refusal = Contract::parse(bare).unwrap_err().to_string();
+        assert!(refusal.contains("`b` claims nothing"), "{refusal}");
+        let one = "[[operation]]\nname = \"b\"\nbudgets.allocations_max = 1\n";
+        let twice = format!("schema_version = 1\nname = \"a\"\n{one}{one}");
+        let refusal = Contract::parse(&twice).unwrap_err().to_string();
+        assert_eq!(refusal, "line 7: operation `b` is defined twice");
+    }
+
+    #[test]
+    fn classes_read_as_they_are_written() {
+        for class in Complexity::ALL {
+            let text = serde_json::to_string(&class).unwrap();
+            assert_eq!(text, format!("\"{class}\""));
+        }
+        assert!(Complexity::ALL.is_sorted());
+    }
+}

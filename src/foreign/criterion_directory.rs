@@ -1,0 +1,118 @@
+//! A directory of criterion, such as `target/criterion`.
+//!
+//! Each benchmark has a directory, and in it `new` with `benchmark.json` (its names) and `sample.json`
+//! (raw samples). Criterion writes the names last, so a run that was cut short has none.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Read,
+    path::Path,
+};
+
+use serde::Deserialize;
+
+use super::{BENCHMARKS_MAX, Benchmark, ForeignError, Measured, Suite, evidence, json_problem};
+
+/// The newest run of a benchmark.
+const NEWEST: &str = "new";
+const NAMES: &str = "benchmark.json";
+const SAMPLES: &str = "sample.json";
+const DEPTH_MAX: usize = 16;
+const ENTRIES_MAX: usize = 1_000_000;
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What criterion calls a benchmark; other fields are passed over.
+#[derive(Deserialize)]
+struct Names {
+    full_id: String,
+}
+
+/// Raw samples; numbers may be missing where criterion had none to write.
+#[derive(Deserialize)]
+struct RawSamples {
+    iters: Vec<Option<f64>>,
+    times: Vec<Option<f64>>,
+}
+
+/// Reads all benchmarks below a directory of criterion.
+///
+/// Links are not followed.
+///
+/// # Errors
+///
+/// [`ForeignError`] when the directory cannot be read, is beyond a million entries, or has no benchmark.
+pub fn read_criterion(directory: &Path, measured: Measured) -> Result<Suite, ForeignError> {
+    let mut benchmarks = BTreeMap::new();
+    let mut waiting = vec![(directory.to_owned(), 0_usize)];
+    let mut entries = 0_usize;
+    while let Some((at, depth)) = waiting.pop() {
+        let failed = |source| ForeignError::Read { path: at.clone(), source };
+        for entry in fs::read_dir(&at).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            entries += 1;
+            if entries > ENTRIES_MAX || benchmarks.len() > BENCHMARKS_MAX {
+                let message =
+                    format!("`{}` is too large to be criterion's directory", directory.display());
+                return Err(ForeignError::TooLarge(message));
+            }
+            let is_directory = entry.file_type().is_ok_and(|it| it.is_dir());
+            if !is_directory || depth >= DEPTH_MAX {
+                continue;
+            }
+            let path = entry.path();
+            if entry.file_name() == NEWEST {
+                let (name, benchmark) = benchmark(directory, &path, measured);
+                benchmarks.insert(name, benchmark);
+            } else {
+                waiting.push((path, depth + 1));
+            }
+        }
+    }
+    let hint = if directory.join("data").is_dir() {
+        "it is cargo-criterion's: take over its messages, `cargo criterion --message-format=json`, \
+         with `passport import cargo-criterion`"
+    } else {
+        "run `cargo bench` first, and name the directory that criterion writes, such as \
+         target/criterion"
+    };
+    Suite::of(
+        &format!("`{}` has no benchmark of criterion: {hint}", directory.display()),
+        benchmarks,
+    )
+}
+
+/// The benchmark whose newest run is in this directory, and its name.
+fn benchmark(root: &Path, newest: &Path, measured: Measured) -> (String, Benchmark) {
+    let parent = newest.parent().unwrap_or(newest);
+    let by_directory = || {
+        let relative = parent.strip_prefix(root).unwrap_or(parent);
+        let parts = relative.components().map(|it| it.as_os_str().to_string_lossy().into_owned());
+        parts.collect::<Vec<_>>().join("/")
+    };
+    let (name, named) = match read::<Names>(&newest.join(NAMES)) {
+        Ok(names) => (names.full_id, Ok(())),
+        Err(why) => (by_directory(), Err(format!("{NAMES}: {why}"))),
+    };
+    let path = newest.join(SAMPLES);
+    let samples = read::<RawSamples>(&path).and_then(|it| evidence(measured, &it.iters, &it.times));
+    let samples = samples.map_err(|why| format!("{SAMPLES}: {why}"));
+    let modified = fs::metadata(&path).and_then(|it| it.modified());
+    let timestamp = modified.map(|it| humantime::format_rfc3339_millis(it).to_string());
+    let observed = named.and(samples);
+    (name, Benchmark { timestamp: timestamp.unwrap_or_default(), observed })
+}
+
+/// Reads a small file of JSON.
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).and_then(|it| it.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    file.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "it is missing: was the run cut short?".to_owned(),
+        _ => format!("it cannot be read: {error}"),
+    })?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err("it is larger than 16 MiB".to_owned());
+    }
+    serde_json::from_slice(&bytes).map_err(|error| json_problem(&error))
+}

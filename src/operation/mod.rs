@@ -1,0 +1,19 @@
+//! Operations: what was observed of a piece of code, and the claims that follow.
+//!
+//! An operation of the contract is measured at its sizes, each a *case*. [`CaseEvidence`] is what was
+//! observed of a case: raw samples of time, exact counts, and what the operation says of its own
+//! result. [`case_claims`], [`case_changes`] and [`operation_claims`] are pure functions of contract,
+//! evidence and baseline figures, as [`crate::claim`] is for checks; [`Growth`] is how the time grows
+//! with the size. Nothing here measures or prints.
+
+mod claim;
+mod claim_kind;
+mod evidence;
+mod growth;
+mod samples;
+
+pub use claim::{CaseFigures, OperationClaim, case_changes, case_claims, operation_claims};
+pub use claim_kind::{OperationClaimKind, OperationReason, OperationUnit};
+pub use evidence::{CaseEvidence, CaseEvidenceError, Failure, FailureKind};
+pub use growth::Growth;
+pub use samples::{CaseSummary, SAMPLES_MAX, Sample, Samples, SamplesError};

@@ -254,7 +254,10 @@ fn selected<'a>(
         }
     };
     if checks.is_empty() {
-        return Err(Failure::usage(anyhow!("the two sides have no check in common")));
+        return Err(Failure::usage(match compared {
+            Compared::Workers(_) => anyhow!("the two sides have no check in common"),
+            Compared::Servers(_) => anyhow!("the contract has no check that servers are asked for"),
+        }));
     }
     let running = matches!(compared, Compared::Servers(_));
     let on_fixture = measure::on_fixture(&checks, arguments.fixture.as_deref(), running)?;

@@ -35,7 +35,7 @@ use crate::{
 const WARMUP_MIN: u32 = 20;
 
 /// Time in which a check is warmed up, about; as many samples as the contract says at most.
-const WARMUP_TIME: Nanos = Nanos::new(50_000_000);
+const WARMUP_TIME: Nanos = Nanos::new(30_000_000);
 
 /// One part of so many of its median is the coarsest step that told times may come in: half of it is
 /// what the median of a turn is off by, and no slowdown that matters is so small.

@@ -83,8 +83,6 @@ pub(super) fn run<'a>(
         seat.subject.ready()?;
     }
     let _here = cpu.filter(|_| setting.starter.asks_from_their_cpu()).map(OnCpu::stay);
-    // It answers what the baseline was heard to answer.
-    seats.sort_by_key(|seat| seat.role == Role::Floor);
     let mut order: Vec<&Check> = checks.to_vec();
     shuffle(&mut random, &mut order);
     // One fixture after the other: a service holds one at a time.
@@ -111,17 +109,21 @@ fn measure(
 ) -> Result<Session, WorkerError> {
     let mut latency = Nanos::ZERO;
     let mut measures = Vec::new();
-    for seat in seats.iter_mut() {
+    let (floors, asked): (Vec<_>, Vec<_>) =
+        seats.iter_mut().partition(|seat| seat.role == Role::Floor);
+    let has_floor = !floors.is_empty();
+    for seat in asked {
         let prepared = seat.subject.prepare(check)?;
         seat.seen = Some(prepared.response);
         latency = latency.max(prepared.latency);
-        if seat.role != Role::Floor {
-            measures.push(prepared.measures);
-        }
+        measures.push(prepared.measures);
     }
-    let has_floor = seats.iter().any(|seat| seat.role == Role::Floor);
     // Times of different kinds are no sessions that are drawn alike.
     let time_of = (setting.time_of)(check).or_else(|| time_of(&measures, has_floor));
+    // It answers what the baseline was heard to answer, so it comes after that.
+    for seat in floors.into_iter().filter(|_| time_of == Some(TimeOf::AboveFloor)) {
+        seat.seen = Some(seat.subject.prepare(check)?.response);
+    }
     let plan = Plan::of(latency, setting.policy.pair_time_ns);
     let time = question_time(setting.contract, check, plan.batch);
     let takes_turns = |role: Role| role != Role::Floor || time_of == Some(TimeOf::AboveFloor);

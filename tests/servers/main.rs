@@ -524,6 +524,11 @@ fn fixtures() {
     assert_says(&said, "no check is on fixture `c`");
     let none = ["--fixture", "b", "--endpoint", "work"];
     assert_says(&compare(&workspace, &good, &good, &none).refused(2), "no check is left");
+    let empty = Workspace::with_contract(
+        "schema_version = 1\nname = \"empty\"\n[[operation]]\nname = \"a\"\n[operation.budgets]\nmean_ms_max = 1\n",
+    );
+    let said = compare(&empty, &good, &good, &[]).refused(2);
+    assert_eq!(said, "the contract has no check that servers are asked for");
     let one = ["--fixture", "b", "--time-budget", "0"];
     compare(&workspace, &good, &good, &one);
     let passport = passport(&workspace);

@@ -6,24 +6,34 @@
 #![cfg(unix)]
 #![expect(clippy::print_stdout, reason = "a test whose component is missing says so")]
 
+#[path = "../examples/memory_bound/service.rs"]
+mod service;
+#[path = "../examples/memory_bound/tables.rs"]
+mod tables;
+
 use std::{
-    env,
+    env, fs,
     hint::black_box,
     process::{Command, ExitCode},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, body::Body, extract::Request, middleware::map_request, routing::get};
 use libtest_mimic::{Arguments, Failed, Trial};
 use perf_passport::{
     allocation::CountingAllocator,
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     compare::{Executed, InstructionsError, Side, count_instructions},
     contract::Contract,
     harness::Harness,
     paired::{change_ppm, grown},
+    pipeline::{Work, WorkKind},
     worker,
 };
+use tower::ServiceExt;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
@@ -48,6 +58,13 @@ name = "changing"
 path = "/changing"
 "#;
 
+/// How a build is called that is the memory-bound service with so many loads more to each request.
+const MEMORY: &str = "memory";
+
+/// The contract of that service.
+const MEMORY_CONTRACT: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/examples/memory_bound/passport.toml");
+
 /// Rounds of work of a request, so that a thousandth of it is some rounds.
 const ROUNDS: u64 = 100_000;
 
@@ -55,8 +72,9 @@ const ROUNDS: u64 = 100_000;
 fn main() -> ExitCode {
     if env::args_os().skip(1).eq([worker::FLAG]) {
         let build = env::var(BUILD_VARIABLE).unwrap_or_default();
+        let loads = build.strip_prefix(MEMORY).and_then(|it| it.parse().ok());
         let harness = Harness::new("", move |_| {
-            let router = router(&build);
+            let router = loads.map_or_else(|| router(&build), memory_bound);
             async move { Ok::<_, String>(router) }
         });
         return harness.run();
@@ -65,6 +83,7 @@ fn main() -> ExitCode {
         test("the_same_build_executes_the_same", same_build),
         test("one_allocation_more_is_seen", one_allocation),
         test("a_thousandth_more_is_seen_and_named", a_thousandth),
+        test("a_twentieth_more_time_that_waits_for_memory_is_hardly_seen", a_twentieth_of_waiting),
         test("tasks_of_a_request_are_counted", tasks_are_counted),
         test("what_is_not_the_expected_work_is_not_counted", unexpected_work),
         test("a_worker_that_fails_has_no_count", failing_worker),
@@ -100,6 +119,21 @@ fn router(build: &str) -> Router {
         .route("/changing", get(changing))
 }
 
+/// The memory-bound service, of which each request waits for so many loads more.
+fn memory_bound(loads: u64) -> Router {
+    let work = if loads == 0 { Work::default() } else { Work::new(WorkKind::Memory) };
+    let work = Arc::new(Mutex::new(work));
+    service::router().layer(map_request(move |request: Request| {
+        let work = Arc::clone(&work);
+        async move {
+            if let Ok(mut work) = work.lock() {
+                work.rounds(loads);
+            }
+            request
+        }
+    }))
+}
+
 /// How often the page was asked for that is another each time.
 static ASKED: AtomicU32 = AtomicU32::new(0);
 
@@ -119,6 +153,11 @@ fn is_missing() -> bool {
 
 /// The outcome of one check in this build.
 fn count(build: &str, check: &str) -> Result<Executed, InstructionsError> {
+    count_of(CONTRACT, build, check)
+}
+
+/// The outcome of one check of this contract.
+fn count_of(contract: &str, build: &str, check: &str) -> Result<Executed, InstructionsError> {
     let side = Side {
         label: build.to_owned(),
         executable: env::current_exe().expect("this program"),
@@ -126,9 +165,9 @@ fn count(build: &str, check: &str) -> Result<Executed, InstructionsError> {
         arguments: Vec::new(),
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
         directory: env::temp_dir(),
-        contract: CONTRACT.to_owned(),
+        contract: contract.to_owned(),
     };
-    let contract = Contract::parse(CONTRACT).expect("a contract");
+    let contract = Contract::parse(contract).expect("a contract");
     let check = contract.check(check).expect("a check");
     let clock = SystemClock::start();
     let outcomes = count_instructions(&side, &[check], (&clock, &|| false), &mut |_| {});
@@ -181,6 +220,57 @@ fn a_thousandth() {
     assert!((700..=1_300).contains(&change), "{change} ppm");
     let grown = grown(&before.instructions, &after.instructions);
     assert!(grown[0].function.ends_with("::hash_rounds"), "{grown:?}");
+}
+
+/// What `passport calibrate --work memory` adds to the memory-bound service is 5 % of its time and
+/// less than a thousandth of its instructions, which is what a count of them can tell from none.
+fn a_twentieth_of_waiting() {
+    if is_missing() {
+        return;
+    }
+    let contract = fs::read_to_string(MEMORY_CONTRACT).expect("the contract");
+    // Where a record costs the least time, and where it costs the most.
+    for check in ["by-id/few", "by-rank/few"] {
+        let path = Contract::parse(&contract).expect("a contract");
+        let path = path.check(check).expect("a check").requests[0].path.clone();
+        let loads = loads_of_a_twentieth(&path);
+        let counted = |loads: u64| {
+            count_of(&contract, &format!("{MEMORY}{loads}"), check).expect("a count").instructions
+        };
+        let (before, after) = (counted(0), counted(loads));
+        let change = change_ppm(&before, &after).expect("a change");
+        println!(
+            "{check}: {loads} loads of 5 % of its time are {change} ppm of {} instructions",
+            before.per_sample()
+        );
+        assert!((1..1_000).contains(&change), "{change} ppm");
+    }
+}
+
+/// How many loads take a twentieth of a request's time here, as a comparison finds it out.
+fn loads_of_a_twentieth(path: &str) -> u64 {
+    const UNIT: u64 = 50;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let (router, clock) = (service::router(), SystemClock::start());
+    let mut work = Work::new(WorkKind::Memory);
+    let (mut requests, mut units) = (Vec::new(), Vec::new());
+    for _ in 0..400 {
+        let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+        let before = clock.elapsed();
+        let response = runtime.block_on(router.clone().oneshot(request));
+        let between = clock.elapsed();
+        work.rounds(UNIT);
+        units.push(clock.elapsed().saturating_sub(between).get());
+        requests.push(between.saturating_sub(before).get());
+        assert!(response.is_ok_and(|it| it.status().is_success()));
+    }
+    let median = |times: &mut Vec<u64>| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    let loads = median(&mut requests) * UNIT / median(&mut units).max(1) / 20;
+    assert!(loads > 0, "a request of {path} waits for less than twenty loads");
+    loads
 }
 
 fn tasks_are_counted() {

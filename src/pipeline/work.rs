@@ -52,8 +52,8 @@ impl Work {
         self.kind
     }
 
-    /// Works for so many rounds.
-    pub(super) fn rounds(&mut self, rounds: u64) {
+    /// Works for so many rounds: of memory, loads.
+    pub fn rounds(&mut self, rounds: u64) {
         match self.kind {
             WorkKind::Arithmetic => arithmetic(rounds),
             WorkKind::Memory => {

@@ -268,6 +268,29 @@ fn what_cannot_be_built_is_told_in_a_sentence() {
     assert!(matches!(refused, CheckoutError::ForeignContract { .. }), "{refused}");
 }
 
+/// Also where another package of the workspace has a target of that name.
+#[test]
+fn a_contract_in_a_directory_of_a_package_is_that_of_the_package() {
+    let repository = Repository::new();
+    let members = "[workspace]\nmembers = [\"other\"]";
+    repository.write("pkg/Cargo.toml", &MANIFEST.replace("[workspace]", members));
+    let other = MANIFEST.replace("tiny", "other").replace("[workspace]", "");
+    repository.write("pkg/other/Cargo.toml", &other);
+    repository.write("pkg/other/src/lib.rs", "");
+    repository.write("pkg/other/gate.rs", "fn main() { println!(\"the other\"); }\n");
+    let locked = "[[package]]\nname = \"other\"\nversion = \"0.1.0\"\n\n[[package]]";
+    repository.write("pkg/Cargo.lock", &LOCK.replace("[[package]]", locked));
+    repository.write("pkg/examples/second/passport.toml", CONTRACT);
+    repository.commit();
+    let contract = repository.path("pkg/examples/second/passport.toml");
+    let around = contract.parent().unwrap();
+    let project = Project { repository: around, contract: &contract, harness: "gate" };
+    let main = Reference::Named("main".to_owned());
+    let build = checkout(&project, &main, &|| false, &mut |_| {}).unwrap();
+    assert_eq!(printed(&build), "one 2");
+    assert!(build.side.directory.ends_with("pkg"), "{:?}", build.side.directory);
+}
+
 #[test]
 fn what_a_killed_run_left_behind_is_no_obstacle() {
     let repository = Repository::new();

@@ -92,7 +92,8 @@ impl Metadata {
         serde_json::from_slice(&finished.stdout).map_err(|error| error.to_string())
     }
 
-    /// The test target of this name: that of the package in `directory`, else the only one.
+    /// The test target of this name: that of the package that `directory` is the nearest in, else the
+    /// only one. A package may have several contracts, each with a target of its own.
     pub(super) fn harness(&self, name: &str, directory: &Path) -> Option<Harness> {
         let found = |package: &Package| {
             let target = package.targets.iter().find(|target| target.is_test(name))?;
@@ -105,8 +106,13 @@ impl Metadata {
             })
         };
         let mut all: Vec<Harness> = self.packages.iter().filter_map(found).collect();
-        if let Some(here) = all.iter().position(|it| it.directory == directory) {
-            return Some(all.swap_remove(here));
+        let around = |it: &Harness| {
+            let depth = it.directory.components().count();
+            directory.starts_with(&it.directory).then_some(depth)
+        };
+        let nearest = all.iter().enumerate().filter_map(|(index, it)| Some((around(it)?, index)));
+        if let Some((_, index)) = nearest.max() {
+            return Some(all.swap_remove(index));
         }
         if all.len() == 1 { all.pop() } else { None }
     }

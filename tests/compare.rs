@@ -31,6 +31,7 @@ use perf_passport::{
     paired::{Outcome, Paired, Policy},
     passport::{ComparedBuild, Comparison, Passport, ProbeKind, verify},
     pipeline::{self, Circumstances, Run},
+    report::{self, Style},
     units::{Nanos, Ppm},
     worker,
 };
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         test("sessions_of_before_are_evidence", known_sessions),
         test("a_comparison_cannot_be_edited", edited),
         test("a_calibration_finds_work_that_was_added", calibration),
+        test("a_harness_that_cannot_tell_its_sites_says_so", no_sites),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
@@ -229,6 +231,13 @@ fn same_build() {
     assert_eq!(claim(&passport, ClaimKind::AllocationsChange).0, Verdict::Pass);
     assert_ne!(claim(&passport, ClaimKind::LatencyChange).0, Verdict::Fail);
     verify(&passport.to_bytes().unwrap()).unwrap();
+    // So few samples are taken of the baseline that it proves nothing of its own latency.
+    assert_eq!(passport.baseline.as_ref().unwrap().overall_status, Verdict::Abstain);
+    let says_so = |passport: &Passport| {
+        report::summary_lines(passport, Style::Plain).contains("the baseline is itself ABSTAIN")
+    };
+    assert!(!says_so(&passport));
+    assert!(says_so(&Passport { comparison: None, ..passport }));
 }
 
 fn slower() {
@@ -301,6 +310,18 @@ fn orphan() {
     }
     child.kill().unwrap();
     panic!("the worker outlives the comparison: {said}");
+}
+
+/// dhat sees nothing of this program's allocator.
+fn no_sites() {
+    let contract = Contract::parse(CONTRACT).unwrap();
+    let suspect = compare::Suspect { check: &contract.checks[0], instructions: false };
+    let clock = SystemClock::start();
+    let found = compare::causes(&sides("same", "allocation"), &[suspect], (&clock, &|| false));
+    let compare::Finding::Unknown(reason) = &found[0].allocations else { panic!("{found:?}") };
+    let remedy = if cfg!(feature = "oracle") { "declare `Counting" } else { "feature `oracle`" };
+    assert!(reason.starts_with("allocation sites are not known: "), "{reason}");
+    assert!(reason.contains(remedy), "{reason}");
 }
 
 fn known_sessions() {

@@ -26,13 +26,21 @@ mod meter;
 #[cfg(feature = "oracle")]
 mod oracle;
 mod process;
+mod site;
+#[cfg(feature = "oracle")]
+mod source_path;
+#[cfg(feature = "oracle")]
+mod backtraces;
 mod thread;
 
 pub use allocator::{CountingAllocator, is_counting, is_installed, set_counting};
+#[cfg(feature = "oracle")]
+pub use backtraces::{BacktraceError, sites_with_dhat};
 pub use meter::{Meter, current_request, measure};
 #[cfg(feature = "oracle")]
 pub use oracle::{OracleAllocator, OracleCost, OracleError, count_with_dhat};
 pub use process::{ProcessWatch, WatchBusy};
+pub use site::{AllocationSite, Place};
 
 use crate::units::{Bytes, Count};
 

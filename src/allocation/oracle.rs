@@ -150,10 +150,10 @@ pub fn count_with_dhat<R>(work: impl FnOnce() -> R) -> Result<(R, OracleCost), O
 }
 
 /// The time during which calls go through dhat; ends when dropped. Must outlive the profiler.
-struct Pass;
+pub(super) struct Pass;
 
 impl Pass {
-    fn begin() -> Result<Self, OracleError> {
+    pub(super) fn begin() -> Result<Self, OracleError> {
         if BUSY.swap(true, Acquire) {
             return Err(OracleError::Busy);
         }

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
 use super::{
-    compare_causes::causes,
+    compare_causes,
     compare_servers::{ServerArguments, refuse_what_cannot_be_asked},
     compare_sides::{Builds, SideArguments},
     exit::{Code, Failure},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    compare::{self, Progress, Servers, Side, Sides, Subjects, Task, WorkerError},
+    compare::{self, CheckCauses, Progress, Servers, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, Contract},
     environment::Build,
     paired::{Paired, Policy},
@@ -108,10 +108,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let contract = read_contract(arguments, &compared)?;
     let outcome = compare(arguments, &contract, &compared, builds, &stop)?;
     let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
-    print(arguments, &outcome.passport, &outcome.causes)?;
-    let kept = kept?;
+    let filed = match &kept {
+        Ok(path) => compare_causes::keep(path, &outcome.passport, &outcome.causes),
+        Err(_) => Ok(Vec::new()),
+    };
+    print(arguments, &outcome.passport, &compare_causes::text(&outcome.causes))?;
+    let (kept, filed) = (kept?, filed?);
+    let filed = filed.iter().map(|path| format!("causes   {}\n", terminal::path(path)));
     if arguments.output_format == Format::Text {
-        terminal::print(&format!("passport {}\n", terminal::path(&kept)))?;
+        let filed: String = filed.collect();
+        terminal::print(&format!("passport {}\n{filed}", terminal::path(&kept)))?;
+    } else {
+        filed.for_each(|line| terminal::note(line.trim_end()));
     }
     if stop() {
         return Ok(Code::Interrupted.into());
@@ -143,8 +151,8 @@ fn read_contract(arguments: &Arguments, compared: &Compared) -> Result<Contract,
 /// What a comparison came to.
 struct Outcome {
     passport: Passport,
-    /// Why a check got worse; empty where nobody knows.
-    causes: String,
+    /// Why checks got worse; empty where none did, and of servers.
+    causes: Vec<CheckCauses>,
     /// Why it was not brought to its end.
     fault: Option<String>,
 }
@@ -232,8 +240,8 @@ fn compare(
     let around = circumstances(after.build, Some(comparison));
     let passport = pipeline::passport(contract, after.run, around, Some(&baseline))?;
     let causes = match compared {
-        Compared::Workers(sides) => causes(&passport, &checks, sides, (&clock, stop)),
-        Compared::Servers(_) => String::new(),
+        Compared::Workers(sides) => compare_causes::find(&passport, &checks, sides, (&clock, stop)),
+        Compared::Servers(_) => Vec::new(),
     };
     Ok(Outcome { passport, causes, fault })
 }
@@ -377,8 +385,8 @@ fn print(arguments: &Arguments, passport: &Passport, causes: &str) -> Result<(),
             if !faults.is_empty() {
                 text.push('\n');
                 text.push_str(&faults);
-                text.push_str(causes);
             }
+            text.push_str(causes);
             text.push('\n');
             text.push_str(&report::summary_lines(passport, style));
             text

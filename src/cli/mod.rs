@@ -21,6 +21,8 @@ mod compare_sides;
 mod contract;
 mod diff;
 mod exit;
+#[cfg(unix)]
+mod flame_graph;
 mod format;
 mod generate;
 mod import;

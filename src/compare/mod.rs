@@ -4,8 +4,11 @@
 //! its checks do and cost by themselves, and then has fresh copies of both take turns until
 //! [`crate::paired`] decides every check or the time is over. It decides nothing itself.
 
+mod allocation_sites;
+mod call_chains;
 mod callgrind;
 mod callgrind_file;
+mod causes;
 pub mod checkout;
 mod command_line;
 mod floor;
@@ -14,6 +17,7 @@ mod random;
 mod served;
 mod server;
 mod session;
+mod site_changes;
 mod subject;
 pub mod supervisor;
 mod taken;
@@ -41,12 +45,16 @@ use crate::{
         protocol::{Answer, Question},
     },
 };
+pub use allocation_sites::SitesError;
+pub use call_chains::ChainCost;
 pub use callgrind::{Executed, InstructionsError, Outcomes, count_instructions};
+pub use causes::{AllocationCause, CheckCauses, Finding, InstructionCause, Suspect, causes};
 pub use command_line::{CommandLine, CommandLineError};
 use process::{Placement, Worker, copy_path};
 pub use served::{Server, ServerAt, Servers};
 pub use server::ServerProblem;
 use session::Setting;
+pub use site_changes::{SiteChange, site_changes};
 use subject::{Starter, Workers};
 
 /// Sessions of a check that may fail before it is given up.

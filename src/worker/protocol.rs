@@ -6,12 +6,14 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    allocation::AllocationSite,
     environment::Build,
     evidence::Evidence,
     units::{Nanos, Ppm},
 };
 
-/// Changes when a message does; both ends must speak the same.
+/// Changes when a message does that a comparison cannot do without; both ends must speak the same. A
+/// worker that does not know a question ends, so what is only asked for advice may be added.
 pub const VERSION: u32 = 2;
 
 /// The longest line that is read: the evidence of a check has some ten thousand bytes.
@@ -61,6 +63,14 @@ pub enum Question {
         /// Samples that are.
         samples: u32,
     },
+    /// Brings the service into the state that the check needs, warms it up, and takes one sample of
+    /// which it tells where it allocates.
+    AllocationSites {
+        /// The check.
+        check: String,
+        /// Samples to warm up, of which nothing is told.
+        warmup: u32,
+    },
 }
 
 /// What a worker answers.
@@ -90,6 +100,13 @@ pub enum Answer {
     },
     /// To [`Question::Instructions`].
     Executed {
+        /// What the samples were like; `None` when they differ.
+        response: Option<Seen>,
+    },
+    /// To [`Question::AllocationSites`].
+    Allocated {
+        /// The sites, in the order of their places.
+        sites: Vec<AllocationSite>,
         /// What the samples were like; `None` when they differ.
         response: Option<Seen>,
     },

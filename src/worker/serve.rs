@@ -10,6 +10,11 @@ use std::{
 
 use super::added_work;
 use super::protocol::{self, Answer, Question, Seen, VERSION};
+#[cfg(feature = "oracle")]
+use crate::{
+    allocation::{self, BacktraceError, OracleError},
+    probe::COLLECTED,
+};
 use crate::{
     clock::SystemClock,
     contract::{Check, Contract},
@@ -19,6 +24,11 @@ use crate::{
     text::printable,
     units::Nanos,
 };
+
+/// What to do about a harness that dhat cannot see into.
+#[cfg(feature = "oracle")]
+const NOT_INSTALLED: &str = "declare `CountingAllocator::wrapping(OracleAllocator)` as the global \
+                             allocator of the harness";
 
 /// Makes the target of a contract.
 type MakeTarget<'a> = dyn FnOnce(&Contract) -> Result<Box<dyn Target + Send>, String> + 'a;
@@ -147,6 +157,11 @@ impl Worker<'_> {
                 self.line.answer(&answer)?;
                 self.line.next()
             }
+            Question::AllocationSites { check, warmup } => {
+                let answer = self.allocation_sites(target, &check, warmup);
+                self.line.answer(&answer)?;
+                self.line.next()
+            }
             Question::Batch { .. } | Question::Hello { .. } => {
                 self.line.answer(&Answer::Failed("asked out of order".to_owned()))?;
                 self.line.next()
@@ -200,6 +215,43 @@ impl Worker<'_> {
             Err(message) => Answer::Failed(message),
             Ok(response) => Answer::Executed { response: response.map(Seen::from) },
         }
+    }
+
+    /// Takes a sample under dhat.
+    #[cfg(feature = "oracle")]
+    fn allocation_sites(&self, target: &mut dyn Target, id: &str, warmup: u32) -> Answer {
+        let asked = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
+            let directory = super::cache_directory().ok_or("the worker has no directory")?;
+            let clock = SystemClock::start();
+            let mut turns = Turns::new(check, requests, &clock);
+            // As under callgrind: without a timeout, and where the work can be told from the probe's.
+            let mut take = |warmup, samples| {
+                let taken = turns.instructions(probe.as_mut(), warmup, samples);
+                taken.map_err(|error| error.to_string())
+            };
+            let warm = take(warmup, 0)?;
+            let file = directory.join(format!("dhat-{}.json", std::process::id()));
+            let below = COLLECTED.trim_matches('*');
+            let (taken, sites) = allocation::sites_with_dhat((&file, below), || take(0, 1))
+                .map_err(|error| match error {
+                    BacktraceError::Oracle(OracleError::NotInstalled) => NOT_INSTALLED.to_owned(),
+                    error => error.to_string(),
+                })?;
+            let alike = |it: &pipeline::Seen| warmup == 0 || warm.as_ref() == Some(it);
+            Ok((sites, taken?.filter(alike)))
+        });
+        match asked {
+            Err(message) => Answer::Failed(message),
+            Ok((sites, response)) => {
+                Answer::Allocated { sites, response: response.map(Seen::from) }
+            }
+        }
+    }
+
+    #[cfg(not(feature = "oracle"))]
+    #[expect(clippy::unused_self, reason = "the signature with the feature")]
+    fn allocation_sites(&self, _: &mut dyn Target, _: &str, _: u32) -> Answer {
+        Answer::Failed("build the harness with the feature `oracle`".to_owned())
     }
 
     /// Warms a check up and takes its batches, until another question is asked.

@@ -87,7 +87,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // In another process than what asks it.
     (
         "worker",
-        &["clock", "contract", "environment", "evidence", "pipeline", "probe", "text", "units"],
+        &[
+            "allocation",
+            "clock",
+            "contract",
+            "environment",
+            "evidence",
+            "pipeline",
+            "probe",
+            "text",
+            "units",
+        ],
     ),
     (
         "harness",
@@ -111,6 +121,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "compare",
         &[
+            "allocation",
             "clock",
             "contract",
             "environment",

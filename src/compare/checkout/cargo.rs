@@ -38,6 +38,13 @@ const MATTERS: &[&str] = &[
     "RUSTFLAGS",
 ];
 
+/// The variable that says how much debug information an executable has.
+const DEBUG: &str = "CARGO_PROFILE_RELEASE_DEBUG";
+
+/// How much it has where the user does not say otherwise: lines, and the full names of functions that
+/// are inlined, which `line-tables-only` cuts short.
+pub(super) const PLACES: &str = "limited";
+
 /// What `cargo metadata` says.
 #[derive(Deserialize)]
 pub(super) struct Metadata {
@@ -158,6 +165,10 @@ pub(super) fn build(
     command.args(["--", "-C", "save-temps", "--print", "link-args"]);
     for name in NOT_INHERITED {
         command.env_remove(name);
+    }
+    // What allocates is told by its function and line; the code that is made is the same.
+    if std::env::var_os(DEBUG).is_none() {
+        command.env(DEBUG, PLACES);
     }
     // What is built incrementally depends on what was built before.
     command.env("CARGO_INCREMENTAL", "0").current_dir(&harness.directory);

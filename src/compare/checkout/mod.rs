@@ -414,6 +414,7 @@ fn key(
         compiler.as_slice(),
         harness.features.as_bytes(),
         b"release",
+        cargo::PLACES.as_bytes(),
         harness.name.as_bytes(),
         contract.as_os_str().as_bytes(),
         &count,

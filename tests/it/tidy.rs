@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("evidence", &["contract", "statistics", "units"]),
     ("paired", &["units"]),
     ("claim", &["contract", "evidence", "paired", "statistics", "units"]),
-    ("operation", &["claim", "contract", "evidence", "statistics", "text", "units"]),
+    ("operation", &["claim", "contract", "evidence", "paired", "statistics", "text", "units"]),
     (
         "probe",
         &[
@@ -87,7 +87,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // In another process than what asks it.
     (
         "worker",
-        &["clock", "contract", "environment", "evidence", "pipeline", "probe", "text", "units"],
+        &[
+            "clock",
+            "contract",
+            "environment",
+            "evidence",
+            "operation",
+            "pipeline",
+            "probe",
+            "text",
+            "units",
+        ],
     ),
     (
         "harness",
@@ -114,6 +124,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "contract",
             "environment",
+            "operation",
             "paired",
             "passport",
             "pipeline",

@@ -25,7 +25,7 @@ use perf_passport::{
     calibrate::{self, Calibration},
     claim::{Reason, Verdict},
     clock::SystemClock,
-    compare::{self, Side, Sides, Subjects, Task, WorkerError},
+    compare::{self, Item, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, ClaimKind, Contract},
     harness::Harness,
     paired::{Outcome, Paired, Policy},
@@ -136,11 +136,10 @@ fn sessions(
     known: BTreeMap<String, Paired>,
 ) -> Result<BTreeMap<String, Paired>, WorkerError> {
     let contract = Contract::parse(CONTRACT).unwrap();
-    let checks: Vec<&Check> = contract.checks.iter().collect();
     let clock = SystemClock::start();
     compare::run(&mut Task {
         contract: &contract,
-        checks,
+        items: contract.checks.iter().map(Item::from).collect(),
         subjects: Subjects::Workers(sides),
         policy: Policy::for_suite(1, false),
         time_max: Nanos::new(60_000_000_000),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Clock,
-    compare::{self, Progress, Side, Sides, Subjects, Task, WorkerError},
+    compare::{self, Item, Progress, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, Contract},
     environment::SystemInfo,
     paired::{Decision, Effect, Outcome, Policy, Spread, decide},
@@ -185,7 +185,7 @@ pub fn run(
     let started = setting.clock.elapsed();
     let mut task = Task {
         contract: setting.contract,
-        checks: setting.checks.to_vec(),
+        items: setting.checks.iter().copied().map(Item::Check).collect(),
         subjects: Subjects::Workers(&sides),
         policy: setting.policy,
         time_max: setting.time_max,

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{
     exit::{Code, Failure},
-    measure::{self, Measuring},
+    measure::Measuring,
     terminal,
 };
 use crate::{
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         )));
     }
     let outcome = measuring.run(&contract, &selection, None)?;
-    measure::print_report(&outcome.passport, measuring.ci)?;
+    outcome.print(measuring.ci)?;
     let code = outcome.code();
     if outcome.interrupted {
         terminal::note("interrupted: the baseline is unchanged");

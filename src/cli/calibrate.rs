@@ -14,7 +14,7 @@ use super::{
     calibrate_plot::plot,
     compare_sides,
     exit::{Code, Failure},
-    input, measure, terminal,
+    input, measure, selection, terminal,
 };
 use crate::{
     calibrate::{self, Arm, Builds, Calibration, Setting},
@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let path = terminal::path(&arguments.contract);
         Failure::usage(anyhow!("cannot read contract `{path}`: {error}"))
     })?;
-    let checks = measure::named(contract.checks.iter().collect(), &arguments.endpoint)?;
+    let checks = selection::named(contract.checks.iter().collect(), &arguments.endpoint)?;
     if let Some(known) = read(arguments)? {
         // Before anything is built.
         add_to(arguments, known, &contract, &checks, true)?;

@@ -14,18 +14,19 @@ use sha2::{Digest, Sha256};
 
 use super::{
     compare_causes,
-    compare_servers::{ServerArguments, refuse_what_cannot_be_asked},
+    compare_items::{Selecting, failure, selected},
+    compare_servers::ServerArguments,
     compare_sides::{Builds, SideArguments},
     exit::{Code, Failure},
     input, measure, terminal,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    compare::{self, CheckCauses, Progress, Servers, Side, Sides, Subjects, Task, WorkerError},
+    compare::{self, CheckCauses, Item, Progress, Servers, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, Contract},
     environment::Build,
     paired::{Paired, Policy},
-    passport::{Comparison, Passport, ProbeKind},
+    passport::{Comparison, MeasuredCase, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run},
     report, store,
     text::hex,
@@ -54,12 +55,8 @@ pub(super) struct Arguments {
     /// Begin no session after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 90)]
     time_budget: u32,
-    /// Compare only this endpoint, check (`endpoint/variant`) or path; may be repeated
-    #[arg(long, value_name = "NAME")]
-    endpoint: Vec<String>,
-    /// Compare only checks on this fixture: the state that the servers are in
-    #[arg(long, value_name = "NAME")]
-    fixture: Option<String>,
+    #[command(flatten)]
+    selecting: Selecting,
     /// How to print the outcome
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     output_format: Format,
@@ -82,7 +79,7 @@ enum Format {
 }
 
 /// What is compared.
-enum Compared {
+pub(super) enum Compared {
     Workers(Box<Sides>),
     Servers(Box<Servers<'static>>),
 }
@@ -172,10 +169,12 @@ fn compare(
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, Failure> {
     let clock = SystemClock::start();
-    let (checks, checks_not_compared) = selected(arguments, contract, compared)?;
+    let (items, checks_not_compared) =
+        selected(&arguments.selecting, contract, compared, (&clock, stop))?;
+    let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
     let policy = match compared {
-        Compared::Workers(_) => Policy::for_suite(checks.len() as u64, builds.are_relinked()),
-        Compared::Servers(_) => Policy::for_servers(checks.len() as u64),
+        Compared::Workers(_) => Policy::for_suite(items.len() as u64, builds.are_relinked()),
+        Compared::Servers(_) => Policy::for_servers(items.len() as u64),
     };
     let comparison = Comparison {
         policy,
@@ -184,14 +183,14 @@ fn compare(
         anchor: builds.anchor,
         checks_not_compared,
     };
-    terminal::note(&format!("observing {} checks of each side", checks.len()));
+    terminal::note(&format!("observing {} of each side", counted(&items)));
     let (before, mut after, mut fault) =
-        observe(contract, compared, &checks, (&clock, stop)).map_err(failure)?;
+        observe(contract, compared, &items, (&clock, stop)).map_err(failure)?;
     if fault.is_none() {
         let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
         let mut task = Task {
             contract,
-            checks: checks.clone(),
+            items: items.iter().copied().filter(|it| both_ran(*it, &before, &after)).collect(),
             subjects: compared.subjects(),
             policy,
             time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
@@ -201,8 +200,8 @@ fn compare(
             clock: &clock,
             stop,
             progress: &mut |progress| match progress {
-                Progress::Session { number, checks } => {
-                    terminal::note(&format!("session {number}: {checks} checks to decide"));
+                Progress::Session { number, items } => {
+                    terminal::note(&format!("session {number}: {items} to decide"));
                 }
                 Progress::Failed(error) => terminal::note(&format!("session failed: {error}")),
             },
@@ -217,6 +216,11 @@ fn compare(
         }
         for measured in &mut after.run.measured {
             measured.paired = sessions.get(&measured.check).cloned();
+        }
+        for item in &items {
+            if let Some(case) = case_of(&mut after.run.operations, *item) {
+                case.paired = sessions.get(&item.id()).cloned();
+            }
         }
         let given_up = sessions.values().find(|paired| compare::is_given_up(paired));
         fault = fault.or_else(|| given_up.and_then(|paired| paired.first_failure.clone()));
@@ -246,54 +250,50 @@ fn compare(
     Ok(Outcome { passport, causes, fault })
 }
 
-/// The checks to compare, and the names of those that only one side has.
-fn selected<'a>(
-    arguments: &Arguments,
-    contract: &'a Contract,
-    compared: &Compared,
-) -> Result<(Vec<&'a Check>, Vec<String>), Failure> {
-    let (checks, others) = match compared {
-        Compared::Servers(_) => (contract.checks.iter().collect(), Vec::new()),
-        Compared::Workers(sides) => {
-            let theirs = Contract::parse(&sides.baseline.contract).map_err(|error| {
-                Failure::usage(anyhow!("cannot read the contract of the baseline: {error}"))
-            })?;
-            both_have(contract, &theirs)
-        }
-    };
-    if checks.is_empty() {
-        return Err(Failure::usage(match compared {
-            Compared::Workers(_) => anyhow!("the two sides have no check in common"),
-            Compared::Servers(_) => anyhow!("the contract has no check that servers are asked for"),
-        }));
+/// `20 checks and 3 operations`.
+fn counted(items: &[Item<'_>]) -> String {
+    let checks = items.iter().filter(|it| it.check().is_some()).count();
+    match (checks, items.len() - checks) {
+        (checks, 0) => format!("{checks} checks"),
+        (0, operations) => format!("{operations} operations"),
+        (checks, operations) => format!("{checks} checks and {operations} operations"),
     }
-    let running = matches!(compared, Compared::Servers(_));
-    let on_fixture = measure::on_fixture(&checks, arguments.fixture.as_deref(), running)?;
-    let named = measure::named(checks, &arguments.endpoint)?;
-    let checks = measure::both(&named, &on_fixture)?;
-    if let Compared::Servers(servers) = compared {
-        refuse_what_cannot_be_asked(servers, contract, &checks)?;
-    }
-    Ok((checks, others))
 }
 
-/// Asks both sides what each check does and costs by itself, and what went wrong with the current
+/// What was observed of an operation at a size.
+fn case_of<'r>(cases: &'r mut [MeasuredCase], item: Item<'_>) -> Option<&'r mut MeasuredCase> {
+    let Item::Case(operation, size) = item else { return None };
+    cases.iter_mut().find(|it| it.operation == operation.name && it.size == size)
+}
+
+/// Whether an operation ran to its end on both sides: one that panics has no time to compare.
+fn both_ran(item: Item<'_>, before: &Seen, after: &Seen) -> bool {
+    let Item::Case(operation, size) = item else { return true };
+    [before, after].iter().all(|seen| {
+        let mut cases = seen.run.operations.iter();
+        let case = cases.find(|it| it.operation == operation.name && it.size == size);
+        case.is_some_and(|it| it.evidence.failure.is_none() && !it.evidence.samples.is_empty())
+    })
+}
+
+/// Asks both sides what each item does and costs by itself, and what went wrong with the current
 /// one. Without a baseline nothing can be said.
 fn observe(
     contract: &Contract,
     compared: &Compared,
-    checks: &[&Check],
+    items: &[Item<'_>],
     (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
 ) -> Result<(Seen, Seen, Option<String>), WorkerError> {
+    let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
     match compared {
         Compared::Workers(sides) => {
             let observe = |side: &Side, samples: u32| {
-                let observed = compare::observe(side, checks, samples, (clock, stop))?;
+                let observed = compare::observe(side, &checks, samples, (clock, stop))?;
                 let run = Run {
                     timestamp: observed.timestamp,
                     complete: true,
                     measured: observed.measured,
-                    operations: Vec::new(),
+                    operations: compare::observe_operations(side, items, samples, (clock, stop))?,
                 };
                 Ok(Seen { run, build: Some(observed.build) })
             };
@@ -301,7 +301,7 @@ fn observe(
             Ok((before, observe(&sides.current, contract.sampling.samples)?, None))
         }
         Compared::Servers(servers) => {
-            let observe = |server| servers.observe(server, contract, checks, (clock, stop));
+            let observe = |server| servers.observe(server, contract, &checks, (clock, stop));
             let (before, fault) = observe(&servers.baseline)?;
             if let Some(fault) = fault {
                 return Err(fault);
@@ -311,30 +311,6 @@ fn observe(
             Ok((seen(before), seen(after), fault.map(|it| it.to_string())))
         }
     }
-}
-
-fn failure(error: WorkerError) -> Failure {
-    let code = match error {
-        WorkerError::Interrupted => Code::Interrupted,
-        _ => Code::NotMeasured,
-    };
-    Failure::new(code, error)
-}
-
-/// The checks that both contracts have and that ask for the same; the names of all others.
-fn both_have<'a>(ours: &'a Contract, theirs: &Contract) -> (Vec<&'a Check>, Vec<String>) {
-    let (mut both, mut others) = (Vec::new(), Vec::new());
-    for check in &ours.checks {
-        let same = theirs.check(&check.id()).is_some_and(|it| {
-            it.requests == check.requests
-                && it.rounds == check.rounds
-                && it.fixture == check.fixture
-        });
-        if same { both.push(check) } else { others.push(check.id()) }
-    }
-    let only_theirs = theirs.checks.iter().map(Check::id).filter(|id| ours.check(id).is_none());
-    others.extend(only_theirs);
-    (both, others)
 }
 
 /// Sessions of the same builds are kept, so that comparing them again adds evidence and does not

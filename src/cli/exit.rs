@@ -33,9 +33,15 @@ impl From<Code> for ExitCode {
 }
 
 impl Code {
-    /// The code for what a passport gates, of the checks that were measured.
+    /// The code for what a passport gates, of what was measured.
     pub(super) fn of(passport: &Passport) -> Self {
-        match passport.gate_of_measured() {
+        Self::from(passport.gate_of_measured())
+    }
+}
+
+impl From<Gate> for Code {
+    fn from(gate: Gate) -> Self {
+        match gate {
             Gate::Pass => Self::Pass,
             Gate::Fail => Self::Failed,
             Gate::NotMeasured => Self::NotMeasured,

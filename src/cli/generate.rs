@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let baseline = arguments.baseline.as_deref().map(measure::read_baseline).transpose()?;
     let outcome = measuring.run(&contract, &selection, baseline.as_ref())?;
     let written = store::write(&arguments.output, &outcome.passport);
-    measure::print_report(&outcome.passport, measuring.ci)?;
+    outcome.print(measuring.ci)?;
     written?;
     let line = format!("passport {}\n", terminal::path(&arguments.output));
     terminal::print(&line)?;

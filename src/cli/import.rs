@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     exit::{Code, Failure},
-    input, measure, terminal,
+    input, measure, outcome, terminal,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -162,7 +162,7 @@ fn hold(
         Circumstances::current(ProbeKind::Samples, tool, directory.unwrap_or(Path::new(".")));
     let passport = pipeline::passport(&contract, run, around, baseline.as_ref())?;
     let written = store::write(&holding.output, &passport);
-    measure::print_report(&passport, holding.ci)?;
+    outcome::print_report(&passport, holding.ci)?;
     written?;
     terminal::print(&format!("passport {}\n", terminal::path(&holding.output)))?;
     if !unnamed.is_empty() {
@@ -207,7 +207,7 @@ fn original(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Failure::new(code, anyhow!("cannot import `{path}`: {error}"))
     })?;
     store::write(&arguments.output, &passport)?;
-    measure::print_report(&passport, true)?;
+    outcome::print_report(&passport, true)?;
     let mut text = String::new();
     for (name, value) in &passport.annotations {
         if name.starts_with("import.") {

@@ -1,7 +1,6 @@
 //! What every command that measures has in common.
 
 use std::{
-    collections::BTreeSet,
     fmt::Display,
     io,
     path::{Path, PathBuf},
@@ -15,18 +14,22 @@ use anyhow::anyhow;
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+#[cfg(unix)]
+use super::measure_code::{self, CodeArguments};
 use super::{
     exit::{Code, Failure},
     input,
+    outcome::Outcome,
+    selection::{Selection, both, named, on_fixture},
     terminal::{self, Reporter},
 };
 use crate::{
     clock::{Clock, SystemClock},
     contract::{Check, Contract},
     passport::{Passport, ProbeKind},
-    pipeline::{self, Circumstances, Session},
+    pipeline::{self, Circumstances, Run, Session},
     probe::{HttpSettings, HttpTarget, Target, wait_until_up},
-    process_memory, report, store,
+    process_memory, store,
     units::{BYTES_PER_MB, Bytes, Nanos},
 };
 
@@ -57,6 +60,9 @@ pub(super) struct Measuring {
     /// Measure only this endpoint, check (`endpoint/variant`) or path; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(super) endpoint: Vec<String>,
+    #[cfg(unix)]
+    #[command(flatten)]
+    code: CodeArguments,
     /// Take so many latency samples of each check
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) iterations: Option<u32>,
@@ -70,29 +76,6 @@ pub(super) struct Measuring {
     /// Say more
     #[arg(short, long)]
     pub(super) verbose: bool,
-}
-
-/// The checks to measure, by [`Check::id`], in the order of the contract; never empty.
-pub(super) struct Selection(Vec<String>);
-
-impl Selection {
-    /// Checks of the contract that are not among them.
-    pub(super) fn left_out(&self, contract: &Contract) -> usize {
-        contract.checks.len() - self.0.len()
-    }
-}
-
-/// A passport that was just measured, and whether the user cut it short.
-pub(super) struct Outcome {
-    pub(super) passport: Passport,
-    pub(super) interrupted: bool,
-}
-
-impl Outcome {
-    /// The exit code of a command that gates on the checks that were selected.
-    pub(super) fn code(&self) -> Code {
-        if self.interrupted { Code::Interrupted } else { Code::of(&self.passport) }
-    }
 }
 
 impl Measuring {
@@ -127,29 +110,72 @@ impl Measuring {
     pub(super) fn run(
         &self,
         contract: &Contract,
-        Selection(selected): &Selection,
+        selection: &Selection,
         baseline: Option<&Passport>,
     ) -> Result<Outcome, Failure> {
         let interrupted = watch_signals()?;
         let stop = || interrupted.load(Ordering::Relaxed);
         let clock = SystemClock::start();
-        let (mut target, kind, name) = self.target(contract, &clock, &stop)?;
-        let reporter = Reporter::new(selected.len(), self.ci, self.verbose);
+        let timestamp = humantime::format_rfc3339_millis(clock.now()).to_string();
+        // What cannot be built or started is found before anything is measured.
+        #[cfg(unix)]
+        let code = self.code.measure(&self.contract, contract, (&clock, &stop))?;
+        let (mut run, kind, name) = if selection.checks.is_empty() {
+            let none =
+                Run { timestamp, measured: Vec::new(), operations: Vec::new(), complete: true };
+            (none, ProbeKind::InProcess, contract.name.clone())
+        } else {
+            self.measure_checks(contract, selection, (&clock, &stop))?
+        };
+        let mut circumstances = Circumstances::current(kind, name, self.directory());
+        #[cfg(unix)]
+        if let Some(code) = code {
+            let built = &mut circumstances.provenance.build;
+            if selection.checks.is_empty() {
+                *built = Some(code.build);
+            } else if built.as_ref().is_some_and(|it| *it != code.build) {
+                return Err(Failure::usage(anyhow!(
+                    "the target that declares the operations is built with {} at level {}, and not \
+                     as this program, so that one passport cannot hold both",
+                    code.build.rustc,
+                    code.build.opt_level
+                )));
+            }
+            run.operations = code.cases;
+            run.complete &= code.complete;
+        }
+        let passport = pipeline::passport(contract, run, circumstances, baseline)?;
+        #[cfg(unix)]
+        if let Some(sentence) = measure_code::left_out(contract, &passport.operations_left_out)
+            && selection.whole
+        {
+            terminal::note(&sentence);
+        }
+        Ok(Outcome { passport, interrupted: stop(), whole: selection.whole })
+    }
+
+    /// Measures these checks, of which there is at least one.
+    fn measure_checks(
+        &self,
+        contract: &Contract,
+        selection: &Selection,
+        (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    ) -> Result<(Run, ProbeKind, String), Failure> {
+        let (mut target, kind, name) = self.target(contract, clock, stop)?;
+        let reporter = Reporter::new(selection.checks.len(), self.ci, self.verbose);
         let run = pipeline::measure(
             contract,
             &mut Session {
                 target: target.as_mut(),
-                clock: &clock,
+                clock,
                 environment: &variable,
-                stop: &stop,
+                stop,
                 progress: &mut |progress| reporter.show(progress),
             },
-            &|check: &Check| selected.contains(&check.id()),
+            &|check: &Check| selection.checks.contains(&check.id()),
         );
         reporter.finish();
-        let circumstances = Circumstances::current(kind, name, self.directory());
-        let passport = pipeline::passport(contract, run?, circumstances, baseline)?;
-        Ok(Outcome { passport, interrupted: stop() })
+        Ok((run?, kind, name))
     }
 
     /// Refuses what would be read and not heeded.
@@ -174,7 +200,21 @@ impl Measuring {
 
     /// The checks that `--fixture` and `--endpoint` select; all when neither is given.
     pub(super) fn select(&self, contract: &Contract) -> Result<Selection, Failure> {
-        self.select_of(contract, &contract.checks.iter().collect::<Vec<_>>())
+        let all: Vec<&Check> = contract.checks.iter().collect();
+        let whole = self.endpoint.is_empty() && self.fixture.is_none();
+        if whole && all.is_empty() && self.measures_code() {
+            return Ok(Selection { checks: Vec::new(), whole });
+        }
+        Ok(Selection { whole, ..self.select_of(contract, &all)? })
+    }
+
+    /// Whether a target for the operations is named.
+    fn measures_code(&self) -> bool {
+        #[cfg(unix)]
+        let given = self.code.are_given();
+        #[cfg(not(unix))]
+        let given = false;
+        given
     }
 
     /// Those of some checks of the contract that `--fixture` and `--endpoint` select.
@@ -185,15 +225,16 @@ impl Measuring {
     ) -> Result<Selection, Failure> {
         if contract.checks.is_empty() {
             return Err(Failure::usage(anyhow!(
-                "the contract has operations alone: they are measured by a test target of yours that \
-                 uses the harness, or taken over by `passport import criterion`"
+                "the contract has operations alone: give --harness NAME, a test target or benchmark \
+                 of yours that declares them, or have them taken over by `passport import criterion`"
             )));
         }
         let running = self.api_url.is_some() || contract.document.target.url.is_some();
         let on_fixture = on_fixture(checks, self.fixture.as_deref(), running)?;
         let named = named(checks.to_vec(), &self.endpoint)?;
         let selected = both(&named, &on_fixture)?;
-        Ok(Selection(selected.iter().map(|check| check.id()).collect()))
+        let checks = selected.iter().map(|check| check.id()).collect();
+        Ok(Selection { checks, whole: false })
     }
 
     fn target(
@@ -306,70 +347,11 @@ fn unreadable(contract: &Path, why: &dyn Display) -> Failure {
     Failure::usage(anyhow!("cannot read contract `{}`: {why}", contract.display()))
 }
 
-/// Those of some checks that are named by endpoint, check or path; all when no name is given.
-pub(super) fn named<'a>(
-    mut checks: Vec<&'a Check>,
-    wanted: &[String],
-) -> Result<Vec<&'a Check>, Failure> {
-    for name in wanted {
-        if !checks.iter().any(|check| names(check, name)) {
-            return Err(Failure::usage(anyhow!("no endpoint, check or path is named `{name}`")));
-        }
-    }
-    checks.retain(|check| wanted.is_empty() || wanted.iter().any(|name| names(check, name)));
-    Ok(checks)
-}
-
-/// Those of some checks that are on a fixture; all when none is named. A running service is in one
-/// state, so then one must be named where there are several.
-pub(super) fn on_fixture<'a>(
-    checks: &[&'a Check],
-    wanted: Option<&str>,
-    running: bool,
-) -> Result<Vec<&'a Check>, Failure> {
-    let mut fixtures: Vec<&str> = checks.iter().map(|it| it.fixture.as_str()).collect();
-    let mut seen = BTreeSet::new();
-    fixtures.retain(|name| seen.insert(*name));
-    if let Some(name) = wanted.filter(|name| !fixtures.contains(name)) {
-        return Err(Failure::usage(anyhow!(
-            "no check is on fixture `{name}`; the contract has {}",
-            fixtures.join(", ")
-        )));
-    }
-    if running && wanted.is_none() && fixtures.len() > 1 {
-        return Err(Failure::usage(anyhow!(
-            "a running service is in one state, and the contract has checks on {}: say which \
-             with --fixture",
-            fixtures.join(", ")
-        )));
-    }
-    let mut checks = checks.to_vec();
-    checks.retain(|check| wanted.is_none_or(|name| check.fixture == name));
-    Ok(checks)
-}
-
-/// The checks that are in both selections, of which there is at least one.
-pub(super) fn both<'a>(some: &[&'a Check], others: &[&Check]) -> Result<Vec<&'a Check>, Failure> {
-    let in_others = |check: &&Check| others.iter().any(|it| it.id() == check.id());
-    let both: Vec<&Check> = some.iter().copied().filter(in_others).collect();
-    if both.is_empty() {
-        return Err(Failure::usage(anyhow!("no check is left to measure")));
-    }
-    Ok(both)
-}
-
 fn unknown_service(name: &str) -> Failure {
     Failure::usage(anyhow!(
         "this program cannot build service `{name}` in process: give --api-url URL, or measure your \
          own service from a test of yours"
     ))
-}
-
-/// Whether a check goes by this name: endpoint, `endpoint/variant`, or the path it asks for.
-fn names(check: &Check, name: &str) -> bool {
-    check.endpoint == name
-        || check.id() == name
-        || check.requests.iter().any(|request| request.path == name)
 }
 
 /// Reads and verifies the baseline, and refuses one that proves nothing.
@@ -388,25 +370,6 @@ pub(super) fn read_baseline(path: &Path) -> Result<Passport, Failure> {
         )));
     }
     Ok(baseline)
-}
-
-/// Prints table, claims at fault and summary.
-pub(super) fn print_report(passport: &Passport, ci: bool) -> Result<(), Failure> {
-    let style = terminal::style(ci);
-    let mut text = report::passport_table(passport, style);
-    let operations = report::operations_table(passport, style);
-    if !text.is_empty() && !operations.is_empty() {
-        text.push('\n');
-    }
-    text.push_str(&operations);
-    let faults = report::claims_at_fault(passport, style);
-    if !faults.is_empty() {
-        text.push('\n');
-        text.push_str(&faults);
-    }
-    text.push('\n');
-    text.push_str(&report::summary_lines(passport, style));
-    Ok(terminal::print(&text)?)
 }
 
 /// The first Ctrl-C (or SIGTERM) sets the flag, the second ends the process with 130.

@@ -15,6 +15,8 @@ mod compare;
 #[cfg(unix)]
 mod compare_causes;
 #[cfg(unix)]
+mod compare_items;
+#[cfg(unix)]
 mod compare_servers;
 #[cfg(unix)]
 mod compare_sides;
@@ -28,6 +30,10 @@ mod generate;
 mod import;
 mod input;
 mod measure;
+#[cfg(unix)]
+mod measure_code;
+mod outcome;
+mod selection;
 #[cfg(feature = "ledger")]
 mod serve;
 mod schema;

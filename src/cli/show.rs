@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     exit::{Code, Failure},
-    measure, terminal,
+    outcome, terminal,
 };
 use crate::{store, text::escaped};
 
@@ -51,6 +51,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     head.push('\n');
     terminal::print(&head)?;
-    measure::print_report(&passport, arguments.ci)?;
+    outcome::print_report(&passport, arguments.ci)?;
     Ok(Code::Pass.into())
 }

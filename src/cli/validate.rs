@@ -4,11 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{
-    exit::Failure,
-    measure::{self, Measuring},
-    terminal,
-};
+use super::{exit::Failure, measure::Measuring, terminal};
 use crate::{contract::Check, passport::Passport, store};
 
 /// The endpoint that is validated unless another is named.
@@ -44,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(path) = &arguments.output {
         store::write(path, &outcome.passport)?;
     }
-    measure::print_report(&outcome.passport, arguments.measuring.ci)?;
+    outcome.print(arguments.measuring.ci)?;
     if arguments.measuring.verbose {
         terminal::print(&every_claim(&outcome.passport))?;
     }

@@ -1,8 +1,9 @@
 //! Comparing two builds: started side by side, session after session, until each check is decided.
 //!
-//! [`run`] gets the two sides as executables that are workers ([`crate::worker`]), asks each what
-//! its checks do and cost by themselves, and then has fresh copies of both take turns until
-//! [`crate::paired`] decides every check or the time is over. It decides nothing itself.
+//! [`observe`] and [`observe_operations`] ask a side, an executable that is a worker
+//! ([`crate::worker`]), what its checks and operations do and cost by themselves. [`run`] then has fresh
+//! copies of both sides take turns until [`crate::paired`] decides every [`Item`] or the time is over.
+//! Nothing is decided here.
 
 mod allocation_sites;
 mod call_chains;
@@ -12,6 +13,8 @@ mod causes;
 pub mod checkout;
 mod command_line;
 mod floor;
+mod item;
+mod operations;
 mod process;
 mod random;
 mod served;
@@ -50,6 +53,8 @@ pub use call_chains::ChainCost;
 pub use callgrind::{Executed, InstructionsError, Outcomes, count_instructions};
 pub use causes::{AllocationCause, CheckCauses, Finding, InstructionCause, Suspect, causes};
 pub use command_line::{CommandLine, CommandLineError};
+pub use item::Item;
+pub use operations::{Offer, observe_operations, offer};
 use process::{Placement, Worker, copy_path};
 pub use served::{Server, ServerAt, Servers};
 pub use server::ServerProblem;
@@ -179,8 +184,8 @@ pub enum Subjects<'a> {
 pub struct Task<'a> {
     /// The contract of the current side.
     pub contract: &'a Contract,
-    /// The checks that both sides have.
-    pub checks: Vec<&'a Check>,
+    /// The checks and operations that both sides have.
+    pub items: Vec<Item<'a>>,
     /// The builds.
     pub subjects: Subjects<'a>,
     /// How to decide.
@@ -215,15 +220,15 @@ pub enum Progress<'a> {
     Session {
         /// Its number, from 1.
         number: u64,
-        /// Checks that take part.
-        checks: usize,
+        /// Checks and operations that take part.
+        items: usize,
     },
     /// A session could not be held.
     Failed(&'a WorkerError),
 }
 
-/// Takes sessions until every check is decided, the time is over, or the user interrupts; what the
-/// sessions saw of each check.
+/// Takes sessions until every item is decided, the time is over, or the user interrupts; what the
+/// sessions saw of each, by [`Item::id`].
 ///
 /// # Errors
 ///
@@ -248,23 +253,22 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
     };
     let mut known = std::mem::take(&mut task.known);
     for number in 1.. {
-        let is_open = |check: &&Check| {
-            let paired = known.get(&check.id());
+        let is_open = |item: &Item<'_>| {
+            let paired = known.get(&item.id());
             paired.is_none_or(|paired| {
-                !is_given_up(paired)
-                    && !is_decided(&task.policy, check.tolerance.regression_ppm, paired)
+                !is_given_up(paired) && !is_decided(&task.policy, item.tolerance(), paired)
             })
         };
-        let open: Vec<&Check> = task.checks.iter().copied().filter(is_open).collect();
+        let open: Vec<Item<'_>> = task.items.iter().copied().filter(is_open).collect();
         let spent = task.clock.elapsed().saturating_sub(began);
         if open.is_empty() || (task.stop)() || spent >= task.time_max {
             break;
         }
-        (task.progress)(Progress::Session { number, checks: open.len() });
+        (task.progress)(Progress::Session { number, items: open.len() });
         // As different as the hash of the number.
         let seed = (task.seed ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
-        let time_of = |check: &Check| {
-            let session = known.get(&check.id())?.sessions.first()?;
+        let time_of = |item: Item<'_>| {
+            let session = known.get(&item.id())?.sessions.first()?;
             session.http.map(|http| http.time)
         };
         let setting = Setting {
@@ -278,9 +282,9 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         match session::run(&setting, &open, seed) {
             Ok(outcomes) => {
                 let same_processes = task.subjects.are_running();
-                for (check, outcome) in outcomes {
-                    keep(&mut known, check, outcome);
-                    known.entry(check.id()).or_default().same_processes = same_processes;
+                for (item, outcome) in outcomes {
+                    keep(&mut known, item, outcome);
+                    known.entry(item.id()).or_default().same_processes = same_processes;
                 }
             }
             Err(WorkerError::Interrupted) => break,
@@ -297,7 +301,7 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
     Ok(known)
 }
 
-/// Whether so many sessions of a check failed that no more are held.
+/// Whether so many sessions of a check or operation failed that no more are held.
 pub fn is_given_up(paired: &Paired) -> bool {
     paired.failed_sessions >= FAILED_SESSIONS_MAX
 }
@@ -314,10 +318,10 @@ impl Subjects<'_> {
 
 fn keep(
     seen: &mut BTreeMap<String, Paired>,
-    check: &Check,
+    item: Item<'_>,
     outcome: Result<crate::paired::Session, WorkerError>,
 ) {
-    let paired = seen.entry(check.id()).or_default();
+    let paired = seen.entry(item.id()).or_default();
     match outcome {
         Ok(session) => paired.sessions.push(session),
         Err(WorkerError::Interrupted) => {}

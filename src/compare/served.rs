@@ -13,11 +13,11 @@ use std::{
 };
 
 use super::{
-    CommandLine, ServerProblem, WorkerError,
+    CommandLine, Item, ServerProblem, WorkerError,
     floor::{Floor, Script},
     process::{Placement, STDERR_MAX},
     server::{Ports, Process},
-    subject::{Measures, Prepared, Role, Starter, Subject, Turn, Watch},
+    subject::{Asked, Measures, Prepared, Role, Starter, Subject, Turn, Watch},
 };
 use crate::{
     contract::{Check, Contract},
@@ -413,8 +413,12 @@ impl Subject for Served<'_> {
         self.reached.wait(servers, self.server, contract, self.starter.watch)
     }
 
-    fn prepare(&mut self, check: &Check) -> Result<Prepared, WorkerError> {
+    fn prepare(&mut self, item: Item<'_>) -> Result<Prepared, WorkerError> {
         self.stopped()?;
+        let Item::Check(check) = item else {
+            let message = "a server runs no operations".to_owned();
+            return Err(self.error(ServerProblem::BrokeOff(message)));
+        };
         if let Some(floor) = &self.floor {
             floor.play(self.starter.heard.borrow().clone());
         }
@@ -430,15 +434,17 @@ impl Subject for Served<'_> {
         }
         let side = || self.server.label.clone();
         let response = turn.response.ok_or_else(|| WorkerError::AnswersDiffer { side: side() })?;
+        let response = Some(response);
         let tells = turn.told.is_some_and(|told| is_fine(&told));
         let measures = if tells { Measures::RoundTripAndWork } else { Measures::RoundTrip };
-        Ok(Prepared { latency: median(&turn.latencies), response, measures })
+        let latency = median(&turn.latencies);
+        Ok(Prepared { latency, iterations: None, response, measures })
     }
 
     /// What is to be slower is made so when the turns are summed up.
-    fn batch(&mut self, samples: u32, _: Ppm, _: Nanos) -> Result<Turn, WorkerError> {
+    fn batch(&mut self, asked: Asked, _: Nanos) -> Result<Turn, WorkerError> {
         self.stopped()?;
-        self.take(samples)
+        self.take(asked.samples)
     }
 
     fn label(&self) -> &str {

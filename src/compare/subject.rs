@@ -6,17 +6,16 @@
 use std::path::Path;
 
 use super::{
-    FIXTURE_TIME, Side, Sides, WorkerError,
+    Item, Side, Sides, WorkerError,
     process::{Placement, Worker, copy_path},
 };
 use crate::{
     clock::Clock,
-    contract::Check,
     units::{Nanos, Ppm},
     worker::protocol::{Answer, Question, Seen},
 };
 
-/// Samples that warm a check up in each worker, at most, and for about how long.
+/// Samples that warm a check or an operation up in each worker, at most, and for about how long.
 const WARMUP: u32 = 60;
 const WARMUP_TIME: Nanos = Nanos::new(10_000_000);
 
@@ -41,14 +40,27 @@ pub(super) enum Role {
     Floor,
 }
 
-/// What a subject says of a check that it is ready to take turns of.
+/// What a subject says of an item that it is ready to take turns of.
 pub(super) struct Prepared {
     /// The median latency of its last samples.
     pub(super) latency: Nanos,
-    /// What the last one was like.
-    pub(super) response: Seen,
+    /// Of an operation, iterations of which that latency is.
+    pub(super) iterations: Option<u64>,
+    /// What the last one was like; `None` of an operation, whose results are held when it is observed.
+    pub(super) response: Option<Seen>,
     /// What its latencies are of.
     pub(super) measures: Measures,
+}
+
+/// What a turn is to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// Samples.
+    pub(super) samples: u32,
+    /// Of an operation, iterations in each.
+    pub(super) iterations: Option<u64>,
+    /// How much more work a worker is to do within each, as a share of its time; a server cannot.
+    pub(super) slower: Ppm,
 }
 
 /// What the latencies of a subject are of.
@@ -68,7 +80,7 @@ pub(super) struct Turn {
     pub(super) latencies: Vec<Nanos>,
     /// How long each took the service, as it tells; never there of a worker.
     pub(super) told: Option<Vec<Nanos>>,
-    /// What the last one was like; `None` when their statuses differ.
+    /// What the last one was like; `None` when their statuses differ, and of an operation.
     pub(super) response: Option<Seen>,
 }
 
@@ -77,12 +89,11 @@ pub(super) trait Subject {
     /// Waits until it can be asked.
     fn ready(&mut self) -> Result<(), WorkerError>;
 
-    /// Brings it into the state that the check needs, and warms it up.
-    fn prepare(&mut self, check: &Check) -> Result<Prepared, WorkerError>;
+    /// Brings it into the state that the item needs, and warms it up.
+    fn prepare(&mut self, item: Item<'_>) -> Result<Prepared, WorkerError>;
 
-    /// Takes samples of the prepared check. A worker does more work within each, by this share of
-    /// its time; a server cannot.
-    fn batch(&mut self, samples: u32, slower: Ppm, time: Nanos) -> Result<Turn, WorkerError>;
+    /// Takes samples of the prepared item within this time.
+    fn batch(&mut self, asked: Asked, time: Nanos) -> Result<Turn, WorkerError>;
 
     /// Of which side it is.
     fn label(&self) -> &str;
@@ -150,24 +161,43 @@ impl Subject for Worker<'_> {
         Ok(())
     }
 
-    fn prepare(&mut self, check: &Check) -> Result<Prepared, WorkerError> {
-        let question = Question::Prepare { check: check.id(), samples: WARMUP, time: WARMUP_TIME };
-        match self.ask(&question, FIXTURE_TIME)? {
+    fn prepare(&mut self, item: Item<'_>) -> Result<Prepared, WorkerError> {
+        let time = WARMUP_TIME;
+        let question = match item {
+            Item::Check(check) => Question::Prepare { check: check.id(), samples: WARMUP, time },
+            Item::Case(operation, size) => {
+                let operation = operation.name.clone();
+                Question::PrepareCase { operation, size, blocks: WARMUP, time }
+            }
+        };
+        let measures = Measures::Work;
+        match self.ask(&question, item.ready_time())? {
             Answer::Prepared { latency_ns: latency, response } => {
-                Ok(Prepared { latency, response, measures: Measures::Work })
+                Ok(Prepared { latency, iterations: None, response: Some(response), measures })
+            }
+            Answer::PreparedCase { iterations, time_ns: latency } => {
+                let iterations = Some(iterations.max(1));
+                Ok(Prepared { latency, iterations, response: None, measures })
             }
             other => Err(self.unexpected(&other)),
         }
     }
 
-    fn batch(&mut self, samples: u32, slower_ppm: Ppm, time: Nanos) -> Result<Turn, WorkerError> {
-        match self.ask(&Question::Batch { samples, slower_ppm }, time)? {
-            Answer::Samples { latencies_ns: latencies, response }
-                if latencies.len() == samples as usize =>
-            {
-                Ok(Turn { latencies, told: None, response })
-            }
-            other => Err(self.unexpected(&other)),
+    fn batch(&mut self, asked: Asked, time: Nanos) -> Result<Turn, WorkerError> {
+        let Asked { samples, slower: slower_ppm, .. } = asked;
+        let question = match asked.iterations {
+            None => Question::Batch { samples, slower_ppm },
+            Some(iterations) => Question::Iterate { samples, iterations, slower_ppm },
+        };
+        let (latencies, response) = match self.ask(&question, time)? {
+            Answer::Samples { latencies_ns, response } => (latencies_ns, response),
+            Answer::Iterated { latencies_ns } => (latencies_ns, None),
+            other => return Err(self.unexpected(&other)),
+        };
+        if latencies.len() == samples as usize {
+            Ok(Turn { latencies, told: None, response })
+        } else {
+            Err(self.unexpected(&Answer::Iterated { latencies_ns: latencies }))
         }
     }
 

@@ -170,6 +170,7 @@ fn empty(baseline_ns: Nanos) -> Session {
     Session {
         seed: 0,
         baseline_ns,
+        iterations: None,
         current: Pairs::default(),
         control: Pairs::default(),
         injected: Pairs::default(),

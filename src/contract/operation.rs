@@ -96,7 +96,8 @@ pub struct OperationBudgetsDocument {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RegressionDocument {
-    /// Of the mean time. Default 1.05. Stored times prove nothing, so this abstains.
+    /// Of the mean time. Default 1.05. Two builds side by side decide on it; against stored times,
+    /// which prove nothing, it abstains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Positive>,
     /// Of the peak heap. Default 1.05.
@@ -215,6 +216,13 @@ pub struct OperationRegression {
     pub render: Option<Ppm>,
     /// Of the part `interaction`, where it is compared.
     pub interaction: Option<Ppm>,
+}
+
+impl OperationRegression {
+    /// How much more time than in the baseline is accepted, as a share of it: 100000 is 10 % more.
+    pub fn time_tolerance(&self) -> Ppm {
+        self.time.saturating_sub(Ppm::new(1_000_000))
+    }
 }
 
 impl Operation {

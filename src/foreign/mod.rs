@@ -175,6 +175,7 @@ fn case(
         timestamp: timestamp.to_owned(),
         evidence,
         baseline: None,
+        paired: None,
     }
 }
 

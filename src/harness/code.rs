@@ -7,7 +7,7 @@
 //! meanwhile is too. The loop adds to an iteration what criterion's adds: a call and a
 //! [`black_box`](std::hint::black_box) of the result.
 
-use std::{collections::BTreeMap, fmt, hint::black_box, time::Duration};
+use std::{collections::BTreeMap, fmt, hint::black_box, mem::size_of, time::Duration};
 
 use crate::{
     allocation::{ProcessWatch, is_installed, set_counting},
@@ -73,7 +73,7 @@ impl<Out: 'static> Code<Out> {
         Prepare: Fn(u64) -> Iterate + Send + 'static,
         Iterate: FnMut() -> Out + 'static,
     {
-        let prepare = move |size| Box::new(prepare(size)) as Box<dyn Work<Out>>;
+        let prepare = move |size| Box::new(Looped(Some(prepare(size)))) as Box<dyn Work<Out>>;
         Self {
             name: name.into(),
             prepare: Box::new(prepare),
@@ -106,22 +106,48 @@ impl<Out: 'static> Code<Out> {
     }
 }
 
-/// The loop over a closure, generic so that the closure is a part of it.
-trait Work<Out> {
-    fn once(&mut self) -> Out;
+/// Code that is run again and again, whatever its result.
+pub(super) trait Repeat {
     fn repeat(&mut self, iterations: u64);
 }
 
-impl<Out, Iterate: FnMut() -> Out> Work<Out> for Iterate {
-    fn once(&mut self) -> Out {
-        self()
-    }
+/// The same, and once for its result.
+trait Work<Out>: Repeat {
+    fn once(&mut self) -> Out;
+}
 
+/// The loop over a closure, generic so that the closure is a part of it. It is gone once it panicked.
+struct Looped<Iterate>(Option<Iterate>);
+
+/// What a closure holds at most to be moved into the loop: a move takes a nanosecond of each batch.
+const MOVED_BYTES_MAX: usize = 256;
+
+/// A closure that panicked is not run again: every panic is the end of its case.
+const GONE: &str = "the closure panicked before";
+
+impl<Out, Iterate: FnMut() -> Out> Work<Out> for Looped<Iterate> {
+    fn once(&mut self) -> Out {
+        self.0.as_mut().expect(GONE)()
+    }
+}
+
+impl<Out, Iterate: FnMut() -> Out> Repeat for Looped<Iterate> {
+    /// PERF: what a closure holds is in registers only where the closure is a variable of the loop's
+    /// function, as it is in criterion's; behind a pointer it is stored and loaded in each iteration.
     #[inline(never)]
     fn repeat(&mut self, iterations: u64) {
-        for _ in 0..iterations {
-            black_box(self());
+        if size_of::<Iterate>() > MOVED_BYTES_MAX {
+            let iterate = self.0.as_mut().expect(GONE);
+            for _ in 0..iterations {
+                black_box(iterate());
+            }
+            return;
         }
+        let mut iterate = self.0.take().expect(GONE);
+        for _ in 0..iterations {
+            black_box(iterate());
+        }
+        self.0 = Some(iterate);
     }
 }
 
@@ -131,6 +157,9 @@ pub(super) trait Measurable: Send {
 
     /// Measures one case in one pass, on this thread.
     fn measure(&self, size: Option<u64>, pass: &Pass, clock: &dyn Clock) -> CaseEvidence;
+
+    /// Makes one case ready to be run.
+    fn ready(&self, size: Option<u64>) -> Box<dyn Repeat>;
 }
 
 /// What one of several passes over the sizes of an operation does at each.
@@ -178,6 +207,10 @@ impl<Out: 'static> Measurable for Code<Out> {
         set_counting(true);
         // A clock that stood still tells nothing, and what was counted is known all the same.
         CaseEvidence { samples: Samples::new(samples).unwrap_or_default(), ..counted }
+    }
+
+    fn ready(&self, size: Option<u64>) -> Box<dyn Repeat> {
+        (self.prepare)(size.unwrap_or(0))
     }
 }
 

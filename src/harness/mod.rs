@@ -26,9 +26,13 @@
 //! says its mean time as well. Every operation is measured in a process of its own, so that one that
 //! panics, crashes or never returns takes nothing from the others. A target that declares any must
 //! declare all of the contract's, and no other.
+//!
+//! The same target is the worker of `passport compare`, for checks and operations.
 
 mod code;
 mod operations;
+#[cfg(unix)]
+mod lent;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -167,8 +171,9 @@ impl Harness {
     pub fn run(self) -> ExitCode {
         #[cfg(unix)]
         if std::env::args_os().skip(1).eq([crate::worker::FLAG]) {
-            let none = |_: &Contract| Err("this target has no service".to_owned());
-            return crate::worker::serve_stdin(self.target.unwrap_or(Box::new(none)), &variable);
+            let operations = &lent::Lent::new(&self.code);
+            let offered = crate::worker::Offered { target: self.target, operations };
+            return crate::worker::serve_stdin(offered, &variable);
         }
         let directory = PathBuf::from(manifest_directory());
         let path = directory.join(&self.contract);

@@ -11,7 +11,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     io::{self, Read, Write},
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind},
     process::{Child, Command, ExitCode, Stdio},
     sync::{Mutex, mpsc},
     thread,
@@ -24,7 +24,7 @@ use super::code::{Measurable, Pass};
 use crate::{
     clock::{Clock, SystemClock},
     contract::{Contract, Operation},
-    operation::{CaseEvidence, FailureKind, Samples},
+    operation::{CaseEvidence, FailureKind},
     passport::MeasuredCase,
     text::escaped,
     units::Nanos,
@@ -64,7 +64,8 @@ pub(super) fn answer(
     let code = code.iter().find(|code| name == code.name());
     let operation = code.and_then(|code| contract.operation(code.name()));
     let Some((code, operation)) = code.zip(operation) else { return ExitCode::from(2) };
-    note_panics();
+    // They are told as evidence, and nowhere else.
+    std::panic::set_hook(Box::new(note_panic));
     let clock = SystemClock::start();
     let mut lines: BTreeMap<Option<u64>, Line> = BTreeMap::new();
     for pass in Pass::all(operation, &contract.sampling) {
@@ -77,13 +78,7 @@ pub(super) fn answer(
             if line.evidence.failure.is_some() {
                 continue;
             }
-            let measure = || code.measure(size, &pass, &clock);
-            if let Ok(more) = catch_unwind(AssertUnwindSafe(measure)) {
-                line.add(more);
-            } else {
-                crate::allocation::set_counting(true);
-                line.evidence = CaseEvidence::failed(FailureKind::Panicked, &noted_panic());
-            }
+            line.add(observe(code.as_ref(), size, &pass, &clock));
             if write(line).is_err() {
                 return ExitCode::FAILURE;
             }
@@ -95,14 +90,26 @@ pub(super) fn answer(
 impl Line {
     /// Adds what a later pass measured; only the first one counts.
     fn add(&mut self, more: CaseEvidence) {
-        if self.evidence == CaseEvidence::default() {
+        if self.evidence == CaseEvidence::default() || more.failure.is_some() {
             self.evidence = more;
-            return;
+        } else {
+            self.evidence.add_samples(&more.samples);
         }
-        let mut samples = self.evidence.samples.as_slice().to_vec();
-        samples.extend_from_slice(more.samples.as_slice());
-        self.evidence.samples = Samples::new(samples).unwrap_or_default();
     }
+}
+
+/// Measures one case in one pass; a panic, which must be noted, is its failure.
+pub(super) fn observe(
+    code: &dyn Measurable,
+    size: Option<u64>,
+    pass: &Pass,
+    clock: &dyn Clock,
+) -> CaseEvidence {
+    let measure = || code.measure(size, pass, clock);
+    catch_unwind(AssertUnwindSafe(measure)).unwrap_or_else(|_| {
+        crate::allocation::set_counting(true);
+        CaseEvidence::failed(FailureKind::Panicked, &noted_panic())
+    })
 }
 
 fn write(line: &Line) -> io::Result<()> {
@@ -119,19 +126,17 @@ fn write(line: &Line) -> io::Result<()> {
 /// The message and place of the last panic.
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
-fn note_panics() {
-    std::panic::set_hook(Box::new(|information| {
-        let payload = information.payload();
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let place = information.location().map(|it| format!(", at {}:{}", it.file(), it.line()));
-        let message = text.unwrap_or("a panic without a message");
-        let message = format!("{message}{}", place.unwrap_or_default());
-        *super::lock(&PANIC) = message;
-    }));
+pub(super) fn note_panic(information: &PanicHookInfo<'_>) {
+    let payload = information.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let place = information.location().map(|it| format!(", at {}:{}", it.file(), it.line()));
+    let message = text.unwrap_or("a panic without a message");
+    let message = format!("{message}{}", place.unwrap_or_default());
+    *super::lock(&PANIC) = message;
 }
 
-fn noted_panic() -> String {
+pub(super) fn noted_panic() -> String {
     super::lock(&PANIC).clone()
 }
 
@@ -212,7 +217,14 @@ fn case(
         Line { size, timestamp: now.to_string(), evidence }
     });
     let Line { timestamp, evidence, .. } = line;
-    MeasuredCase { operation: operation.name.clone(), size, timestamp, evidence, baseline: None }
+    MeasuredCase {
+        operation: operation.name.clone(),
+        size,
+        timestamp,
+        evidence,
+        baseline: None,
+        paired: None,
+    }
 }
 
 /// Gives each case that is written to `take`, until the other side closes.

@@ -1,4 +1,4 @@
-//! Claims on operations, decided on evidence alone.
+//! Claims on operations against their budgets, decided on evidence alone.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     claim::Verdict,
     contract::{Operation, OperationBudgets},
     evidence::Range,
-    units::{Bytes, Count, Millihertz, Nanos, Picos, Ppm},
+    units::{Bytes, Count, Millihertz, Nanos, Picos},
 };
 
 /// The probability that a bound of a mean time is on the wrong side.
@@ -37,14 +37,18 @@ pub struct OperationClaim {
     /// The unit of the figures below.
     pub unit: OperationUnit,
     /// What was observed: of a time the mean, of a count the most, of a quality the least, of growth
-    /// the exponent.
+    /// the exponent; where two builds took turns, how many times the other's time.
     pub observed: Option<i64>,
     /// What it is held against.
     pub limit: Option<i64>,
 }
 
 impl OperationClaim {
-    fn new(kind: OperationClaimKind, unit: OperationUnit, reason: OperationReason) -> Self {
+    pub(super) fn new(
+        kind: OperationClaimKind,
+        unit: OperationUnit,
+        reason: OperationReason,
+    ) -> Self {
         let required = !matches!(
             kind,
             OperationClaimKind::TimeChange
@@ -55,7 +59,7 @@ impl OperationClaim {
         Self { kind, subject: None, verdict, reason, required, unit, observed: None, limit: None }
     }
 
-    fn figures(mut self, observed: Option<u64>, limit: Option<u64>) -> Self {
+    pub(super) fn figures(mut self, observed: Option<u64>, limit: Option<u64>) -> Self {
         self.observed = observed.map(signed);
         self.limit = limit.map(signed);
         self
@@ -81,6 +85,10 @@ impl OperationClaim {
             OperationUnit::Millihertz => Millihertz::new(whole).to_string(),
             OperationUnit::Bytes => Bytes::new(whole).to_string(),
             OperationUnit::Count => whole.to_string(),
+            // As the difference from 1.
+            OperationUnit::Ppm if self.kind.is_change() => {
+                format!("{:+.2} %", (value as f64 - 1e6) / 1e4)
+            }
             OperationUnit::Ppm => format!("{:.4}", value as f64 / 1e6),
         }
     }
@@ -138,11 +146,11 @@ impl CaseFigures {
     }
 }
 
-fn mean(samples: &Samples) -> Option<Picos> {
+pub(super) fn mean(samples: &Samples) -> Option<Picos> {
     samples.mean_ns(MEAN_ERROR).map(|(mean, _)| samples::picos(mean))
 }
 
-fn most(range: Option<Range>) -> Option<u64> {
+pub(super) fn most(range: Option<Range>) -> Option<u64> {
     range.map(|it| it.max)
 }
 
@@ -263,81 +271,6 @@ fn quality(metric: &str, floor: i64, evidence: &CaseEvidence) -> OperationClaim 
     }
 }
 
-/// Holds a case against what a baseline says of it; `None` when the baseline lacks the case.
-pub fn case_changes(
-    operation: &Operation,
-    evidence: &CaseEvidence,
-    baseline: Option<&CaseFigures>,
-) -> Vec<OperationClaim> {
-    let ratios = &operation.regression;
-    let mut claims = Vec::new();
-    claims.extend(count_change(
-        (OperationClaimKind::AllocationsChange, OperationUnit::Count),
-        most(evidence.allocations),
-        baseline.map(|it| (it.same_build, it.allocations.map(Count::get))),
-        ratios.allocations,
-    ));
-    claims.extend(count_change(
-        (OperationClaimKind::MemoryChange, OperationUnit::Bytes),
-        most(evidence.heap_peak_bytes),
-        baseline.map(|it| (it.same_build, it.heap_peak_bytes.map(Bytes::get))),
-        ratios.memory,
-    ));
-    let before = baseline.and_then(|it| it.mean_ps);
-    claims.push(time_change(OperationClaimKind::TimeChange, mean(&evidence.samples), before));
-    for (kind, part, ratio) in [
-        (OperationClaimKind::RenderChange, "render", ratios.render),
-        (OperationClaimKind::InteractionChange, "interaction", ratios.interaction),
-    ] {
-        if ratio.is_some() {
-            let now = evidence.parts.get(part).and_then(mean);
-            let before = baseline.and_then(|it| it.parts_ps.get(part).copied());
-            claims.push(time_change(kind, now, before));
-        }
-    }
-    claims
-}
-
-/// `None` where neither side has the figure: then nothing is claimed.
-fn count_change(
-    (kind, unit): (OperationClaimKind, OperationUnit),
-    now: Option<u64>,
-    baseline: Option<(bool, Option<u64>)>,
-    ratio: Ppm,
-) -> Option<OperationClaim> {
-    let before = baseline.and_then(|(_, before)| before);
-    now.or(before)?;
-    let same_build = baseline.is_some_and(|(same_build, _)| same_build);
-    let reason = match (now, before) {
-        (None, _) => OperationReason::NotObserved,
-        (_, None) => OperationReason::NotInBaseline,
-        _ if !same_build => OperationReason::IncomparableBuild,
-        (Some(now), Some(before)) => {
-            let allowed = u128::from(before) * u128::from(ratio.get());
-            if u128::from(now) * 1_000_000 <= allowed {
-                OperationReason::WithinTolerance
-            } else {
-                OperationReason::BeyondTolerance
-            }
-        }
-    };
-    Some(OperationClaim::new(kind, unit, reason).figures(now, before))
-}
-
-fn time_change(
-    kind: OperationClaimKind,
-    now: Option<Picos>,
-    before: Option<Picos>,
-) -> OperationClaim {
-    let reason = match (now, before) {
-        (None, _) => OperationReason::NoSample,
-        (_, None) => OperationReason::NotInBaseline,
-        _ => OperationReason::StoredTime,
-    };
-    OperationClaim::new(kind, OperationUnit::Ps, reason)
-        .figures(now.map(Picos::get), before.map(Picos::get))
-}
-
 /// Claims on an operation as a whole, over its cases: how its time grows.
 pub fn operation_claims<'a>(
     operation: &Operation,
@@ -359,7 +292,10 @@ pub fn operation_claims<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{contract::Contract, operation::Sample};
+    use crate::{
+        contract::Contract,
+        operation::{Sample, case_changes},
+    };
 
     const CONTRACT: &str = r#"
         schema_version = 1
@@ -463,7 +399,7 @@ mod tests {
         use OperationReason as Reason;
         let before = CaseFigures::of(&good(), true);
         let changes = |evidence: &CaseEvidence, baseline: Option<&CaseFigures>| {
-            let claims = case_changes(&operation(), evidence, baseline);
+            let claims = case_changes(&operation(), evidence, baseline, None);
             claims.iter().map(|claim| claim.reason).collect::<Vec<_>>()
         };
         let none = Reason::NoSample;
@@ -485,7 +421,7 @@ mod tests {
         let other = CaseFigures { same_build: false, ..before };
         assert_eq!(changes(&good(), Some(&other))[0], Reason::IncomparableBuild);
         assert_eq!(changes(&good(), None)[0], Reason::NotInBaseline);
-        assert!(!case_changes(&operation(), &good(), None)[2].required);
+        assert!(!case_changes(&operation(), &good(), None, None)[2].required);
     }
 
     #[test]

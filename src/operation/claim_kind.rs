@@ -31,9 +31,12 @@ pub enum OperationClaimKind {
     AllocationsChange,
     /// Peak heap is within the ratio to the baseline's.
     MemoryChange,
-    /// The mean time is within the ratio to the baseline's; shown, and never proved by stored times.
+    /// The time is within the ratio to the baseline's: decided where both builds took turns, shown and
+    /// never proved by stored times.
     TimeChange,
-    /// The same of the part `render`.
+    /// The same against the anchor, where both builds took turns with it.
+    TimeDrift,
+    /// The mean time of the part `render` is within the ratio to the baseline's; shown, never proved.
     RenderChange,
     /// The same of the part `interaction`.
     InteractionChange,
@@ -52,6 +55,7 @@ impl OperationClaimKind {
             Self::AllocationsChange
                 | Self::MemoryChange
                 | Self::TimeChange
+                | Self::TimeDrift
                 | Self::RenderChange
                 | Self::InteractionChange
         )
@@ -111,6 +115,12 @@ pub enum OperationReason {
     IncomparableBuild,
     /// ABSTAIN: times of another session prove nothing about this one.
     StoredTime,
+    /// ABSTAIN: the change is neither shown to be within the ratio nor to be real.
+    UndecidedChange,
+    /// ABSTAIN: the same sessions call a copy of the baseline slower, or miss an injected slowdown.
+    NotCalibrated,
+    /// ABSTAIN: fewer sessions than the first look needs.
+    TooFewSessions,
 }
 
 impl OperationReason {
@@ -139,7 +149,16 @@ impl OperationReason {
             }
             Self::NotInBaseline => "not in the baseline: renew it",
             Self::IncomparableBuild => "built otherwise than the baseline: renew it",
-            Self::StoredTime => "stored times of another session prove nothing",
+            Self::StoredTime => {
+                "stored times of another session prove nothing: measure two builds side by side"
+            }
+            Self::UndecidedChange => {
+                "neither shown to be within the ratio nor to be real: give it more time"
+            }
+            Self::NotCalibrated => {
+                "the same sessions would misjudge an unchanged copy or miss an injected slowdown"
+            }
+            Self::TooFewSessions => "too few sessions: give it more time",
         }
     }
 

@@ -85,6 +85,13 @@ impl CaseEvidence {
         Self { failure: Some(Failure { kind, message }), ..Self::default() }
     }
 
+    /// Adds the samples that a later pass took; what was counted stays as it is.
+    pub fn add_samples(&mut self, later: &Samples) {
+        let mut samples = self.samples.as_slice().to_vec();
+        samples.extend_from_slice(later.as_slice());
+        self.samples = Samples::new(samples).unwrap_or_default();
+    }
+
     /// Checks what holds of all evidence, for some that was read from outside.
     ///
     /// # Errors

@@ -6,13 +6,15 @@
 //! evidence and baseline figures, as [`crate::claim`] is for checks; [`Growth`] is how the time grows
 //! with the size. Nothing here measures or prints.
 
+mod change;
 mod claim;
 mod claim_kind;
 mod evidence;
 mod growth;
 mod samples;
 
-pub use claim::{CaseFigures, OperationClaim, case_changes, case_claims, operation_claims};
+pub use change::case_changes;
+pub use claim::{CaseFigures, OperationClaim, case_claims, operation_claims};
 pub use claim_kind::{OperationClaimKind, OperationReason, OperationUnit};
 pub use evidence::{CaseEvidence, CaseEvidenceError, Failure, FailureKind};
 pub use growth::Growth;

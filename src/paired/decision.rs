@@ -240,6 +240,7 @@ mod tests {
         let session = |(seed, effect): (u64, Effect)| Session {
             seed,
             baseline_ns: Nanos::new(1_000_000),
+            iterations: None,
             current: pairs(effect),
             control: pairs(if seed % 2 == 0 { 1_000 } else { -1_000 }),
             injected: pairs(50_000),

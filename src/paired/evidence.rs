@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::Nanos;
+use crate::units::{Count, Nanos};
 
 /// All sessions of one check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Session {
     pub seed: u64,
     /// The median latency of the baseline, to convert effects into times.
     pub baseline_ns: Nanos,
+    /// Iterations of a piece of code in one sample, of which that latency is; only there of code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<Count>,
     /// The current build against the baseline.
     pub current: Pairs,
     /// A copy of the baseline against the baseline: what no change at all looks like.

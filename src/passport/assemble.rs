@@ -63,7 +63,7 @@ pub struct Measured {
 
 /// What a run is compared with.
 #[derive(Debug, Clone, Copy)]
-enum Compared {
+pub(super) enum Compared {
     WithNothing,
     WithPassport,
     SideBySide(Policy),
@@ -94,7 +94,6 @@ impl Passport {
                 None => checks_left_out.push(id),
             }
         }
-        let compared = parts.baseline.is_some();
         let (operations, operations_left_out) =
             operations::results(contract, parts.operations, &parts.provenance, compared);
         let whole = parts.complete && checks_left_out.is_empty() && operations_left_out.is_empty();

@@ -106,6 +106,8 @@ fn check_paired(
     let alike = times.all(|time| Some(time) == first);
     let served = provenance.probe == ProbeKind::Http;
     holds(alike && first.is_none_or(|it| it.is_some() == served), || of("sessions: http"))?;
+    let of_code = paired.sessions.iter().any(|session| session.iterations.is_some());
+    holds(!of_code, || of("sessions: iterations"))?;
     for http in paired.sessions.iter().filter_map(|session| session.http) {
         let floor = http.floor_ns.is_some() == (http.time == TimeOf::AboveFloor);
         holds(floor, || of("sessions: http.floor_ns"))?;

@@ -139,7 +139,8 @@ pub struct Comparison {
     pub current: ComparedBuild,
     /// What was accepted last; `null` when nothing was named.
     pub anchor: Option<ComparedBuild>,
-    /// Checks that only one side has, or that ask for something else there.
+    /// Checks that only one side has, or that ask for something else there; and operations that only
+    /// one side has or can run, as `operation::name/size`.
     pub checks_not_compared: Vec<String>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BaselineRecord, Provenance, VerifyError};
+use super::{BaselineRecord, Comparison, Provenance, VerifyError, assemble::Compared};
 use crate::{
     claim::Verdict,
     contract::{Contract, Operation},
@@ -12,6 +12,7 @@ use crate::{
         CaseEvidence, CaseFigures, CaseSummary, FailureKind, Growth, OperationClaim, Samples,
         case_changes, case_claims, operation_claims,
     },
+    paired::{Paired, Session},
     units::{Bytes, Count},
 };
 
@@ -28,6 +29,8 @@ pub struct MeasuredCase {
     pub evidence: CaseEvidence,
     /// What the baseline says of the case.
     pub baseline: Option<CaseFigures>,
+    /// What both builds took, in turns.
+    pub paired: Option<Paired>,
 }
 
 /// The result of one operation, over its sizes.
@@ -80,6 +83,9 @@ pub struct CaseResult {
     pub evidence: CaseEvidence,
     /// What the baseline says; `null` when there was none or it lacks the case.
     pub baseline: Option<CaseFigures>,
+    /// What both builds took, in turns; only there where two were compared side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paired: Option<Paired>,
 }
 
 /// What an operation was measured with.
@@ -144,6 +150,7 @@ impl OperationResult {
             timestamp: case.timestamp,
             evidence: case.evidence,
             baseline: case.baseline,
+            paired: case.paired,
         })
     }
 }
@@ -161,7 +168,7 @@ pub(super) fn results(
     contract: &Contract,
     measured: Vec<MeasuredCase>,
     provenance: &Provenance,
-    compared: bool,
+    compared: Compared,
 ) -> (Vec<OperationResult>, Vec<String>) {
     let mut measured: BTreeMap<(String, Option<u64>), MeasuredCase> =
         measured.into_iter().map(|case| ((case.operation.clone(), case.size), case)).collect();
@@ -185,12 +192,17 @@ fn case_result(
     operation: &Operation,
     measured: MeasuredCase,
     provenance: &Provenance,
-    compared: bool,
+    compared: Compared,
 ) -> CaseResult {
-    let MeasuredCase { size, timestamp, evidence, baseline, .. } = measured;
+    let MeasuredCase { size, timestamp, evidence, baseline, paired, .. } = measured;
     let mut claims = case_claims(operation, &evidence);
-    if compared {
-        claims.extend(case_changes(operation, &evidence, baseline.as_ref()));
+    // A case that never had its turn has no session.
+    let turns = paired.clone().unwrap_or_default();
+    let changes = |paired| case_changes(operation, &evidence, baseline.as_ref(), paired);
+    match compared {
+        Compared::WithNothing => {}
+        Compared::WithPassport => claims.extend(changes(None)),
+        Compared::SideBySide(policy) => claims.extend(changes(Some((&policy, &turns)))),
     }
     CaseResult {
         name: operation.case_name(size),
@@ -207,6 +219,7 @@ fn case_result(
         claims,
         evidence,
         baseline,
+        paired,
     }
 }
 
@@ -235,7 +248,7 @@ fn worst(claims: &[OperationClaim]) -> Verdict {
 pub(super) fn check_facts(
     results: &[OperationResult],
     contract: &Contract,
-    record: Option<&BaselineRecord>,
+    (record, comparison): (Option<&BaselineRecord>, Option<&Comparison>),
 ) -> Result<(), VerifyError> {
     let edited = |field: String| Err(VerifyError::Edited { field });
     // Results follow the contract's order, so that one walk finds the operation of each.
@@ -260,6 +273,10 @@ pub(super) fn check_facts(
                 name: operation.case_name(case.parameters.size),
                 source,
             })?;
+            let turns = case.paired.as_ref();
+            if turns.is_some_and(|it| comparison.is_none() || !are_of_code(it)) {
+                return edited(of("paired"));
+            }
             let Some(figures) = &case.baseline else { continue };
             if record.is_none_or(|record| record.same_build != figures.same_build) {
                 return edited(of("baseline"));
@@ -267,4 +284,12 @@ pub(super) fn check_facts(
         }
     }
     Ok(())
+}
+
+/// Whether sessions are of a piece of code: fresh processes of it, and nothing asked over HTTP.
+fn are_of_code(paired: &Paired) -> bool {
+    let of_code = |it: &Session| {
+        it.http.is_none() && it.iterations.is_some_and(|iterations| iterations > Count::ZERO)
+    };
+    !paired.same_processes && paired.sessions.iter().all(of_code)
 }

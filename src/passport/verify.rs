@@ -175,7 +175,7 @@ fn derive_again(passport: Passport) -> Result<Passport, VerifyError> {
     let (provenance, baseline) = (&passport.provenance, passport.baseline.as_ref());
     let comparison = passport.comparison.as_ref();
     check_facts(provenance, baseline, comparison, &passport.test_results, &contract)?;
-    operations::check_facts(&passport.operations, &contract, baseline)?;
+    operations::check_facts(&passport.operations, &contract, (baseline, comparison))?;
     let cases = passport.operations.into_iter().flat_map(OperationResult::into_measured);
     let measured = passport.test_results.into_iter().map(|result| Measured {
         check: result.test_name,

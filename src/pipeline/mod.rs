@@ -6,6 +6,7 @@
 
 mod sampler;
 mod turns;
+mod code_turns;
 mod work;
 
 use std::{collections::BTreeMap, fmt};
@@ -27,6 +28,7 @@ use crate::{
 };
 use sampler::Sampler;
 
+pub use code_turns::{CodeTurns, Iterations};
 pub use turns::{Batch, Seen, Turns, WARMUP_MIN};
 pub use work::{Work, WorkKind};
 

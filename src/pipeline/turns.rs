@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Rounds of work in one measurement of how long a round takes: some microseconds.
-const fn unit_rounds(kind: WorkKind) -> u64 {
+pub(super) const fn unit_rounds(kind: WorkKind) -> u64 {
     match kind {
         WorkKind::Arithmetic => 2_000,
         // More would displace from the caches what the sample needs.
@@ -216,9 +216,7 @@ impl<'a> Turns<'a> {
 
     /// How long this many rounds of work take.
     fn work(&mut self, rounds: u64) -> Nanos {
-        let start = self.clock.elapsed();
-        self.work.rounds(rounds);
-        self.clock.elapsed().saturating_sub(start)
+        self.work.timed(rounds, self.clock)
     }
 
     fn sample(&mut self, probe: &mut dyn Probe, pass: Pass) -> Result<Sample, ProbeError> {

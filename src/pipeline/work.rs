@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{clock::Clock, units::Nanos};
+
 /// What the work consists of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,6 +52,13 @@ impl Work {
     /// Its kind.
     pub fn kind(&self) -> WorkKind {
         self.kind
+    }
+
+    /// How long so many rounds take.
+    pub(super) fn timed(&mut self, rounds: u64, clock: &dyn Clock) -> Nanos {
+        let start = clock.elapsed();
+        self.rounds(rounds);
+        clock.elapsed().saturating_sub(start)
     }
 
     /// Works for so many rounds: of memory, loads.

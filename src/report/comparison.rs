@@ -2,15 +2,18 @@
 
 use std::fmt::Write as _;
 
+use super::operations;
 use crate::{
     claim::{Claim, Verdict},
     contract::ClaimKind,
-    paired::{Decision, Effect, TimeOf, decide},
-    passport::{Comparison, Passport, TestResult},
+    operation::OperationClaimKind,
+    paired::{Decision, Effect, Paired, TimeOf, decide},
+    passport::{CaseResult, Comparison, Passport, TestResult},
     text::escaped,
+    units::Ppm,
 };
 
-/// A line for each check: its verdict, the change of latency with its bounds, what an unchanged
+/// A line for each check and each operation at a size: its verdict, the change of latency with its bounds, what an unchanged
 /// copy and an injected slowdown looked like in the same sessions, and the change of allocations.
 /// Empty for a passport of no comparison.
 pub fn comparison_table(passport: &Passport) -> String {
@@ -27,13 +30,12 @@ pub fn comparison_table(passport: &Passport) -> String {
         "sessions",
         "allocations"
     );
-    for result in &passport.test_results {
-        let row = Row::of(comparison, result);
+    for row in rows(passport, comparison) {
         let _ = writeln!(
             out,
             "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12}",
-            result.status,
-            escaped(&result.test_name),
+            row.status,
+            escaped(row.name),
             row.latency,
             row.between,
             row.unchanged,
@@ -86,6 +88,14 @@ fn notes(passport: &Passport) -> Vec<String> {
             notes.push(format!("latency is {says}: {shown}{more}"));
         }
     }
+    let left_out = passport.comparison.iter().flat_map(|it| &it.checks_not_compared);
+    let left_out: Vec<String> = left_out.map(|it| escaped(it)).collect();
+    if !left_out.is_empty() {
+        notes.push(format!(
+            "not compared, as not both sides have it and can measure it: {}",
+            left_out.join(", ")
+        ));
+    }
     if results().any(|(_, paired)| paired.same_processes) {
         notes.push(
             "the servers were running already and were not restarted, so that what stays with a \
@@ -107,13 +117,12 @@ pub fn comparison_markdown(passport: &Passport) -> String {
         code(&comparison.current.label),
         code(&comparison.baseline.label),
     );
-    for result in &passport.test_results {
-        let row = Row::of(comparison, result);
+    for row in rows(passport, comparison) {
         let _ = writeln!(
             out,
             "| {} | `{}` | {} | {} | {} | {} | {} |",
-            result.status,
-            code(&result.test_name),
+            row.status,
+            code(row.name),
             row.latency,
             row.between,
             row.detectable,
@@ -138,6 +147,18 @@ pub fn comparison_markdown(passport: &Passport) -> String {
             );
         }
     }
+    for (name, claim) in operations::at_fault(passport) {
+        let _ = writeln!(
+            out,
+            "\n- **{}** `{}` {}: {} against {} ({})",
+            claim.verdict,
+            code(name),
+            operations::subject(claim),
+            claim.show_observed(),
+            claim.show_limit(),
+            claim.reason.explain(),
+        );
+    }
     out
 }
 
@@ -150,8 +171,10 @@ fn at_fault(result: &TestResult) -> impl Iterator<Item = &Claim> {
     result.claims.iter().filter(|claim| claim.required && claim.verdict != Verdict::Pass)
 }
 
-/// The cells of one check.
-struct Row {
+/// The cells of one check, or of an operation at a size.
+struct Row<'a> {
+    status: Verdict,
+    name: &'a str,
     latency: String,
     between: String,
     unchanged: String,
@@ -161,15 +184,43 @@ struct Row {
     allocations: String,
 }
 
-impl Row {
-    fn of(comparison: &Comparison, result: &TestResult) -> Self {
-        let paired = result.paired.clone().unwrap_or_default();
+/// The rows of the checks, and after them those of the operations.
+fn rows<'a>(passport: &'a Passport, comparison: &Comparison) -> Vec<Row<'a>> {
+    let of_check = |result: &'a TestResult| {
         let tolerance = result.tolerance.map(|it| it.regression_ppm).unwrap_or_default();
-        let decision = decide(&comparison.policy, tolerance, &paired);
+        let turns = (result.paired.as_ref(), tolerance);
+        Row::of((result.status, &result.test_name), comparison, turns, allocations(result))
+    };
+    let of_case = |case: &'a CaseResult| {
+        let turns = (case.paired.as_ref(), tolerance(case));
+        Row::of((case.status, &case.name), comparison, turns, allocations_of_case(case))
+    };
+    let checks = passport.test_results.iter().map(of_check);
+    checks.chain(passport.operation_cases().map(of_case)).collect()
+}
+
+/// How much more time the contract accepts: the claim says it, as a ratio.
+fn tolerance(case: &CaseResult) -> Ppm {
+    let claim = case.claims.iter().find(|it| it.kind == OperationClaimKind::TimeChange);
+    let ratio = claim.and_then(|it| u64::try_from(it.limit?).ok());
+    Ppm::new(ratio.unwrap_or_default()).saturating_sub(Ppm::new(1_000_000))
+}
+
+impl<'a> Row<'a> {
+    fn of(
+        (status, name): (Verdict, &'a str),
+        comparison: &Comparison,
+        (paired, tolerance): (Option<&Paired>, Ppm),
+        allocations: String,
+    ) -> Self {
+        let none = Paired::default();
+        let decision = decide(&comparison.policy, tolerance, paired.unwrap_or(&none));
         let known = |cell: &dyn Fn(&Decision) -> String| {
             if decision.sessions == 0 { "-".to_owned() } else { cell(&decision) }
         };
         Self {
+            status,
+            name,
             latency: known(&|it| percent(it.current.median)),
             between: known(&|it| {
                 format!("{} .. {}", percent(it.current.lower), percent(it.current.upper))
@@ -178,17 +229,26 @@ impl Row {
             injected: known(&|it| percent(it.injected.median)),
             detectable: decision.detectable.map_or_else(|| "-".to_owned(), percent),
             sessions: decision.sessions,
-            allocations: allocations(result),
+            allocations,
         }
     }
 }
 
-/// `29`, or `29 -> 30`.
 fn allocations(result: &TestResult) -> String {
     let change = result.claims.iter().find(|it| it.kind == ClaimKind::AllocationsChange);
-    match change.map(|claim| (claim.limit, claim.observed)) {
-        Some((Some(before), Some(now))) if before != now => format!("{before} -> {now}"),
-        Some((_, Some(now))) => now.to_string(),
+    change.map_or_else(|| "-".to_owned(), |claim| before_and_now(claim.limit, claim.observed))
+}
+
+fn allocations_of_case(case: &CaseResult) -> String {
+    let change = case.claims.iter().find(|it| it.kind == OperationClaimKind::AllocationsChange);
+    change.map_or_else(|| "-".to_owned(), |claim| before_and_now(claim.limit, claim.observed))
+}
+
+/// `29`, or `29 -> 30`.
+fn before_and_now<T: PartialEq + std::fmt::Display>(before: Option<T>, now: Option<T>) -> String {
+    match (before, now) {
+        (Some(before), Some(now)) if before != now => format!("{before} -> {now}"),
+        (_, Some(now)) => now.to_string(),
         _ => "-".to_owned(),
     }
 }

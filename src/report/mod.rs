@@ -9,4 +9,7 @@ mod table;
 
 pub use comparison::{comparison_markdown, comparison_table};
 pub use operations::operations_table;
-pub use table::{Style, claims_at_fault, differences, exact_counts, passport_table, summary_lines};
+pub use table::{
+    Style, claims_at_fault, differences, exact_counts, passport_table, summary_lines,
+    whole_summary_lines,
+};

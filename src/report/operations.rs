@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Style, table::name};
 use crate::{
     claim::Verdict,
-    operation::{OperationClaim, OperationClaimKind},
+    operation::{OperationClaim, OperationClaimKind, OperationUnit},
     passport::{CaseResult, OperationResult, Passport},
     text::escaped,
 };
@@ -133,10 +133,33 @@ fn fault_lines(operation: &OperationResult, style: Style, out: &mut String) {
                 claim.reason.explain(),
             );
         }
+        let turns = case.and_then(|it| it.paired.as_ref());
+        if let Some((paired, failure)) = turns.and_then(|it| Some((it, it.first_failure.as_ref()?)))
+        {
+            let _ = writeln!(
+                out,
+                "BROKEN   {}: {} of its sessions could not be held: {}",
+                name(of),
+                paired.failed_sessions,
+                escaped(failure)
+            );
+        }
     }
 }
 
-fn subject(claim: &OperationClaim) -> String {
+/// Claims on operations and their sizes that are required and not proved.
+pub(super) fn at_fault(passport: &Passport) -> impl Iterator<Item = (&str, &OperationClaim)> {
+    let all = passport.operations.iter().flat_map(|operation| {
+        let of_cases = operation.cases.iter().map(|case| (case.name.as_str(), &case.claims));
+        of_cases.chain([(operation.name.as_str(), &operation.claims)])
+    });
+    all.flat_map(|(name, claims)| {
+        let claims = claims.iter().filter(|it| it.required && it.verdict != Verdict::Pass);
+        claims.map(move |claim| (name, claim))
+    })
+}
+
+pub(super) fn subject(claim: &OperationClaim) -> String {
     match (&claim.subject, claim.kind) {
         (Some(metric), OperationClaimKind::Quality) => format!("quality {}", escaped(metric)),
         _ => claim.kind.to_string(),
@@ -150,7 +173,10 @@ fn figures(claim: &OperationClaim) -> String {
         return format!(" n^{observed} (allowed {allowed})");
     }
     match (claim.observed, claim.limit) {
-        (Some(_), Some(_)) if claim.kind.is_change() => format!(" {limit} -> {observed}"),
+        // A ratio is held against one, and not against what was before.
+        (Some(_), Some(_)) if claim.kind.is_change() && claim.unit != OperationUnit::Ppm => {
+            format!(" {limit} -> {observed}")
+        }
         (Some(_), Some(_)) if claim.kind.is_floor() => format!(" {observed} (at least {limit})"),
         (Some(_), Some(_)) => format!(" {observed} (at most {limit})"),
         (None, Some(_)) => format!(" (limit {limit})"),

@@ -231,12 +231,21 @@ fn is_expectation(claim: &Claim) -> bool {
     claim.reason == Reason::OracleDisagrees || (claim.kind.is_exact() && !is_budget)
 }
 
-/// The last lines of a report: totals, hashes, and what a gate decides.
+/// The last lines of a report: totals, hashes, and what a gate decides of what was measured.
 pub fn summary_lines(passport: &Passport, style: Style) -> String {
+    totals(passport, style, passport.gate_of_measured())
+}
+
+/// The same with what a gate decides of the contract as a whole.
+pub fn whole_summary_lines(passport: &Passport, style: Style) -> String {
+    totals(passport, style, passport.gate())
+}
+
+fn totals(passport: &Passport, style: Style, gate: Gate) -> String {
     let summary = &passport.summary;
     let mut out = operations::summary_line(passport);
     if passport.test_results.is_empty() && !out.is_empty() {
-        return out + &verdict_lines(passport, style);
+        return out + &verdict_lines(passport, style, gate);
     }
     let _ = writeln!(
         out,
@@ -250,11 +259,11 @@ pub fn summary_lines(passport: &Passport, style: Style) -> String {
         summary.memory_regressions,
         summary.deterministic_score
     );
-    out + &verdict_lines(passport, style)
+    out + &verdict_lines(passport, style, gate)
 }
 
 /// Hashes, and what a gate decides.
-fn verdict_lines(passport: &Passport, style: Style) -> String {
+fn verdict_lines(passport: &Passport, style: Style, gate: Gate) -> String {
     let mut out = format!("passport hash {}\n", passport.passport_hash);
     if let Some(baseline) = &passport.baseline {
         let relation = if baseline.passport_hash == passport.passport_hash {
@@ -277,7 +286,7 @@ fn verdict_lines(passport: &Passport, style: Style) -> String {
             out.push_str("the baseline was made for another version of the contract\n");
         }
     }
-    let mut gate = match passport.gate_of_measured() {
+    let mut gate = match gate {
         Gate::Pass => style.verdict(Verdict::Pass).trim_end().to_owned(),
         Gate::Fail => {
             format!("{}: a required claim failed", style.verdict(Verdict::Fail).trim_end())

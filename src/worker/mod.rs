@@ -1,4 +1,5 @@
-//! The worker: a service in a process of its own that sends itself requests when it is told to.
+//! The worker: a service in a process of its own that sends itself requests when it is told to, or
+//! pieces of code that it runs.
 //!
 //! A comparison of two builds starts one process of each, many times over, and has them take turns.
 //! Any test target made with [`crate::harness`] is such a worker when it is started with
@@ -7,12 +8,14 @@
 //! prints. A worker measures and reports; it decides nothing.
 
 pub mod protocol;
+mod code;
 mod serve;
 
 use std::path::PathBuf;
 
 use crate::pipeline::WorkKind;
-pub use serve::serve_stdin;
+pub use code::{ObservedPass, Operations};
+pub use serve::{Offered, serve_stdin};
 
 /// The only argument of a process that is to be a worker.
 pub const FLAG: &str = "--perf-passport-worker";

@@ -9,12 +9,13 @@ use crate::{
     allocation::AllocationSite,
     environment::Build,
     evidence::Evidence,
+    operation::CaseEvidence,
     units::{Nanos, Ppm},
 };
 
 /// Changes when a message does that a comparison cannot do without; both ends must speak the same. A
 /// worker that does not know a question ends, so what is only asked for advice may be added.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The longest line that is read: the evidence of a check has some ten thousand bytes.
 const LINE_MAX: u64 = 64 << 20;
@@ -71,6 +72,39 @@ pub enum Question {
         /// Samples to warm up, of which nothing is told.
         warmup: u32,
     },
+    /// Says what the worker can measure.
+    Offers,
+    /// Measures an operation at one size by itself, in one of the passes over its sizes.
+    ObserveCase {
+        /// The operation.
+        operation: String,
+        /// The size, where it has any.
+        size: Option<u64>,
+        /// Samples that are timed in all passes together.
+        samples: u32,
+        /// Which pass, from 0; what is counted is counted in this one.
+        pass: u32,
+    },
+    /// Makes an operation ready to run at one size, and warms it up.
+    PrepareCase {
+        /// The operation.
+        operation: String,
+        /// The size, where it has any.
+        size: Option<u64>,
+        /// Blocks of iterations to warm up, at most.
+        blocks: u32,
+        /// After this time as few as tell how long a block takes.
+        time: Nanos,
+    },
+    /// Takes samples of the prepared operation.
+    Iterate {
+        /// Samples.
+        samples: u32,
+        /// Iterations in each.
+        iterations: u64,
+        /// How much longer each is to take, by work that is done within its time.
+        slower_ppm: Ppm,
+    },
 }
 
 /// What a worker answers.
@@ -97,6 +131,32 @@ pub enum Answer {
         latencies_ns: Vec<Nanos>,
         /// What the last sample was like; `None` when their statuses differ.
         response: Option<Seen>,
+    },
+    /// To [`Question::Offers`].
+    Offers {
+        /// Whether it has a service, so that it can measure checks.
+        service: bool,
+        /// The operations that it declares.
+        operations: Vec<String>,
+    },
+    /// To [`Question::ObserveCase`].
+    ObservedCase {
+        /// What was observed in this pass.
+        evidence: Box<CaseEvidence>,
+        /// How many passes there are.
+        passes: u32,
+    },
+    /// To [`Question::PrepareCase`].
+    PreparedCase {
+        /// Iterations in one block.
+        iterations: u64,
+        /// The median time of a block in the second half of the warm-up.
+        time_ns: Nanos,
+    },
+    /// To [`Question::Iterate`].
+    Iterated {
+        /// The times in their order.
+        latencies_ns: Vec<Nanos>,
     },
     /// To [`Question::Instructions`].
     Executed {

@@ -8,8 +8,11 @@ use std::{
     thread,
 };
 
-use super::added_work;
-use super::protocol::{self, Answer, Question, Seen, VERSION};
+use super::{
+    added_work,
+    code::Operations,
+    protocol::{self, Answer, Question, Seen, VERSION},
+};
 #[cfg(feature = "oracle")]
 use crate::{
     allocation::{self, BacktraceError, OracleError},
@@ -33,20 +36,33 @@ const NOT_INSTALLED: &str = "declare `CountingAllocator::wrapping(OracleAllocato
 /// Makes the target of a contract.
 type MakeTarget<'a> = dyn FnOnce(&Contract) -> Result<Box<dyn Target + Send>, String> + 'a;
 
+/// What a target has to be measured.
+pub struct Offered<'a> {
+    /// Makes its service, where it has one.
+    pub target: Option<Box<MakeTarget<'a>>>,
+    /// The operations that it declares.
+    pub operations: &'a dyn Operations,
+}
+
+impl std::fmt::Debug for Offered<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Offered")
+            .field("operations", &self.operations.names())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Serves the process's standard input, which must be a socket; returns at its end.
 ///
 /// The process ends at once when the other end is closed, also in the middle of a sample: a worker
 /// never outlives the comparison that started it.
 #[expect(clippy::print_stderr, reason = "there is nobody else to tell")]
-pub fn serve_stdin(
-    target: Box<MakeTarget<'_>>,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> ExitCode {
+pub fn serve_stdin(offered: Offered<'_>, environment: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let served = io::stdin()
         .as_fd()
         .try_clone_to_owned()
         .map(UnixStream::from)
-        .and_then(|stream| serve(&stream, target, environment));
+        .and_then(|stream| serve(&stream, offered, environment));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -58,7 +74,7 @@ pub fn serve_stdin(
 
 fn serve(
     stream: &UnixStream,
-    target: Box<MakeTarget<'_>>,
+    Offered { target, operations }: Offered<'_>,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> io::Result<()> {
     let questions = questions(stream.try_clone()?);
@@ -67,7 +83,7 @@ fn serve(
     let ready = match first? {
         Question::Hello { version: VERSION, contract } => Contract::parse(&contract)
             .map_err(|error| error.to_string())
-            .and_then(|contract| Ok((target(&contract)?, contract))),
+            .and_then(|contract| Ok((target.map(|make| make(&contract)).transpose()?, contract))),
         Question::Hello { version, .. } => {
             Err(format!("the worker speaks version {VERSION} and not {version}: rebuild it"))
         }
@@ -81,7 +97,25 @@ fn serve(
             let mut worker = Worker { contract: &contract, environment, line, work };
             let mut next = worker.line.next()?;
             while let Some(question) = next {
-                next = worker.answer(target.as_mut(), question)?;
+                next = match question {
+                    Question::Offers => {
+                        let (service, operations) = (target.is_some(), operations.names());
+                        worker.line.answer(&Answer::Offers { service, operations })?;
+                        worker.line.next()?
+                    }
+                    Question::ObserveCase { .. }
+                    | Question::PrepareCase { .. }
+                    | Question::Iterate { .. } => worker.answer_code(operations, question)?,
+                    _ => {
+                        if let Some(target) = &mut target {
+                            worker.answer(target.as_mut(), question)?
+                        } else {
+                            let message = "this target has no service".to_owned();
+                            worker.line.answer(&Answer::Failed(message))?;
+                            worker.line.next()?
+                        }
+                    }
+                };
             }
             Ok(())
         }
@@ -110,17 +144,17 @@ fn questions(stream: UnixStream) -> mpsc::Receiver<io::Result<Question>> {
 }
 
 /// The line to the comparison.
-struct Line<'a> {
+pub(super) struct Line<'a> {
     questions: mpsc::Receiver<io::Result<Question>>,
     stream: &'a UnixStream,
 }
 
 impl Line<'_> {
-    fn next(&mut self) -> io::Result<Option<Question>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Question>> {
         self.questions.recv().ok().transpose()
     }
 
-    fn answer(&mut self, answer: &Answer) -> io::Result<()> {
+    pub(super) fn answer(&mut self, answer: &Answer) -> io::Result<()> {
         protocol::write(&mut &*self.stream, answer)
     }
 }
@@ -128,12 +162,12 @@ impl Line<'_> {
 /// A check with its requests, and a probe of the service in the state that it needs.
 type Prepared<'t> = (Check, Vec<PreparedRequest>, Box<dyn Probe + 't>);
 
-struct Worker<'a> {
-    contract: &'a Contract,
+pub(super) struct Worker<'a> {
+    pub(super) contract: &'a Contract,
     environment: &'a dyn Fn(&str) -> Option<String>,
-    line: Line<'a>,
+    pub(super) line: Line<'a>,
     /// What is added to samples that are to take longer.
-    work: Work,
+    pub(super) work: Work,
 }
 
 impl Worker<'_> {
@@ -162,7 +196,7 @@ impl Worker<'_> {
                 self.line.answer(&answer)?;
                 self.line.next()
             }
-            Question::Batch { .. } | Question::Hello { .. } => {
+            _ => {
                 self.line.answer(&Answer::Failed("asked out of order".to_owned()))?;
                 self.line.next()
             }

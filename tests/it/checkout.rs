@@ -169,6 +169,33 @@ fn refs_become_sides_that_keep_their_source_and_are_built_once() {
 }
 
 #[test]
+fn a_benchmark_is_built_where_no_test_target_has_the_name() {
+    let repository = Repository::new();
+    let as_bench = MANIFEST.replace("[[test]]", "[[bench]]");
+    repository.write("pkg/Cargo.toml", &as_bench);
+    // In a directory of the package, as beside the benchmark's source.
+    repository.write("pkg/benches/passport.toml", CONTRACT);
+    repository.commit();
+    let build = repository.named("main").unwrap();
+    assert_eq!(printed(&build), "one 2");
+    let contract = repository.path("pkg/benches/passport.toml");
+    let directory = repository.path("pkg/benches");
+    let project = Project { repository: &directory, contract: &contract, harness: "gate" };
+    let main = Reference::Named("main".to_owned());
+    let build = checkout(&project, &main, &|| false, &mut |_| {}).unwrap();
+    // The package's directory, where the target is started.
+    assert_eq!(printed(&build), "one 2");
+
+    // Of two targets the test counts.
+    let both =
+        format!("{MANIFEST}[[bench]]\nname = \"gate\"\npath = \"other.rs\"\nharness = false\n");
+    repository.write("pkg/Cargo.toml", &both);
+    repository.write("pkg/other.rs", "fn main() { println!(\"other\"); }\n");
+    repository.commit();
+    assert_eq!(printed(&repository.named("main").unwrap()), "one 2");
+}
+
+#[test]
 fn equal_code_gives_equal_bytes_whatever_was_built_between() {
     let repository = Repository::new();
     let first = repository.named("main").unwrap();

@@ -60,6 +60,7 @@ fn measured(operation: &str, size: Option<u64>, evidence: CaseEvidence) -> Measu
         timestamp: "2026-01-01T00:00:00.000Z".to_owned(),
         evidence,
         baseline: None,
+        paired: None,
     }
 }
 

@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("evidence", &["contract", "statistics", "units"]),
     ("paired", &["units"]),
     ("claim", &["contract", "evidence", "paired", "statistics", "units"]),
-    ("operation", &["claim", "contract", "evidence", "statistics", "text", "units"]),
+    ("operation", &["claim", "contract", "evidence", "paired", "statistics", "text", "units"]),
     (
         "probe",
         &[
@@ -93,6 +93,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "contract",
             "environment",
             "evidence",
+            "operation",
             "pipeline",
             "probe",
             "text",
@@ -125,6 +126,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "contract",
             "environment",
+            "operation",
             "paired",
             "passport",
             "pipeline",

@@ -1,4 +1,5 @@
-//! What is asked of cargo and rustc: where things are, and the executable of a test target.
+//! What is asked of cargo and rustc: where things are, and the executable of a test target or of a
+//! benchmark.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -69,14 +70,31 @@ struct Target {
 }
 
 impl Target {
-    fn is_test(&self, name: &str) -> bool {
-        self.name == name && self.kind.iter().any(|kind| kind == "test")
+    fn is(&self, kind: Kind, name: &str) -> bool {
+        self.name == name && self.kind.iter().any(|it| it == kind.name())
     }
 }
 
-/// A test target.
+/// What a harness target is to cargo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Test,
+    Bench,
+}
+
+impl Kind {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Bench => "bench",
+        }
+    }
+}
+
+/// A test target, or a benchmark.
 pub(super) struct Harness {
     pub(super) name: String,
+    pub(super) kind: Kind,
     pub(super) features: String,
     /// Its main file.
     pub(super) main: PathBuf,
@@ -99,13 +117,16 @@ impl Metadata {
         serde_json::from_slice(&finished.stdout).map_err(|error| error.to_string())
     }
 
-    /// The test target of this name: that of the package that `directory` is the nearest in, else the
-    /// only one. A package may have several contracts, each with a target of its own.
+    /// The test target of this name, or else the benchmark: that of the package that `directory` is the
+    /// nearest in, else the only one. A package may have several contracts, each with a target of its own.
     pub(super) fn harness(&self, name: &str, directory: &Path) -> Option<Harness> {
         let found = |package: &Package| {
-            let target = package.targets.iter().find(|target| target.is_test(name))?;
+            let of =
+                |kind: Kind| Some((kind, package.targets.iter().find(|it| it.is(kind, name))?));
+            let (kind, target) = of(Kind::Test).or_else(|| of(Kind::Bench))?;
             Some(Harness {
                 name: name.to_owned(),
+                kind,
                 features: target.required_features.join(","),
                 main: target.src_path.clone(),
                 directory: package.manifest_path.parent()?.to_owned(),
@@ -139,7 +160,7 @@ pub(super) struct Built {
     pub(super) linking: Option<Linking>,
 }
 
-/// Builds a test target with the release profile. The target itself is compiled in any case.
+/// Builds a harness target with the release profile. The target itself is compiled in any case.
 ///
 /// # Errors
 ///
@@ -153,7 +174,7 @@ pub(super) fn build(
     touch(&harness.main)?;
     let mut command = Command::new("cargo");
     command.args(["rustc", "--release", "--message-format", "json-render-diagnostics"]);
-    command.args(["--color", "never", "--test", &harness.name]);
+    command.args(["--color", "never", &format!("--{}", harness.kind.name()), &harness.name]);
     command.arg("--target-dir").arg(target_directory);
     if !harness.features.is_empty() {
         command.args(["--features", &harness.features]);
@@ -176,14 +197,44 @@ pub(super) fn build(
     if !finished.status.success() {
         return Ok(Err(finished.reason()));
     }
-    let messages = finished.stdout.split(|byte| *byte == b'\n');
-    let executable = messages
-        .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
-        .filter(|message| message.target.as_ref().is_some_and(|it| it.is_test(&harness.name)))
-        .find_map(|message| message.executable);
     let linking = Linking::find(&finished.stdout, &harness.directory);
-    let built = executable.map(|executable| Built { executable, linking });
-    Ok(built.ok_or_else(|| "cargo names no executable".to_owned()))
+    let executable = executable(&finished.stdout, harness);
+    Ok(executable.map(|executable| Built { executable, linking }))
+}
+
+/// Builds a harness target with the release profile where it is, as whoever works on it does.
+///
+/// # Errors
+///
+/// As [`build`].
+pub(super) fn build_here(
+    runner: &Runner<'_>,
+    harness: &Harness,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Result<PathBuf, String>, CheckoutError> {
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--message-format", "json-render-diagnostics"]);
+    command.args(["--color", "never", &format!("--{}", harness.kind.name()), &harness.name]);
+    if !harness.features.is_empty() {
+        command.args(["--features", &harness.features]);
+    }
+    let finished = runner.run(command.current_dir(&harness.directory), progress)?;
+    if !finished.status.success() {
+        return Ok(Err(finished.reason()));
+    }
+    Ok(executable(&finished.stdout, harness))
+}
+
+/// The executable that cargo names among its messages.
+fn executable(messages: &[u8], harness: &Harness) -> Result<PathBuf, String> {
+    messages
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
+        .filter(|message| {
+            message.target.as_ref().is_some_and(|it| it.is(harness.kind, &harness.name))
+        })
+        .find_map(|message| message.executable)
+        .ok_or_else(|| "cargo names no executable".to_owned())
 }
 
 /// Has a file compiled again, as rustc says only then how it links.

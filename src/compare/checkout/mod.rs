@@ -46,7 +46,7 @@ pub struct Project<'a> {
     pub repository: &'a Path,
     /// The contract; the directory it is in, in each ref, is that of the package.
     pub contract: &'a Path,
-    /// The name of the test target that is made with [`crate::harness`].
+    /// The name of the test target, or of the benchmark, that is made with [`crate::harness`].
     pub harness: &'a str,
 }
 
@@ -127,10 +127,10 @@ pub enum CheckoutError {
         /// The contract's path in the repository.
         contract: PathBuf,
     },
-    /// The ref has no such test target.
+    /// The ref has neither such a test target nor such a benchmark.
     #[error(
-        "`{reference}` has no test target `{harness}` beside the contract, and not exactly one in \
-         the workspace"
+        "`{reference}` has no test target `{harness}` in the package of the contract, no benchmark \
+         of that name, and not exactly one in the workspace"
     )]
     NoHarness {
         /// The reference.
@@ -241,6 +241,42 @@ fn link_again(
         progress(&format!("cannot link it with its parts in another order: {message}"));
     }
     Ok(())
+}
+
+/// Builds the harness target of the working tree where it is; nothing is copied, linked again or kept.
+///
+/// # Errors
+///
+/// [`CheckoutError`].
+pub fn build_here(
+    project: &Project<'_>,
+    stop: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Side, CheckoutError> {
+    let runner = Runner { stop, lock: None };
+    let reference = Reference::WorkingTree;
+    let not_built = |message| CheckoutError::NotBuilt { reference: reference.to_string(), message };
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CheckoutError::Io { path, source }
+    };
+    let directory = project.repository.canonicalize().map_err(io(project.repository))?;
+    let metadata = Metadata::read(&runner, &directory).map_err(not_built)?;
+    let harness =
+        metadata.harness(project.harness, &directory).ok_or_else(|| CheckoutError::NoHarness {
+            reference: reference.to_string(),
+            harness: project.harness.to_owned(),
+        })?;
+    let executable = cargo::build_here(&runner, &harness, progress)?.map_err(not_built)?;
+    Ok(Side {
+        label: reference.to_string(),
+        executable,
+        relinked: Vec::new(),
+        arguments: Vec::new(),
+        environment: vec![("CARGO_MANIFEST_DIR".into(), harness.directory.clone().into())],
+        directory: harness.directory,
+        contract: fs::read_to_string(project.contract).map_err(io(project.contract))?,
+    })
 }
 
 /// Makes a build again, once for each seed, with one function more that nothing calls: the same code
@@ -415,6 +451,7 @@ fn key(
         harness.features.as_bytes(),
         b"release",
         cargo::PLACES.as_bytes(),
+        harness.kind.name().as_bytes(),
         harness.name.as_bytes(),
         contract.as_os_str().as_bytes(),
         &count,

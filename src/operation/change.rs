@@ -1,0 +1,238 @@
+//! A case against what a baseline says of it, and against builds that took turns with it.
+
+use super::{
+    CaseEvidence, CaseFigures, OperationClaim, OperationClaimKind, OperationReason, OperationUnit,
+    claim::{mean, most},
+};
+use crate::{
+    contract::Operation,
+    paired::{Decision, Outcome, Paired, Policy, decide, decide_anchor},
+    units::{Bytes, Count, Picos, Ppm},
+};
+
+/// Holds a case against what a baseline says of it; `None` when the baseline lacks the case. Where
+/// both builds took turns, `paired` decides on the time.
+pub fn case_changes(
+    operation: &Operation,
+    evidence: &CaseEvidence,
+    baseline: Option<&CaseFigures>,
+    paired: Option<(&Policy, &Paired)>,
+) -> Vec<OperationClaim> {
+    let ratios = &operation.regression;
+    let mut claims = Vec::new();
+    claims.extend(count_change(
+        (OperationClaimKind::AllocationsChange, OperationUnit::Count),
+        most(evidence.allocations),
+        baseline.map(|it| (it.same_build, it.allocations.map(Count::get))),
+        ratios.allocations,
+    ));
+    claims.extend(count_change(
+        (OperationClaimKind::MemoryChange, OperationUnit::Bytes),
+        most(evidence.heap_peak_bytes),
+        baseline.map(|it| (it.same_build, it.heap_peak_bytes.map(Bytes::get))),
+        ratios.memory,
+    ));
+    let now = mean(&evidence.samples);
+    let before = baseline.and_then(|it| it.mean_ps);
+    match paired {
+        None => claims.push(time_change(OperationClaimKind::TimeChange, now, before)),
+        Some((policy, paired)) => {
+            let missing = unknown_time(now, before);
+            claims.extend(paired_changes(operation, missing, (policy, paired)));
+        }
+    }
+    for (kind, part, ratio) in [
+        (OperationClaimKind::RenderChange, "render", ratios.render),
+        (OperationClaimKind::InteractionChange, "interaction", ratios.interaction),
+    ] {
+        if ratio.is_some() {
+            let now = evidence.parts.get(part).and_then(mean);
+            let before = baseline.and_then(|it| it.parts_ps.get(part).copied());
+            claims.push(time_change(kind, now, before));
+        }
+    }
+    claims
+}
+
+/// `None` where neither side has the figure: then nothing is claimed.
+fn count_change(
+    (kind, unit): (OperationClaimKind, OperationUnit),
+    now: Option<u64>,
+    baseline: Option<(bool, Option<u64>)>,
+    ratio: Ppm,
+) -> Option<OperationClaim> {
+    let before = baseline.and_then(|(_, before)| before);
+    now.or(before)?;
+    let same_build = baseline.is_some_and(|(same_build, _)| same_build);
+    let reason = match (now, before) {
+        (None, _) => OperationReason::NotObserved,
+        (_, None) => OperationReason::NotInBaseline,
+        _ if !same_build => OperationReason::IncomparableBuild,
+        (Some(now), Some(before)) => {
+            let allowed = u128::from(before) * u128::from(ratio.get());
+            if u128::from(now) * 1_000_000 <= allowed {
+                OperationReason::WithinTolerance
+            } else {
+                OperationReason::BeyondTolerance
+            }
+        }
+    };
+    Some(OperationClaim::new(kind, unit, reason).figures(now, before))
+}
+
+/// Why no time can be compared; `None` when both sides have one.
+fn unknown_time(now: Option<Picos>, before: Option<Picos>) -> Option<OperationReason> {
+    match (now, before) {
+        (None, _) => Some(OperationReason::NoSample),
+        (_, None) => Some(OperationReason::NotInBaseline),
+        _ => None,
+    }
+}
+
+fn time_change(
+    kind: OperationClaimKind,
+    now: Option<Picos>,
+    before: Option<Picos>,
+) -> OperationClaim {
+    let reason = unknown_time(now, before).unwrap_or(OperationReason::StoredTime);
+    OperationClaim::new(kind, OperationUnit::Ps, reason)
+        .figures(now.map(Picos::get), before.map(Picos::get))
+}
+
+/// The change since the baseline, and since the anchor where there is one.
+fn paired_changes(
+    operation: &Operation,
+    missing: Option<OperationReason>,
+    (policy, paired): (&Policy, &Paired),
+) -> Vec<OperationClaim> {
+    let tolerance = operation.regression.time_tolerance();
+    let claim = |kind, decision: &Decision, missing| {
+        paired_change(kind, decision, (missing, operation.regression.time))
+    };
+    let change = decide(policy, tolerance, paired);
+    let mut claims = vec![claim(OperationClaimKind::TimeChange, &change, missing)];
+    let drift = decide_anchor(policy, tolerance, paired);
+    claims.extend(drift.map(|it| claim(OperationClaimKind::TimeDrift, &it, None)));
+    claims
+}
+
+/// Whoever compares two builds side by side asks for this claim, so it is always required.
+fn paired_change(
+    kind: OperationClaimKind,
+    decision: &Decision,
+    (missing, ratio): (Option<OperationReason>, Ppm),
+) -> OperationClaim {
+    let reason = missing.unwrap_or(match decision.outcome {
+        Outcome::Within => OperationReason::WithinTolerance,
+        Outcome::Beyond => OperationReason::BeyondTolerance,
+        Outcome::Undecided => OperationReason::UndecidedChange,
+        Outcome::TooFewSessions => OperationReason::TooFewSessions,
+        // The last three are of servers, which run no operations.
+        Outcome::Uncalibrated | Outcome::SameProcesses | Outcome::Hidden | Outcome::Untold => {
+            OperationReason::NotCalibrated
+        }
+    });
+    let times = |effect: i64| u64::try_from(effect.saturating_add(1_000_000)).unwrap_or(0);
+    let observed = (decision.sessions > 0).then(|| times(decision.current.median));
+    let claim = OperationClaim::new(kind, OperationUnit::Ppm, reason);
+    OperationClaim { required: true, ..claim }.figures(observed, Some(ratio.get()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        claim::Verdict,
+        contract::Contract,
+        operation::{Sample, Samples},
+        paired::{Pairs, Session},
+        units::Nanos,
+    };
+
+    fn operation() -> Operation {
+        let text = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"o\"\n\
+                    regression = { time = 1.1 }\n";
+        Contract::parse(text).unwrap().operations.remove(0)
+    }
+
+    fn timed() -> CaseEvidence {
+        let samples = [1_000, 1_001, 1_002].map(|ns| Sample { iterations: 1, ns });
+        let samples = Samples::new(samples.to_vec()).unwrap();
+        CaseEvidence { samples, ..CaseEvidence::default() }
+    }
+
+    fn pairs(effect: i64) -> Pairs {
+        let mut pairs = Pairs::default();
+        let after = u64::try_from(1_000_000 + effect).unwrap();
+        pairs.push(Nanos::new(1_000_000), Nanos::new(after));
+        pairs
+    }
+
+    /// As many sessions, in which the current side took that much longer than baseline and anchor.
+    fn turns(sessions: u64, effect: i64, anchor: Option<i64>) -> Paired {
+        let session = |seed| Session {
+            seed,
+            baseline_ns: Nanos::new(20_000),
+            iterations: Some(Count::new(20)),
+            current: pairs(effect),
+            control: pairs(0),
+            injected: pairs(50_000),
+            anchor: anchor.map(pairs),
+            http: None,
+        };
+        Paired { sessions: (0..sessions).map(session).collect(), ..Paired::default() }
+    }
+
+    fn claims(
+        evidence: &CaseEvidence,
+        baseline: Option<&CaseFigures>,
+        paired: &Paired,
+    ) -> Vec<OperationClaim> {
+        let policy = Policy::for_suite(1, true);
+        case_changes(&operation(), evidence, baseline, Some((&policy, paired)))
+    }
+
+    fn reasons(paired: &Paired) -> Vec<OperationReason> {
+        let before = CaseFigures::of(&timed(), true);
+        claims(&timed(), Some(&before), paired).iter().map(|it| it.reason).collect()
+    }
+
+    #[test]
+    fn turns_decide_on_the_time_by_the_ratio_of_the_contract() {
+        use OperationReason as Reason;
+        assert_eq!(reasons(&turns(10, 0, None)), [Reason::WithinTolerance]);
+        // More than 5 % and less than 10 %.
+        assert_eq!(reasons(&turns(10, 80_000, None)), [Reason::WithinTolerance]);
+        assert_eq!(reasons(&turns(10, 150_000, None)), [Reason::BeyondTolerance]);
+        assert_eq!(reasons(&turns(9, 150_000, None)), [Reason::TooFewSessions]);
+        assert_eq!(reasons(&turns(0, 0, None)), [Reason::TooFewSessions]);
+        let before = CaseFigures::of(&timed(), true);
+        let slower = claims(&timed(), Some(&before), &turns(10, 150_000, None)).remove(0);
+        assert_eq!(slower.verdict, Verdict::Fail);
+        assert!(slower.required);
+        assert_eq!((&*slower.show_observed(), &*slower.show_limit()), ("+15.00 %", "+10.00 %"));
+    }
+
+    #[test]
+    fn small_steps_are_held_against_the_anchor() {
+        use OperationReason as Reason;
+        let drifted = reasons(&turns(10, 0, Some(150_000)));
+        assert_eq!(drifted, [Reason::WithinTolerance, Reason::BeyondTolerance]);
+        let steady = reasons(&turns(10, 0, Some(1_000)));
+        assert_eq!(steady, [Reason::WithinTolerance, Reason::WithinTolerance]);
+    }
+
+    #[test]
+    fn what_one_side_lacks_is_not_compared() {
+        let paired = turns(10, 150_000, None);
+        let reason = |evidence: &CaseEvidence, baseline: Option<&CaseFigures>| {
+            claims(evidence, baseline, &paired)[0].reason
+        };
+        let none = CaseEvidence::default();
+        let before = CaseFigures::of(&timed(), true);
+        assert_eq!(reason(&none, Some(&before)), OperationReason::NoSample);
+        assert_eq!(reason(&timed(), None), OperationReason::NotInBaseline);
+        let failed = CaseFigures::of(&none, true);
+        assert_eq!(reason(&timed(), Some(&failed)), OperationReason::NotInBaseline);
+    }
+}

@@ -1,0 +1,227 @@
+//! One side of a paired measurement of code: iterations in small batches, when it is its turn.
+//!
+//! What [`super::Turns`] is for the requests of a check this is for a piece of code. A sample is as
+//! many iterations as it takes to be longer than a reading of the clock; how many is the comparison's
+//! choice, so that a sample is the same work on all sides.
+
+use super::{turns::unit_rounds, work::Work};
+use crate::{
+    clock::Clock,
+    units::{Nanos, Ppm},
+};
+
+/// A block of iterations takes at least this long when it is to tell how long one takes.
+const BLOCK: Nanos = Nanos::new(20_000);
+
+/// Blocks that tell how long one takes, at least: a single iteration may take a second.
+const BLOCKS_MIN: u32 = 3;
+
+/// No block has more iterations.
+const ITERATIONS_MAX: u64 = 1 << 40;
+
+/// Code that can be run again and again.
+pub trait Iterations {
+    /// Runs it so many times.
+    ///
+    /// # Errors
+    ///
+    /// The message of a panic.
+    fn run(&mut self, iterations: u64) -> Result<(), String>;
+}
+
+/// Code that is sampled in turns.
+pub struct CodeTurns<'a> {
+    code: Box<dyn Iterations + 'a>,
+    clock: &'a dyn Clock,
+    /// What is added to samples that are to take longer.
+    work: Work,
+    /// Iterations of a block of the warm-up.
+    block: u64,
+    /// Rounds of work that take as long as one block; known once warm.
+    rounds_per_block: u64,
+}
+
+impl std::fmt::Debug for CodeTurns<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodeTurns").field("block", &self.block).finish_non_exhaustive()
+    }
+}
+
+impl<'a> CodeTurns<'a> {
+    /// Code to be sampled, with this work added to samples that are to take longer.
+    pub fn new(code: Box<dyn Iterations + 'a>, clock: &'a dyn Clock, work: Work) -> Self {
+        Self { code, clock, work, block: 1, rounds_per_block: 0 }
+    }
+
+    /// Gives the work back.
+    pub fn into_work(self) -> Work {
+        self.work
+    }
+
+    /// Runs blocks of iterations until the code is warm; the iterations of one, and the median time of
+    /// the second half of them. After `time` no more than tell how long one takes.
+    ///
+    /// # Errors
+    ///
+    /// The message of a panic.
+    pub fn warm_up(&mut self, blocks: u32, time: Nanos) -> Result<(u64, Nanos), String> {
+        self.block = 1;
+        while self.sample(self.block)? < BLOCK && self.block < ITERATIONS_MAX {
+            self.block *= 2;
+        }
+        let unit = unit_rounds(self.work.kind());
+        let (mut times, mut units) = (Vec::new(), Vec::new());
+        let started = self.clock.elapsed();
+        for number in 0..blocks.max(BLOCKS_MIN) {
+            let is_over = self.clock.elapsed().saturating_sub(started) >= time;
+            if number >= BLOCKS_MIN && is_over {
+                break;
+            }
+            times.push(self.sample(self.block)?);
+            // In turns with the blocks, so that both are at the same clock rate.
+            units.push(self.work.timed(unit, self.clock));
+        }
+        let half = times.len() / 2;
+        let block_time = median(&mut times[half..]);
+        let unit_time = median(&mut units[half..]).get().max(1);
+        self.rounds_per_block = block_time.get().saturating_mul(unit) / unit_time;
+        Ok((self.block, block_time))
+    }
+
+    /// Takes samples of so many iterations each, with more work that takes about this share of their
+    /// time.
+    ///
+    /// # Errors
+    ///
+    /// The message of a panic.
+    pub fn batch(
+        &mut self,
+        samples: u32,
+        iterations: u64,
+        slower: Ppm,
+    ) -> Result<Vec<Nanos>, String> {
+        let rounds = self.rounds(iterations, slower);
+        let mut latencies = Vec::with_capacity(samples as usize);
+        for _ in 0..samples {
+            let time = self.sample(iterations)?;
+            let extra = match rounds {
+                0 => Nanos::ZERO,
+                _ => self.work.timed(rounds, self.clock),
+            };
+            latencies.push(time.saturating_add(extra));
+        }
+        Ok(latencies)
+    }
+
+    /// Rounds of work that take this share of the iterations' time.
+    fn rounds(&self, iterations: u64, share: Ppm) -> u64 {
+        let rounds = u128::from(self.rounds_per_block)
+            .saturating_mul(u128::from(iterations))
+            .saturating_mul(u128::from(share.get()));
+        u64::try_from(rounds / u128::from(self.block.max(1)) / 1_000_000).unwrap_or(u64::MAX)
+    }
+
+    fn sample(&mut self, iterations: u64) -> Result<Nanos, String> {
+        let start = self.clock.elapsed();
+        self.code.run(iterations)?;
+        Ok(self.clock.elapsed().saturating_sub(start))
+    }
+}
+
+fn median(times: &mut [Nanos]) -> Nanos {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU64, Ordering},
+        time::SystemTime,
+    };
+
+    use super::*;
+    use crate::pipeline::WorkKind;
+
+    /// A clock that only the code moves.
+    #[derive(Default)]
+    struct Moved(AtomicU64);
+
+    impl Clock for Moved {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn elapsed(&self) -> Nanos {
+            Nanos::new(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    /// Takes a time for each iteration, and panics after so many.
+    struct Steps<'a> {
+        clock: &'a Moved,
+        ns: u64,
+        left: u64,
+    }
+
+    impl Iterations for Steps<'_> {
+        fn run(&mut self, iterations: u64) -> Result<(), String> {
+            self.left = self.left.checked_sub(iterations).ok_or("no more")?;
+            self.clock.0.fetch_add(self.ns * iterations, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    fn turns(clock: &Moved, ns: u64, left: u64) -> CodeTurns<'_> {
+        let code = Box::new(Steps { clock, ns, left });
+        CodeTurns::new(code, clock, Work::new(WorkKind::Arithmetic))
+    }
+
+    #[test]
+    fn a_block_is_as_many_iterations_as_a_clock_can_see() {
+        let clock = Moved::default();
+        let warm = turns(&clock, 3, u64::MAX).warm_up(10, Nanos::new(1_000_000));
+        // 2^13 times 3 ns is the first power of two above 20 us.
+        assert_eq!(warm, Ok((8_192, Nanos::new(24_576))));
+        let warm = turns(&clock, 50_000, u64::MAX).warm_up(10, Nanos::new(1_000_000));
+        assert_eq!(warm, Ok((1, Nanos::new(50_000))));
+    }
+
+    #[test]
+    fn what_takes_long_is_not_repeated_for_long() {
+        let clock = Moved::default();
+        let mut long = turns(&clock, 1_000_000_000, 4);
+        // One that finds the size of a block, and three that tell its time.
+        let warm = long.warm_up(60, Nanos::new(10_000_000));
+        assert_eq!(warm, Ok((1, Nanos::new(1_000_000_000))));
+    }
+
+    #[test]
+    fn a_batch_has_samples_of_the_iterations_that_were_asked_for() {
+        let clock = Moved::default();
+        let mut code = turns(&clock, 7, u64::MAX);
+        assert!(code.warm_up(4, Nanos::ZERO).is_ok());
+        let batch = code.batch(3, 100, Ppm::new(0));
+        assert_eq!(batch, Ok(vec![Nanos::new(700); 3]));
+    }
+
+    #[test]
+    fn work_that_is_added_is_a_share_of_the_iterations_time() {
+        let clock = Moved::default();
+        let mut code = turns(&clock, 7, u64::MAX);
+        (code.block, code.rounds_per_block) = (64, 6_400);
+        assert_eq!(code.rounds(10, Ppm::new(50_000)), 50);
+        assert_eq!(code.rounds(10, Ppm::new(0)), 0);
+        // Where a block is more iterations than have the time of one round.
+        (code.block, code.rounds_per_block) = (8_192, 4_096);
+        assert_eq!(code.rounds(10_000, Ppm::new(50_000)), 250);
+        assert_eq!(code.rounds(u64::MAX, Ppm::new(u64::MAX)), u64::MAX);
+    }
+
+    #[test]
+    fn a_panic_is_told() {
+        let clock = Moved::default();
+        assert_eq!(turns(&clock, 1, 0).warm_up(1, Nanos::ZERO), Err("no more".to_owned()));
+        assert_eq!(turns(&clock, 1, 5).batch(2, 3, Ppm::new(0)), Err("no more".to_owned()));
+    }
+}

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{
     compare_causes::causes,
     compare_servers::{ServerArguments, refuse_what_cannot_be_asked},
-    compare_sides::{Builds, SideArguments},
+    compare_sides::{Builds, SideArguments, start_guard},
     exit::{Code, Failure},
     input, measure, terminal,
 };
@@ -27,8 +27,9 @@ use crate::{
     paired::{Paired, Policy},
     passport::{Comparison, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run},
-    report, store,
-    text::hex,
+    report,
+    store::{self, StoreError},
+    text::{escaped, hex},
     units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
 };
 
@@ -102,6 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (compared, builds) = if let Some((servers, builds)) = arguments.servers.servers()? {
         (Compared::Servers(Box::new(servers)), builds)
     } else {
+        start_guard();
         let (sides, builds) = arguments.sides.sides(&arguments.contract, &stop)?;
         (Compared::Workers(Box::new(sides)), builds)
     };
@@ -116,8 +118,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if stop() {
         return Ok(Code::Interrupted.into());
     }
-    if let Some(fault) = outcome.fault {
-        terminal::error(&fault);
+    match outcome.fault {
+        Some(fault) => terminal::error(&fault),
+        None => outcome.sessions_kept?,
     }
     Ok(Code::of(&outcome.passport).into())
 }
@@ -147,6 +150,9 @@ struct Outcome {
     causes: String,
     /// Why it was not brought to its end.
     fault: Option<String>,
+    /// Whether its sessions are there for the next comparison. That they are not takes nothing from
+    /// this one.
+    sessions_kept: Result<(), StoreError>,
 }
 
 /// What a side does and costs by itself.
@@ -179,6 +185,7 @@ fn compare(
     terminal::note(&format!("observing {} checks of each side", checks.len()));
     let (before, mut after, mut fault) =
         observe(contract, compared, &checks, (&clock, stop)).map_err(failure)?;
+    let mut sessions_kept = Ok(());
     if fault.is_none() {
         let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
         let mut task = Task {
@@ -196,7 +203,9 @@ fn compare(
                 Progress::Session { number, checks } => {
                     terminal::note(&format!("session {number}: {checks} checks to decide"));
                 }
-                Progress::Failed(error) => terminal::note(&format!("session failed: {error}")),
+                Progress::Failed(error) => {
+                    terminal::note(&escaped(&format!("session failed: {error}")));
+                }
             },
         };
         let ran = compare::run(&mut task);
@@ -205,7 +214,8 @@ fn compare(
             std::mem::take(&mut task.known)
         });
         if let Some(path) = sessions_path {
-            store::write_bytes(&path, &serde_json::to_vec(&sessions).map_err(Failure::usage)?)?;
+            let bytes = serde_json::to_vec(&sessions).map_err(Failure::usage)?;
+            sessions_kept = store::write_bytes(&path, &bytes);
         }
         for measured in &mut after.run.measured {
             measured.paired = sessions.get(&measured.check).cloned();
@@ -235,7 +245,7 @@ fn compare(
         Compared::Workers(sides) => causes(&passport, &checks, sides, (&clock, stop)),
         Compared::Servers(_) => String::new(),
     };
-    Ok(Outcome { passport, causes, fault })
+    Ok(Outcome { passport, causes, fault, sessions_kept })
 }
 
 /// The checks to compare, and the names of those that only one side has.
@@ -279,18 +289,26 @@ fn observe(
 ) -> Result<(Seen, Seen, Option<String>), WorkerError> {
     match compared {
         Compared::Workers(sides) => {
-            let observe = |side: &Side, samples: u32| {
-                let observed = compare::observe(side, checks, samples, (clock, stop))?;
-                let run = Run {
-                    timestamp: observed.timestamp,
-                    complete: true,
-                    measured: observed.measured,
-                    operations: Vec::new(),
+            let observe =
+                |side: &Side, samples: u32| -> Result<(Seen, Option<WorkerError>), WorkerError> {
+                    let observed = compare::observe(side, checks, samples, (clock, stop))?;
+                    let run = Run {
+                        timestamp: observed.timestamp,
+                        complete: observed.fault.is_none(),
+                        measured: observed.measured,
+                        operations: Vec::new(),
+                    };
+                    Ok((Seen { run, build: Some(observed.build) }, observed.fault))
                 };
-                Ok(Seen { run, build: Some(observed.build) })
-            };
-            let before = observe(&sides.baseline, BASELINE_SAMPLES)?;
-            Ok((before, observe(&sides.current, contract.sampling.samples)?, None))
+            let (before, fault) = observe(&sides.baseline, BASELINE_SAMPLES)?;
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            let (after, fault) = observe(&sides.current, contract.sampling.samples)?;
+            if let (true, Some(fault)) = (after.run.measured.is_empty(), &fault) {
+                return Err(fault.clone());
+            }
+            Ok((before, after, fault.map(|it| it.to_string())))
         }
         Compared::Servers(servers) => {
             let observe = |server| servers.observe(server, contract, checks, (clock, stop));

@@ -24,8 +24,8 @@ use perf_passport::{
     allocation::CountingAllocator,
     calibrate::{self, Calibration},
     claim::{Reason, Verdict},
-    clock::SystemClock,
-    compare::{self, Item, Side, Sides, Subjects, Task, WorkerError},
+    clock::{Clock, SystemClock},
+    compare::{self, Item, Progress, Side, Sides, Subjects, Task, WorkerError},
     contract::{Check, ClaimKind, Contract},
     harness::Harness,
     paired::{Outcome, Paired, Policy},
@@ -73,6 +73,7 @@ fn main() -> ExitCode {
         test("another_response_is_neither_faster_nor_slower", changed_work),
         test("small_steps_are_held_against_the_anchor", anchor),
         test("a_worker_that_dies_proves_nothing", dying),
+        test("a_worker_that_never_answers_is_not_waited_for_for_ever", stuck),
         test("a_program_that_is_no_worker_is_said_to_be_none", no_worker),
         test("a_worker_ends_with_the_comparison", orphan),
         test("sessions_of_before_are_evidence", known_sessions),
@@ -94,6 +95,10 @@ fn router(build: String) -> Router {
     let work = move || async move {
         static ASKED: AtomicU32 = AtomicU32::new(0);
         let asked = ASKED.fetch_add(1, Ordering::Relaxed);
+        if build == "stuck" && asked > LAST_WORDS {
+            // Not even the worker's own timeout comes to its turn.
+            std::thread::sleep(Duration::from_secs(600));
+        }
         assert!(build != "dying" || asked < LAST_WORDS || kill_myself(), "it cannot die");
         let times = if build == "slower" { 3 } else { 1 };
         let mut hash = 7_u64;
@@ -276,6 +281,51 @@ fn dying() {
     assert_eq!(paired.failed_sessions, 3);
     let message = paired.first_failure.as_deref().unwrap();
     assert!(message.contains("the worker of dying died: signal: 9"), "{message}");
+}
+
+/// A clock on which nobody has to wait for long.
+struct Hasty(SystemClock);
+
+impl Clock for Hasty {
+    fn now(&self) -> std::time::SystemTime {
+        self.0.now()
+    }
+
+    fn elapsed(&self) -> Nanos {
+        Nanos::new(self.0.elapsed().get() * 5)
+    }
+}
+
+fn stuck() {
+    let contract = CONTRACT.replace("samples = 20", "samples = 20\ntimeout_seconds = 0.1");
+    let contract = Contract::parse(&contract).unwrap();
+    let clock = Hasty(SystemClock::start());
+    let mut failures = Vec::new();
+    let seen = compare::run(&mut Task {
+        contract: &contract,
+        items: contract.checks.iter().map(Item::from).collect(),
+        subjects: Subjects::Workers(&sides("same", "stuck")),
+        policy: Policy::for_suite(1, false),
+        time_max: Nanos::new(600_000_000_000),
+        known: BTreeMap::new(),
+        slower: Ppm::new(0),
+        seed: 7,
+        clock: &clock,
+        stop: &|| false,
+        progress: &mut |progress| {
+            if let Progress::Failed(error) = progress {
+                failures.push(error.clone());
+            }
+        },
+    });
+    let seen = seen.unwrap();
+    let paired = &seen["work/default"];
+    assert!(paired.sessions.is_empty());
+    assert_eq!(paired.failed_sessions, 3);
+    let message = paired.first_failure.as_deref().unwrap();
+    assert!(message.starts_with("the worker of stuck did not answer within "), "{message}");
+    assert_eq!(failures.len(), 3);
+    assert!(failures.iter().all(|it| matches!(it, WorkerError::Hangs { .. })), "{failures:?}");
 }
 
 fn no_worker() {

@@ -12,13 +12,18 @@ mod service;
 mod tables;
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     hint::black_box,
-    process::{Command, ExitCode},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Command, ExitCode, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use axum::{Router, body::Body, extract::Request, middleware::map_request, routing::get};
@@ -87,6 +92,7 @@ fn main() -> ExitCode {
         test("tasks_of_a_request_are_counted", tasks_are_counted),
         test("what_is_not_the_expected_work_is_not_counted", unexpected_work),
         test("a_worker_that_fails_has_no_count", failing_worker),
+        test("a_worker_under_valgrind_ends_with_the_comparison", orphan),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
@@ -291,6 +297,35 @@ fn unexpected_work() {
     assert!(gone.contains("status 404 instead of 200"), "{gone}");
     let changing = count("same", "changing/default").expect_err("never the same").to_string();
     assert!(changing.contains("not like the first one"), "{changing}");
+}
+
+/// The other end of its socket is closed by the system, however the comparison ends.
+fn orphan() {
+    if is_missing() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let (ours, theirs) = UnixStream::pair().expect("a socket");
+    let mut out = OsString::from("--callgrind-out-file=");
+    out.push(directory.path().join("out"));
+    let mut child = Command::new("valgrind")
+        .args(["--tool=callgrind", "--quiet"])
+        .arg(out)
+        .arg(env::current_exe().expect("this program"))
+        .arg(worker::FLAG)
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("valgrind");
+    drop(ours);
+    for _ in 0..6_000 {
+        if child.try_wait().expect("a child").is_some() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().expect("a child");
+    panic!("the worker outlives the comparison");
 }
 
 fn failing_worker() {

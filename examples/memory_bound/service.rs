@@ -5,8 +5,6 @@
 //! `digest` differs from answer to answer; how many were found does not. One in eight of what is
 //! looked for by id or key is not there.
 
-#![expect(clippy::unused_async, reason = "handlers are asynchronous, and memory is not")]
-
 use std::{
     fmt::Write as _,
     sync::{

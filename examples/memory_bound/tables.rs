@@ -182,7 +182,8 @@ fn rank_of(number: u32) -> u32 {
 
 /// The product, begun again beyond the last number.
 fn multiplied(number: u32, mix: u64) -> u32 {
-    (u64::from(number).wrapping_mul(mix) & u64::from(MASK)) as u32
+    let product = u64::from(number).wrapping_mul(mix) & u64::from(MASK);
+    u32::try_from(product).unwrap_or_default()
 }
 
 /// The upper half added to the lower one; twice is nothing.

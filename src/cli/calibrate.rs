@@ -20,7 +20,7 @@ use crate::{
     calibrate::{self, Arm, Builds, Calibration, Setting},
     clock::SystemClock,
     compare::{
-        Progress, WorkerError,
+        Progress, TemporaryDirectory, WorkerError,
         checkout::{self, Project, Reference, checkout},
     },
     contract::{Check, Contract},
@@ -102,10 +102,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         // Before anything is built.
         add_to(arguments, known, &contract, &checks, true)?;
     }
-    let directory = tempfile::Builder::new().prefix("passport-calibrate-").tempdir();
-    let directory = directory.map_err(|error| {
+    let directory = TemporaryDirectory::new().map_err(|error| {
         Failure::new(Code::NotMeasured, anyhow!("cannot make a temporary directory: {error}"))
     })?;
+    compare_sides::start_guard();
     let builds = builds(arguments, directory.path(), &stop)?;
     let relinked = !builds.baseline.relinked.is_empty();
     let mut calibration = match read(arguments)? {
@@ -126,7 +126,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let number = calibration.trials.iter().filter(|trial| trial.arm == *arm).count();
             let progress = &mut |progress: Progress<'_>| {
                 if let Progress::Failed(error) = progress {
-                    terminal::note(&format!("session failed: {error}"));
+                    terminal::note(&crate::text::escaped(&format!("session failed: {error}")));
                 }
             };
             let trial = match calibrate::run(&setting, &builds, (*arm, number), progress) {

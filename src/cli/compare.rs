@@ -16,20 +16,23 @@ use super::{
     compare_causes,
     compare_items::{Selecting, failure, selected},
     compare_servers::ServerArguments,
-    compare_sides::{Builds, SideArguments},
+    compare_sides::{Builds, SideArguments, start_guard},
     exit::{Code, Failure},
     input, measure, terminal,
 };
 use crate::{
     clock::{Clock, SystemClock},
-    compare::{self, CheckCauses, Item, Progress, Servers, Side, Sides, Subjects, Task, WorkerError},
+    compare::{
+        self, CheckCauses, Item, Progress, Servers, Side, Sides, Subjects, Task, WorkerError,
+    },
     contract::{Check, Contract},
     environment::Build,
     paired::{Paired, Policy},
     passport::{Comparison, MeasuredCase, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run},
-    report, store,
-    text::hex,
+    report,
+    store::{self, StoreError},
+    text::{escaped, hex},
     units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
 };
 
@@ -99,6 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (compared, builds) = if let Some((servers, builds)) = arguments.servers.servers()? {
         (Compared::Servers(Box::new(servers)), builds)
     } else {
+        start_guard();
         let (sides, builds) = arguments.sides.sides(&arguments.contract, &stop)?;
         (Compared::Workers(Box::new(sides)), builds)
     };
@@ -121,8 +125,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if stop() {
         return Ok(Code::Interrupted.into());
     }
-    if let Some(fault) = outcome.fault {
-        terminal::error(&fault);
+    match outcome.fault {
+        Some(fault) => terminal::error(&fault),
+        None => outcome.sessions_kept?,
     }
     Ok(Code::of(&outcome.passport).into())
 }
@@ -152,6 +157,9 @@ struct Outcome {
     causes: Vec<CheckCauses>,
     /// Why it was not brought to its end.
     fault: Option<String>,
+    /// Whether its sessions are there for the next comparison. That they are not takes nothing from
+    /// this one.
+    sessions_kept: Result<(), StoreError>,
 }
 
 /// What a side does and costs by itself.
@@ -186,6 +194,7 @@ fn compare(
     terminal::note(&format!("observing {} of each side", counted(&items)));
     let (before, mut after, mut fault) =
         observe(contract, compared, &items, (&clock, stop)).map_err(failure)?;
+    let mut sessions_kept = Ok(());
     if fault.is_none() {
         let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
         let mut task = Task {
@@ -203,7 +212,9 @@ fn compare(
                 Progress::Session { number, items } => {
                     terminal::note(&format!("session {number}: {items} to decide"));
                 }
-                Progress::Failed(error) => terminal::note(&format!("session failed: {error}")),
+                Progress::Failed(error) => {
+                    terminal::note(&escaped(&format!("session failed: {error}")));
+                }
             },
         };
         let ran = compare::run(&mut task);
@@ -212,7 +223,8 @@ fn compare(
             std::mem::take(&mut task.known)
         });
         if let Some(path) = sessions_path {
-            store::write_bytes(&path, &serde_json::to_vec(&sessions).map_err(Failure::usage)?)?;
+            let bytes = serde_json::to_vec(&sessions).map_err(Failure::usage)?;
+            sessions_kept = store::write_bytes(&path, &bytes);
         }
         for measured in &mut after.run.measured {
             measured.paired = sessions.get(&measured.check).cloned();
@@ -247,7 +259,7 @@ fn compare(
         Compared::Workers(sides) => compare_causes::find(&passport, &checks, sides, (&clock, stop)),
         Compared::Servers(_) => Vec::new(),
     };
-    Ok(Outcome { passport, causes, fault })
+    Ok(Outcome { passport, causes, fault, sessions_kept })
 }
 
 /// `20 checks and 3 operations`.
@@ -287,18 +299,30 @@ fn observe(
     let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
     match compared {
         Compared::Workers(sides) => {
-            let observe = |side: &Side, samples: u32| {
-                let observed = compare::observe(side, &checks, samples, (clock, stop))?;
-                let run = Run {
-                    timestamp: observed.timestamp,
-                    complete: true,
-                    measured: observed.measured,
-                    operations: compare::observe_operations(side, items, samples, (clock, stop))?,
+            let observe =
+                |side: &Side, samples: u32| -> Result<(Seen, Option<WorkerError>), WorkerError> {
+                    let observed = compare::observe(side, &checks, samples, (clock, stop))?;
+                    let operations = match observed.fault {
+                        None => compare::observe_operations(side, items, samples, (clock, stop))?,
+                        Some(_) => Vec::new(),
+                    };
+                    let run = Run {
+                        timestamp: observed.timestamp,
+                        complete: observed.fault.is_none(),
+                        measured: observed.measured,
+                        operations,
+                    };
+                    Ok((Seen { run, build: Some(observed.build) }, observed.fault))
                 };
-                Ok(Seen { run, build: Some(observed.build) })
-            };
-            let before = observe(&sides.baseline, BASELINE_SAMPLES)?;
-            Ok((before, observe(&sides.current, contract.sampling.samples)?, None))
+            let (before, fault) = observe(&sides.baseline, BASELINE_SAMPLES)?;
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            let (after, fault) = observe(&sides.current, contract.sampling.samples)?;
+            if let (true, Some(fault)) = (after.run.measured.is_empty(), &fault) {
+                return Err(fault.clone());
+            }
+            Ok((before, after, fault.map(|it| it.to_string())))
         }
         Compared::Servers(servers) => {
             let observe = |server| servers.observe(server, contract, &checks, (clock, stop));

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::{compare_sides::Builds, exit::Failure, measure::variable};
+use super::{
+    compare_sides::{Builds, MYSELF},
+    exit::Failure,
+    measure::variable,
+};
 use crate::{
     compare::{CommandLine, Server, ServerAt, Servers},
     contract::{Check, Contract},
@@ -17,9 +21,6 @@ use crate::{
 
 /// How long a server that is starting is waited for, unless the user says otherwise.
 const WAIT_SECONDS: u32 = 30;
-
-/// This very program, also when its file was replaced since.
-const MYSELF: &str = "/proc/self/exe";
 
 /// The servers of a comparison, in one of two ways.
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ use crate::{
     compare::{
         Side, Sides,
         checkout::{self, CheckoutError, Project, Reference, checkout},
+        guard,
     },
     passport::ComparedBuild,
     text::{escaped, hex},
@@ -22,6 +23,9 @@ use crate::{
 
 /// The largest executable that is read.
 const EXECUTABLE_MAX: Bytes = Bytes::new(4_096 * BYTES_PER_MB);
+
+/// This very program, also when its file was replaced since.
+pub(super) const MYSELF: &str = "/proc/self/exe";
 
 /// The sides of a comparison, in one of two ways.
 #[derive(Debug, Args)]
@@ -172,6 +176,15 @@ fn compared(build: checkout::Build) -> One {
         ..ComparedBuild::default()
     };
     (build.side, compared)
+}
+
+/// Starts what ends builds and workers when this process is killed.
+pub(super) fn start_guard() {
+    if let Err(error) = guard::start(Path::new(MYSELF)) {
+        terminal::note(&format!(
+            "no guard: what is started here may live on if this is killed: {error}"
+        ));
+    }
 }
 
 /// The directory that a contract is in.

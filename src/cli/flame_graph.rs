@@ -19,8 +19,8 @@ const SUBTITLE: &str = "Instructions of one sample in the current build, by chai
 pub(super) fn draw(title: &str, chains: &[ChainCost]) -> anyhow::Result<Vec<u8>> {
     let mut options = Options::default();
     options.title = escaped(title);
-    options.subtitle = Some(SUBTITLE.to_owned());
-    options.count_name = "instructions".to_owned();
+    options.subtitle = Some(SUBTITLE.into());
+    "instructions".clone_into(&mut options.count_name);
     options.image_width = Some(WIDTH);
     let lines: Vec<String> = chains.iter().map(folded).collect();
     let mut svg = Vec::new();

@@ -176,7 +176,9 @@ fn count(
     let executable = copy_path(directory, "instructions");
     fs::copy(&side.executable, &executable)
         .map_err(|error| unavailable(format!("cannot copy the executable: {error}")))?;
-    let command = under_callgrind(&executable, &out);
+    let mut command = under_callgrind(&executable, &out);
+    // Also of valgrind, which is perhaps killed.
+    command.env("TMPDIR", directory);
     let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let (mut worker, _) = Worker::start_by(command, side, placement, (clock, stop))?;
     let samples = samples(check);

@@ -151,10 +151,10 @@ fn traces(
         // With its debug information, and without.
         let whole = Side { executable: side.executable.clone(), ..counted.clone() };
         counted.executable = side.relinked.first().unwrap_or(&counted.executable).clone();
-        let sites = allocation_sites(&whole, check, directory.path(), watch);
-        // After the sites: then the fixture is made, which takes long under valgrind.
+        let places = allocation_sites(&whole, check, directory.path(), watch);
+        // After the places: then the fixture is made, which takes long under valgrind.
         let chains = closely.then(|| call_chains(&counted, check, directory.path(), watch));
-        Ok((sites, chains))
+        Ok((places, chains))
     };
     let (before, after) = (of(&sides.baseline, "baseline")?, of(&sides.current, "current")?);
     let allocations = before.0.and_then(|before| Ok(allocations(&before, &after.0?)));
@@ -165,11 +165,11 @@ fn traces(
 }
 
 fn allocations(before: &[AllocationSite], after: &[AllocationSite]) -> AllocationCause {
-    let blocks = |sites: &[AllocationSite]| {
-        sites.iter().fold(Count::ZERO, |sum, it| sum.saturating_add(it.allocations))
+    let blocks = |places: &[AllocationSite]| {
+        places.iter().fold(Count::ZERO, |sum, it| sum.saturating_add(it.allocations))
     };
-    let bytes = |sites: &[AllocationSite]| {
-        sites.iter().fold(Bytes::ZERO, |sum, it| sum.saturating_add(it.allocated_bytes))
+    let bytes = |places: &[AllocationSite]| {
+        places.iter().fold(Bytes::ZERO, |sum, it| sum.saturating_add(it.allocated_bytes))
     };
     AllocationCause {
         allocations_before: blocks(before),

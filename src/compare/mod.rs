@@ -13,6 +13,7 @@ mod causes;
 pub mod checkout;
 mod command_line;
 mod floor;
+pub mod guard;
 mod item;
 mod operations;
 mod process;
@@ -24,6 +25,7 @@ mod site_changes;
 mod subject;
 pub mod supervisor;
 mod taken;
+mod temporary;
 
 use std::{
     collections::BTreeMap,
@@ -61,6 +63,10 @@ pub use server::ServerProblem;
 use session::Setting;
 pub use site_changes::{SiteChange, site_changes};
 use subject::{Starter, Workers};
+pub use temporary::TemporaryDirectory;
+
+/// What stands between how a process ended and its last words.
+const WORDS: &str = "; ";
 
 /// Sessions of a check that may fail before it is given up.
 const FAILED_SESSIONS_MAX: u64 = 3;
@@ -161,6 +167,24 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
+    /// What is recorded of it: all but the last words of a process, which may hold what it was told
+    /// in confidence.
+    fn recorded(&self) -> String {
+        let without_words = |message: &str| {
+            let status = message.split_once(WORDS).map_or(message, |(status, _)| status);
+            status.to_owned()
+        };
+        match self.clone() {
+            Self::Died { side, message } => Self::Died { side, message: without_words(&message) },
+            Self::Server { side, problem: ServerProblem::Died(message) } => {
+                let problem = ServerProblem::Died(without_words(&message));
+                Self::Server { side, problem }
+            }
+            other => other,
+        }
+        .to_string()
+    }
+
     /// Whether whoever made it takes no further turns.
     fn ends_the_session(&self) -> bool {
         match self {
@@ -223,7 +247,7 @@ pub enum Progress<'a> {
         /// Checks and operations that take part.
         items: usize,
     },
-    /// A session could not be held.
+    /// A session could not be held, or not of one of its checks.
     Failed(&'a WorkerError),
 }
 
@@ -283,6 +307,11 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
             Ok(outcomes) => {
                 let same_processes = task.subjects.are_running();
                 for (item, outcome) in outcomes {
+                    if let Err(error) = &outcome
+                        && *error != WorkerError::Interrupted
+                    {
+                        (task.progress)(Progress::Failed(error));
+                    }
                     keep(&mut known, item, outcome);
                     known.entry(item.id()).or_default().same_processes = same_processes;
                 }
@@ -327,7 +356,7 @@ fn keep(
         Err(WorkerError::Interrupted) => {}
         Err(error) => {
             paired.failed_sessions += 1;
-            paired.first_failure.get_or_insert_with(|| escaped(&error.to_string()));
+            paired.first_failure.get_or_insert_with(|| escaped(&error.recorded()));
         }
     }
 }
@@ -341,13 +370,16 @@ pub struct Observed {
     pub build: Build,
     /// What each check does and costs by itself.
     pub measured: Vec<Measured>,
+    /// Why checks are missing: the worker died or hung, or the user interrupted.
+    pub fault: Option<WorkerError>,
 }
 
-/// Asks a side what each check does and costs by itself.
+/// Asks a side what each check does and costs by itself. What goes wrong with a check is evidence;
+/// when the worker is gone, what it said before is kept.
 ///
 /// # Errors
 ///
-/// The worker's, when it cannot be started, dies or hangs. What goes wrong with a check is evidence.
+/// When the worker cannot be started.
 pub fn observe(
     side: &Side,
     checks: &[&Check],
@@ -359,19 +391,26 @@ pub fn observe(
     let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let (mut worker, build) = Worker::start(side, &copy, placement, (clock, stop))?;
     let now = || humantime::format_rfc3339_millis(clock.now()).to_string();
-    let mut observed = Observed { timestamp: now(), build, measured: Vec::new() };
+    let mut observed = Observed { timestamp: now(), build, measured: Vec::new(), fault: None };
     for check in checks {
         let timestamp = now();
         let question = Question::Observe { check: check.id(), samples };
-        match worker.ask(&question, OBSERVE_TIME)? {
-            Answer::Observed(evidence) => observed.measured.push(Measured {
+        let answer = worker.ask(&question, OBSERVE_TIME).and_then(|answer| match answer {
+            Answer::Observed(evidence) => Ok(*evidence),
+            other => Err(worker.unexpected(&other)),
+        });
+        match answer {
+            Ok(evidence) => observed.measured.push(Measured {
                 check: check.id(),
                 timestamp,
-                evidence: *evidence,
+                evidence,
                 baseline: None,
                 paired: None,
             }),
-            other => return Err(worker.unexpected(&other)),
+            Err(fault) => {
+                observed.fault = Some(fault);
+                break;
+            }
         }
     }
     Ok(observed)
@@ -384,11 +423,8 @@ const FIXTURE_TIME: Nanos = Nanos::new(120_000_000_000);
 const OBSERVE_TIME: Nanos = Nanos::new(300_000_000_000);
 
 /// A directory that is gone with the comparison.
-fn temporary_directory() -> Result<tempfile::TempDir, WorkerError> {
-    tempfile::Builder::new()
-        .prefix("passport-compare-")
-        .tempdir()
-        .map_err(|error| WorkerError::NoDirectory(error.to_string()))
+fn temporary_directory() -> Result<TemporaryDirectory, WorkerError> {
+    TemporaryDirectory::new().map_err(|error| WorkerError::NoDirectory(error.to_string()))
 }
 
 /// The side with an executable that is copied quickly, and a directory for its workers.

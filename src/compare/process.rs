@@ -18,7 +18,7 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
-use super::{Side, WorkerError};
+use super::{Side, WORDS, WorkerError, guard::Guarded};
 use crate::{
     clock::Clock,
     environment::Build,
@@ -55,6 +55,8 @@ pub(super) struct Placement {
 pub(super) struct Worker<'a> {
     label: String,
     child: Child,
+    /// Let go of once the child is gone.
+    _guarded: Guarded,
     stream: UnixStream,
     answers: mpsc::Receiver<io::Result<Answer>>,
     stderr: mpsc::Receiver<String>,
@@ -63,7 +65,8 @@ pub(super) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// Starts a fresh copy of the executable and gives it its contract.
+    /// Starts a fresh copy of the executable and gives it its contract. What it writes to the
+    /// temporary directory is put beside the copy: it is killed, and removes nothing.
     pub(super) fn start(
         side: &Side,
         copy: &Path,
@@ -74,7 +77,11 @@ impl<'a> Worker<'a> {
             side: side.label.clone(),
             message: format!("cannot copy it: {error}"),
         })?;
-        Self::start_by(Command::new(copy), side, placement, (clock, stop))
+        let mut command = Command::new(copy);
+        if let Some(directory) = copy.parent() {
+            command.env("TMPDIR", directory);
+        }
+        Self::start_by(command, side, placement, (clock, stop))
     }
 
     /// Starts the command, which becomes the side's worker with the arguments that are added, and
@@ -102,6 +109,7 @@ impl<'a> Worker<'a> {
             .stderr(Stdio::piped())
             .process_group(0);
         let mut child = spawn(&mut command).map_err(|error| failed("cannot start it", &error))?;
+        let guarded = Guarded::of(&child);
         drop(command);
         if let Some(cpu) = placement.cpu {
             let mut set = CpuSet::new();
@@ -116,7 +124,9 @@ impl<'a> Worker<'a> {
         }
         let stderr = tail(child.stderr.take());
         let answers = ours.try_clone().map(answers).map_err(|error| failed("no socket", &error))?;
-        let mut worker = Self { label, child, stream: ours, answers, stderr, clock, stop };
+        let stream = ours;
+        let mut worker =
+            Self { label, child, _guarded: guarded, stream, answers, stderr, clock, stop };
         let hello = Question::Hello { version: VERSION, contract: side.contract.clone() };
         match worker.ask(&hello, START_TIME)? {
             Answer::Ready { build } => Ok((worker, build)),
@@ -195,7 +205,7 @@ impl<'a> Worker<'a> {
             _ => "it closed its input".to_owned(),
         };
         let said = self.stderr.recv_timeout(TICK).unwrap_or_default();
-        let message = if said.is_empty() { status } else { format!("{status}; {said}") };
+        let message = if said.is_empty() { status } else { format!("{status}{WORDS}{said}") };
         WorkerError::Died { side: self.label.clone(), message }
     }
 }

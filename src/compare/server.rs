@@ -17,7 +17,7 @@ use rustix::process::{Signal, kill_process_group};
 use thiserror::Error;
 
 use super::{
-    CommandLine, WorkerError,
+    CommandLine, WORDS, WorkerError,
     process::{Placement, STDERR_MAX, TICK, pid, tail},
     subject::Watch,
     supervisor::{ANY_CPU, ENDED, NOT_STARTED, SUPERVISE},
@@ -247,7 +247,11 @@ impl<'a> Process<'a> {
                     // There are last words once all that could say something is gone.
                     let said = self.stderr.recv_timeout(Duration::from_secs(3));
                     let said = said.unwrap_or_default();
-                    if said.is_empty() { status.to_owned() } else { format!("{status}; {said}") }
+                    if said.is_empty() {
+                        status.to_owned()
+                    } else {
+                        format!("{status}{WORDS}{said}")
+                    }
                 }
             };
             let _ = self.ended.set(words);

@@ -33,6 +33,8 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
+use super::guard;
+
 /// The first argument of a supervisor. After it come the processor that the server may run on, or
 /// [`ANY_CPU`], and the words of the command.
 pub(super) const SUPERVISE: &str = "--perf-passport-supervise";
@@ -62,8 +64,8 @@ const GRACE_TICKS: u32 = 100;
 /// Ticks that it may take to be killed.
 const KILL_TICKS: u32 = 400;
 
-/// Is the supervisor of a server, if that is what this process was started for: then its exit code,
-/// once the server is gone.
+/// Is the supervisor of a server, or the [guard](super::guard) of a comparison, if that is what this
+/// process was started for: then its exit code, once the server or the comparison is gone.
 pub fn run_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let first = arguments.next()?;
@@ -72,6 +74,8 @@ pub fn run_if_asked() -> Option<ExitCode> {
         Some(supervise(&rest))
     } else if first == BECOME {
         Some(become_server(&rest))
+    } else if first == guard::GUARD {
+        Some(guard::serve())
     } else {
         None
     }

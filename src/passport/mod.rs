@@ -166,8 +166,9 @@ pub struct ComparedBuild {
     /// How often it was linked again, so that its code was at as many addresses.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub relinked: Count,
-    /// The command that started the server, without what looks like a secret. What it started is not
-    /// known by it: the same command may start another build on another day.
+    /// The name of the program that started the server, and how many arguments it was given: none of
+    /// them, as any may be a secret. What it started is not known by it: the same command may start
+    /// another build on another day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
     /// The base URL of a server that was running already.

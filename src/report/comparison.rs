@@ -54,11 +54,19 @@ pub fn comparison_table(passport: &Passport) -> String {
 /// Checks whose share of the round trip is shown, at most.
 const SHARES_MAX: usize = 3;
 
-/// What latencies over HTTP are of, which the table does not say: a sentence for each kind, and one
-/// where servers were not started.
+/// What the table does not say: which checks are not in it, what latencies over HTTP are of, with a
+/// sentence for each kind, and that servers were not started.
 fn notes(passport: &Passport) -> Vec<String> {
     let results = || passport.test_results.iter().filter_map(|it| Some((it, it.paired.as_ref()?)));
     let mut notes = Vec::new();
+    let others = passport.comparison.iter().flat_map(|it| &it.checks_not_compared);
+    let others: Vec<String> = others.map(|it| escaped(it)).collect();
+    if !others.is_empty() {
+        notes.push(format!(
+            "not compared, as only one side has it or they ask for different things: {}",
+            others.join(", ")
+        ));
+    }
     for time in [TimeOf::Service, TimeOf::AboveFloor, TimeOf::RoundTrip] {
         let of_kind: Vec<String> = results()
             .filter_map(|(result, paired)| {

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod helper;
+mod processes;
 #[path = "../cli/program.rs"]
 #[expect(dead_code, reason = "what these tests do not need, those of the command line do")]
 mod program;
@@ -14,14 +15,12 @@ mod program;
 use std::{
     env, fs,
     net::TcpListener,
-    path::Path,
     process::{Child, Command, ExitCode, Stdio},
-    thread,
-    time::Duration,
 };
 
 use helper::HELPER;
 use libtest_mimic::{Arguments, Failed, Trial};
+use processes::{eventually, is_alive, lines};
 use program::{Finished, Workspace, assert_says, end};
 use serde_json::Value;
 
@@ -171,8 +170,7 @@ fn same() {
     let passport = passport(&workspace);
     assert_eq!(passport["provenance"]["probe"], "http");
     let build = &passport["comparison"]["current"];
-    assert!(build["command"].as_str().unwrap().ends_with("--fixture normal"), "{build}");
-    assert!(build["command"].as_str().unwrap().contains("127.0.0.1:{port}"), "{build}");
+    assert_eq!(build["command"], "passport (5 arguments)");
     assert_eq!((&build["commit"], build.get("executable_sha256")), (&Value::Null, None));
     for exact in ["behaviour", "allocations-change", "heap-change"] {
         assert_eq!(claim(&passport, exact).0, "PASS", "{exact}");
@@ -332,6 +330,12 @@ fn goes_wrong(manner: &str) -> String {
     assert_eq!(paired["failed_sessions"], 3);
     assert_eq!(paired["first_failure"], run.sentence());
     assert_says(&run.stdout, "BROKEN   work/default: 3 of its sessions could not be held");
+    if manner == "dies" {
+        // They are told, and not recorded.
+        assert_says(&run.stderr, "session failed: the server of current died: signal: 9");
+        assert_says(&run.stderr, "; last words of hunter2");
+    }
+    assert!(workspace.files().iter().all(|(_, text)| !text.contains("hunter2")));
     run.sentence()
 }
 
@@ -504,7 +508,18 @@ fn secrets() {
     let run = compare(&workspace, &command, &command, &["--time-budget", "0"]);
     run.keeps_to_itself("hunter2");
     let shown = &passport(&workspace)["comparison"]["baseline"]["command"];
-    assert_says(shown.as_str().unwrap(), "env 'API_TOKEN=...' 'DB=db://...@h/x'");
+    assert_eq!(shown, "env (5 arguments)");
+    // However a program takes its password, also as the whole of a script.
+    for command in [
+        format!(
+            "sh -c 'exec {} answer=hunter2' -phunter2 -p hunter2",
+            helper("").replace('\'', "\"")
+        ),
+        helper("answer=hunter2"),
+    ] {
+        let run = compare(&workspace, &command, &command, &["--time-budget", "0"]);
+        run.keeps_to_itself("hunter2");
+    }
     for url in ["http://user:hunter2@127.0.0.1:1", "http://127.0.0.1:1/?key=hunter2"] {
         let run = compare_urls(&workspace, url, "http://127.0.0.1:1", &[]);
         run.keeps_to_itself("hunter2");
@@ -566,25 +581,4 @@ fn killed() {
 
 fn interrupted() {
     signalled("INT").exits(130);
-}
-
-fn lines(file: &Path) -> usize {
-    fs::read_to_string(file).map_or(0, |text| text.lines().count())
-}
-
-fn is_alive(process: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let state = stat.rsplit(')').next().unwrap_or_default().split_whitespace().next();
-    !matches!(state, None | Some("Z" | "X"))
-}
-
-/// Waits until something holds, far beyond any time that it takes.
-fn eventually(complaint: &str, holds: impl Fn() -> bool) {
-    for _ in 0..6_000 {
-        if holds() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("{complaint}");
 }

@@ -1,4 +1,5 @@
-//! Runs git, cargo and rustc: polled, so that an interrupt ends them with all that they started.
+//! Runs git, cargo and rustc: polled, so that an interrupt ends them with all that they started. When
+//! this process is killed, the [guard](crate::compare::guard) does.
 
 use std::{
     fs::File,
@@ -13,6 +14,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::CheckoutError;
+use crate::compare::guard::Guarded;
 
 /// How often a wait looks whether it was interrupted.
 pub(super) const TICK: Duration = Duration::from_millis(20);
@@ -100,7 +102,8 @@ impl Runner<'_> {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn();
-        let mut running = Running { child: spawned.map_err(failed)?, ended: false };
+        let child = spawned.map_err(failed)?;
+        let mut running = Running { _guarded: Guarded::of(&child), child, ended: false };
         let (sender, lines) = mpsc::channel();
         forward(running.child.stdout.take(), sender.clone(), Line::Out);
         forward(running.child.stderr.take(), sender, Line::Err);
@@ -150,6 +153,8 @@ impl Runner<'_> {
 /// A child that does not outlive the wait for it.
 struct Running {
     child: Child,
+    /// Let go of once the child is gone.
+    _guarded: Guarded,
     ended: bool,
 }
 

@@ -13,6 +13,7 @@ use super::{
     CheckoutError,
     command::{Finished, Runner},
 };
+use crate::compare::TemporaryDirectory;
 
 /// A repository with a working tree.
 pub(super) struct Repository<'a> {
@@ -77,7 +78,7 @@ impl<'a> Repository<'a> {
     /// The working tree as it is: tracked files, and new ones that are not ignored.
     pub(super) fn working_tree(&self) -> Result<Snapshot, CheckoutError> {
         let head = self.named("HEAD")?;
-        let directory = tempfile::tempdir()
+        let directory = TemporaryDirectory::new()
             .map_err(|source| CheckoutError::Io { path: std::env::temp_dir(), source })?;
         let index = directory.path().join("index");
         self.copy_index(&index)?;

@@ -1,0 +1,85 @@
+//! A disk that is full, or gets full: a tiny file system in a mount namespace of its own.
+
+use std::process::{Command, Stdio};
+
+use crate::{MORE_WORK, WORK, assert_says, incomplete, program::Workspace, workspace};
+
+/// Mounts a file system of a mebibyte at `tiny`, fills it where that is asked for, and runs the rest.
+const INSIDE: &str = r#"
+set -e
+mount -t tmpfs -o size=1m tmpfs tiny
+if [ "$1" = full ]; then head -c 2000000 /dev/zero > tiny/filling 2> /dev/null || true; fi
+shift
+set +e
+"$@"
+echo "code $?"
+find tiny -name '*json*'
+"#;
+
+/// What the program says on both outputs, run with these arguments beside that file system; `None`
+/// where it cannot be mounted.
+#[expect(clippy::print_stdout, reason = "a test whose component is missing says so")]
+fn beside_tiny(
+    workspace: &Workspace,
+    (filling, temporary): (&str, &str),
+    more: &[&str],
+) -> Option<(String, String)> {
+    std::fs::create_dir(workspace.path("tiny")).unwrap();
+    let inside = |rights: &[&str], script: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(rights).args(["--mount", "sh", "-c"]).args(script);
+        command.current_dir(workspace.path("")).env("TMPDIR", workspace.path(temporary));
+        command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
+        command
+    };
+    let can = |rights: &&&[&str]| {
+        let tried = inside(rights, &["mount -t tmpfs tmpfs tiny"]).output();
+        tried.is_ok_and(|it| it.status.success())
+    };
+    let ways: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
+    let Some(rights) = ways.iter().find(can) else {
+        println!("MISSING: the right to mount a file system that can be full");
+        return None;
+    };
+    let program = env!("CARGO_BIN_EXE_passport");
+    let script = [&[INSIDE, "sh", filling, program][..], &crate::COMPARE, more].concat();
+    let run = inside(rights, &script).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Some((text(run.stdout), text(run.stderr)))
+}
+
+const FULL: &str = "No space left on device";
+
+pub(crate) fn temporary() {
+    let workspace = workspace(WORK, WORK);
+    let Some((out, log)) = beside_tiny(&workspace, ("full", "tiny"), &[]) else { return };
+    assert_eq!(out, "code 3\n", "{log}");
+    let said = log.lines().last().unwrap();
+    assert!(said.starts_with("passport: ") && said.contains(FULL), "{log}");
+    assert!(!workspace.path("artifacts").exists());
+}
+
+/// Each worker fills the disk, so that one can be observed, and the second one of a session finds no
+/// room.
+pub(crate) fn half_way() {
+    let filling = format!("{WORK} fills");
+    let workspace = workspace(&filling, &filling);
+    let Some((out, log)) = beside_tiny(&workspace, ("empty", "tiny"), &[]) else { return };
+    assert!(out.ends_with("\ncode 3\n"), "{out}");
+    let said = log.lines().last().unwrap();
+    assert_says(said, "passport: cannot start the worker of ");
+    assert_says(said, &format!("cannot copy it: {FULL}"));
+    incomplete(&workspace);
+}
+
+pub(crate) fn artifacts() {
+    let workspace = workspace(WORK, MORE_WORK);
+    let more = ["--artifacts-dir", "tiny/artifacts", "--time-budget", "60"];
+    let Some((out, log)) = beside_tiny(&workspace, ("full", ""), &more) else { return };
+    // What was decided is shown, and no half of a file is left.
+    assert_says(&out, "FAIL     work/default");
+    assert!(out.ends_with("\ncode 2\n"), "{out}");
+    let said = log.lines().last().unwrap();
+    assert_says(said, "passport: cannot write `tiny/artifacts");
+    assert_says(said, &format!("{FULL} (os error 28); what was there is unchanged"));
+}

@@ -1,0 +1,104 @@
+//! Workers that go wrong, and machines that lack something.
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::{
+    CONTRACT, MORE_WORK, OTHER, WORK, assert_says, claim, compare, incomplete, passport,
+    program::{CONTRACT as FILE, finish},
+    workspace, write_program,
+};
+
+/// More requests than a worker is observed with or warmed up by, and fewer than it gets in a session.
+const IN_A_SESSION: &str = "150";
+
+/// Compares a good worker with one that goes wrong in its sessions; the sentence.
+fn goes_wrong(manner: &str) -> String {
+    let workspace = workspace(WORK, &format!("{WORK} {manner}={IN_A_SESSION}"));
+    let run = compare(&workspace, &[]).exits(3);
+    let passport = incomplete(&workspace);
+    let paired = &passport["test_results"][0]["paired"];
+    assert_eq!(paired["failed_sessions"], 3);
+    assert_eq!(paired["first_failure"], run.sentence());
+    assert_says(&run.stdout, "BROKEN   work/default: 3 of its sessions could not be held");
+    if manner == "dies" {
+        // They are told, and not recorded.
+        assert_says(&run.stderr, "session failed: the worker of current died: signal: 9");
+        assert_says(&run.stderr, "; last words of hunter2");
+    }
+    assert!(workspace.files().iter().all(|(_, text)| !text.contains("hunter2")));
+    run.sentence()
+}
+
+pub(crate) fn dies() {
+    assert_eq!(goes_wrong("dies"), "the worker of current died: signal: 9 (SIGKILL)");
+}
+
+pub(crate) fn panics() {
+    let said = goes_wrong("panics");
+    assert!(said.starts_with("the worker of current says: "), "{said}");
+    assert_says(&said, "the service panicked: out of order");
+}
+
+pub(crate) fn hangs() {
+    let said = goes_wrong("hangs");
+    let expected = "the worker of current says: no complete response within 1.00 s";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+pub(crate) fn changes() {
+    let expected =
+        "current answered something else half way: a response was not like the first one";
+    assert_eq!(goes_wrong("changes"), expected);
+}
+
+pub(crate) fn dies_while_observed() {
+    let workspace = workspace(WORK, &format!("{WORK} other-dies"));
+    workspace.write(FILE, [CONTRACT, OTHER].concat());
+    let run = compare(&workspace, &[]).exits(3);
+    assert_says(&run.sentence(), "the worker of current died: signal: 9");
+    let passport = incomplete(&workspace);
+    assert_eq!(passport["test_results"].as_array().unwrap().len(), 1);
+    assert_eq!(passport["checks_left_out"][0], "other/default");
+    assert_eq!(passport["test_results"][0]["paired"], serde_json::Value::Null);
+}
+
+pub(crate) fn baseline_dies() {
+    for (baseline, current) in [("other-dies", WORK), (WORK, "dies=1"), ("dies=1", WORK)] {
+        let workspace = workspace(baseline, current);
+        workspace.write(FILE, [CONTRACT, OTHER].concat());
+        let run = compare(&workspace, &[]).exits(3);
+        assert_says(&run.sentence(), "died: signal: 9");
+        assert!(!workspace.path("artifacts").exists());
+    }
+}
+
+pub(crate) fn one_processor() {
+    let before = sched_getaffinity(None).unwrap();
+    let first = (0..CpuSet::MAX_CPU).find(|cpu| before.is_set(*cpu)).unwrap();
+    let mut one = CpuSet::new();
+    one.set(first);
+    // What this thread starts inherits it.
+    sched_setaffinity(None, &one).unwrap();
+    let workspace = workspace(WORK, MORE_WORK);
+    let run = compare(&workspace, &["--time-budget", "60"]);
+    sched_setaffinity(None, &before).unwrap();
+    run.exits(1);
+    let passport = passport(&workspace);
+    assert_eq!(passport["complete"], true);
+    assert_eq!(claim(&passport, "latency-change"), "FAIL");
+}
+
+pub(crate) fn no_valgrind() {
+    let workspace = workspace(WORK, MORE_WORK);
+    std::fs::create_dir(workspace.path("bin")).unwrap();
+    let run = || {
+        let mut command = workspace.command(&crate::COMPARE);
+        let run = finish(command.env("PATH", workspace.path("bin"))).exits(1);
+        assert_says(&run.stdout, "FAIL     work/default");
+        run.stdout
+    };
+    assert_says(&run(), "no causes: instructions are not known: valgrind is not installed\n");
+    write_program(&workspace, "bin/valgrind", "#!/bin/sh\nexit 1\n");
+    // The sessions of before are evidence enough.
+    assert_says(&run(), "not known: `valgrind --version` fails: exit status: 1\n");
+}

@@ -1,0 +1,145 @@
+//! Refs of a repository whose test target becomes this program, and so a worker: nothing of this
+//! library is built.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    CONTRACT, OTHER, WORK, assert_says, executable, incomplete, passport,
+    processes::{eventually, is_alive, lines},
+    program::{CONTRACT as FILE, Workspace, end},
+    worker::MANNER,
+};
+
+const MANIFEST: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
+                        [[test]]\nname = \"perf_sanity\"\npath = \"gate.rs\"\nharness = false\n\
+                        [workspace]\n";
+
+/// A repository with this contract, whose worker is of this manner.
+fn repository(manner: &str) -> Workspace {
+    let workspace = Workspace::with_contract(CONTRACT);
+    workspace.write("Cargo.toml", MANIFEST);
+    workspace.write("lib.rs", "");
+    let gate = format!(
+        "use std::{{env, os::unix::process::CommandExt, process::Command}};\n\
+         fn main() {{\n\
+         let mut command = Command::new({:?});\n\
+         command.args(env::args_os().skip(1)).env({MANNER:?}, {manner:?});\n\
+         panic!(\"{{}}\", command.exec());\n\
+         }}\n",
+        executable(),
+    );
+    workspace.write("gate.rs", gate);
+    workspace.write(".gitignore", "target\nartifacts\nCargo.lock\n");
+    git(&workspace, &["init", "--quiet", "--initial-branch", "main"]);
+    commit(&workspace);
+    workspace
+}
+
+fn git(workspace: &Workspace, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=a", "-c", "user.email=b", "-c", "commit.gpgSign=false"]);
+    let output = command.args(arguments).current_dir(workspace.path("")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn commit(workspace: &Workspace) {
+    git(workspace, &["add", "--all"]);
+    git(workspace, &["commit", "--quiet", "--message", "all"]);
+}
+
+/// The working tree against the branch.
+fn command(workspace: &Workspace, more: &[&str]) -> Command {
+    let mut command =
+        workspace.command(&[&["compare", "--baseline-branch", "main"], more].concat());
+    // Where .ci/run has everything built, which is not below this workspace.
+    command.env_remove("CARGO_TARGET_DIR");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+pub(crate) fn other_checks() {
+    let workspace = repository(WORK);
+    let more = OTHER.replace("other", "before");
+    let same = "\n[[endpoint]]\nname = \"same\"\npath = \"/other\"\n";
+    workspace.write(FILE, [CONTRACT, &more, same].concat());
+    commit(&workspace);
+    let changed = same.replace("/other", "/work");
+    workspace.write(FILE, [CONTRACT, OTHER, &changed].concat());
+    let run = end(command(&workspace, &["--time-budget", "1"]).spawn().unwrap());
+    assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
+    let said = "not compared, as only one side has it or they ask for different things: \
+                other/default, same/default, before/default\n";
+    assert_says(&run.stdout, said);
+    let passport = passport(&workspace);
+    assert_eq!(passport["test_results"].as_array().unwrap().len(), 1);
+    assert_eq!(passport["test_results"][0]["test_name"], "work/default");
+    let others = passport["comparison"]["checks_not_compared"].as_array().unwrap();
+    assert_eq!(others.len(), 3);
+    // And where nothing is left to compare.
+    let none = CONTRACT.replace("work", "none");
+    workspace.write(FILE, none);
+    let run = end(command(&workspace, &[]).spawn().unwrap()).exits(2);
+    assert_eq!(run.sentence(), "the two sides have no check in common");
+}
+
+pub(crate) fn interrupted() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("processes");
+    let workspace = repository(&format!("rounds=1000000 starts={}", file.display()));
+    workspace.write("lib.rs", "// another tree\n");
+    let status = git(&workspace, &["status", "--porcelain"]);
+    let temporary = place.path().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let mut command = command(&workspace, &["--time-budget", "600"]);
+    let comparison = command.env("TMPDIR", &temporary).spawn().unwrap();
+    // Two are observed; the next ones are those of sessions, of which some are over.
+    eventually("no session begins", || lines(&file) >= 9);
+    send("INT", comparison.id());
+    end(comparison).exits(130);
+    incomplete(&workspace);
+    for process in fs::read_to_string(&file).unwrap().split_whitespace() {
+        eventually(&format!("{process} lives on"), || !is_alive(process));
+    }
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    assert_eq!(git(&workspace, &["status", "--porcelain"]), status);
+    // What is built and what was seen is there for the next one.
+    let again = end(self::command(&workspace, &["--time-budget", "0"]).spawn().unwrap());
+    assert!(!again.stderr.contains("Compiling"), "{again:#?}");
+    assert!(!again.stderr.contains("session 1:"), "{again:#?}");
+    assert!(matches!(again.code, Some(0 | 4)), "{again:#?}");
+}
+
+/// Neither cargo nor a build script that never ends, which is in a process of its own.
+pub(crate) fn killed_while_building() {
+    let workspace = repository(WORK);
+    let build = "fn main() { std::fs::write(\"pid\", std::process::id().to_string()).unwrap(); \
+                 loop { std::thread::sleep(std::time::Duration::from_secs(1)); } }\n";
+    workspace.write("build.rs", build);
+    commit(&workspace);
+    let comparison = command(&workspace, &[]).spawn().unwrap();
+    let file = workspace.path("target/perf-passport/source/pid");
+    eventually("nothing is built", || !text(&file).is_empty());
+    let script = text(&file);
+    assert!(is_alive(&script));
+    send("KILL", comparison.id());
+    assert_eq!(end(comparison).code, None);
+    eventually("the build script lives on", || !is_alive(&script));
+    // Who builds holds the lock of the place, so it is free again.
+    workspace.write("build.rs", "fn main() {}\n");
+    commit(&workspace);
+    end(command(&workspace, &["--time-budget", "0"]).spawn().unwrap()).exits(4);
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn send(signal: &str, process: u32) {
+    let process = process.to_string();
+    assert!(Command::new("kill").args(["-s", signal, &process]).status().unwrap().success());
+}

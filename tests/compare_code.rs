@@ -421,7 +421,7 @@ fn not_measured() {
     let (code, printed) = workspace.program(&["check", "--ci"]);
     assert_eq!(code, Some(2), "{printed}");
     assert!(printed.contains("operations alone: give --harness NAME"), "{printed}");
-    let service = "required = [\"status\", \"deterministic\", \"allocations\"]\n\
+    let service = "required = [\"status\", \"allocations\"]\n\
                    [target]\nservice = \"ledger\"\n[sampling]\n";
     let endpoint = "[[endpoint]]\nname = \"health\"\npath = \"/health\"\nfixture = \"normal\"\n";
     let both = CONTRACT.replace("[sampling]\n", service) + endpoint;

@@ -1,4 +1,4 @@
-//! Tests of the code that benches/workloads and examples/memory_bound measure.
+//! Tests of the code that benches/workloads and `examples/memory_bound` measure.
 
 #[path = "../../benches/workloads/causal.rs"]
 mod causal;

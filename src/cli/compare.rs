@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     compare_causes::causes,
+    compare_instructions::{Counted, instruction_counts},
     compare_servers::{ServerArguments, refuse_what_cannot_be_asked},
     compare_sides::{Builds, SideArguments},
     exit::{Code, Failure},
@@ -54,6 +55,9 @@ pub(super) struct Arguments {
     /// Begin no session after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 90)]
     time_budget: u32,
+    /// Do not count the instructions of workers under valgrind, where that is installed
+    #[arg(long)]
+    no_instructions: bool,
     /// Compare only this endpoint, check (`endpoint/variant`) or path; may be repeated
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<String>,
@@ -92,6 +96,15 @@ impl Compared {
         match self {
             Self::Workers(sides) => Subjects::Workers(sides),
             Self::Servers(servers) => Subjects::Servers(servers),
+        }
+    }
+
+    /// Whose instructions are counted.
+    fn counted(&self, nobodys: bool) -> Counted<'_> {
+        match self {
+            Self::Servers(_) => Counted::Servers,
+            Self::Workers(_) if nobodys => Counted::Nothing,
+            Self::Workers(sides) => Counted::Workers(sides),
         }
     }
 }
@@ -180,6 +193,11 @@ fn compare(
     let (before, mut after, mut fault) =
         observe(contract, compared, &checks, (&clock, stop)).map_err(failure)?;
     if fault.is_none() {
+        let counted = compared.counted(arguments.no_instructions);
+        let counts = instruction_counts(counted, &checks, &policy, (&clock, stop));
+        for measured in &mut after.run.measured {
+            measured.instructions = counts.get(&measured.check).cloned();
+        }
         let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
         let mut task = Task {
             contract,

@@ -9,6 +9,7 @@ mod callgrind_file;
 pub mod checkout;
 mod command_line;
 mod floor;
+mod instructions;
 mod process;
 mod random;
 mod served;
@@ -17,14 +18,9 @@ mod session;
 mod subject;
 pub mod supervisor;
 mod taken;
+mod workplace;
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    fs, io,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use thiserror::Error;
 
@@ -36,18 +32,17 @@ use crate::{
     passport::Measured,
     text::escaped,
     units::{Nanos, Ppm},
-    worker::{
-        CACHE_DIRECTORY,
-        protocol::{Answer, Question},
-    },
+    worker::protocol::{Answer, Question},
 };
-pub use callgrind::{Executed, InstructionsError, Outcomes, count_instructions};
+pub use callgrind::InstructionsError;
 pub use command_line::{CommandLine, CommandLineError};
+pub use instructions::{Executed, Outcomes, count_instructions, count_samples};
 use process::{Placement, Worker, copy_path};
 pub use served::{Server, ServerAt, Servers};
 pub use server::ServerProblem;
 use session::Setting;
 use subject::{Starter, Workers};
+use workplace::{prepared, temporary_directory};
 
 /// Sessions of a check that may fail before it is given up.
 const FAILED_SESSIONS_MAX: u64 = 3;
@@ -344,8 +339,7 @@ pub fn observe(
 ) -> Result<Observed, WorkerError> {
     let directory = temporary_directory()?;
     let copy = copy_path(directory.path(), "observe");
-    let placement = Placement { cpu: None, padding: 0, layout: 0 };
-    let (mut worker, build) = Worker::start(side, &copy, placement, (clock, stop))?;
+    let (mut worker, build) = Worker::start(side, &copy, Placement::ANYWHERE, (clock, stop))?;
     let now = || humantime::format_rfc3339_millis(clock.now()).to_string();
     let mut observed = Observed { timestamp: now(), build, measured: Vec::new() };
     for check in checks {
@@ -358,6 +352,7 @@ pub fn observe(
                 evidence: *evidence,
                 baseline: None,
                 paired: None,
+                instructions: None,
             }),
             other => return Err(worker.unexpected(&other)),
         }
@@ -370,34 +365,3 @@ const FIXTURE_TIME: Nanos = Nanos::new(120_000_000_000);
 
 /// Time to load a fixture and to measure a check by itself.
 const OBSERVE_TIME: Nanos = Nanos::new(300_000_000_000);
-
-/// A directory that is gone with the comparison.
-fn temporary_directory() -> Result<tempfile::TempDir, WorkerError> {
-    tempfile::Builder::new()
-        .prefix("passport-compare-")
-        .tempdir()
-        .map_err(|error| WorkerError::NoDirectory(error.to_string()))
-}
-
-/// The side with an executable that is copied quickly, and a directory for its workers.
-fn prepared(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerError> {
-    let failed = |error: io::Error| WorkerError::NoDirectory(error.to_string());
-    let cache = directory.join(format!("cache-{role}"));
-    fs::create_dir(&cache).map_err(failed)?;
-    let mut side = side.clone();
-    side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
-    if !side.relinked.is_empty() {
-        return Ok(side);
-    }
-    let executable = directory.join(format!("executable-{role}"));
-    // Debug information is nine tenths of an executable, and of the time to copy it.
-    let stripped = Command::new("strip")
-        .args(["--strip-debug", "-o"])
-        .args([&executable, &side.executable])
-        .stderr(Stdio::null())
-        .status();
-    if stripped.is_ok_and(|status| status.success()) {
-        side.executable = executable;
-    }
-    Ok(side)
-}

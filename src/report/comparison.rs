@@ -1,22 +1,22 @@
 //! What two builds took side by side, for a terminal and for a pull request.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
-    claim::{Claim, Verdict},
+    claim::{Claim, Reason, Verdict},
     contract::ClaimKind,
-    paired::{Decision, Effect, TimeOf, decide},
+    paired::{Decision, Effect, TimeOf, decide, decide_instructions},
     passport::{Comparison, Passport, TestResult},
     text::escaped,
 };
 
 /// A line for each check: its verdict, the change of latency with its bounds, what an unchanged
-/// copy and an injected slowdown looked like in the same sessions, and the change of allocations.
-/// Empty for a passport of no comparison.
+/// copy and an injected slowdown looked like in the same sessions, and the changes of instructions and
+/// allocations. Empty for a passport of no comparison.
 pub fn comparison_table(passport: &Passport) -> String {
     let Some(comparison) = &passport.comparison else { return String::new() };
     let mut out = format!(
-        "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12}\n",
+        "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12} {:>12}\n",
         "verdict",
         "check",
         "latency",
@@ -25,13 +25,14 @@ pub fn comparison_table(passport: &Passport) -> String {
         "injected",
         "detectable",
         "sessions",
+        "instructions",
         "allocations"
     );
     for result in &passport.test_results {
         let row = Row::of(comparison, result);
         let _ = writeln!(
             out,
-            "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12}",
+            "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12} {:>12}",
             result.status,
             escaped(&result.test_name),
             row.latency,
@@ -40,10 +41,11 @@ pub fn comparison_table(passport: &Passport) -> String {
             row.injected,
             row.detectable,
             row.sessions,
+            row.instructions,
             row.allocations,
         );
     }
-    for note in notes(passport) {
+    for note in notes(comparison, passport) {
         let _ = writeln!(out, "\n{note}");
     }
     out
@@ -52,9 +54,52 @@ pub fn comparison_table(passport: &Passport) -> String {
 /// Checks whose share of the round trip is shown, at most.
 const SHARES_MAX: usize = 3;
 
-/// What latencies over HTTP are of, which the table does not say: a sentence for each kind, and one
-/// where servers were not started.
-fn notes(passport: &Passport) -> Vec<String> {
+/// What the table does not say of instructions: why they were not counted, and what the counts show
+/// that decide nothing.
+fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut uncounted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for result in &passport.test_results {
+        let Some(counts) = &result.instructions else { continue };
+        let name = escaped(&result.test_name);
+        if let Some(why) = &counts.uncounted {
+            uncounted.entry(&why.message).or_default().push(name);
+            continue;
+        }
+        let tolerance = result.tolerance.map(|it| it.of_instructions()).unwrap_or_default();
+        let vary = result.claims.iter().any(|it| it.reason == Reason::CountsVary);
+        let decision = decide_instructions(&comparison.policy, tolerance, counts);
+        if let Some(decision) = decision.filter(|_| vary) {
+            notes.push(format!(
+                "instructions of {name}: between {} and {}, as those of one build vary; {} would be \
+                 found",
+                percent(decision.change.lower),
+                percent(decision.change.upper),
+                percent(decision.detectable(tolerance)),
+            ));
+        }
+    }
+    for (message, names) in uncounted {
+        let of = if names.len() == passport.test_results.len() {
+            String::new()
+        } else {
+            format!(" ({})", shown(&names))
+        };
+        notes.push(format!("{}{of}", escaped(message)));
+    }
+    notes
+}
+
+/// The first names, and how many more there are.
+fn shown(names: &[String]) -> String {
+    let first = names.get(..SHARES_MAX).unwrap_or(names).join(", ");
+    let more = names.len().saturating_sub(SHARES_MAX);
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
+/// What the table does not say: what latencies over HTTP are of, a sentence for each kind and one where
+/// servers were not started; and of instructions.
+fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
     let results = || passport.test_results.iter().filter_map(|it| Some((it, it.paired.as_ref()?)));
     let mut notes = Vec::new();
     for time in [TimeOf::Service, TimeOf::AboveFloor, TimeOf::RoundTrip] {
@@ -80,10 +125,7 @@ fn notes(passport: &Passport) -> Vec<String> {
             TimeOf::RoundTrip => "of the whole round trip, which is",
         };
         if !of_kind.is_empty() {
-            let shown = of_kind.get(..SHARES_MAX).unwrap_or(&of_kind).join(", ");
-            let more = of_kind.len().saturating_sub(SHARES_MAX);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            notes.push(format!("latency is {says}: {shown}{more}"));
+            notes.push(format!("latency is {says}: {}", shown(&of_kind)));
         }
     }
     if results().any(|(_, paired)| paired.same_processes) {
@@ -93,6 +135,7 @@ fn notes(passport: &Passport) -> Vec<String> {
                 .to_owned(),
         );
     }
+    notes.extend(notes_on_instructions(comparison, passport));
     notes
 }
 
@@ -101,8 +144,8 @@ pub fn comparison_markdown(passport: &Passport) -> String {
     let Some(comparison) = &passport.comparison else { return String::new() };
     let mut out = format!(
         "## {}: `{}` against `{}`\n\n\
-         | verdict | check | latency | between | detectable | sessions | allocations |\n\
-         |---|---|---|---|---|---|---|\n",
+         | verdict | check | latency | between | detectable | sessions | instructions | allocations |\n\
+         |---|---|---|---|---|---|---|---|\n",
         passport.summary.measured_status,
         code(&comparison.current.label),
         code(&comparison.baseline.label),
@@ -111,17 +154,18 @@ pub fn comparison_markdown(passport: &Passport) -> String {
         let row = Row::of(comparison, result);
         let _ = writeln!(
             out,
-            "| {} | `{}` | {} | {} | {} | {} | {} |",
+            "| {} | `{}` | {} | {} | {} | {} | {} | {} |",
             result.status,
             code(&result.test_name),
             row.latency,
             row.between,
             row.detectable,
             row.sessions,
+            row.instructions,
             row.allocations,
         );
     }
-    for note in notes(passport) {
+    for note in notes(comparison, passport) {
         let _ = writeln!(out, "\n{note}");
     }
     for result in &passport.test_results {
@@ -158,6 +202,7 @@ struct Row {
     injected: String,
     detectable: String,
     sessions: usize,
+    instructions: String,
     allocations: String,
 }
 
@@ -178,9 +223,16 @@ impl Row {
             injected: known(&|it| percent(it.injected.median)),
             detectable: decision.detectable.map_or_else(|| "-".to_owned(), percent),
             sessions: decision.sessions,
+            instructions: instructions(result),
             allocations: allocations(result),
         }
     }
+}
+
+/// `+0.10 %`.
+fn instructions(result: &TestResult) -> String {
+    let change = result.claims.iter().find(|it| it.kind == ClaimKind::InstructionsChange);
+    change.filter(|it| it.observed.is_some()).map_or_else(|| "-".to_owned(), Claim::show_observed)
 }
 
 /// `29`, or `29 -> 30`.

@@ -6,7 +6,10 @@ use super::{Claim, Reason, Unit, Verdict, decided, mark_required};
 use crate::{
     contract::{Check, ClaimKind, Contract},
     evidence::{CountSource, Counts, Evidence, Response},
-    paired::{Decision, Outcome, Paired, Policy, decide, decide_anchor},
+    paired::{
+        Decision, InstructionCounts, Outcome, Paired, Policy, WhyUncounted, decide, decide_anchor,
+        decide_instructions,
+    },
     statistics::quantile,
     units::{Bytes, Count, Nanos, Ppm},
 };
@@ -46,8 +49,19 @@ impl BaselineFigures {
     }
 }
 
+/// What two builds did side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct SideBySide<'a> {
+    /// How it is decided on.
+    pub policy: &'a Policy,
+    /// What both took, in turns.
+    pub paired: &'a Paired,
+    /// What both executed; `None` where nobody says.
+    pub instructions: Option<&'a InstructionCounts>,
+}
+
 /// Holds a check against what a baseline says of it; `None` when the baseline lacks the check. Where
-/// both builds took turns, `paired` decides on the latency.
+/// both builds were measured side by side, that decides on instructions and latency.
 ///
 /// The kinds of change in the order of [`ClaimKind::ALL`].
 pub fn changes(
@@ -55,7 +69,7 @@ pub fn changes(
     check: &Check,
     evidence: &Evidence,
     baseline: Option<&BaselineFigures>,
-    paired: Option<(&Policy, &Paired)>,
+    beside: Option<SideBySide<'_>>,
 ) -> Vec<Claim> {
     let counts = evidence.counts.as_ref();
     let behaviour = behaviour_change(evidence, baseline);
@@ -73,22 +87,28 @@ pub fn changes(
         figure(|it| it.heap_peak_bytes.map(Bytes::get)),
         (comparability(counts, baseline, same_work), check.tolerance.regression_ppm),
     );
-    let Some((policy, paired)) = paired else {
+    let Some(SideBySide { policy, paired, instructions }) = beside else {
         let observed = quantile(&evidence.latency, check.budgets.latency_quantile);
         let latency = decided(ClaimKind::LatencyChange, Reason::StoredLatency, Unit::Ns)
             .with(observed.map(Nanos::get), figure(|it| it.latency_ns.map(Nanos::get)));
         return mark_required(contract, vec![behaviour, allocations, heap, latency]);
     };
     let tolerance = check.tolerance.regression_ppm;
-    let comparable = if same_work { None } else { Some(not_same_work(&behaviour)) };
+    let incomparable = if same_work { None } else { Some(not_same_work(&behaviour)) };
+    let executed = instructions_change(policy, check, instructions, incomparable);
     let latency = latency_change(
         ClaimKind::LatencyChange,
         &decide(policy, tolerance, paired),
-        (comparable, tolerance),
+        (incomparable, tolerance),
     );
     let drift = decide_anchor(policy, tolerance, paired)
         .map(|decision| latency_change(ClaimKind::LatencyDrift, &decision, (None, tolerance)));
     let mut claims = mark_required(contract, vec![behaviour, allocations, heap]);
+    claims.push(Claim {
+        // Where it is not decided, only who asks for it misses it.
+        required: executed.verdict != Verdict::Abstain || contract.requires(executed.kind),
+        ..executed
+    });
     claims.push(latency);
     claims.extend(drift);
     claims
@@ -115,11 +135,39 @@ fn latency_change(
         Outcome::Hidden => Reason::HiddenByTransport,
         Outcome::Untold => Reason::NotAllTold,
     });
-    let ratio = |effect: i64| u64::try_from(effect.saturating_add(1_000_000)).unwrap_or(0);
     let known = decision.sessions > 0;
     let observed = known.then(|| ratio(decision.current.median));
     Claim { required: true, ..decided(kind, reason, Unit::Ppm) }
         .with(observed, Some(1_000_000_u64.saturating_add(tolerance.get())))
+}
+
+fn instructions_change(
+    policy: &Policy,
+    check: &Check,
+    counts: Option<&InstructionCounts>,
+    incomparable: Option<Reason>,
+) -> Claim {
+    let tolerance = check.tolerance.of_instructions();
+    let decision = counts.and_then(|it| decide_instructions(policy, tolerance, it));
+    let why = counts.and_then(|it| it.uncounted.as_ref()).map(|it| it.why);
+    let reason = match (decision, why) {
+        (None, Some(WhyUncounted::ValgrindMissing)) => Reason::ValgrindMissing,
+        (None, _) => Reason::NotCounted,
+        (Some(decision), _) => incomparable.unwrap_or(match decision.outcome {
+            Outcome::Within => Reason::WithinTolerance,
+            Outcome::Beyond => Reason::BeyondTolerance,
+            _ => Reason::CountsVary,
+        }),
+    };
+    decided(ClaimKind::InstructionsChange, reason, Unit::Ppm).with(
+        decision.map(|it| ratio(it.change.median)),
+        Some(1_000_000_u64.saturating_add(tolerance.get())),
+    )
+}
+
+/// An effect as a ratio: 1030000 is 3 % more.
+fn ratio(effect: i64) -> u64 {
+    u64::try_from(effect.saturating_add(1_000_000)).unwrap_or(0)
 }
 
 fn behaviour_change(evidence: &Evidence, baseline: Option<&BaselineFigures>) -> Claim {

@@ -17,7 +17,7 @@ use crate::{
     units::{Bytes, Nanos},
 };
 pub use budget::{LATENCY_LOOKS_MAX, claims, latency_is_undecided};
-pub use change::{BaselineFigures, changes};
+pub use change::{BaselineFigures, SideBySide, changes};
 
 /// The outcome of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,6 +92,12 @@ pub enum Reason {
     UndecidedChange,
     /// ABSTAIN: the same sessions call a copy of the baseline slower, or miss an injected slowdown.
     NotCalibrated,
+    /// ABSTAIN: the counts of one and the same build differ by too much.
+    CountsVary,
+    /// ABSTAIN: valgrind is not installed, so nobody counts instructions.
+    ValgrindMissing,
+    /// ABSTAIN: instructions were not counted.
+    NotCounted,
     /// ABSTAIN: fewer sessions than the first look needs.
     TooFewSessions,
     /// ABSTAIN: the servers were running already, so all sessions asked the same processes.
@@ -150,6 +156,12 @@ impl Reason {
             Self::NotCalibrated => {
                 "the same sessions would misjudge an unchanged copy or miss an injected slowdown"
             }
+            Self::CountsVary => {
+                "the counts of one build differ too much among themselves: raise \
+                 `instructions_percent` for this check"
+            }
+            Self::ValgrindMissing => "valgrind is not installed, so nobody counts instructions",
+            Self::NotCounted => "instructions were not counted",
             Self::TooFewSessions => "too few sessions: give it more time",
             Self::SameProcesses => {
                 "what stays with a process is not averaged out: let --baseline-cmd and \

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     compare_causes,
+    compare_instructions::{Counted, instruction_counts},
     compare_items::{Selecting, failure, selected},
     compare_servers::ServerArguments,
     compare_sides::{Builds, SideArguments, start_guard},
@@ -58,6 +59,9 @@ pub(super) struct Arguments {
     /// Begin no session after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 90)]
     time_budget: u32,
+    /// Do not count the instructions of workers under valgrind, where that is installed
+    #[arg(long)]
+    no_instructions: bool,
     #[command(flatten)]
     selecting: Selecting,
     /// How to print the outcome
@@ -92,6 +96,15 @@ impl Compared {
         match self {
             Self::Workers(sides) => Subjects::Workers(sides),
             Self::Servers(servers) => Subjects::Servers(servers),
+        }
+    }
+
+    /// Whose instructions are counted.
+    fn counted(&self, nobodys: bool) -> Counted<'_> {
+        match self {
+            Self::Servers(_) => Counted::Servers,
+            Self::Workers(_) if nobodys => Counted::Nothing,
+            Self::Workers(sides) => Counted::Workers(sides),
         }
     }
 }
@@ -196,6 +209,11 @@ fn compare(
         observe(contract, compared, &items, (&clock, stop)).map_err(failure)?;
     let mut sessions_kept = Ok(());
     if fault.is_none() {
+        let counted = compared.counted(arguments.no_instructions);
+        let counts = instruction_counts(counted, &checks, &policy, (&clock, stop));
+        for measured in &mut after.run.measured {
+            measured.instructions = counts.get(&measured.check).cloned();
+        }
         let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
         let mut task = Task {
             contract,

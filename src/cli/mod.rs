@@ -15,6 +15,8 @@ mod compare;
 #[cfg(unix)]
 mod compare_causes;
 #[cfg(unix)]
+mod compare_instructions;
+#[cfg(unix)]
 mod compare_items;
 #[cfg(unix)]
 mod compare_servers;

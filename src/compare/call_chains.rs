@@ -101,7 +101,7 @@ fn under_callgrind(executable: &Path, out: &Path) -> Command {
     file.push(out.to_string_lossy().replace('%', "%%"));
     let mut command = Command::new("valgrind");
     command
-        .args(["--tool=callgrind", "--quiet", "--command-line-only=yes"])
+        .args(["--tool=callgrind", "--quiet", "--command-line-only=yes", "--vgdb=no"])
         .arg(format!("--toggle-collect={COLLECTED}"))
         .args(["--demangle=no", "--dump-line=no"])
         .arg(format!("--separate-callers={CALLERS}"))

@@ -1,55 +1,57 @@
-//! Instructions of a check: a worker under valgrind's callgrind, which counts every one.
+//! A worker under valgrind's callgrind, which counts every instruction of its samples.
 //!
-//! A process of its own warms each check up and then sends a fixed number of samples, of which only
-//! what the service does is collected (`src/probe/collected.rs`). It counts the thread that asks the
-//! service and the tasks that run on it. What it cannot see: work on other threads, the kernel, and
-//! what an instruction costs: waiting for memory is no instruction. Valgrind hides some of a
-//! processor's extensions (SHA, AVX-512) from programs, which then take another way.
+//! The worker warms each check up and then sends a fixed number of samples, of which only what the
+//! service does is collected (`src/probe/collected.rs`). Callgrind writes a file of its own for each
+//! sample, so that who reads them sees which samples did something else than the others, such as the
+//! allocator's housekeeping. One process counts all checks: to start it takes longer than to count.
 //!
-//! NOTE: Equal code does not always give equal counts. On a busy machine of two processors, runs of
-//! one build differed by up to 0.0002 % for a check without input (20 runs), 0.02 % for one that
-//! waits for a task (10; not at all in 20 others), 0.007 % for a page of a database (5), and 0.14 %
-//! for one that reports live memory and times (8). Builds of changed source were not compared.
+//! Counted is the thread that asks the service and the tasks that run on it. What is not seen: work on
+//! other threads, the kernel, and what an instruction costs: waiting for memory is no instruction.
+//! Valgrind hides some of a processor's extensions (SHA, AVX-512) from programs, which then take
+//! another way. Nothing here compares two builds.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     ffi::OsString,
     fs,
-    io::ErrorKind,
-    path::Path,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use thiserror::Error;
 
 use super::{
-    FIXTURE_TIME, OBSERVE_TIME, Side, WorkerError, callgrind_file, prepared,
+    FIXTURE_TIME, Side, WorkerError,
+    callgrind_file::{self, Profile},
     process::{Placement, Worker, copy_path},
-    temporary_directory,
+    workplace::{with_cache, without_debug_information},
 };
 use crate::{
     clock::Clock,
     contract::Check,
-    paired::{FunctionCost, Instructions},
-    probe::COLLECTED,
+    probe::{COLLECTED, SAMPLE_ENDS},
     units::Nanos,
     worker::protocol::{Answer, Question, Seen},
 };
 
-/// Requests that are counted, about, and before them as many that warm the check up: what is done
-/// only every few requests, such as the allocator's housekeeping, has its share in each.
-const REQUESTS: u64 = 20;
+/// Requests that warm a check up, about. Their number changes the count a little, so it follows from
+/// the contract alone and is the same for all builds.
+const WARMUP_REQUESTS: u64 = 20;
 
-/// Samples of a check with many requests, at least.
-const SAMPLES_MIN: u64 = 2;
+/// Samples that warm up a check of many requests, at least.
+const WARMUP_SAMPLES_MIN: u64 = 2;
 
-/// Time to write the figures down.
-const DUMP_TIME: Nanos = Nanos::new(60_000_000_000);
+/// Time to count one check, with bringing its service into its state.
+const COUNT_TIME: Nanos = Nanos::new(120_000_000_000);
 
 /// Why instructions of a check are not known.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InstructionsError {
+    /// There is nobody who could count.
+    #[error("instructions are not known: valgrind is not installed")]
+    ValgrindMissing,
     /// Nobody can count here, or the worker could not do its work.
     #[error("instructions are not known: {0}")]
     Unavailable(String),
@@ -67,53 +69,37 @@ impl From<WorkerError> for InstructionsError {
     }
 }
 
-/// What was counted of one check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executed {
-    /// The instructions.
-    pub instructions: Instructions,
-    /// What each sample was like.
-    pub response: Seen,
+/// Why a check was not counted, and whether its worker can be asked for others all the same.
+#[derive(Debug)]
+pub(super) struct NotCounted {
+    pub(super) why: InstructionsError,
+    pub(super) ends_the_worker: bool,
 }
 
-/// What became of each check, by its id.
-pub type Outcomes = BTreeMap<String, Result<Executed, InstructionsError>>;
-
-/// Counts the instructions of each check; those after an interruption are left out.
-///
-/// # Errors
-///
-/// [`InstructionsError::Unavailable`] when nothing can be counted here, as valgrind is missing. What
-/// goes wrong with a check is its outcome.
-pub fn count_instructions(
-    side: &Side,
-    checks: &[&Check],
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
-    progress: &mut dyn FnMut(&Check),
-) -> Result<Outcomes, InstructionsError> {
-    find_valgrind(Path::new(VALGRIND))?;
-    let directory = temporary_directory()?;
-    // Without debug information, which takes valgrind longer to read than to count by. The names of
-    // functions stay.
-    let side = prepared(side, directory.path(), "instructions")?;
-    fill_cache(&side, checks, directory.path(), (clock, stop))?;
-    let mut outcomes = Outcomes::new();
-    for check in checks {
-        progress(check);
-        let outcome = count(&side, check, directory.path(), (clock, stop));
-        let interrupted = outcome == Err(InstructionsError::Interrupted);
-        if interrupted {
-            break;
-        }
-        outcomes.insert(check.id(), outcome);
+impl From<WorkerError> for NotCounted {
+    fn from(error: WorkerError) -> Self {
+        // What was refused, or was answered otherwise, was answered.
+        let ends_the_worker =
+            !matches!(error, WorkerError::Refused { .. } | WorkerError::AnswersDiffer { .. });
+        Self { why: error.into(), ends_the_worker }
     }
-    Ok(outcomes)
+}
+
+impl NotCounted {
+    fn of_check(message: String) -> Self {
+        Self { why: InstructionsError::Unavailable(message), ends_the_worker: false }
+    }
 }
 
 /// The program.
 const VALGRIND: &str = "valgrind";
 
-fn find_valgrind(program: &Path) -> Result<(), InstructionsError> {
+/// Finds out whether there is somebody who can count.
+pub(super) fn find_valgrind() -> Result<(), InstructionsError> {
+    find(Path::new(VALGRIND))
+}
+
+fn find(program: &Path) -> Result<(), InstructionsError> {
     let found = Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
@@ -123,98 +109,169 @@ fn find_valgrind(program: &Path) -> Result<(), InstructionsError> {
     let message = match found {
         Ok(status) if status.success() => return Ok(()),
         Ok(status) => format!("`valgrind --version` fails: {status}"),
-        Err(error) if error.kind() == ErrorKind::NotFound => "valgrind is not installed".to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(InstructionsError::ValgrindMissing);
+        }
         Err(error) => format!("valgrind cannot be started: {error}"),
     };
     Err(InstructionsError::Unavailable(message))
 }
 
-/// Samples that are counted of a check. Their number changes the count a little, so it follows from
-/// the contract alone and is the same for all builds.
-fn samples(check: &Check) -> u32 {
-    let samples = (REQUESTS / check.requests_per_sample().max(1)).max(SAMPLES_MIN);
+/// Samples that warm a check up.
+pub(super) fn warmup_samples(check: &Check) -> u32 {
+    let samples = (WARMUP_REQUESTS / check.requests_per_sample().max(1)).max(WARMUP_SAMPLES_MIN);
     u32::try_from(samples).unwrap_or(u32::MAX)
 }
 
-/// Has a worker bring itself into the state of every fixture, without valgrind: what it keeps of
-/// them is made quickly, and the first process that is counted finds as much as the later ones. What
-/// goes wrong goes wrong again when it is counted, and is told then.
-fn fill_cache(
-    side: &Side,
+/// A side that is ready to be counted, in a directory of its own: with an executable without debug
+/// information, which valgrind would take longer to read than to count by. The names of functions
+/// stay.
+///
+/// The length of the path is a part of what a process finds on its stack, so `role` should be as long
+/// for all sides.
+pub(super) fn countable(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerError> {
+    let side = with_cache(side, directory, role)?;
+    Ok(without_debug_information(side, directory, role))
+}
+
+/// A worker, not under callgrind, that brings itself into the state of every fixture: what it keeps of
+/// them is made quickly, and all processes that are counted find the same. What goes wrong goes wrong
+/// again when it is counted, and is told then.
+pub(super) fn fill_caches(
+    sides: &[&Side],
     checks: &[&Check],
     directory: &Path,
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    watch: (&dyn Clock, &dyn Fn() -> bool),
 ) -> Result<(), InstructionsError> {
-    let placement = Placement { cpu: None, padding: 0, layout: 0 };
-    let interrupted = |error: WorkerError| match error {
+    let unless_interrupted = |error: WorkerError| match error {
         WorkerError::Interrupted => Err(InstructionsError::Interrupted),
         _ => Ok(()),
     };
-    let copy = copy_path(directory, "fixtures");
-    let mut worker = match Worker::start(side, &copy, placement, (clock, stop)) {
-        Ok((worker, _)) => worker,
-        Err(error) => return interrupted(error),
-    };
+    let mut workers = Vec::new();
+    for (number, side) in sides.iter().enumerate() {
+        let copy = copy_path(directory, &format!("fixtures-{number}"));
+        match Worker::start(side, &copy, Placement::ANYWHERE, watch) {
+            Ok((worker, _)) => workers.push(worker),
+            Err(error) => unless_interrupted(error)?,
+        }
+    }
     let mut filled = BTreeSet::new();
     for check in checks.iter().filter(|check| filled.insert(&check.fixture)) {
         let question = Question::Prepare { check: check.id(), samples: 1, time: Nanos::ZERO };
-        if let Err(error) = worker.ask(&question, FIXTURE_TIME) {
-            interrupted(error)?;
+        // All at the same time.
+        for worker in &mut workers {
+            worker.tell(&question).or_else(unless_interrupted)?;
+        }
+        for worker in &mut workers {
+            worker.hear(FIXTURE_TIME).map(drop).or_else(unless_interrupted)?;
         }
     }
     Ok(())
 }
 
-fn count(
-    side: &Side,
-    check: &Check,
-    directory: &Path,
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
-) -> Result<Executed, InstructionsError> {
-    let unavailable = |message: String| InstructionsError::Unavailable(message);
-    let out = directory.join("callgrind.out");
-    let executable = copy_path(directory, "instructions");
-    fs::copy(&side.executable, &executable)
-        .map_err(|error| unavailable(format!("cannot copy the executable: {error}")))?;
-    let mut command = under_callgrind(&executable, &out);
-    // Also of valgrind, which is perhaps killed.
-    command.env("TMPDIR", directory);
-    let placement = Placement { cpu: None, padding: 0, layout: 0 };
-    let (mut worker, _) = Worker::start_by(command, side, placement, (clock, stop))?;
-    let samples = samples(check);
-    let question = Question::Instructions { check: check.id(), warmup: samples, samples };
-    let response = match worker.ask(&question, OBSERVE_TIME)? {
-        Answer::Executed { response: Some(response) } => response,
-        Answer::Executed { response: None } => {
-            return Err(WorkerError::AnswersDiffer { side: side.label.clone() }.into());
-        }
-        other => return Err(worker.unexpected(&other).into()),
-    };
-    let expected = check.requests.iter().cycle().map(|request| request.status);
-    if let Some((is, expected)) =
-        response.statuses.iter().zip(expected).find(|(is, expected)| **is != *expected)
-    {
-        return Err(unavailable(format!("status {is} instead of {expected} under valgrind")));
-    }
-    worker.finish(DUMP_TIME)?;
-    let bytes = fs::read(&out)
-        .map_err(|error| unavailable(format!("callgrind wrote no figures: {error}")))?;
-    let _ = fs::remove_file(&out);
-    let profile = callgrind_file::parse(&bytes).map_err(|error| unavailable(error.to_string()))?;
-    if profile.total == 0 {
-        return Err(unavailable(
-            "the executable has no symbols: build it without `strip`".to_owned(),
-        ));
-    }
-    let instructions = Instructions {
-        total: profile.total,
-        samples: u64::from(samples),
-        functions: readable(profile.functions, profile.total),
-    };
-    Ok(Executed { instructions, response })
+/// A worker that is counted; gone when it is dropped.
+pub(super) struct Counting<'a> {
+    worker: Worker<'a>,
+    label: String,
+    /// The file that callgrind names those after which it writes.
+    out: PathBuf,
+    /// Files that were read.
+    parts: u32,
 }
 
-/// Callgrind, up to the executable.
+/// What was counted of a check.
+pub(super) struct Sampled {
+    /// One for each sample.
+    pub(super) samples: Vec<Profile>,
+    /// What each of them was like.
+    pub(super) response: Seen,
+}
+
+impl<'a> Counting<'a> {
+    /// Starts a process of a side that was made [`countable`], without waiting for it. Its
+    /// environment is larger by `padding`.
+    pub(super) fn begin(
+        side: &Side,
+        (directory, role): (&Path, &str),
+        padding: usize,
+        watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
+    ) -> Result<Self, WorkerError> {
+        let out = directory.join(format!("callgrind-{role}"));
+        let mut command = under_callgrind(&side.executable, &out);
+        // Also of valgrind, which is killed.
+        command.env("TMPDIR", directory);
+        let placement = Placement { padding, ..Placement::ANYWHERE };
+        let worker = Worker::begin(command, side, placement, watch)?;
+        Ok(Self { worker, label: side.label.clone(), out, parts: 0 })
+    }
+
+    /// Waits until it can be asked.
+    pub(super) fn wait_until_ready(&mut self) -> Result<(), WorkerError> {
+        self.worker.wait_until_ready().map(drop)
+    }
+
+    /// Asks for so many samples of a check, and waits for nothing.
+    pub(super) fn ask(&mut self, check: &Check, samples: u32) -> Result<(), WorkerError> {
+        let warmup = warmup_samples(check);
+        self.worker.tell(&Question::Instructions { check: check.id(), warmup, samples })
+    }
+
+    /// Waits for what was counted of the check that was asked for.
+    pub(super) fn answer(&mut self, check: &Check, samples: u32) -> Result<Sampled, NotCounted> {
+        let answer = self.worker.hear(COUNT_TIME);
+        // They are there before the answer is; also those of samples before one that went wrong.
+        let parts = self
+            .take_parts()
+            .map_err(|error| NotCounted::of_check(format!("cannot read the figures: {error}")))?;
+        let response = match answer? {
+            Answer::Executed { response: Some(response) } => response,
+            Answer::Executed { response: None } => {
+                return Err(WorkerError::AnswersDiffer { side: self.label.clone() }.into());
+            }
+            other => return Err(self.worker.unexpected(&other).into()),
+        };
+        let expected = check.requests.iter().cycle().map(|request| request.status);
+        if let Some((is, expected)) =
+            response.statuses.iter().zip(expected).find(|(is, expected)| **is != *expected)
+        {
+            let message = format!("status {is} instead of {expected} under valgrind");
+            return Err(NotCounted::of_check(message));
+        }
+        // The first is of the warm-up.
+        let counted = parts.get(1..).unwrap_or_default();
+        if counted.len() != samples as usize {
+            return Err(NotCounted::of_check(format!(
+                "callgrind wrote {} parts for {samples} samples: is the executable built \
+                 with this version, and without `strip`?",
+                parts.len()
+            )));
+        }
+        let samples = counted.iter().map(|bytes| match callgrind_file::parse(bytes) {
+            Ok(profile) if profile.total > 0 => Ok(profile),
+            Ok(_) => Err(NotCounted::of_check("a sample without an instruction".to_owned())),
+            Err(error) => Err(NotCounted::of_check(error.to_string())),
+        });
+        Ok(Sampled { samples: samples.collect::<Result<_, _>>()?, response })
+    }
+
+    /// What callgrind wrote since the last time, in order.
+    fn take_parts(&mut self) -> io::Result<Vec<Vec<u8>>> {
+        let mut parts = Vec::new();
+        loop {
+            let mut path = self.out.clone().into_os_string();
+            path.push(format!(".{}", self.parts + 1));
+            match fs::read(&path) {
+                Ok(bytes) => parts.push(bytes),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(parts),
+                Err(error) => return Err(error),
+            }
+            fs::remove_file(&path)?;
+            self.parts += 1;
+        }
+    }
+}
+
+/// How the executable is started so that its samples are counted.
 fn under_callgrind(executable: &Path, out: &Path) -> Command {
     let mut file = OsString::from("--callgrind-out-file=");
     // A percent sign has a meaning in this option.
@@ -225,29 +282,14 @@ fn under_callgrind(executable: &Path, out: &Path) -> Command {
         // What the user set up for other runs would change the count.
         .arg("--command-line-only=yes")
         .arg(format!("--toggle-collect={COLLECTED}"))
+        .arg(format!("--dump-after={SAMPLE_ENDS}"))
+        // Nobody debugs it.
+        .arg("--vgdb=no")
         // Versions of valgrind differ in what they know of Rust's names.
         .args(["--demangle=no", "--dump-line=no"])
         .arg(file)
         .arg(executable);
     command
-}
-
-/// Functions by the names that people know them by. Instances of one generic function may have the
-/// same name, and count as one.
-fn readable(symbols: BTreeMap<String, FunctionCost>, total: u64) -> BTreeMap<String, FunctionCost> {
-    let mut functions: BTreeMap<String, FunctionCost> = BTreeMap::new();
-    for (symbol, cost) in symbols {
-        // Those that only wait for the work to be done, or were not in it.
-        if cost == FunctionCost::default() {
-            continue;
-        }
-        // Without its hash, which differs between builds.
-        let name = format!("{:#}", rustc_demangle::demangle(&symbol));
-        let function = functions.entry(name).or_default();
-        function.own = function.own.saturating_add(cost.own);
-        function.inclusive = function.inclusive.saturating_add(cost.inclusive).min(total);
-    }
-    functions
 }
 
 #[cfg(test)]
@@ -256,30 +298,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_and_never_taken_for_a_count() {
-        let missing = find_valgrind(Path::new("/nowhere/valgrind"));
-        let expected = InstructionsError::Unavailable("valgrind is not installed".to_owned());
-        assert_eq!(missing, Err(expected));
+        assert_eq!(find(Path::new("/nowhere/valgrind")), Err(InstructionsError::ValgrindMissing));
+        let said = InstructionsError::ValgrindMissing.to_string();
+        assert_eq!(said, "instructions are not known: valgrind is not installed");
         assert!(matches!(
-            find_valgrind(Path::new("false")),
+            find(Path::new("false")),
             Err(InstructionsError::Unavailable(message)) if message.contains("fails")
         ));
-    }
-
-    #[test]
-    fn functions_have_the_names_that_people_know() {
-        let cost = |own, inclusive| FunctionCost { own, inclusive };
-        let symbols = BTreeMap::from([
-            ("_ZN4work4once17h0123456789abcdefE".to_owned(), cost(1, 60)),
-            ("_ZN4work4once17hfedcba9876543210E".to_owned(), cost(2, 60)),
-            ("_RNvC4work5twice".to_owned(), cost(3, 3)),
-            ("malloc".to_owned(), cost(4, 4)),
-            ("outside".to_owned(), cost(0, 0)),
-        ]);
-        let expected = BTreeMap::from([
-            ("work::once".to_owned(), cost(3, 100)),
-            ("work::twice".to_owned(), cost(3, 3)),
-            ("malloc".to_owned(), cost(4, 4)),
-        ]);
-        assert_eq!(readable(symbols, 100), expected);
     }
 }

@@ -14,6 +14,7 @@ pub mod checkout;
 mod command_line;
 mod floor;
 pub mod guard;
+mod instructions;
 mod item;
 mod operations;
 mod process;
@@ -26,14 +27,9 @@ mod subject;
 pub mod supervisor;
 mod taken;
 mod temporary;
+mod workplace;
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    fs, io,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use thiserror::Error;
 
@@ -45,16 +41,14 @@ use crate::{
     passport::Measured,
     text::escaped,
     units::{Nanos, Ppm},
-    worker::{
-        CACHE_DIRECTORY,
-        protocol::{Answer, Question},
-    },
+    worker::protocol::{Answer, Question},
 };
 pub use allocation_sites::SitesError;
 pub use call_chains::ChainCost;
-pub use callgrind::{Executed, InstructionsError, Outcomes, count_instructions};
+pub use callgrind::InstructionsError;
 pub use causes::{AllocationCause, CheckCauses, Finding, InstructionCause, Suspect, causes};
 pub use command_line::{CommandLine, CommandLineError};
+pub use instructions::{Executed, Outcomes, count_instructions, count_samples};
 pub use item::Item;
 pub use operations::{Offer, observe_operations, offer};
 use process::{Placement, Worker, copy_path};
@@ -64,6 +58,7 @@ use session::Setting;
 pub use site_changes::{SiteChange, site_changes};
 use subject::{Starter, Workers};
 pub use temporary::TemporaryDirectory;
+use workplace::{prepared, temporary_directory};
 
 /// What stands between how a process ended and its last words.
 const WORDS: &str = "; ";
@@ -388,8 +383,7 @@ pub fn observe(
 ) -> Result<Observed, WorkerError> {
     let directory = temporary_directory()?;
     let copy = copy_path(directory.path(), "observe");
-    let placement = Placement { cpu: None, padding: 0, layout: 0 };
-    let (mut worker, build) = Worker::start(side, &copy, placement, (clock, stop))?;
+    let (mut worker, build) = Worker::start(side, &copy, Placement::ANYWHERE, (clock, stop))?;
     let now = || humantime::format_rfc3339_millis(clock.now()).to_string();
     let mut observed = Observed { timestamp: now(), build, measured: Vec::new(), fault: None };
     for check in checks {
@@ -406,6 +400,7 @@ pub fn observe(
                 evidence,
                 baseline: None,
                 paired: None,
+                instructions: None,
             }),
             Err(fault) => {
                 observed.fault = Some(fault);
@@ -421,31 +416,3 @@ const FIXTURE_TIME: Nanos = Nanos::new(120_000_000_000);
 
 /// Time to load a fixture and to measure a check by itself.
 const OBSERVE_TIME: Nanos = Nanos::new(300_000_000_000);
-
-/// A directory that is gone with the comparison.
-fn temporary_directory() -> Result<TemporaryDirectory, WorkerError> {
-    TemporaryDirectory::new().map_err(|error| WorkerError::NoDirectory(error.to_string()))
-}
-
-/// The side with an executable that is copied quickly, and a directory for its workers.
-fn prepared(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerError> {
-    let failed = |error: io::Error| WorkerError::NoDirectory(error.to_string());
-    let cache = directory.join(format!("cache-{role}"));
-    fs::create_dir(&cache).map_err(failed)?;
-    let mut side = side.clone();
-    side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
-    if !side.relinked.is_empty() {
-        return Ok(side);
-    }
-    let executable = directory.join(format!("executable-{role}"));
-    // Debug information is nine tenths of an executable, and of the time to copy it.
-    let stripped = Command::new("strip")
-        .args(["--strip-debug", "-o"])
-        .args([&executable, &side.executable])
-        .stderr(Stdio::null())
-        .status();
-    if stripped.is_ok_and(|status| status.success()) {
-        side.executable = executable;
-    }
-    Ok(side)
-}

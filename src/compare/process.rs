@@ -51,6 +51,11 @@ pub(super) struct Placement {
     pub(super) layout: usize,
 }
 
+impl Placement {
+    /// As the system likes it.
+    pub(super) const ANYWHERE: Self = Self { cpu: None, padding: 0, layout: 0 };
+}
+
 /// A running worker.
 pub(super) struct Worker<'a> {
     label: String,
@@ -87,11 +92,23 @@ impl<'a> Worker<'a> {
     /// Starts the command, which becomes the side's worker with the arguments that are added, and
     /// gives it its contract.
     pub(super) fn start_by(
+        command: Command,
+        side: &Side,
+        placement: Placement,
+        watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
+    ) -> Result<(Self, Build), WorkerError> {
+        let mut worker = Self::begin(command, side, placement, watch)?;
+        let build = worker.wait_until_ready()?;
+        Ok((worker, build))
+    }
+
+    /// The same without waiting for it, which is done by [`Worker::wait_until_ready`].
+    pub(super) fn begin(
         mut command: Command,
         side: &Side,
         placement: Placement,
         (clock, stop): (&'a dyn Clock, &'a dyn Fn() -> bool),
-    ) -> Result<(Self, Build), WorkerError> {
+    ) -> Result<Self, WorkerError> {
         let label = side.label.clone();
         let failed = |what: &str, error: &dyn std::fmt::Display| WorkerError::NotStarted {
             side: label.clone(),
@@ -127,19 +144,32 @@ impl<'a> Worker<'a> {
         let stream = ours;
         let mut worker =
             Self { label, child, _guarded: guarded, stream, answers, stderr, clock, stop };
-        let hello = Question::Hello { version: VERSION, contract: side.contract.clone() };
-        match worker.ask(&hello, START_TIME)? {
-            Answer::Ready { build } => Ok((worker, build)),
-            other => Err(worker.unexpected(&other)),
+        worker.tell(&Question::Hello { version: VERSION, contract: side.contract.clone() })?;
+        Ok(worker)
+    }
+
+    /// Waits until it can be asked; its build.
+    pub(super) fn wait_until_ready(&mut self) -> Result<Build, WorkerError> {
+        match self.hear(START_TIME)? {
+            Answer::Ready { build } => Ok(build),
+            other => Err(self.unexpected(&other)),
         }
     }
 
     /// Asks, and waits for the answer until the time is over.
     pub(super) fn ask(&mut self, question: &Question, time: Nanos) -> Result<Answer, WorkerError> {
+        self.tell(question)?;
+        self.hear(time)
+    }
+
+    /// Asks, and waits for nothing.
+    pub(super) fn tell(&mut self, question: &Question) -> Result<(), WorkerError> {
+        protocol::write(&mut self.stream, question).map_err(|_| self.died())
+    }
+
+    /// Waits for the answer to the question before, until the time is over.
+    pub(super) fn hear(&mut self, time: Nanos) -> Result<Answer, WorkerError> {
         let started = self.clock.elapsed();
-        if protocol::write(&mut self.stream, question).is_err() {
-            return Err(self.died());
-        }
         loop {
             match self.answers.recv_timeout(TICK) {
                 Ok(Ok(Answer::Failed(message))) => {

@@ -137,6 +137,10 @@ pub struct ToleranceDocument {
     /// Percent of latency and peak heap. Default 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regression_percent: Option<NotNegative>,
+    /// Percent of the instructions that two builds execute, counted side by side. Default what
+    /// `regression_percent` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions_percent: Option<NotNegative>,
     /// Percent of the allocation count. Default 0: the count is exact, so one more is one more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocations_percent: Option<NotNegative>,

@@ -136,10 +136,20 @@ pub struct Budgets {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Tolerance {
-    /// Of latency and peak heap.
+    /// Of latency and peak heap, and of instructions where they have none of their own.
     pub regression_ppm: Ppm,
     /// Of the allocation count.
     pub allocations_ppm: Ppm,
+    /// Of instructions, where the contract says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions_ppm: Option<Ppm>,
+}
+
+impl Tolerance {
+    /// How many more instructions are accepted.
+    pub fn of_instructions(&self) -> Ppm {
+        self.instructions_ppm.unwrap_or(self.regression_ppm)
+    }
 }
 
 /// A quantile that the harness knows how to bound.
@@ -204,6 +214,9 @@ pub enum ClaimKind {
     AllocationsChange,
     /// Peak heap is within the tolerance of the baseline's.
     HeapChange,
+    /// Instructions are within the tolerance of the baseline's; claimed only where two builds were
+    /// measured side by side.
+    InstructionsChange,
     /// Latency is within the tolerance of the baseline's: proved where two builds were measured side
     /// by side, and only shown where the baseline is a stored passport.
     LatencyChange,
@@ -214,7 +227,7 @@ pub enum ClaimKind {
 
 impl ClaimKind {
     /// Every kind, in the order that claims are listed.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Status,
         Self::ContentType,
         Self::Deterministic,
@@ -226,6 +239,7 @@ impl ClaimKind {
         Self::Behaviour,
         Self::AllocationsChange,
         Self::HeapChange,
+        Self::InstructionsChange,
         Self::LatencyChange,
         Self::LatencyDrift,
     ];
@@ -245,6 +259,7 @@ impl ClaimKind {
             Self::Behaviour
                 | Self::AllocationsChange
                 | Self::HeapChange
+                | Self::InstructionsChange
                 | Self::LatencyChange
                 | Self::LatencyDrift
         )
@@ -265,6 +280,7 @@ impl fmt::Display for ClaimKind {
             Self::Behaviour => "behaviour",
             Self::AllocationsChange => "allocations-change",
             Self::HeapChange => "heap-change",
+            Self::InstructionsChange => "instructions-change",
             Self::LatencyChange => "latency-change",
             Self::LatencyDrift => "latency-drift",
         })
@@ -309,8 +325,8 @@ impl Contract {
         resolve::resolve(document)
     }
 
-    /// The same contract with another tolerance for latency and peak heap, in percent, for every
-    /// check.
+    /// The same contract with another tolerance for latency, peak heap, and instructions where they
+    /// have none of their own, in percent, for every check.
     ///
     /// # Errors
     ///

@@ -102,8 +102,9 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
 }
 
 fn default_required() -> Vec<ClaimKind> {
-    let proved_by_pairs = [ClaimKind::LatencyChange, ClaimKind::LatencyDrift];
-    ClaimKind::ALL.into_iter().filter(|kind| !proved_by_pairs.contains(kind)).collect()
+    let proved_side_by_side =
+        [ClaimKind::InstructionsChange, ClaimKind::LatencyChange, ClaimKind::LatencyDrift];
+    ClaimKind::ALL.into_iter().filter(|kind| !proved_side_by_side.contains(kind)).collect()
 }
 
 fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
@@ -321,6 +322,10 @@ fn tolerance(tables: [Option<&ToleranceDocument>; 3]) -> Tolerance {
             .iter()
             .find_map(|it| it.allocations_percent)
             .map_or(Ppm::ZERO, NotNegative::percent_to_ppm),
+        instructions_ppm: tables
+            .iter()
+            .find_map(|it| it.instructions_percent)
+            .map(NotNegative::percent_to_ppm),
     }
 }
 

@@ -11,14 +11,20 @@
 //! that [`crate::passport::verify`] reaches the same verdict from the pairs, to the last bit. Nothing
 //! here starts a process or reads a clock.
 //!
-//! [`Instructions`] of two builds hardly vary, and need no pairs; [`grown`] names what they grew in.
+//! [`InstructionCounts`] hardly vary, and not with what else the machine does, so a few processes are
+//! enough; [`decide_instructions`] is as pure. [`grown`] names the functions that [`Instructions`] grew in.
 
 mod decision;
 mod evidence;
+mod instruction_counts;
 mod instructions;
 mod policy;
 
 pub use decision::{Decision, Outcome, Spread, decide, decide_anchor, is_decided};
 pub use evidence::{Effect, HIDDEN_BELOW, OverHttp, Paired, Pairs, Session, TimeOf};
+pub use instruction_counts::{
+    CountedPair, InstructionCounts, InstructionDecision, PAIRS_ALONE_MAX, SAMPLES_ALONE,
+    SAMPLES_AMONG_OTHERS, SampleCounts, Uncounted, WhyUncounted, decide_instructions,
+};
 pub use instructions::{FunctionCost, Growth, Instructions, change_ppm, grown};
 pub use policy::{Bound, Policy};

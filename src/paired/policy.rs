@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::instruction_counts::PAIRS_ALONE_MAX;
 use crate::units::{Count, Nanos, Ppm};
 
 /// After how many sessions a check is looked at: at first when one unlucky process in ten no longer
@@ -91,26 +92,37 @@ impl Policy {
     /// The largest rank whose error at this look is small enough; `None` when not even the smallest
     /// effect bounds the median surely enough.
     fn rank(&self, sessions: u64) -> Option<Bound> {
-        // P(fewer than rank heads) = cumulated / 2^sessions, and
-        // the error allowed        = suite_error / (10^6 * checks * looks).
+        let rank = self.shared_rank(sessions, LOOKS.len() as u128)?;
+        Some(Bound { sessions: usize::try_from(sessions).ok()?, rank })
+    }
+
+    /// The rank from either end whose change, among those of so many pairs of samples, bounds the
+    /// median of all pairs that could have been; `None` when not even the least does surely enough.
+    ///
+    /// All pairs of processes share the error of a check, as above.
+    pub(super) fn instruction_rank(&self, samples: usize) -> Option<usize> {
+        self.shared_rank(samples as u64, 1 + PAIRS_ALONE_MAX as u128)
+    }
+
+    /// The largest rank whose error is small enough when each check has so many shares of it.
+    fn shared_rank(&self, tosses: u64, shares: u128) -> Option<usize> {
+        // P(fewer than rank heads) = cumulated / 2^tosses, and
+        // the error allowed        = suite_error / (10^6 * checks * shares).
         let checks = u128::from(self.checks.get().min(1 << 20));
-        let scale = 1_000_000 * checks * LOOKS.len() as u128;
+        let scale = 1_000_000 * checks * shares;
         let allowed = u128::from(self.suite_error_ppm.get())
-            .checked_mul(1_u128.checked_shl(u32::try_from(sessions).ok()?)?)?;
+            .checked_mul(1_u128.checked_shl(u32::try_from(tosses).ok()?)?)?;
         let (mut cumulated, mut ways, mut rank) = (0_u128, 1_u128, 0_u64);
-        while rank < sessions / 2 {
+        while rank < tosses / 2 {
             cumulated += ways;
             // What does not fit is larger.
             if cumulated.checked_mul(scale).is_none_or(|error| error > allowed) {
                 break;
             }
-            ways = ways * u128::from(sessions - rank) / u128::from(rank + 1);
+            ways = ways * u128::from(tosses - rank) / u128::from(rank + 1);
             rank += 1;
         }
-        (rank > 0).then_some(Bound {
-            sessions: usize::try_from(sessions).ok()?,
-            rank: usize::try_from(rank).ok()?,
-        })
+        (rank > 0).then(|| usize::try_from(rank).ok())?
     }
 }
 

@@ -8,11 +8,11 @@ use super::{
     Thresholds, contract_digest, operations,
 };
 use crate::{
-    claim::{self, BaselineFigures, Claim, Verdict},
+    claim::{self, BaselineFigures, Claim, SideBySide, Verdict},
     contract::{Check, ClaimKind, Contract},
     environment::SystemInfo,
     evidence::{Behaviour, Evidence},
-    paired::{Paired, Policy},
+    paired::{InstructionCounts, Paired, Policy},
     statistics::quantile,
     units::{Bytes, Count, Nanos, Ppm},
 };
@@ -59,6 +59,8 @@ pub struct Measured {
     pub baseline: Option<BaselineFigures>,
     /// What both builds took, in turns.
     pub paired: Option<Paired>,
+    /// What both builds executed.
+    pub instructions: Option<InstructionCounts>,
 }
 
 /// What a run is compared with.
@@ -138,15 +140,19 @@ fn result(
     measured: Measured,
     compared: Compared,
 ) -> TestResult {
-    let Measured { timestamp, evidence, baseline, paired, .. } = measured;
+    let Measured { timestamp, evidence, baseline, paired, instructions, .. } = measured;
     let mut claims = claim::claims(contract, check, &evidence);
     // A check that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();
-    let changes = |paired| claim::changes(contract, check, &evidence, baseline.as_ref(), paired);
+    let changes = |beside| claim::changes(contract, check, &evidence, baseline.as_ref(), beside);
     match compared {
         Compared::WithNothing => {}
         Compared::WithPassport => claims.extend(changes(None)),
-        Compared::SideBySide(policy) => claims.extend(changes(Some((&policy, &turns)))),
+        Compared::SideBySide(policy) => claims.extend(changes(Some(SideBySide {
+            policy: &policy,
+            paired: &turns,
+            instructions: instructions.as_ref(),
+        }))),
     }
     // What failed to be measured could have shown anything.
     let all_measured = evidence.failed_samples == Count::ZERO;
@@ -177,6 +183,7 @@ fn result(
         evidence,
         baseline,
         paired,
+        instructions,
     }
 }
 
@@ -191,6 +198,7 @@ const fn is_speed(kind: ClaimKind) -> bool {
         ClaimKind::Latency
             | ClaimKind::Allocations
             | ClaimKind::AllocationsChange
+            | ClaimKind::InstructionsChange
             | ClaimKind::LatencyChange
             | ClaimKind::LatencyDrift
     )

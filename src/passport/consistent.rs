@@ -6,7 +6,7 @@ use crate::{
     claim::BaselineFigures,
     contract::{Check, Contract, base_url_problem},
     evidence::is_sha256,
-    paired::{Policy, TimeOf},
+    paired::{Policy, TimeOf, WhyUncounted},
     text::escaped,
     units::Count,
 };
@@ -34,11 +34,11 @@ pub(super) fn check_facts(
         check_comparison(comparison, baseline, provenance)?;
         for result in results {
             check_paired(result, comparison, provenance)?;
+            check_instructions(result, provenance)?;
         }
     }
-    let paired = |result: &TestResult| result.paired.is_none() || comparison.is_some();
-    let unpaired = results.iter().find(|result| !paired(result));
-    holds(unpaired.is_none(), || "comparison".to_owned())?;
+    let alone = |it: &TestResult| it.paired.is_none() && it.instructions.is_none();
+    holds(comparison.is_some() || results.iter().all(alone), || "comparison".to_owned())?;
     // Results follow the contract's order, so that one walk finds the check of each.
     let mut checks = contract.checks.iter();
     for (index, result) in results.iter().enumerate() {
@@ -115,6 +115,19 @@ fn check_paired(
         holds(untold, || of("sessions: http.untold_ppm"))?;
     }
     Ok(())
+}
+
+/// All of it was counted or nothing was, and there is a reason for that; servers never are.
+fn check_instructions(result: &TestResult, provenance: &Provenance) -> Result<(), VerifyError> {
+    let Some(counts) = &result.instructions else { return Ok(()) };
+    let of = || format!("{}: instructions", result.test_name);
+    let served = provenance.probe == ProbeKind::Http;
+    let Some(uncounted) = &counts.uncounted else {
+        return holds(counts.is_whole() && !served, of);
+    };
+    holds(counts.among_others.is_none() && counts.alone.is_empty(), of)?;
+    holds(served == (uncounted.why == WhyUncounted::Servers), of)?;
+    holds(escaped(&uncounted.message) == uncounted.message, of)
 }
 
 fn check_result(

@@ -23,7 +23,7 @@ use crate::{
     contract::{Budgets, ContractDocument, Tolerance},
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
-    paired::{Paired, Policy},
+    paired::{InstructionCounts, Paired, Policy},
     statistics::Histogram,
     units::{Count, Nanos},
 };
@@ -241,6 +241,9 @@ pub struct TestResult {
     /// What both builds took, in turns; only there where two were compared side by side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paired: Option<Paired>,
+    /// What both builds executed; only there where that was to be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<InstructionCounts>,
 }
 
 /// Latency in numbers: nanoseconds, quantiles at most 0.79 % too high.

@@ -183,6 +183,7 @@ fn derive_again(passport: Passport) -> Result<Passport, VerifyError> {
         evidence: result.evidence,
         baseline: result.baseline,
         paired: result.paired,
+        instructions: result.instructions,
     });
     let parts = Parts {
         cartographer: passport.cartographer,

@@ -149,7 +149,14 @@ pub fn measure(
             let check = check.id();
             measured.push((
                 index,
-                Measured { check, timestamp, evidence, baseline: None, paired: None },
+                Measured {
+                    check,
+                    timestamp,
+                    evidence,
+                    baseline: None,
+                    paired: None,
+                    instructions: None,
+                },
             ));
         }
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Clock,
     contract::Check,
-    probe::{Normalised, Pass, PreparedRequest, Probe, ProbeError},
+    probe::{Normalised, Pass, PreparedRequest, Probe, ProbeError, end_sample},
     text::hex,
     units::{Nanos, Ppm},
 };
@@ -175,6 +175,10 @@ impl<'a> Turns<'a> {
     /// Sends samples to warm up, and then ones whose instructions are counted from outside; what
     /// they were like, or `None` when they were not all alike.
     ///
+    /// Whoever counts is told where the warm-up ends and where each sample does, so it counts one
+    /// part more than there are samples. The first one holds the warm-up, and what was left over of a
+    /// check before that could not be brought to its end.
+    ///
     /// # Errors
     ///
     /// What the probe says.
@@ -185,13 +189,13 @@ impl<'a> Turns<'a> {
         samples: u32,
     ) -> Result<Option<Seen>, ProbeError> {
         let (mut first, mut alike) = (None, true);
-        let passes = [(Pass::Timed, warmup), (Pass::Instructions, samples)];
-        for (pass, samples) in passes {
-            for _ in 0..samples {
-                let sample = self.sample(probe, pass)?;
-                let seen = self.seen(sample);
-                alike &= *first.get_or_insert_with(|| seen.clone()) == seen;
+        for number in 1..=warmup.saturating_add(samples) {
+            let sample = self.sample(probe, Pass::Instructions)?;
+            if number >= warmup.max(1) {
+                end_sample();
             }
+            let seen = self.seen(sample);
+            alike &= *first.get_or_insert_with(|| seen.clone()) == seen;
         }
         Ok(first.filter(|_| alike))
     }

@@ -1,16 +1,22 @@
-//! The function that a program outside recognises a request's work by.
+//! The functions that a program outside recognises the work of a sample by.
 //!
-//! Callgrind counts what runs below a function that it is told by name. So there is one that does
-//! nothing but to call the work, is never inlined, and has a name that no other symbol contains, in
-//! any mangling. Only the thread that calls it is counted: work that a service hands to other
-//! threads is not seen.
+//! Callgrind counts what runs below a function that it is told by name, and writes down what it has
+//! counted when another one returns. So there is one that does nothing but to call the work, and one
+//! that does nothing at all where a sample is over. Both are never inlined, and have names that no
+//! other symbol contains, in any mangling. Only the thread that calls them is counted: work that a
+//! service hands to other threads is not seen.
 
 use std::hint::black_box;
 
-/// Matches the symbol of the function, and no other, mangled or not: a pattern as valgrind has them.
+/// Matches the symbol of the function below which the work is, and no other, mangled or not: a
+/// pattern as valgrind has them.
 pub const COLLECTED: &str = "*perf_passport_collected_work*";
 
+/// The same for the function that returns when a sample is over.
+pub const SAMPLE_ENDS: &str = "*perf_passport_sample_ends*";
+
 /// Runs the work where it can be recognised.
+#[cfg(feature = "instrument")]
 pub(super) fn collected<R>(work: impl FnOnce() -> R) -> R {
     let mut work = Some(work);
     let mut result = None;
@@ -20,6 +26,7 @@ pub(super) fn collected<R>(work: impl FnOnce() -> R) -> R {
 
 /// Must have neither type parameters nor closures: their symbols would hold its name too, and
 /// switch collecting off again.
+#[cfg(feature = "instrument")]
 #[inline(never)]
 fn perf_passport_collected_work(work: &mut dyn FnMut()) {
     work();
@@ -27,7 +34,20 @@ fn perf_passport_collected_work(work: &mut dyn FnMut()) {
     black_box(());
 }
 
-#[cfg(test)]
+/// Says that what was done until now is one sample, to whoever counts it from outside.
+pub(crate) fn end_sample() {
+    perf_passport_sample_ends();
+    // As above: a jump is no call that returns here.
+    black_box(());
+}
+
+/// A value of its own, so that it is not taken for the same as another function that does nothing.
+#[inline(never)]
+fn perf_passport_sample_ends() {
+    black_box(0x0070_6572_6670_6173_u64);
+}
+
+#[cfg(all(test, feature = "instrument"))]
 mod tests {
     use super::*;
 

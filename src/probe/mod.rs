@@ -10,7 +10,6 @@
 mod cpu_pressure;
 #[cfg(feature = "instrument")]
 mod cpu_wait;
-#[cfg(feature = "instrument")]
 mod collected;
 #[cfg(feature = "instrument")]
 mod in_process;
@@ -30,8 +29,8 @@ use crate::{
     units::{Bytes, Count, Nanos},
 };
 
-#[cfg(feature = "instrument")]
-pub use collected::COLLECTED;
+pub(crate) use collected::end_sample;
+pub use collected::{COLLECTED, SAMPLE_ENDS};
 #[cfg(feature = "http")]
 pub use http::{HttpProbe, HttpSettings, HttpTarget, wait_until_up};
 #[cfg(feature = "instrument")]

@@ -1,25 +1,25 @@
 //! What two builds took side by side, for a terminal and for a pull request.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::operations;
 use crate::{
-    claim::{Claim, Verdict},
+    claim::{Claim, Reason, Verdict},
     contract::ClaimKind,
     operation::OperationClaimKind,
-    paired::{Decision, Effect, Paired, TimeOf, decide},
+    paired::{Decision, Effect, Paired, TimeOf, decide, decide_instructions},
     passport::{CaseResult, Comparison, Passport, TestResult},
     text::escaped,
     units::Ppm,
 };
 
-/// A line for each check and each operation at a size: its verdict, the change of latency with its bounds, what an unchanged
-/// copy and an injected slowdown looked like in the same sessions, and the change of allocations.
-/// Empty for a passport of no comparison.
+/// A line for each check and each operation at a size: its verdict, the change of latency with its
+/// bounds, what an unchanged copy and an injected slowdown looked like in the same sessions, and the
+/// changes of instructions and allocations. Empty for a passport of no comparison.
 pub fn comparison_table(passport: &Passport) -> String {
     let Some(comparison) = &passport.comparison else { return String::new() };
     let mut out = format!(
-        "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12}\n",
+        "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12} {:>12}\n",
         "verdict",
         "check",
         "latency",
@@ -28,12 +28,13 @@ pub fn comparison_table(passport: &Passport) -> String {
         "injected",
         "detectable",
         "sessions",
+        "instructions",
         "allocations"
     );
     for row in rows(passport, comparison) {
         let _ = writeln!(
             out,
-            "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12}",
+            "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12} {:>12}",
             row.status,
             escaped(row.name),
             row.latency,
@@ -42,10 +43,11 @@ pub fn comparison_table(passport: &Passport) -> String {
             row.injected,
             row.detectable,
             row.sessions,
+            row.instructions,
             row.allocations,
         );
     }
-    for note in notes(passport) {
+    for note in notes(comparison, passport) {
         let _ = writeln!(out, "\n{note}");
     }
     out
@@ -54,19 +56,54 @@ pub fn comparison_table(passport: &Passport) -> String {
 /// Checks whose share of the round trip is shown, at most.
 const SHARES_MAX: usize = 3;
 
+/// What the table does not say of instructions: why they were not counted, and what the counts show
+/// that decide nothing.
+fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut uncounted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for result in &passport.test_results {
+        let Some(counts) = &result.instructions else { continue };
+        let name = escaped(&result.test_name);
+        if let Some(why) = &counts.uncounted {
+            uncounted.entry(&why.message).or_default().push(name);
+            continue;
+        }
+        let tolerance = result.tolerance.map(|it| it.of_instructions()).unwrap_or_default();
+        let vary = result.claims.iter().any(|it| it.reason == Reason::CountsVary);
+        let decision = decide_instructions(&comparison.policy, tolerance, counts);
+        if let Some(decision) = decision.filter(|_| vary) {
+            notes.push(format!(
+                "instructions of {name}: between {} and {}, as those of one build vary; {} would be \
+                 found",
+                percent(decision.change.lower),
+                percent(decision.change.upper),
+                percent(decision.detectable(tolerance)),
+            ));
+        }
+    }
+    for (message, names) in uncounted {
+        let of = if names.len() == passport.test_results.len() {
+            String::new()
+        } else {
+            format!(" ({})", shown(&names))
+        };
+        notes.push(format!("{}{of}", escaped(message)));
+    }
+    notes
+}
+
+/// The first names, and how many more there are.
+fn shown(names: &[String]) -> String {
+    let first = names.get(..SHARES_MAX).unwrap_or(names).join(", ");
+    let more = names.len().saturating_sub(SHARES_MAX);
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
 /// What the table does not say: which checks are not in it, what latencies over HTTP are of, with a
-/// sentence for each kind, and that servers were not started.
-fn notes(passport: &Passport) -> Vec<String> {
+/// sentence for each kind, that servers were not started, and of instructions.
+fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
     let results = || passport.test_results.iter().filter_map(|it| Some((it, it.paired.as_ref()?)));
     let mut notes = Vec::new();
-    let others = passport.comparison.iter().flat_map(|it| &it.checks_not_compared);
-    let others: Vec<String> = others.map(|it| escaped(it)).collect();
-    if !others.is_empty() {
-        notes.push(format!(
-            "not compared, as only one side has it or they ask for different things: {}",
-            others.join(", ")
-        ));
-    }
     for time in [TimeOf::Service, TimeOf::AboveFloor, TimeOf::RoundTrip] {
         let of_kind: Vec<String> = results()
             .filter_map(|(result, paired)| {
@@ -90,10 +127,7 @@ fn notes(passport: &Passport) -> Vec<String> {
             TimeOf::RoundTrip => "of the whole round trip, which is",
         };
         if !of_kind.is_empty() {
-            let shown = of_kind.get(..SHARES_MAX).unwrap_or(&of_kind).join(", ");
-            let more = of_kind.len().saturating_sub(SHARES_MAX);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            notes.push(format!("latency is {says}: {shown}{more}"));
+            notes.push(format!("latency is {says}: {}", shown(&of_kind)));
         }
     }
     let left_out = passport.comparison.iter().flat_map(|it| &it.checks_not_compared);
@@ -111,6 +145,7 @@ fn notes(passport: &Passport) -> Vec<String> {
                 .to_owned(),
         );
     }
+    notes.extend(notes_on_instructions(comparison, passport));
     notes
 }
 
@@ -119,8 +154,8 @@ pub fn comparison_markdown(passport: &Passport) -> String {
     let Some(comparison) = &passport.comparison else { return String::new() };
     let mut out = format!(
         "## {}: `{}` against `{}`\n\n\
-         | verdict | check | latency | between | detectable | sessions | allocations |\n\
-         |---|---|---|---|---|---|---|\n",
+         | verdict | check | latency | between | detectable | sessions | instructions | allocations |\n\
+         |---|---|---|---|---|---|---|---|\n",
         passport.summary.measured_status,
         code(&comparison.current.label),
         code(&comparison.baseline.label),
@@ -128,17 +163,18 @@ pub fn comparison_markdown(passport: &Passport) -> String {
     for row in rows(passport, comparison) {
         let _ = writeln!(
             out,
-            "| {} | `{}` | {} | {} | {} | {} | {} |",
+            "| {} | `{}` | {} | {} | {} | {} | {} | {} |",
             row.status,
             code(row.name),
             row.latency,
             row.between,
             row.detectable,
             row.sessions,
+            row.instructions,
             row.allocations,
         );
     }
-    for note in notes(passport) {
+    for note in notes(comparison, passport) {
         let _ = writeln!(out, "\n{note}");
     }
     for result in &passport.test_results {
@@ -189,6 +225,7 @@ struct Row<'a> {
     injected: String,
     detectable: String,
     sessions: usize,
+    instructions: String,
     allocations: String,
 }
 
@@ -197,11 +234,13 @@ fn rows<'a>(passport: &'a Passport, comparison: &Comparison) -> Vec<Row<'a>> {
     let of_check = |result: &'a TestResult| {
         let tolerance = result.tolerance.map(|it| it.regression_ppm).unwrap_or_default();
         let turns = (result.paired.as_ref(), tolerance);
-        Row::of((result.status, &result.test_name), comparison, turns, allocations(result))
+        let counts = (instructions(result), allocations(result));
+        Row::of((result.status, &result.test_name), comparison, turns, counts)
     };
     let of_case = |case: &'a CaseResult| {
         let turns = (case.paired.as_ref(), tolerance(case));
-        Row::of((case.status, &case.name), comparison, turns, allocations_of_case(case))
+        let counts = ("-".to_owned(), allocations_of_case(case));
+        Row::of((case.status, &case.name), comparison, turns, counts)
     };
     let checks = passport.test_results.iter().map(of_check);
     checks.chain(passport.operation_cases().map(of_case)).collect()
@@ -219,7 +258,7 @@ impl<'a> Row<'a> {
         (status, name): (Verdict, &'a str),
         comparison: &Comparison,
         (paired, tolerance): (Option<&Paired>, Ppm),
-        allocations: String,
+        (instructions, allocations): (String, String),
     ) -> Self {
         let none = Paired::default();
         let decision = decide(&comparison.policy, tolerance, paired.unwrap_or(&none));
@@ -237,9 +276,16 @@ impl<'a> Row<'a> {
             injected: known(&|it| percent(it.injected.median)),
             detectable: decision.detectable.map_or_else(|| "-".to_owned(), percent),
             sessions: decision.sessions,
+            instructions,
             allocations,
         }
     }
+}
+
+/// `+0.10 %`.
+fn instructions(result: &TestResult) -> String {
+    let change = result.claims.iter().find(|it| it.kind == ClaimKind::InstructionsChange);
+    change.filter(|it| it.observed.is_some()).map_or_else(|| "-".to_owned(), Claim::show_observed)
 }
 
 fn allocations(result: &TestResult) -> String {

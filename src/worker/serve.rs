@@ -187,9 +187,7 @@ impl Worker<'_> {
                 self.take_turns(target, &check, (samples, time))
             }
             Question::Instructions { check, warmup, samples } => {
-                let answer = self.execute(target, &check, (warmup, samples));
-                self.line.answer(&answer)?;
-                self.line.next()
+                self.execute(target, &check, (warmup, samples))
             }
             Question::AllocationSites { check, warmup } => {
                 let answer = self.allocation_sites(target, &check, warmup);
@@ -227,27 +225,57 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes everything ready for a check's requests.
-    fn prepare<'t>(&self, target: &'t mut dyn Target, id: &str) -> Result<Prepared<'t>, String> {
+    /// A check with its requests.
+    fn requests(&self, id: &str) -> Result<(Check, Vec<PreparedRequest>), String> {
         let check = self.check(id)?;
         let fill = |spec| PreparedRequest::new(spec, self.environment);
         let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();
         let requests =
             requests.map_err(|variable| format!("environment variable {variable} is not set"))?;
-        let probe = target.probe(&check.fixture).map_err(|error| error.to_string())?;
-        Ok((check.clone(), requests, probe))
+        Ok((check.clone(), requests))
     }
 
-    /// Takes samples whose instructions somebody else counts.
-    fn execute(&self, target: &mut dyn Target, id: &str, (warmup, samples): (u32, u32)) -> Answer {
-        let executed = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
-            let clock = SystemClock::start();
+    /// Makes everything ready for a check's requests.
+    fn prepare<'t>(&self, target: &'t mut dyn Target, id: &str) -> Result<Prepared<'t>, String> {
+        let (check, requests) = self.requests(id)?;
+        let probe = target.probe(&check.fixture).map_err(|error| error.to_string())?;
+        Ok((check, requests, probe))
+    }
+
+    /// Takes samples whose instructions somebody else counts, of this check and of those that are
+    /// asked for next, as long as they are on the same fixture: under a program that counts, it takes
+    /// longer to bring a service into a state than to ask it.
+    fn execute(
+        &mut self,
+        target: &mut dyn Target,
+        id: &str,
+        (mut warmup, mut samples): (u32, u32),
+    ) -> io::Result<Option<Question>> {
+        let (mut check, mut requests, mut probe) = match self.prepare(target, id) {
+            Ok(prepared) => prepared,
+            Err(message) => {
+                self.line.answer(&Answer::Failed(message))?;
+                return self.line.next();
+            }
+        };
+        let clock = SystemClock::start();
+        loop {
+            let fixture = check.fixture.clone();
             let mut turns = Turns::new(check, requests, &clock);
-            turns.instructions(probe.as_mut(), warmup, samples).map_err(|error| error.to_string())
-        });
-        match executed {
-            Err(message) => Answer::Failed(message),
-            Ok(response) => Answer::Executed { response: response.map(Seen::from) },
+            let answer = match turns.instructions(probe.as_mut(), warmup, samples) {
+                Err(error) => Answer::Failed(error.to_string()),
+                Ok(response) => Answer::Executed { response: response.map(Seen::from) },
+            };
+            self.line.answer(&answer)?;
+            let next = self.line.next()?;
+            let Some(Question::Instructions { check: id, warmup: w, samples: s }) = &next else {
+                return Ok(next);
+            };
+            (check, requests) = match self.requests(id) {
+                Ok((check, requests)) if check.fixture == fixture => (check, requests),
+                _ => return Ok(next),
+            };
+            (warmup, samples) = (*w, *s);
         }
     }
 

@@ -33,6 +33,8 @@ fn what_is_left_out_has_the_defaults_of_the_design() {
     assert_eq!(check.budgets.process_memory_bytes_max, None);
     assert_eq!(check.tolerance.regression_ppm, Ppm::new(50_000));
     assert_eq!(check.tolerance.allocations_ppm, Ppm::ZERO);
+    assert_eq!(check.tolerance.instructions_ppm, None);
+    assert_eq!(check.tolerance.of_instructions(), Ppm::new(50_000));
     assert_eq!(contract.deterministic_min, Ppm::new(950_000));
     assert_eq!((contract.sampling.samples, contract.sampling.counted), (1000, 20));
     assert_eq!(contract.budgets, check.budgets);
@@ -40,8 +42,11 @@ fn what_is_left_out_has_the_defaults_of_the_design() {
     assert_eq!((request.method.as_str(), request.status), ("GET", 200));
     assert_eq!((check.fixture.as_str(), check.slow, check.rounds), ("default", false, 1));
     for kind in ClaimKind::ALL {
-        let by_pairs = matches!(kind, ClaimKind::LatencyChange | ClaimKind::LatencyDrift);
-        assert_eq!(contract.requires(kind), !by_pairs, "{kind}");
+        let side_by_side = matches!(
+            kind,
+            ClaimKind::InstructionsChange | ClaimKind::LatencyChange | ClaimKind::LatencyDrift
+        );
+        assert_eq!(contract.requires(kind), !side_by_side, "{kind}");
     }
 }
 
@@ -70,7 +75,7 @@ fn the_nearest_table_decides_key_by_key() {
         headers = { A = "1" }
         fixture = "f"
         budgets = { latency_ms_max = 2.5, heap_mb_max = 2 }
-        tolerance = { regression_percent = 2 }
+        tolerance = { regression_percent = 2, instructions_percent = 0.05 }
           [[endpoint.variant]]
           name = "near"
           path = "/near"
@@ -97,6 +102,7 @@ fn the_nearest_table_decides_key_by_key() {
     assert_eq!(budgets.latency_quantile, Quantile::P50);
     assert_eq!(near.tolerance.regression_ppm, Ppm::new(20_000));
     assert_eq!(near.tolerance.allocations_ppm, Ppm::new(5_000));
+    assert_eq!(near.tolerance.of_instructions(), Ppm::new(500));
     let request = &near.requests[0];
     assert_eq!((request.path.as_str(), request.status), ("/near", 202));
     // A list or table that a variant gives replaces the endpoint's.
@@ -117,6 +123,7 @@ fn the_nearest_table_decides_key_by_key() {
     assert_eq!(scenario.budgets.latency_ns_max, Nanos::new(4_000_000));
     assert_eq!(scenario.budgets.heap_bytes_max, Bytes::new(1 << 20));
     assert_eq!(scenario.tolerance.regression_ppm, Ppm::new(10_000));
+    assert_eq!(scenario.tolerance.of_instructions(), Ppm::new(10_000));
 }
 
 #[test]

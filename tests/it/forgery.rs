@@ -44,6 +44,7 @@ fn derive(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
         evidence: result.evidence,
         baseline: result.baseline,
         paired: result.paired,
+        instructions: result.instructions,
     });
     let parts = Parts {
         cartographer: forged.cartographer,

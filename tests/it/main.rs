@@ -22,6 +22,7 @@ mod gate;
 mod golden;
 #[cfg(feature = "http")]
 mod http_probe;
+mod instructions;
 #[cfg(feature = "instrument")]
 mod instrument;
 #[cfg(feature = "ledger")]

@@ -1,0 +1,478 @@
+//! Whether one build executes more instructions than another, decided on the counts of samples.
+//!
+//! A count is not always the same: a time has now more digits and now fewer, a map is seeded anew in each
+//! process, and above all the allocator finds now this and now that block free, which it searches
+//! longer for or less long. The last is a matter of what was allocated before, so two processes that do
+//! the same from their start on find the same, sample by sample. Therefore samples are **paired**: the
+//! first of the one build with the first of the other, and so on. Where a build changed nothing, the
+//! pairs are equal though the samples of each process are not; where it does a little more, each pair
+//! shows that, and where it allocates otherwise, they scatter.
+//!
+//! The figure of a pair of processes is the **median** of its pairs, which what is done now and then does
+//! not move, and around it stand the order statistics that bound the median of all pairs that could have
+//! been (David and Nagaraja 2003, section 7.1; no distribution is assumed, only that pairs are drawn
+//! alike). What stays with a process for its life these do not show: now and then one of two that did the
+//! same finds other free blocks from the first sample on, which was worth up to 0.2 % of a request of
+//! 200,000 instructions, and up to 3 % where both had answered checks of several fixtures before.
+//!
+//! So the pair that goes through all checks is only taken for a proof where there is as much room as that
+//! below the tolerance. All else is counted again by pairs of processes that do nothing else, and **two
+//! of three** of these decide: the third is asked when the first two do not say the same. That one of
+//! three is led astray decides nothing.
+//!
+//! A change is within the tolerance when the whole interval is, beyond it when none of the interval is,
+//! and otherwise undecided. What is done in less than half of the samples moves no median: more of it
+//! is no change here.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    decision::{Outcome, Spread},
+    evidence::Effect,
+    policy::Policy,
+};
+use crate::units::{Count, Ppm};
+
+/// Samples of a check that a process counts among others: so many that with 20 checks the third from
+/// either end bounds the median.
+pub const SAMPLES_AMONG_OTHERS: u32 = 21;
+
+/// Samples that a process counts of the one check that it counts: with 20 checks the ninth from either
+/// end bounds the median. A digit less of a time, as one sample in ten has, moves no bound then.
+pub const SAMPLES_ALONE: u32 = 41;
+
+/// Pairs of processes that count nothing but one check, when the first two do not say the same; two
+/// otherwise.
+pub const PAIRS_ALONE_MAX: usize = 3;
+
+/// As many of them decide.
+const PAIRS_DECIDING: usize = 2;
+
+/// How much processes that answered other checks before may differ without a change.
+const ROOM_AMONG_OTHERS: Effect = 30_000;
+
+/// What the samples of one check executed in two builds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct InstructionCounts {
+    /// Samples that each process sent first and that were not counted.
+    pub warmup_samples: Count,
+    /// What a process of each build counted after and before other checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub among_others: Option<CountedPair>,
+    /// What processes counted that did nothing else; only there where the first pair did not show that
+    /// the change is within the tolerance, and then it is these that are decided on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<CountedPair>,
+    /// Why nothing was counted; only there where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<Uncounted>,
+}
+
+/// What a process of each build counted, both doing the same from their start on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CountedPair {
+    /// What the change started from.
+    pub baseline: SampleCounts,
+    /// The change.
+    pub current: SampleCounts,
+}
+
+/// Why instructions were not counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Uncounted {
+    /// For programs.
+    pub why: WhyUncounted,
+    /// For people; printable ASCII.
+    pub message: String,
+}
+
+/// The kinds of reason for which instructions were not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum WhyUncounted {
+    /// Valgrind is not installed.
+    ValgrindMissing,
+    /// Servers were compared, and workers alone are counted.
+    Servers,
+    /// The user asked for no counting.
+    LeftOut,
+    /// Something went wrong.
+    Failed,
+}
+
+/// Instructions of each sample of one process, in their order; as text with blanks between.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SampleCounts(Vec<u64>);
+
+/// What the counts show of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstructionDecision {
+    /// [`Outcome::Within`], [`Outcome::Beyond`] or [`Outcome::Undecided`].
+    pub outcome: Outcome,
+    /// Where the change lies.
+    pub change: Spread,
+}
+
+impl InstructionDecision {
+    /// The least change that such counts would show to be beyond this tolerance.
+    pub fn detectable(&self, tolerance: Ppm) -> Effect {
+        let tolerance = i64::try_from(tolerance.get()).unwrap_or(i64::MAX);
+        tolerance.saturating_add(self.change.median.saturating_sub(self.change.lower))
+    }
+}
+
+impl InstructionCounts {
+    /// None, and why; the message is printable ASCII.
+    pub fn uncounted(why: WhyUncounted, message: &str) -> Self {
+        let uncounted = Some(Uncounted { why, message: message.to_owned() });
+        Self { uncounted, ..Self::default() }
+    }
+
+    /// Whether there is as much as may be decided on, and each process has all its samples.
+    pub fn is_whole(&self) -> bool {
+        let enough = match self.alone.len() {
+            0 => self.among_others.is_some(),
+            pairs => (PAIRS_DECIDING..=PAIRS_ALONE_MAX).contains(&pairs),
+        };
+        let has = |pair: &CountedPair, samples: u32| {
+            [&pair.baseline, &pair.current].iter().all(|it| it.len() == samples as usize)
+        };
+        enough
+            && self.among_others.iter().all(|it| has(it, SAMPLES_AMONG_OTHERS))
+            && self.alone.iter().all(|it| has(it, SAMPLES_ALONE))
+    }
+
+    /// Whether one more pair of processes, which does nothing else, could decide something.
+    pub fn needs_a_pair(&self, policy: &Policy, tolerance: Ppm) -> bool {
+        let undecided = || {
+            let decision = decide_instructions(policy, tolerance, self);
+            decision.is_some_and(|it| it.outcome == Outcome::Undecided)
+        };
+        match self.alone.len() {
+            0 => undecided(),
+            pairs if pairs < PAIRS_DECIDING => true,
+            pairs => pairs < PAIRS_ALONE_MAX && undecided(),
+        }
+    }
+}
+
+impl SampleCounts {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<u64> for SampleCounts {
+    fn from_iter<T: IntoIterator<Item = u64>>(counts: T) -> Self {
+        Self(counts.into_iter().collect())
+    }
+}
+
+/// Decides whether the change of instructions is within the tolerance; `None` where not all was
+/// counted, or too few samples were for so many checks.
+pub fn decide_instructions(
+    policy: &Policy,
+    tolerance: Ppm,
+    counts: &InstructionCounts,
+) -> Option<InstructionDecision> {
+    if !counts.is_whole() {
+        return None;
+    }
+    let is_alone = !counts.alone.is_empty();
+    let pairs = if is_alone { counts.alone.as_slice() } else { counts.among_others.as_slice() };
+    let spreads = pairs.iter().map(|pair| pair.spread(policy));
+    let spreads = spreads.collect::<Option<Vec<Spread>>>()?;
+    let sorted = |get: fn(&Spread) -> Effect| {
+        let mut sorted: Vec<Effect> = spreads.iter().map(get).collect();
+        sorted.sort_unstable();
+        sorted
+    };
+    // What two of three are above, and below: one of them that is led astray is outside.
+    let outside = spreads.len().saturating_sub(PAIRS_DECIDING);
+    let (lower, upper) = (sorted(|it| it.lower), sorted(|it| it.upper));
+    let medians = sorted(|it| it.median);
+    let change = Spread {
+        lower: *lower.get(outside)?,
+        median: *medians.get((medians.len() - 1) / 2)?,
+        upper: *upper.get(upper.len() - 1 - outside)?,
+    };
+    let tolerance = i64::try_from(tolerance.get()).unwrap_or(i64::MAX);
+    let room = if is_alone { 0 } else { ROOM_AMONG_OTHERS };
+    let outcome = if change.upper.saturating_add(room) <= tolerance {
+        Outcome::Within
+    } else if change.lower > tolerance && is_alone {
+        Outcome::Beyond
+    } else {
+        Outcome::Undecided
+    };
+    Some(InstructionDecision { outcome, change })
+}
+
+impl CountedPair {
+    /// The median of its pairs of samples, and what bounds it.
+    fn spread(&self, policy: &Policy) -> Option<Spread> {
+        let rank = policy.instruction_rank(self.baseline.len())?;
+        let sorted = |divide: fn(i128, i128) -> i128| {
+            let pairs = self.baseline.0.iter().zip(&self.current.0);
+            let changes = pairs.map(|(before, after)| change(*before, *after, divide));
+            let mut changes = changes.collect::<Option<Vec<Effect>>>()?;
+            changes.sort_unstable();
+            Some(changes)
+        };
+        let (down, nearest, up) =
+            (sorted(i128::div_euclid)?, sorted(rounded)?, sorted(rounded_up)?);
+        Some(Spread {
+            lower: *down.get(rank - 1)?,
+            median: *nearest.get(nearest.len().checked_sub(1)? / 2)?,
+            upper: *up.get(up.len().checked_sub(rank)?)?,
+        })
+    }
+}
+
+/// How much more `after` is than `before`, in ppm of it; `None` where that was nothing.
+fn change(before: u64, after: u64, divide: fn(i128, i128) -> i128) -> Option<Effect> {
+    if before == 0 {
+        return None;
+    }
+    let more = (i128::from(after) - i128::from(before)) * 1_000_000;
+    i64::try_from(divide(more, i128::from(before))).ok()
+}
+
+/// To the nearest, halves up.
+fn rounded(numerator: i128, denominator: i128) -> i128 {
+    (2 * numerator + denominator).div_euclid(2 * denominator)
+}
+
+fn rounded_up(numerator: i128, denominator: i128) -> i128 {
+    -(-numerator).div_euclid(denominator)
+}
+
+/// No count is larger: that no hash covers exactly.
+const COUNT_MAX: u64 = 1 << 53;
+
+impl Serialize for SampleCounts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let words: Vec<String> = self.0.iter().map(u64::to_string).collect();
+        serializer.serialize_str(&words.join(" "))
+    }
+}
+
+impl<'de> Deserialize<'de> for SampleCounts {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let counts = text.split(' ').filter(|_| !text.is_empty()).map(|word| {
+            let count: u64 =
+                word.parse().map_err(|_| D::Error::custom("counts are whole numbers"))?;
+            // The same bytes must come out again, and what executes nothing is no sample.
+            if count.to_string() != word || !(1..=COUNT_MAX).contains(&count) {
+                return Err(D::Error::custom("no count of a sample"));
+            }
+            Ok(count)
+        });
+        counts.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for SampleCounts {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SampleCounts".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Instructions of each sample of one process, with blanks between.",
+            "pattern": "^([1-9][0-9]*( [1-9][0-9]*)*)?$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOLERANCE: Ppm = Ppm::new(500);
+
+    fn process(counts: impl IntoIterator<Item = u64>) -> SampleCounts {
+        counts.into_iter().collect()
+    }
+
+    /// The same counts in each sample.
+    fn exact(baseline: u64, current: u64) -> CountedPair {
+        CountedPair { baseline: process([baseline; 41]), current: process([current; 41]) }
+    }
+
+    fn among_others(mut pair: CountedPair) -> InstructionCounts {
+        pair.baseline.0.truncate(21);
+        pair.current.0.truncate(21);
+        InstructionCounts { among_others: Some(pair), ..InstructionCounts::default() }
+    }
+
+    fn alone(pairs: [CountedPair; 2]) -> InstructionCounts {
+        InstructionCounts { alone: pairs.into(), ..among_others(exact(1, 9)) }
+    }
+
+    fn decide(counts: &InstructionCounts) -> InstructionDecision {
+        decide_instructions(&Policy::for_suite(20, true), TOLERANCE, counts).unwrap()
+    }
+
+    fn spread(lower: i64, median: i64, upper: i64) -> Spread {
+        Spread { lower, median, upper }
+    }
+
+    #[test]
+    fn counts_that_do_not_vary_are_held_against_the_tolerance_to_the_last_one() {
+        let of = |after: u64| {
+            let pair = exact(2_000_000, after);
+            decide(&alone([pair.clone(), pair]))
+        };
+        assert_eq!(of(2_000_000).change, spread(0, 0, 0));
+        assert_eq!(of(2_000_000).outcome, Outcome::Within);
+        // 1,000 of 2 million are 500 ppm; one more is between two, and the next beyond.
+        assert_eq!(of(2_001_000).outcome, Outcome::Within);
+        assert_eq!(of(2_001_001).outcome, Outcome::Undecided);
+        assert_eq!(of(2_001_001).change, spread(500, 501, 501));
+        assert_eq!(of(2_001_002).outcome, Outcome::Beyond);
+        assert_eq!(of(1_999_999).change, spread(-1, 0, 0));
+        assert_eq!(of(1).outcome, Outcome::Within);
+        assert_eq!(of(2_002_000).detectable(TOLERANCE), 500);
+    }
+
+    #[test]
+    fn a_pair_among_others_passes_with_room_and_never_fails() {
+        let of = |after| {
+            let counts = among_others(exact(1_000_000, after));
+            decide_instructions(&Policy::for_suite(20, true), Ppm::new(50_000), &counts).unwrap()
+        };
+        assert_eq!(of(1_020_000).outcome, Outcome::Within);
+        assert_eq!(of(1_020_001).outcome, Outcome::Undecided);
+        assert_eq!(of(2_000_000).outcome, Outcome::Undecided);
+        assert_eq!(of(2_000_000).change, spread(1_000_000, 1_000_000, 1_000_000));
+        // No room at all.
+        assert_eq!(decide(&among_others(exact(5, 5))).outcome, Outcome::Undecided);
+    }
+
+    #[test]
+    fn samples_that_vary_alike_in_both_builds_are_no_change() {
+        let varying = |more: u64| process((0..41).map(|it| 1_000_000 + it * it * 97 + more));
+        let pair = |more| CountedPair { baseline: varying(0), current: varying(more) };
+        assert_eq!(decide(&alone([pair(0), pair(0)])).change, spread(0, 0, 0));
+        let more = decide(&alone([pair(1_000), pair(1_000)]));
+        assert_eq!(more.outcome, Outcome::Beyond);
+        assert!(more.change.lower >= 700 && more.change.upper <= 1_000, "{more:?}");
+    }
+
+    #[test]
+    fn eight_odd_samples_at_either_end_matter_to_nothing() {
+        let odd = |low: usize, high: usize| {
+            let usual = std::iter::repeat_n(1_000_000, 41 - low - high);
+            let low = std::iter::repeat_n(1, low);
+            let current = process(usual.chain(low).chain(std::iter::repeat_n(9_000_000, high)));
+            let pair = CountedPair { current, ..exact(1_000_000, 1) };
+            decide(&alone([pair.clone(), pair]))
+        };
+        assert_eq!(odd(8, 8).change, spread(0, 0, 0));
+        assert_eq!(odd(0, 9).outcome, Outcome::Undecided);
+        assert_eq!(odd(9, 0).outcome, Outcome::Within);
+        assert_eq!(odd(9, 0).change, spread(-999_999, 0, 0));
+    }
+
+    #[test]
+    fn two_of_three_pairs_decide_and_the_third_is_asked_only_when_two_differ() {
+        let policy = Policy::for_suite(20, true);
+        let of = |changes: &[u64]| {
+            let pairs = changes.iter().map(|more| exact(1_000_000, 1_000_000 + more));
+            InstructionCounts { alone: pairs.collect(), ..among_others(exact(1, 9)) }
+        };
+        let outcome = |changes: &[u64]| decide(&of(changes)).outcome;
+        let asks = |changes: &[u64]| of(changes).needs_a_pair(&policy, TOLERANCE);
+        assert!(asks(&[]) && asks(&[0]) && asks(&[900]));
+        assert!(!asks(&[0, 300]) && !asks(&[900, 600]));
+        assert_eq!((outcome(&[0, 300]), outcome(&[900, 600])), (Outcome::Within, Outcome::Beyond));
+        assert_eq!(decide(&of(&[0, 900])).change, spread(0, 0, 900));
+        assert!(asks(&[0, 900]) && asks(&[900, 0]));
+        assert_eq!(outcome(&[0, 900]), Outcome::Undecided);
+        assert_eq!(outcome(&[0, 900, 100]), Outcome::Within);
+        assert_eq!(outcome(&[0, 900, 800]), Outcome::Beyond);
+        assert_eq!(decide(&of(&[0, 900, 800])).change, spread(800, 800, 800));
+        assert_eq!(decide(&of(&[0, 900, 800])).detectable(TOLERANCE), 500);
+        assert!(!asks(&[0, 900, 100]) && !of(&[0, 900, 100, 100]).is_whole());
+    }
+
+    #[test]
+    fn half_of_what_is_needed_decides_nothing() {
+        let policy = Policy::for_suite(20, true);
+        let none = |counts: &InstructionCounts| {
+            assert!(!counts.is_whole());
+            assert_eq!(decide_instructions(&policy, TOLERANCE, counts), None);
+        };
+        none(&InstructionCounts::default());
+        none(&among_others(CountedPair { current: process([5; 20]), ..exact(5, 5) }));
+        let mut half = alone([exact(5, 5), exact(5, 5)]);
+        assert!(half.is_whole());
+        half.alone.pop();
+        none(&half);
+        // With a thousand checks each has a smaller share of the error, and a lower rank.
+        let of_many = Policy::for_suite(1_000, true);
+        assert_eq!(policy.instruction_rank(21), Some(3));
+        assert_eq!(policy.instruction_rank(41), Some(9));
+        assert_eq!(of_many.instruction_rank(21), Some(1));
+        assert_eq!(of_many.instruction_rank(10), None);
+    }
+
+    #[test]
+    fn counts_come_back_from_text_and_nothing_else_does() {
+        let counts = process([1, 20, 1 << 53]);
+        let text = serde_json::to_string(&counts).unwrap();
+        assert_eq!(text, "\"1 20 9007199254740992\"");
+        assert_eq!(serde_json::from_str::<SampleCounts>(&text).unwrap(), counts);
+        assert_eq!(serde_json::from_str::<SampleCounts>("\"\"").unwrap(), process([]));
+        for bad in ["0", "01", "-1", "1  2", "1 ", "9007199254740993", "+1"] {
+            assert!(serde_json::from_str::<SampleCounts>(&format!("\"{bad}\"")).is_err(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        /// What one build has more than the other is between the bounds, and less the other way round.
+        #[test]
+        fn a_change_lies_between_its_bounds(
+            base in proptest::collection::vec(1_000_u64..1 << 40, 82),
+            more in proptest::collection::vec(0_u64..1 << 40, 82),
+        ) {
+            let grown = base.iter().zip(&more).map(|(base, more)| base + more);
+            let grown: Vec<u64> = grown.collect();
+            let halves = |of: &[u64]| [process(of[..41].to_vec()), process(of[41..].to_vec())];
+            let pairs = |before: &[u64], after: &[u64]| {
+                let [a, b] = halves(before);
+                let [c, d] = halves(after);
+                alone([
+                    CountedPair { baseline: a, current: c },
+                    CountedPair { baseline: b, current: d },
+                ])
+            };
+            let up = decide(&pairs(&base, &grown)).change;
+            proptest::prop_assert!(up.lower <= up.median && up.median <= up.upper);
+            proptest::prop_assert!(up.median >= 0);
+            let down = decide(&pairs(&grown, &base));
+            proptest::prop_assert!(down.change.median <= 0);
+            proptest::prop_assert_ne!(down.outcome, Outcome::Beyond);
+            let same = decide(&pairs(&base, &base));
+            proptest::prop_assert_eq!(same.change, spread(0, 0, 0));
+        }
+    }
+}

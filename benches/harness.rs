@@ -213,6 +213,7 @@ fn run(contract: &Contract, seed: u64) -> Run {
         evidence: evidence(number, &mut random),
         baseline: None,
         paired: None,
+        instructions: None,
     });
     Run {
         timestamp: TIMESTAMP.to_owned(),

@@ -346,7 +346,7 @@ fn anchor() {
 fn lacking() {
     let more = ["--operation", "lens-get"];
     let compared = Workspace::new().compare("same", "lacking", &more);
-    compared.says("not both sides have it and can measure it: operation::intervene/50");
+    compared.says("not both sides have it and measure the same: operation::intervene/50");
     let comparison = compared.passport.comparison.expect("a comparison");
     assert_eq!(comparison.checks_not_compared, ["operation::intervene/50"]);
     assert!(compared.passport.operations_left_out.contains(&"intervene/50".to_owned()));

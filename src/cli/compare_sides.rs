@@ -42,7 +42,8 @@ pub(super) struct SideArguments {
     /// Build what was accepted last from this ref, so that small steps do not add up
     #[arg(long, value_name = "REF", requires = "baseline_branch", conflicts_with_all = EXECUTABLES)]
     anchor: Option<String>,
-    /// The test target or benchmark to build, made with this library's harness
+    /// The test target or benchmark to build, made with this library's harness; `bench:NAME` where a
+    /// test target has the same name
     #[arg(
         long,
         value_name = "NAME",

@@ -20,7 +20,8 @@ use crate::{
 /// Which target measures the operations.
 #[derive(Debug, Args)]
 pub(super) struct CodeArguments {
-    /// Measure the operations too, by this test target or benchmark of yours, which is built first
+    /// Measure the operations too, by this test target or benchmark of yours, which is built first;
+    /// `bench:NAME` where a test target has the same name
     #[arg(long, value_name = "NAME")]
     harness: Option<String>,
     /// Measure the operations too, by this executable, a harness target

@@ -71,6 +71,9 @@ pub fn observe_operations(
             _ => operations.push((operation, vec![*at])),
         }
     }
+    if operations.is_empty() {
+        return Ok(Vec::new());
+    }
     let directory = temporary_directory()?;
     let side = prepared(side, directory.path(), "operations")?;
     let copy = copy_path(directory.path(), "operations");

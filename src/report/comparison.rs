@@ -134,7 +134,7 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
     let left_out: Vec<String> = left_out.map(|it| escaped(it)).collect();
     if !left_out.is_empty() {
         notes.push(format!(
-            "not compared, as not both sides have it and can measure it: {}",
+            "not compared, as not both sides have it and measure the same: {}",
             left_out.join(", ")
         ));
     }

@@ -193,6 +193,8 @@ fn a_benchmark_is_built_where_no_test_target_has_the_name() {
     repository.write("pkg/other.rs", "fn main() { println!(\"other\"); }\n");
     repository.commit();
     assert_eq!(printed(&repository.named("main").unwrap()), "one 2");
+    let bench = repository.checkout_of("bench:gate", &main, &|| false).unwrap();
+    assert_eq!(printed(&bench), "other");
 }
 
 #[test]

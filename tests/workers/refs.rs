@@ -72,7 +72,7 @@ pub(crate) fn other_checks() {
     workspace.write(FILE, [CONTRACT, OTHER, &changed].concat());
     let run = end(command(&workspace, &["--time-budget", "1"]).spawn().unwrap());
     assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
-    let said = "not compared, as only one side has it or they ask for different things: \
+    let said = "not compared, as not both sides have it and measure the same: \
                 other/default, same/default, before/default\n";
     assert_says(&run.stdout, said);
     let passport = passport(&workspace);

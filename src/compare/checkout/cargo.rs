@@ -119,11 +119,17 @@ impl Metadata {
 
     /// The test target of this name, or else the benchmark: that of the package that `directory` is the
     /// nearest in, else the only one. A package may have several contracts, each with a target of its own.
+    /// `test:` or `bench:` before the name says which of the two.
     pub(super) fn harness(&self, name: &str, directory: &Path) -> Option<Harness> {
+        let (kinds, name): (&[Kind], &str) = match name.split_once(':') {
+            Some(("test", name)) => (&[Kind::Test], name),
+            Some(("bench", name)) => (&[Kind::Bench], name),
+            _ => (&[Kind::Test, Kind::Bench], name),
+        };
         let found = |package: &Package| {
             let of =
-                |kind: Kind| Some((kind, package.targets.iter().find(|it| it.is(kind, name))?));
-            let (kind, target) = of(Kind::Test).or_else(|| of(Kind::Bench))?;
+                |kind: &Kind| Some((*kind, package.targets.iter().find(|it| it.is(*kind, name))?));
+            let (kind, target) = kinds.iter().find_map(of)?;
             Some(Harness {
                 name: name.to_owned(),
                 kind,

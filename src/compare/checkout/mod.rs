@@ -46,7 +46,8 @@ pub struct Project<'a> {
     pub repository: &'a Path,
     /// The contract; the directory it is in, in each ref, is that of the package.
     pub contract: &'a Path,
-    /// The name of the test target, or of the benchmark, that is made with [`crate::harness`].
+    /// The name of the test target, or else of the benchmark, that is made with [`crate::harness`];
+    /// after `test:` or `bench:` where both have it.
     pub harness: &'a str,
 }
 

@@ -64,7 +64,7 @@ const GRACE_TICKS: u32 = 100;
 /// Ticks that it may take to be killed.
 const KILL_TICKS: u32 = 400;
 
-/// Is the supervisor of a server, or the [guard](super::guard) of a comparison, if that is what this
+/// Is the supervisor of a server, or the [`guard`] of a comparison, if that is what this
 /// process was started for: then its exit code, once the server or the comparison is gone.
 pub fn run_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);

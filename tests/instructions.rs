@@ -315,7 +315,8 @@ fn a_twentieth_of_waiting() {
             "{check}: {loads} loads of 5 % of its time are {change} ppm of {} instructions",
             before.per_sample()
         );
-        assert!((1..1_000).contains(&change), "{change} ppm");
+        // Equal builds may differ by more than what was added, also downwards.
+        assert!(change.abs() < 1_000, "{change} ppm");
     }
 }
 

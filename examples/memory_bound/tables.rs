@@ -5,6 +5,11 @@
 //! a record lies in each of them follows from its number by functions that can be inverted, so that
 //! records are written one after the other and nothing is inserted or sorted: 64 MiB are made in some
 //! tens of milliseconds, anew in each process and at other physical addresses.
+//!
+//! What belongs together is in one page of memory, as databases cluster their rows. With each record in
+//! a page of its own, where the system had put the pages made one process up to 20 % faster than the
+//! next (sessions of equal executables differed by 8.7 %, one standard deviation; like this, by 1.2 %):
+//! 5 % could not have been decided with the 96 sessions that there are.
 
 /// Bits of a record's number.
 const BITS: u32 = 20;
@@ -13,6 +18,12 @@ const BITS: u32 = 20;
 pub(crate) const RECORDS: u32 = 1 << BITS;
 
 const MASK: u32 = RECORDS - 1;
+
+/// Bits of a record's place in its page of memory.
+const PAGE_BITS: u32 = 6;
+
+/// The last line of a page.
+const LINES: u32 = (1 << PAGE_BITS) - 1;
 
 /// No record.
 const NONE: u32 = u32::MAX;
@@ -29,8 +40,9 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The other way round.
 const GATHER: u64 = inverse(SPREAD);
 
-/// Multipliers of the graph's edges, odd.
-const EDGES: [u32; 4] = [0x2_9b4d, 0x7_c6f1, 0xb_3e65, 0xe_1a87];
+/// Multipliers of the graph's edges, odd: two lead to records of the same page, and two anywhere.
+const NEAR: [u32; 2] = [5, 13];
+const FAR: [u32; 2] = [0x2_9b4d, 0xb_3e65];
 
 /// A record. Its number is its place in the array, and its slot in the hash table.
 #[derive(Debug)]
@@ -64,7 +76,7 @@ impl Record {
             next: number_of((rank + 1) & MASK),
             left: child(rank.wrapping_sub(half)),
             right: child(rank.wrapping_add(half)),
-            neighbours: EDGES.map(|edge| number_of(rank.wrapping_mul(edge).wrapping_add(1) & MASK)),
+            neighbours: neighbours(rank),
         }
     }
 }
@@ -166,29 +178,52 @@ fn is_empty(slot: u32) -> bool {
     slot % 4 == 3
 }
 
-const MIX: [u64; 2] = [0x9_e375, 0x6_b8c3];
+/// The numbers of a rank's neighbours in the graph.
+fn neighbours(rank: u32) -> [u32; 4] {
+    let step = |edge: u32| rank.wrapping_mul(edge).wrapping_add(edge | 2);
+    let near = |edge: u32| number_of((rank & !LINES) | (step(edge) & LINES));
+    let far = |edge: u32| number_of(step(edge) & MASK);
+    [near(NEAR[0]), near(NEAR[1]), far(FAR[0]), far(FAR[1])]
+}
+
+const MIX: [u64; 2] = [0x1_e375, 0x2_b8c3];
 
 const UNMIX: [u64; 2] = [inverse(MIX[1]), inverse(MIX[0])];
 
-/// Where the record of this rank lies: far from those of the ranks around it.
+/// Where the record of this rank lies: in the page of those of the ranks around it, as databases
+/// cluster them, at another line of it; and the page anywhere.
 fn number_of(rank: u32) -> u32 {
-    MIX.iter().fold(folded(rank), |it, mix| folded(multiplied(it, *mix)))
+    let page = MIX.iter().fold(folded(rank >> PAGE_BITS), |it, mix| folded(multiplied(it, *mix)));
+    (page << PAGE_BITS) | (line_of(rank) ^ (page & LINES))
 }
 
 /// The other way round.
 fn rank_of(number: u32) -> u32 {
-    UNMIX.iter().fold(folded(number), |it, mix| folded(multiplied(it, *mix)))
+    let page = number >> PAGE_BITS;
+    let rank = UNMIX.iter().fold(folded(page), |it, mix| folded(multiplied(it, *mix)));
+    (rank << PAGE_BITS) | rank_in_page((number ^ page) & LINES)
 }
 
-/// The product, begun again beyond the last number.
-fn multiplied(number: u32, mix: u64) -> u32 {
-    let product = u64::from(number).wrapping_mul(mix) & u64::from(MASK);
+/// Lines of a page in an order that no prefetcher foresees.
+fn line_of(rank: u32) -> u32 {
+    let line = (rank & LINES).wrapping_mul(37) & LINES;
+    line ^ (line >> (PAGE_BITS / 2))
+}
+
+/// The other way round: 37 times 45 is 1 in the bits of a line.
+fn rank_in_page(line: u32) -> u32 {
+    (line ^ (line >> (PAGE_BITS / 2))).wrapping_mul(45) & LINES
+}
+
+/// The product, begun again beyond the last page.
+fn multiplied(page: u32, mix: u64) -> u32 {
+    let product = u64::from(page).wrapping_mul(mix) & u64::from(MASK >> PAGE_BITS);
     u32::try_from(product).unwrap_or_default()
 }
 
 /// The upper half added to the lower one; twice is nothing.
-fn folded(number: u32) -> u32 {
-    number ^ (number >> (BITS / 2))
+fn folded(page: u32) -> u32 {
+    page ^ (page >> ((BITS - PAGE_BITS) / 2))
 }
 
 /// What an odd number must be multiplied by to give 1. Each step of Newton's doubles the bits that

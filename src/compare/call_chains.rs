@@ -5,32 +5,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsString,
-    fs,
     path::Path,
-    process::Command,
 };
 
-use super::{
-    InstructionsError, OBSERVE_TIME, Side, WorkerError, callgrind_file,
-    process::{Placement, Worker, copy_path},
-};
-use crate::{
-    clock::Clock,
-    contract::Check,
-    probe::COLLECTED,
-    units::Nanos,
-    worker::protocol::{Answer, Question},
-};
+use super::{InstructionsError, Side, callgrind::Counting};
+use crate::{clock::Clock, contract::Check, probe::COLLECTED};
 
 /// Callers that are told apart: more than are on the stack of a service.
 const CALLERS: usize = 128;
 
-/// Samples that are counted, and before them as many that warm the check up.
+/// Samples that are counted, after those that warm the check up.
 const SAMPLES: u32 = 4;
-
-/// Time to write the figures down.
-const DUMP_TIME: Nanos = Nanos::new(60_000_000_000);
 
 /// What the outermost frame is called where a chain is longer than [`CALLERS`].
 const DEEPER: &str = "(called too deeply)";
@@ -68,46 +53,15 @@ pub(super) fn call_chains(
     side: &Side,
     check: &Check,
     directory: &Path,
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    watch: (&dyn Clock, &dyn Fn() -> bool),
 ) -> Result<Chains, InstructionsError> {
-    let unavailable = |message: String| InstructionsError::Unavailable(message);
-    let out = directory.join("callgrind-chains.out");
-    let executable = copy_path(directory, "chains");
-    fs::copy(&side.executable, &executable)
-        .map_err(|error| unavailable(format!("cannot copy the executable: {error}")))?;
-    let command = under_callgrind(&executable, &out);
-    let placement = Placement { cpu: None, padding: 0, layout: 0 };
-    let (mut worker, _) = Worker::start_by(command, side, placement, (clock, stop))?;
-    let question = Question::Instructions { check: check.id(), warmup: SAMPLES, samples: SAMPLES };
-    match worker.ask(&question, OBSERVE_TIME)? {
-        Answer::Executed { response: Some(_) } => {}
-        Answer::Executed { response: None } => {
-            return Err(WorkerError::AnswersDiffer { side: side.label.clone() }.into());
-        }
-        other => return Err(worker.unexpected(&other).into()),
-    }
-    worker.finish(DUMP_TIME)?;
-    let bytes = fs::read(&out)
-        .map_err(|error| unavailable(format!("callgrind wrote no figures: {error}")))?;
-    let _ = fs::remove_file(&out);
-    let profile = callgrind_file::parse(&bytes).map_err(|error| unavailable(error.to_string()))?;
-    let costs = profile.functions.iter().map(|(name, cost)| (name.as_str(), cost.own));
+    let mut counting = Counting::begin_by_callers(CALLERS, side, (directory, "chains"), watch)?;
+    counting.wait_until_ready()?;
+    counting.ask(check, SAMPLES)?;
+    let sampled = counting.answer(check, SAMPLES).map_err(|it| it.why)?;
+    let functions = sampled.samples.iter().flat_map(|profile| &profile.functions);
+    let costs = functions.map(|(name, cost)| (name.as_str(), cost.own));
     Ok(chains(costs, u64::from(SAMPLES)))
-}
-
-/// Callgrind, up to the executable; beside the chains as where instructions are counted.
-fn under_callgrind(executable: &Path, out: &Path) -> Command {
-    let mut file = OsString::from("--callgrind-out-file=");
-    file.push(out.to_string_lossy().replace('%', "%%"));
-    let mut command = Command::new("valgrind");
-    command
-        .args(["--tool=callgrind", "--quiet", "--command-line-only=yes", "--vgdb=no"])
-        .arg(format!("--toggle-collect={COLLECTED}"))
-        .args(["--demangle=no", "--dump-line=no"])
-        .arg(format!("--separate-callers={CALLERS}"))
-        .arg(file)
-        .arg(executable);
-    command
 }
 
 /// Chains below the function that is collected, from names as callgrind writes them.

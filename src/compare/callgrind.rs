@@ -196,8 +196,28 @@ impl<'a> Counting<'a> {
         padding: usize,
         watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
     ) -> Result<Self, WorkerError> {
+        Self::begin_with(None, side, (directory, role), padding, watch)
+    }
+
+    /// The same, with functions told apart by so many of their callers.
+    pub(super) fn begin_by_callers(
+        callers: usize,
+        side: &Side,
+        place: (&Path, &str),
+        watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
+    ) -> Result<Self, WorkerError> {
+        Self::begin_with(Some(callers), side, place, 0, watch)
+    }
+
+    fn begin_with(
+        callers: Option<usize>,
+        side: &Side,
+        (directory, role): (&Path, &str),
+        padding: usize,
+        watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
+    ) -> Result<Self, WorkerError> {
         let out = directory.join(format!("callgrind-{role}"));
-        let mut command = under_callgrind(&side.executable, &out);
+        let mut command = under_callgrind(&side.executable, &out, callers);
         // Also of valgrind, which is killed.
         command.env("TMPDIR", directory);
         let placement = Placement { padding, ..Placement::ANYWHERE };
@@ -272,7 +292,7 @@ impl<'a> Counting<'a> {
 }
 
 /// How the executable is started so that its samples are counted.
-fn under_callgrind(executable: &Path, out: &Path) -> Command {
+fn under_callgrind(executable: &Path, out: &Path, callers: Option<usize>) -> Command {
     let mut file = OsString::from("--callgrind-out-file=");
     // A percent sign has a meaning in this option.
     file.push(out.to_string_lossy().replace('%', "%%"));
@@ -287,6 +307,7 @@ fn under_callgrind(executable: &Path, out: &Path) -> Command {
         .arg("--vgdb=no")
         // Versions of valgrind differ in what they know of Rust's names.
         .args(["--demangle=no", "--dump-line=no"])
+        .args(callers.map(|callers| format!("--separate-callers={callers}")))
         .arg(file)
         .arg(executable);
     command

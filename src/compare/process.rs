@@ -4,7 +4,6 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, BufReader, Read},
-    net::Shutdown,
     os::{fd::OwnedFd, unix::net::UnixStream, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -188,26 +187,6 @@ impl<'a> Worker<'a> {
             }
             if self.clock.elapsed().saturating_sub(started) >= time {
                 return Err(WorkerError::Hangs { side: self.label.clone(), after: time });
-            }
-        }
-    }
-
-    /// Closes the line, upon which the worker ends, and waits for that.
-    pub(super) fn finish(mut self, time: Nanos) -> Result<(), WorkerError> {
-        let started = self.clock.elapsed();
-        let _ = self.stream.shutdown(Shutdown::Both);
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) if status.success() => return Ok(()),
-                Ok(None) => thread::sleep(TICK),
-                Ok(Some(_)) | Err(_) => return Err(self.died()),
-            }
-            if (self.stop)() {
-                return Err(WorkerError::Interrupted);
-            }
-            if self.clock.elapsed().saturating_sub(started) >= time {
-                let side = self.label.clone();
-                return Err(WorkerError::Hangs { side, after: time });
             }
         }
     }

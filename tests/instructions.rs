@@ -351,7 +351,8 @@ fn tasks_are_counted() {
         return;
     }
     let change = change("task/default");
-    assert!(change.lower >= 900 && change.upper <= 1_100, "{change:?}");
+    // Not narrower: on a busy machine, how often the request is woken adds to what it executes.
+    assert!(change.lower > 500 && change.upper <= 1_100, "{change:?}");
 }
 
 fn unexpected_work() {

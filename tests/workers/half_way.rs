@@ -97,7 +97,7 @@ pub(crate) fn no_valgrind() {
         assert_says(&run.stdout, "FAIL     work/default");
         run.stdout
     };
-    assert_says(&run(), "no causes: instructions are not known: valgrind is not installed\n");
+    assert_says(&run(), "work/default: instructions are not known: valgrind is not installed\n");
     write_program(&workspace, "bin/valgrind", "#!/bin/sh\nexit 1\n");
     // The sessions of before are evidence enough.
     assert_says(&run(), "not known: `valgrind --version` fails: exit status: 1\n");

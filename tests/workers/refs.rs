@@ -84,7 +84,7 @@ pub(crate) fn other_checks() {
     let none = CONTRACT.replace("work", "none");
     workspace.write(FILE, none);
     let run = end(command(&workspace, &[]).spawn().unwrap()).exits(2);
-    assert_eq!(run.sentence(), "the two sides have no check in common");
+    assert_eq!(run.sentence(), "the two sides have neither a check nor an operation in common");
 }
 
 pub(crate) fn interrupted() {

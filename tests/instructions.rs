@@ -89,6 +89,9 @@ const ROUNDS: u64 = 100_000;
 /// Checks of a trial, each with work of its own.
 const WORKS: usize = 20;
 
+/// Those of them that are counted where nobody asks for all: each takes four seconds.
+const WORKS_OF_A_QUICK_TRIAL: usize = 4;
+
 /// How often a build is compared with itself: once, so that the test does not take long, or as this
 /// variable says. Ten times are 200 decisions.
 const TRIALS_VARIABLE: &str = "PASSPORT_INSTRUCTIONS_TRIALS";
@@ -113,7 +116,7 @@ fn main() -> ExitCode {
         test("what_is_not_the_expected_work_is_not_counted", unexpected_work),
         test("a_worker_that_fails_has_no_count", failing_worker),
         test("a_worker_under_valgrind_ends_with_the_comparison", orphan),
-        test("a_thousandth_is_found_20_of_20_times_and_no_change_never", trial),
+        test("a_thousandth_is_found_each_time_and_no_change_never", trial),
         test("a_change_is_claimed_and_decided_again", claimed),
         test("what_was_not_counted_abstains_and_says_why", not_counted),
     ];
@@ -447,7 +450,9 @@ fn trial() {
     }
     let text = works();
     let contract = Contract::parse(&text).expect("a contract");
-    let checks: Vec<&Check> = contract.checks.iter().collect();
+    let trials: Option<u32> = env::var_os(TRIALS_VARIABLE).and_then(|it| it.to_str()?.parse().ok());
+    let works = if trials.is_some() { WORKS } else { WORKS_OF_A_QUICK_TRIAL };
+    let checks: Vec<&Check> = contract.checks.iter().take(works).collect();
     let policy = policy(&checks);
     let outcomes = |current: &str| -> Vec<Outcome> {
         let sides =
@@ -464,11 +469,10 @@ fn trial() {
         checks.iter().map(decide).collect()
     };
     let found = outcomes("work");
-    assert_eq!(found, [Outcome::Beyond; WORKS]);
-    let trials = env::var_os(TRIALS_VARIABLE).and_then(|it| it.to_str()?.parse().ok());
+    assert_eq!(found, vec![Outcome::Beyond; works]);
     for _ in 0..trials.unwrap_or(1) {
         let same = outcomes("same");
-        assert_eq!(same, [Outcome::Within; WORKS]);
+        assert_eq!(same, vec![Outcome::Within; works]);
     }
 }
 

@@ -141,7 +141,8 @@ fn router(build: &str) -> Router {
         "hello"
     };
     let task = move || async move {
-        let done = tokio::spawn(async move { black_box(hash_rounds(rounds)) });
+        // So much that how often the request is woken does not matter beside it.
+        let done = tokio::spawn(async move { black_box(hash_rounds(5 * rounds)) });
         done.await.map(|_| "done").unwrap_or_default()
     };
     let changing = || async { ASKED.fetch_add(1, Ordering::Relaxed).to_string() };
@@ -354,8 +355,7 @@ fn tasks_are_counted() {
         return;
     }
     let change = change("task/default");
-    // Not narrower: on a busy machine, how often the request is woken adds to what it executes.
-    assert!(change.lower > 500 && change.upper <= 1_100, "{change:?}");
+    assert!(change.lower >= 900 && change.upper <= 1_100, "{change:?}");
 }
 
 fn unexpected_work() {

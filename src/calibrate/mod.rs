@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Clock,
-    compare::{self, Item, Progress, Side, Sides, Subjects, Task, WorkerError},
+    compare::{self, Item, Progress, Side, Sides, Subjects, Task, TemporaryDirectory, WorkerError},
     contract::{Check, Contract},
     environment::SystemInfo,
     paired::{Decision, Effect, Outcome, Policy, Spread, decide},
@@ -179,10 +179,14 @@ pub fn run(
     if arm.work == WorkKind::Memory {
         current.environment.push((ADDED_WORK.into(), "memory".into()));
     }
-    let sides = Sides { baseline: builds.baseline.clone(), current, anchor: None };
     let timestamp = humantime::format_rfc3339_seconds(setting.clock.now()).to_string();
     let busy = Busy::start(arm.busy);
     let started = setting.clock.elapsed();
+    let directory =
+        TemporaryDirectory::new().map_err(|error| WorkerError::NoDirectory(error.to_string()))?;
+    let sides = Sides { baseline: builds.baseline.clone(), current, anchor: None };
+    let watch = (setting.clock, setting.stop);
+    let sides = compare::with_caches(sides, setting.checks, &directory, watch)?;
     let mut task = Task {
         contract: setting.contract,
         items: setting.checks.iter().copied().map(Item::Check).collect(),

@@ -24,7 +24,8 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     compare::{
-        self, CheckCauses, Item, Progress, Servers, Side, Sides, Subjects, Task, WorkerError,
+        self, CheckCauses, Item, Progress, Servers, Side, Sides, Subjects, Task,
+        TemporaryDirectory, WorkerError,
     },
     contract::{Check, Contract},
     environment::Build,
@@ -99,6 +100,22 @@ impl Compared {
         }
     }
 
+    /// The same, with workers that need not fill databases before each thing that they do.
+    fn with_caches(
+        self,
+        checks: &[&Check],
+        directory: &TemporaryDirectory,
+        watch: (&dyn Clock, &dyn Fn() -> bool),
+    ) -> Result<Self, WorkerError> {
+        match self {
+            Self::Workers(sides) => {
+                let sides = compare::with_caches(*sides, checks, directory, watch)?;
+                Ok(Self::Workers(Box::new(sides)))
+            }
+            Self::Servers(_) => Ok(self),
+        }
+    }
+
     /// Whose instructions are counted.
     fn counted(&self, nobodys: bool) -> Counted<'_> {
         match self {
@@ -120,7 +137,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (Compared::Workers(Box::new(sides)), builds)
     };
     let contract = read_contract(arguments, &compared)?;
-    let outcome = compare(arguments, &contract, &compared, builds, &stop)?;
+    let outcome = compare(arguments, &contract, compared, builds, &stop)?;
     let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
     let filed = match &kept {
         Ok(path) => compare_causes::keep(path, &outcome.passport, &outcome.causes),
@@ -185,15 +202,15 @@ struct Seen {
 fn compare(
     arguments: &Arguments,
     contract: &Contract,
-    compared: &Compared,
+    compared: Compared,
     builds: Builds,
     stop: &dyn Fn() -> bool,
 ) -> Result<Outcome, Failure> {
     let clock = SystemClock::start();
     let (items, checks_not_compared) =
-        selected(&arguments.selecting, contract, compared, (&clock, stop))?;
+        selected(&arguments.selecting, contract, &compared, (&clock, stop))?;
     let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
-    let policy = match compared {
+    let policy = match &compared {
         Compared::Workers(_) => Policy::for_suite(items.len() as u64, builds.are_relinked()),
         Compared::Servers(_) => Policy::for_servers(items.len() as u64),
     };
@@ -205,6 +222,9 @@ fn compare(
         checks_not_compared,
     };
     terminal::note(&format!("observing {} of each side", counted(&items)));
+    let directory = TemporaryDirectory::new()
+        .map_err(|error| failure(WorkerError::NoDirectory(error.to_string())))?;
+    let compared = &compared.with_caches(&checks, &directory, (&clock, stop)).map_err(failure)?;
     let (before, mut after, mut fault) =
         observe(contract, compared, &items, (&clock, stop)).map_err(failure)?;
     let mut sessions_kept = Ok(());

@@ -11,7 +11,6 @@
 //! another way. Nothing here compares two builds.
 
 use std::{
-    collections::BTreeSet,
     ffi::OsString,
     fs,
     io::{self, ErrorKind},
@@ -22,9 +21,9 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    FIXTURE_TIME, Side, WorkerError,
+    Side, WorkerError,
     callgrind_file::{self, Profile},
-    process::{Placement, Worker, copy_path},
+    process::{Placement, Worker},
     workplace::{with_cache, without_debug_information},
 };
 use crate::{
@@ -132,41 +131,6 @@ pub(super) fn warmup_samples(check: &Check) -> u32 {
 pub(super) fn countable(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerError> {
     let side = with_cache(side, directory, role)?;
     Ok(without_debug_information(side, directory, role))
-}
-
-/// A worker, not under callgrind, that brings itself into the state of every fixture: what it keeps of
-/// them is made quickly, and all processes that are counted find the same. What goes wrong goes wrong
-/// again when it is counted, and is told then.
-pub(super) fn fill_caches(
-    sides: &[&Side],
-    checks: &[&Check],
-    directory: &Path,
-    watch: (&dyn Clock, &dyn Fn() -> bool),
-) -> Result<(), InstructionsError> {
-    let unless_interrupted = |error: WorkerError| match error {
-        WorkerError::Interrupted => Err(InstructionsError::Interrupted),
-        _ => Ok(()),
-    };
-    let mut workers = Vec::new();
-    for (number, side) in sides.iter().enumerate() {
-        let copy = copy_path(directory, &format!("fixtures-{number}"));
-        match Worker::start(side, &copy, Placement::ANYWHERE, watch) {
-            Ok((worker, _)) => workers.push(worker),
-            Err(error) => unless_interrupted(error)?,
-        }
-    }
-    let mut filled = BTreeSet::new();
-    for check in checks.iter().filter(|check| filled.insert(&check.fixture)) {
-        let question = Question::Prepare { check: check.id(), samples: 1, time: Nanos::ZERO };
-        // All at the same time.
-        for worker in &mut workers {
-            worker.tell(&question).or_else(unless_interrupted)?;
-        }
-        for worker in &mut workers {
-            worker.hear(FIXTURE_TIME).map(drop).or_else(unless_interrupted)?;
-        }
-    }
-    Ok(())
 }
 
 /// A worker that is counted; gone when it is dropped.

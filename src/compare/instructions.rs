@@ -12,10 +12,11 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     Side, Sides, WorkerError,
     callgrind::{
-        Counting, InstructionsError, NotCounted, Sampled, countable, fill_caches, find_valgrind,
-        warmup_samples,
+        Counting, InstructionsError, NotCounted, Sampled, countable, find_valgrind, warmup_samples,
     },
+    subject::Watch,
     temporary_directory,
+    workplace::fill_caches,
 };
 use crate::{
     clock::Clock,
@@ -47,8 +48,6 @@ pub struct Executed {
 
 /// What became of each check, by its id.
 pub type Outcomes = BTreeMap<String, Result<Executed, InstructionsError>>;
-
-type Watch<'a> = (&'a dyn Clock, &'a dyn Fn() -> bool);
 
 /// Counts the instructions of each check by functions; those after an interruption are left out.
 ///

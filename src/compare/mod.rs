@@ -58,6 +58,7 @@ use session::Setting;
 pub use site_changes::{SiteChange, site_changes};
 use subject::{Starter, Workers};
 pub use temporary::TemporaryDirectory;
+pub use workplace::with_caches;
 use workplace::{prepared, temporary_directory};
 
 /// What stands between how a process ended and its last words.

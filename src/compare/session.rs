@@ -35,9 +35,10 @@ const LONG: Nanos = Nanos::new(10_000_000);
 /// Cycles of an operation in a session whose iterations are long, at least.
 const LONG_CYCLES_MIN: u64 = 4;
 
-/// Cycles of a check in a session, at least and at most: below, its median is a matter of luck;
-/// above, it is not known any better, as what is wrong with a process stays with it.
-const CYCLES_MIN: u64 = 12;
+/// Cycles of a check in a session, at least and at most: below, its median is a matter of luck, that
+/// of the control first, which has half of them; above, it is not known any better, as what is wrong
+/// with a process stays with it.
+const CYCLES_MIN: u64 = 18;
 const CYCLES_MAX: u64 = 400;
 
 /// A check takes at most this many times its time where others want the processor too.

@@ -35,11 +35,14 @@ const LONG: Nanos = Nanos::new(10_000_000);
 /// Cycles of an operation in a session whose iterations are long, at least.
 const LONG_CYCLES_MIN: u64 = 4;
 
-/// Cycles of a check in a session, at least and at most: below, its median is a matter of luck, that
-/// of the control first, which has half of them; above, it is not known any better, as what is wrong
-/// with a process stays with it.
-const CYCLES_MIN: u64 = 18;
+/// Cycles of a check in a session, at least and at most: below, its median is a matter of luck;
+/// above, it is not known any better, as what is wrong with a process stays with it.
+const CYCLES_MIN: u64 = 12;
 const CYCLES_MAX: u64 = 400;
+
+/// The least where a sample is as long as a turn, which then has two: luck has more to say in each,
+/// and in the control most, as that is slowed down in half of its turns.
+const SLOW_CYCLES_MIN: u64 = 18;
 
 /// A check takes at most this many times its time where others want the processor too.
 const STRETCH_MAX: u64 = 3;
@@ -249,7 +252,11 @@ impl Plan {
         let batch = (TURN_TIME.get() / latency).clamp(batch_min, 64);
         let skipped = if batch < 4 { 0 } else { (batch / 4).min(8) };
         let one = latency.saturating_mul(2 * batch);
-        let cycles_min = if is_long { LONG_CYCLES_MIN } else { CYCLES_MIN };
+        let cycles_min = match batch {
+            _ if is_long => LONG_CYCLES_MIN,
+            ..=2 => SLOW_CYCLES_MIN,
+            _ => CYCLES_MIN,
+        };
         let cycles = (pair_time.get() / one).clamp(cycles_min, CYCLES_MAX);
         Self {
             batch: u32::try_from(batch).unwrap_or(u32::MAX),
@@ -298,7 +305,7 @@ mod tests {
         let long = plan(&[(1, 1_000_000_000)]);
         assert_eq!((long.batch, long.skipped, long.cycles), (1, 0, LONG_CYCLES_MIN));
         let shorter = plan(&[(1, 5_000_000)]);
-        assert_eq!((shorter.batch, shorter.cycles), (2, CYCLES_MIN));
+        assert_eq!((shorter.batch, shorter.cycles), (2, SLOW_CYCLES_MIN));
     }
 
     #[test]
@@ -313,6 +320,6 @@ mod tests {
         };
         slowest.add(&prepared(latency));
         let plan = Plan::of(&slowest, PAIR_TIME);
-        assert_eq!((plan.iterations, plan.batch, plan.cycles), (None, 2, CYCLES_MIN));
+        assert_eq!((plan.iterations, plan.batch, plan.cycles), (None, 2, SLOW_CYCLES_MIN));
     }
 }

@@ -72,9 +72,9 @@ pub mod report;
 pub mod worker;
 #[cfg(feature = "instrument")]
 pub mod harness;
-#[cfg(all(feature = "compare", unix))]
+#[cfg(all(feature = "compare", target_os = "linux"))]
 pub mod compare;
-#[cfg(all(feature = "compare", unix))]
+#[cfg(all(feature = "compare", target_os = "linux"))]
 pub mod calibrate;
 #[cfg(feature = "ledger")]
 pub mod ledger;

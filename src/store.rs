@@ -106,7 +106,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Files a passport as `performance_passport_YYYYmmdd_HHMMSS_RUN.json` in `directory`, points
-/// [`LATEST`] at it, and returns its path. A passport that leaves checks out is not the latest of
+/// [`LATEST`] at it, and returns its path. A passport that leaves anything out is not the latest of
 /// the contract: the link stays where it is.
 ///
 /// # Errors
@@ -116,12 +116,22 @@ pub fn keep(directory: &Path, passport: &Passport) -> Result<PathBuf, StoreError
     let name = file_name(passport);
     let path = directory.join(&name);
     write(&path, passport)?;
-    if !passport.checks_left_out.is_empty() {
+    if !passport.checks_left_out.is_empty() || !passport.operations_left_out.is_empty() {
         return Ok(path);
     }
     let link = directory.join(LATEST);
     point(&link, &name, &path).map_err(|source| StoreError::Write { path: link, source })?;
     Ok(path)
+}
+
+/// What the names of passports that were filed begin with.
+const PASSPORT: &str = "performance_passport_";
+
+/// The part of a filed passport's name that is its run's: what else belongs to the run is filed beside it
+/// under names that end in it.
+pub fn run_name(kept: &Path) -> String {
+    let name = kept.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    name.strip_prefix(PASSPORT).map_or(name.clone(), str::to_owned)
 }
 
 /// The time to the second, and the end of the run id to tell two runs within a second apart.
@@ -131,7 +141,7 @@ fn file_name(passport: &Passport) -> String {
         (digits.get(..8).unwrap_or("00000000"), digits.get(8..14).unwrap_or("000000"));
     let run: String = passport.run_id.chars().filter(char::is_ascii_alphanumeric).collect();
     let run = run.get(run.len().saturating_sub(8)..).unwrap_or_default();
-    format!("performance_passport_{day}_{time}_{run}.json")
+    format!("{PASSPORT}{day}_{time}_{run}.json")
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

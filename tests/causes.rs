@@ -5,7 +5,7 @@
 //! build it is to be. Where valgrind is missing, tests that need it print a line that starts with
 //! `MISSING:`.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "a test whose component is missing says so")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

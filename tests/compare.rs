@@ -4,7 +4,7 @@
 //! A variable tells each process which build it is to be. Nothing here depends on how fast the
 //! machine is: a build that is slower does its work three times.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, http::StatusCode, routing::get};
 use libtest_mimic::{Arguments, Failed, Trial};
 use perf_passport::{
     allocation::CountingAllocator,
@@ -72,7 +72,10 @@ fn main() -> ExitCode {
         test("one_allocation_more_is_a_failure", one_allocation),
         test("another_response_is_neither_faster_nor_slower", changed_work),
         test("small_steps_are_held_against_the_anchor", anchor),
+        test("an_anchor_takes_no_turns_of_what_it_has_not", not_anchored),
+        test("drift_cannot_be_left_out", drift_left_out),
         test("a_worker_that_dies_proves_nothing", dying),
+        test("a_refusal_is_no_fast_answer", refusing),
         test("a_worker_that_never_answers_is_not_waited_for_for_ever", stuck),
         test("a_program_that_is_no_worker_is_said_to_be_none", no_worker),
         test("a_worker_ends_with_the_comparison", orphan),
@@ -109,7 +112,8 @@ fn router(build: String) -> Router {
         if build == "allocation" {
             drop(black_box(Box::new([0_u8; 64])));
         }
-        if build == "changed" { "other" } else { "done" }
+        let body = if build == "changed" { "other" } else { "done" };
+        (if build == "refusing" { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::OK }, body)
     };
     Router::new().route("/work", get(work))
 }
@@ -140,11 +144,21 @@ fn sessions(
     sides: &Sides,
     known: BTreeMap<String, Paired>,
 ) -> Result<BTreeMap<String, Paired>, WorkerError> {
+    sessions_without(&[], sides, known)
+}
+
+/// The same, in which the anchor takes no turns of some.
+fn sessions_without(
+    not_anchored: &[String],
+    sides: &Sides,
+    known: BTreeMap<String, Paired>,
+) -> Result<BTreeMap<String, Paired>, WorkerError> {
     let contract = Contract::parse(CONTRACT).unwrap();
     let clock = SystemClock::start();
     compare::run(&mut Task {
         contract: &contract,
         items: contract.checks.iter().map(Item::from).collect(),
+        not_anchored,
         subjects: Subjects::Workers(sides),
         policy: Policy::for_suite(1, false),
         time_max: Nanos::new(60_000_000_000),
@@ -159,6 +173,11 @@ fn sessions(
 
 /// The whole of it: observing both, taking turns, deciding.
 fn passport(sides: &Sides) -> Passport {
+    passport_naming(sides.anchor.as_ref(), sides)
+}
+
+/// The same, of a comparison that says that this is the anchor.
+fn passport_naming(anchor: Option<&Side>, sides: &Sides) -> Passport {
     let contract = Contract::parse(CONTRACT).unwrap();
     let checks: Vec<&Check> = contract.checks.iter().collect();
     let clock = SystemClock::start();
@@ -186,8 +205,9 @@ fn passport(sides: &Sides) -> Passport {
         policy: Policy::for_suite(1, false),
         baseline: build(&sides.baseline),
         current: build(&sides.current),
-        anchor: sides.anchor.as_ref().map(build),
+        anchor: anchor.map(build),
         checks_not_compared: Vec::new(),
+        checks_not_in_anchor: Vec::new(),
     });
     pipeline::passport(&contract, run(after), around, Some(&baseline)).unwrap()
 }
@@ -274,6 +294,33 @@ fn anchor() {
     assert_eq!(claim(&passport, ClaimKind::LatencyDrift).0, Verdict::Fail);
 }
 
+fn not_anchored() {
+    let mut sides = sides("same", "same");
+    sides.anchor = Some(side("refusing"));
+    let none = ["work/default".to_owned()];
+    let seen = sessions_without(&none, &sides, BTreeMap::new()).unwrap();
+    let paired = &seen["work/default"];
+    assert_eq!(paired.first_failure, None);
+    assert!(!paired.sessions.is_empty());
+    assert!(paired.sessions.iter().all(|session| session.anchor.is_none()));
+}
+
+fn drift_left_out() {
+    let anchor = side("same");
+    let passport = passport_naming(Some(&anchor), &sides("same", "same"));
+    let error = verify(&passport.to_bytes().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("work/default: paired.sessions: anchor"), "{error}");
+}
+
+fn refusing() {
+    let seen = sessions(&sides("same", "refusing"), BTreeMap::new()).unwrap();
+    let paired = &seen["work/default"];
+    assert!(paired.sessions.is_empty());
+    let message = paired.first_failure.as_deref().unwrap();
+    let expected = "refusing answers work/default with status 429 instead of 200 while it is timed";
+    assert_eq!(message, expected);
+}
+
 fn dying() {
     let seen = sessions(&sides("same", "dying"), BTreeMap::new()).unwrap();
     let paired = &seen["work/default"];
@@ -304,6 +351,7 @@ fn stuck() {
     let seen = compare::run(&mut Task {
         contract: &contract,
         items: contract.checks.iter().map(Item::from).collect(),
+        not_anchored: &[],
         subjects: Subjects::Workers(&sides("same", "stuck")),
         policy: Policy::for_suite(1, false),
         time_max: Nanos::new(600_000_000_000),

@@ -4,7 +4,7 @@
 //! Each test runs this program again as a worker; a variable tells it which build it is to be.
 //! Where valgrind is missing, each test prints a line that starts with `MISSING:`.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "a test whose component is missing says so")]
 
 #[path = "../examples/memory_bound/service.rs"]
@@ -508,6 +508,7 @@ fn passport(sides: &Sides, counts: &BTreeMap<String, InstructionCounts>) -> Pass
         current: build(&sides.current),
         anchor: None,
         checks_not_compared: Vec::new(),
+        checks_not_in_anchor: Vec::new(),
     });
     let baseline = baseline.expect("a passport");
     pipeline::passport(&contract, run(after), around, Some(&baseline)).expect("a passport")

@@ -6,6 +6,7 @@ use crate::units::{Bytes, Count};
 
 /// A place in a program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// The function, without the hash of its symbol; what a closure or an `async` body does counts

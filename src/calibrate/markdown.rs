@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use super::{Arm, Calibration, Decided, SHARE_ERROR, contradictions, tally};
+use super::{Arm, Calibration, Decided, SHARE_ERROR, Trial, contradictions, tally};
 use crate::{paired::Effect, pipeline::WorkKind, text::escaped};
 
 /// The document, in Markdown.
@@ -11,11 +11,12 @@ pub fn markdown(calibration: &Calibration) -> String {
     let machine = system_info.cpu_model.as_deref().unwrap_or("processor not known");
     let mut out = format!(
         "# Calibration\n\n\
-         {} comparisons of `{}` on {}, {} processors. Policy: {} checks share an error of {}, \
+         {} comparisons of `{}`{}, on {}, {} processors. Policy: {} checks share an error of {}, \
          rebuild floor {}, layout margin {}; tolerance {}.\n\n\
          Bounds are exact and hold with a probability of {} % each (Clopper and Pearson 1934).\n",
         trials.len(),
         escaped(contract),
+        when(trials),
         escaped(machine),
         system_info.cpu_count.map_or_else(|| "?".to_owned(), |it| it.to_string()),
         policy.checks,
@@ -36,6 +37,16 @@ pub fn markdown(calibration: &Calibration) -> String {
         contradicted.len()
     );
     out
+}
+
+/// From the first comparison to the last: what was measured when is in the trials.
+fn when(trials: &[Trial]) -> String {
+    match (trials.first(), trials.last()) {
+        (Some(first), Some(last)) => {
+            format!(", from {} to {}", escaped(&first.timestamp), escaped(&last.timestamp))
+        }
+        _ => String::new(),
+    }
 }
 
 fn by_arm(calibration: &Calibration, out: &mut String) {

@@ -190,6 +190,7 @@ pub fn run(
     let mut task = Task {
         contract: setting.contract,
         items: setting.checks.iter().copied().map(Item::Check).collect(),
+        not_anchored: &[],
         subjects: Subjects::Workers(&sides),
         policy: setting.policy,
         time_max: setting.time_max,

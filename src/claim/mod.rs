@@ -67,7 +67,7 @@ pub enum Reason {
     OracleDisagrees,
     /// FAIL of the behaviour, ABSTAIN of every cost: the response is not the baseline's.
     ChangedWork,
-    /// FAIL: worse than the baseline by more than the tolerance.
+    /// FAIL: worse than the baseline, and not within the tolerance.
     BeyondTolerance,
     /// ABSTAIN: there is no sample that counts.
     NoSample,
@@ -129,7 +129,7 @@ impl Reason {
             Self::ChangedWork => {
                 "changed work: the response is not the baseline's, so it is neither faster nor slower"
             }
-            Self::BeyondTolerance => "worse than the baseline by more than the tolerance",
+            Self::BeyondTolerance => "worse than the baseline, and not within the tolerance",
             Self::NoSample => "no sample that counts",
             Self::TooFewSamples => "too few samples",
             Self::Undecided => {

@@ -1,8 +1,6 @@
 //! `passport compare`: two builds side by side.
 
 use std::{
-    collections::BTreeMap,
-    io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::Ordering,
@@ -10,39 +8,33 @@ use std::{
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use sha2::{Digest, Sha256};
 
 use super::{
     compare_causes,
     compare_instructions::{Counted, instruction_counts},
-    compare_items::{Selecting, failure, selected},
+    compare_items::{Selected, Selecting, failure, selected},
+    compare_observe::{Observed, both_ran, case_of, observe},
     compare_servers::ServerArguments,
+    compare_sessions::KeptSessions,
     compare_sides::{Builds, SideArguments, start_guard},
     exit::{Code, Failure},
-    input, measure, terminal,
+    measure, terminal,
 };
 use crate::{
     clock::{Clock, SystemClock},
     compare::{
-        self, CheckCauses, Item, Progress, Servers, Side, Sides, Subjects, Task,
-        TemporaryDirectory, WorkerError,
+        self, Item, Progress, Servers, Sides, Subjects, Task, TemporaryDirectory, WorkerError,
     },
     contract::{Check, Contract},
     environment::Build,
-    paired::{Paired, Policy},
-    passport::{Comparison, MeasuredCase, Passport, ProbeKind},
-    pipeline::{self, Circumstances, Run},
+    paired::Policy,
+    passport::{Comparison, Passport, ProbeKind},
+    pipeline::{self, Circumstances},
     report,
     store::{self, StoreError},
-    text::{escaped, hex},
-    units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
+    text::escaped,
+    units::{Nanos, Ppm},
 };
-
-/// Samples of the baseline: enough for what its responses are and what they allocate.
-const BASELINE_SAMPLES: u32 = 20;
-
-/// The largest file of kept sessions that is read.
-const SESSIONS_MAX: Bytes = Bytes::new(256 * BYTES_PER_MB);
 
 /// Compare two builds side by side: what changed, and whether it is slower.
 #[derive(Debug, Args)]
@@ -86,6 +78,9 @@ enum Format {
     Markdown,
 }
 
+/// The time, and whether the user interrupted.
+type Watch<'a> = (&'a dyn Clock, &'a dyn Fn() -> bool);
+
 /// What is compared.
 pub(super) enum Compared {
     Workers(Box<Sides>),
@@ -105,7 +100,7 @@ impl Compared {
         self,
         checks: &[&Check],
         directory: &TemporaryDirectory,
-        watch: (&dyn Clock, &dyn Fn() -> bool),
+        watch: Watch<'_>,
     ) -> Result<Self, WorkerError> {
         match self {
             Self::Workers(sides) => {
@@ -137,15 +132,39 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (Compared::Workers(Box::new(sides)), builds)
     };
     let contract = read_contract(arguments, &compared)?;
-    let outcome = compare(arguments, &contract, compared, builds, &stop)?;
+    let clock = SystemClock::start();
+    let watch: Watch<'_> = (&clock, &stop);
+    let selected = selected(&arguments.selecting, &contract, &compared, watch)?;
+    let checks = checks_of(&selected.items);
+    terminal::note(&format!("observing {} of each side", counted(&selected.items)));
+    let directory = TemporaryDirectory::new()
+        .map_err(|error| failure(WorkerError::NoDirectory(error.to_string())))?;
+    let compared = compared.with_caches(&checks, &directory, watch).map_err(failure)?;
+    let outcome = compare(arguments, &contract, &compared, (builds, selected), watch)?;
+    // Before causes are looked for, which takes long.
     let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
+    let baseline_kept = match &kept {
+        Ok(path) => {
+            let path = path.with_file_name(format!("baseline_{}.json", store::run_name(path)));
+            store::write(&path, &outcome.baseline).map(|()| Some(path))
+        }
+        Err(_) => Ok(None),
+    };
+    let causes = match &compared {
+        Compared::Workers(sides) => compare_causes::find(&outcome.passport, &checks, sides, watch),
+        Compared::Servers(_) => Vec::new(),
+    };
     let filed = match &kept {
-        Ok(path) => compare_causes::keep(path, &outcome.passport, &outcome.causes),
+        Ok(path) => compare_causes::keep(path, &outcome.passport, &causes),
         Err(_) => Ok(Vec::new()),
     };
-    print(arguments, &outcome.passport, &compare_causes::text(&outcome.causes))?;
-    let (kept, filed) = (kept?, filed?);
-    let filed = filed.iter().map(|path| format!("causes   {}\n", terminal::path(path)));
+    print(arguments, &outcome.passport, &compare_causes::text(&causes))?;
+    let (kept, baseline_kept, filed) = (kept?, baseline_kept?, filed?);
+    let lines = |what: &'static str, paths: Vec<PathBuf>| {
+        paths.into_iter().map(move |path| format!("{what} {}\n", terminal::path(&path)))
+    };
+    let filed =
+        lines("baseline", baseline_kept.into_iter().collect()).chain(lines("causes  ", filed));
     if arguments.output_format == Format::Text {
         let filed: String = filed.collect();
         terminal::print(&format!("passport {}\n{filed}", terminal::path(&kept)))?;
@@ -183,8 +202,8 @@ fn read_contract(arguments: &Arguments, compared: &Compared) -> Result<Contract,
 /// What a comparison came to.
 struct Outcome {
     passport: Passport,
-    /// Why checks got worse; empty where none did, and of servers.
-    causes: Vec<CheckCauses>,
+    /// What was observed of the baseline, whose figures the passport has.
+    baseline: Passport,
     /// Why it was not brought to its end.
     fault: Option<String>,
     /// Whether its sessions are there for the next comparison. That they are not takes nothing from
@@ -192,59 +211,49 @@ struct Outcome {
     sessions_kept: Result<(), StoreError>,
 }
 
-/// What a side does and costs by itself.
-struct Seen {
-    run: Run,
-    /// The build of a worker.
-    build: Option<Build>,
-}
-
 fn compare(
     arguments: &Arguments,
     contract: &Contract,
-    compared: Compared,
-    builds: Builds,
-    stop: &dyn Fn() -> bool,
+    compared: &Compared,
+    (builds, selected): (Builds, Selected<'_>),
+    (clock, stop): Watch<'_>,
 ) -> Result<Outcome, Failure> {
-    let clock = SystemClock::start();
-    let (items, checks_not_compared) =
-        selected(&arguments.selecting, contract, &compared, (&clock, stop))?;
-    let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
-    let policy = match &compared {
+    let Selected { items, not_compared, mut not_anchored } = selected;
+    let policy = match compared {
         Compared::Workers(_) => Policy::for_suite(items.len() as u64, builds.are_relinked()),
         Compared::Servers(_) => Policy::for_servers(items.len() as u64),
     };
+    let Observed { before, mut after, mut fault, answers_otherwise } =
+        observe(contract, compared, (&items, &not_anchored), (clock, stop)).map_err(failure)?;
+    not_anchored.extend(answers_otherwise);
     let comparison = Comparison {
         policy,
         baseline: builds.baseline,
         current: builds.current,
         anchor: builds.anchor,
-        checks_not_compared,
+        checks_not_compared: not_compared,
+        checks_not_in_anchor: not_anchored,
     };
-    terminal::note(&format!("observing {} of each side", counted(&items)));
-    let directory = TemporaryDirectory::new()
-        .map_err(|error| failure(WorkerError::NoDirectory(error.to_string())))?;
-    let compared = &compared.with_caches(&checks, &directory, (&clock, stop)).map_err(failure)?;
-    let (before, mut after, mut fault) =
-        observe(contract, compared, &items, (&clock, stop)).map_err(failure)?;
     let mut sessions_kept = Ok(());
     if fault.is_none() {
+        let checks = checks_of(&items);
         let counted = compared.counted(arguments.no_instructions);
-        let counts = instruction_counts(counted, &checks, &policy, (&clock, stop));
+        let counts = instruction_counts(counted, &checks, &policy, (clock, stop));
         for measured in &mut after.run.measured {
             measured.instructions = counts.get(&measured.check).cloned();
         }
-        let sessions_path = sessions_path(&arguments.artifacts_dir, &comparison);
+        let kept = KeptSessions::of(&arguments.artifacts_dir, &comparison, contract);
         let mut task = Task {
             contract,
             items: items.iter().copied().filter(|it| both_ran(*it, &before, &after)).collect(),
+            not_anchored: &comparison.checks_not_in_anchor,
             subjects: compared.subjects(),
             policy,
             time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
-            known: sessions_path.as_deref().map(read_sessions).transpose()?.unwrap_or_default(),
+            known: kept.read(&comparison)?,
             slower: Ppm::new(0),
             seed: uuid::Uuid::now_v7().as_u64_pair().1,
-            clock: &clock,
+            clock,
             stop,
             progress: &mut |progress| match progress {
                 Progress::Session { number, items } => {
@@ -260,10 +269,7 @@ fn compare(
             fault = Some(error.to_string());
             std::mem::take(&mut task.known)
         });
-        if let Some(path) = sessions_path {
-            let bytes = serde_json::to_vec(&sessions).map_err(Failure::usage)?;
-            sessions_kept = store::write_bytes(&path, &bytes);
-        }
+        sessions_kept = kept.write(&sessions);
         for measured in &mut after.run.measured {
             measured.paired = sessions.get(&measured.check).cloned();
         }
@@ -293,11 +299,11 @@ fn compare(
         pipeline::passport(contract, before.run, circumstances(before.build, None), None)?;
     let around = circumstances(after.build, Some(comparison));
     let passport = pipeline::passport(contract, after.run, around, Some(&baseline))?;
-    let causes = match compared {
-        Compared::Workers(sides) => compare_causes::find(&passport, &checks, sides, (&clock, stop)),
-        Compared::Servers(_) => Vec::new(),
-    };
-    Ok(Outcome { passport, causes, fault, sessions_kept })
+    Ok(Outcome { passport, baseline, fault, sessions_kept })
+}
+
+fn checks_of<'a>(items: &[Item<'a>]) -> Vec<&'a Check> {
+    items.iter().filter_map(Item::check).collect()
 }
 
 /// `20 checks and 3 operations`.
@@ -307,105 +313,6 @@ fn counted(items: &[Item<'_>]) -> String {
         (checks, 0) => format!("{checks} checks"),
         (0, operations) => format!("{operations} operations"),
         (checks, operations) => format!("{checks} checks and {operations} operations"),
-    }
-}
-
-/// What was observed of an operation at a size.
-fn case_of<'r>(cases: &'r mut [MeasuredCase], item: Item<'_>) -> Option<&'r mut MeasuredCase> {
-    let Item::Case(operation, size) = item else { return None };
-    cases.iter_mut().find(|it| it.operation == operation.name && it.size == size)
-}
-
-/// Whether an operation ran to its end on both sides: one that panics has no time to compare.
-fn both_ran(item: Item<'_>, before: &Seen, after: &Seen) -> bool {
-    let Item::Case(operation, size) = item else { return true };
-    [before, after].iter().all(|seen| {
-        let mut cases = seen.run.operations.iter();
-        let case = cases.find(|it| it.operation == operation.name && it.size == size);
-        case.is_some_and(|it| it.evidence.failure.is_none() && !it.evidence.samples.is_empty())
-    })
-}
-
-/// Asks both sides what each item does and costs by itself, and what went wrong with the current
-/// one. Without a baseline nothing can be said.
-fn observe(
-    contract: &Contract,
-    compared: &Compared,
-    items: &[Item<'_>],
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
-) -> Result<(Seen, Seen, Option<String>), WorkerError> {
-    let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
-    match compared {
-        Compared::Workers(sides) => {
-            let observe =
-                |side: &Side, samples: u32| -> Result<(Seen, Option<WorkerError>), WorkerError> {
-                    let observed = compare::observe(side, &checks, samples, (clock, stop))?;
-                    let operations = match observed.fault {
-                        None => compare::observe_operations(side, items, samples, (clock, stop))?,
-                        Some(_) => Vec::new(),
-                    };
-                    let run = Run {
-                        timestamp: observed.timestamp,
-                        complete: observed.fault.is_none(),
-                        measured: observed.measured,
-                        operations,
-                    };
-                    Ok((Seen { run, build: Some(observed.build) }, observed.fault))
-                };
-            let (before, fault) = observe(&sides.baseline, BASELINE_SAMPLES)?;
-            if let Some(fault) = fault {
-                return Err(fault);
-            }
-            let (after, fault) = observe(&sides.current, contract.sampling.samples)?;
-            if let (true, Some(fault)) = (after.run.measured.is_empty(), &fault) {
-                return Err(fault.clone());
-            }
-            Ok((before, after, fault.map(|it| it.to_string())))
-        }
-        Compared::Servers(servers) => {
-            let observe = |server| servers.observe(server, contract, &checks, (clock, stop));
-            let (before, fault) = observe(&servers.baseline)?;
-            if let Some(fault) = fault {
-                return Err(fault);
-            }
-            let (after, fault) = observe(&servers.current)?;
-            let seen = |run| Seen { run, build: None };
-            Ok((seen(before), seen(after), fault.map(|it| it.to_string())))
-        }
-    }
-}
-
-/// Sessions of the same builds are kept, so that comparing them again adds evidence and does not
-/// roll the dice anew. `None` of servers: nobody tells which build a command starts.
-fn sessions_path(directory: &Path, comparison: &Comparison) -> Option<PathBuf> {
-    let mut digest = Sha256::new();
-    let builds =
-        [Some(&comparison.baseline), Some(&comparison.current), comparison.anchor.as_ref()];
-    for build in builds.into_iter().flatten() {
-        digest.update(build.executable_sha256.as_ref()?);
-    }
-    digest.update(format!("{:?}", comparison.policy));
-    let name = hex(&digest.finalize());
-    Some(directory.join("sessions").join(format!("{}.json", &name[..32])))
-}
-
-fn read_sessions(path: &Path) -> Result<BTreeMap<String, Paired>, Failure> {
-    let refused = |why: &dyn std::fmt::Display| {
-        let path = terminal::path(path);
-        Failure::usage(anyhow!("cannot read the sessions `{path}`, delete them: {why}"))
-    };
-    match input::read(path, SESSIONS_MAX) {
-        Ok(bytes) => {
-            let mut known: BTreeMap<String, Paired> =
-                serde_json::from_slice(&bytes).map_err(|error| refused(&error))?;
-            // What could not be measured then may be now.
-            for paired in known.values_mut() {
-                (paired.failed_sessions, paired.first_failure) = (0, None);
-            }
-            Ok(known)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(refused(&error)),
     }
 }
 

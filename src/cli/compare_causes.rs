@@ -29,9 +29,6 @@ const NAMED_MAX: usize = 5;
 /// The version of the file's format.
 const SCHEMA_VERSION: u32 = 1;
 
-/// What the names of passports begin with.
-const PASSPORT: &str = "performance_passport_";
-
 /// Looks into the checks with a change that failed, and those that allocate more within what is
 /// tolerated; empty when there are none. This is advice: no verdict depends on it.
 pub(super) fn find(
@@ -158,21 +155,25 @@ fn percent(ppm: i64) -> String {
     format!("{:+.2} %", ppm as f64 / 1e4)
 }
 
-/// What is filed beside a passport.
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why checks got worse, filed beside the passport of a comparison.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Causes<'a> {
+    /// The version of this format.
     schema_version: u32,
     /// That of the passport.
     run_id: &'a str,
     /// The file of the passport.
     passport: &'a str,
-    /// What the sides are called.
+    /// What the baseline is called.
     baseline: &'a str,
+    /// What the current side is called.
     current: &'a str,
+    /// The checks that were looked into.
     checks: Vec<Filed<'a>>,
 }
 
-#[derive(Serialize)]
+/// Why one check got worse.
+#[derive(Serialize, schemars::JsonSchema)]
 struct Filed<'a> {
     #[serde(flatten)]
     causes: &'a CheckCauses,
@@ -195,8 +196,7 @@ pub(super) fn keep(
         return Ok(Vec::new());
     };
     let name = kept.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let run = name.strip_prefix(PASSPORT).unwrap_or(&name);
-    let run = run.strip_suffix(".json").unwrap_or(run);
+    let run = store::run_name(kept);
     let labels = (escaped(&comparison.baseline.label), escaped(&comparison.current.label));
     let (mut drawn, mut filed) = (Vec::new(), Vec::new());
     for cause in causes {
@@ -219,7 +219,7 @@ pub(super) fn keep(
         };
         filed.push(Filed { causes: cause, flame_graph });
     }
-    let document = Document {
+    let document = Causes {
         schema_version: SCHEMA_VERSION,
         run_id: &passport.run_id,
         passport: &name,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    compare::{self, Item, Offer, Sides, WorkerError},
+    compare::{self, Item, Offer, Side, Sides, WorkerError},
     contract::{Check, Contract, Operation},
     text::escaped,
 };
@@ -32,16 +32,26 @@ pub(super) struct Selecting {
     fixture: Option<String>,
 }
 
-/// The items to compare, and the names of those that only one side has or can measure.
+/// What is compared.
+pub(super) struct Selected<'a> {
+    /// The items.
+    pub(super) items: Vec<Item<'a>>,
+    /// The names of those that only one side has or can measure.
+    pub(super) not_compared: Vec<String>,
+    /// The names of items that the anchor does not have or cannot measure.
+    pub(super) not_anchored: Vec<String>,
+}
+
+/// What both sides have and the user wants.
 pub(super) fn selected<'a>(
     selecting: &Selecting,
     contract: &'a Contract,
     compared: &Compared,
     watch: (&dyn Clock, &dyn Fn() -> bool),
-) -> Result<(Vec<Item<'a>>, Vec<String>), Failure> {
+) -> Result<Selected<'a>, Failure> {
     let all: Vec<&Check> = contract.checks.iter().collect();
-    let (checks, cases, others) = match compared {
-        Compared::Servers(_) => (all, Vec::new(), Vec::new()),
+    let Both { checks, cases, others, not_anchored } = match compared {
+        Compared::Servers(_) => Both { checks: all, ..Both::default() },
         Compared::Workers(sides) => both_have(contract, sides, watch)?,
     };
     if checks.is_empty() && cases.is_empty() {
@@ -61,7 +71,9 @@ pub(super) fn selected<'a>(
     if items.is_empty() {
         return Err(Failure::usage(anyhow!("nothing is left to compare")));
     }
-    Ok((items, others))
+    let is_compared = |id: &String| items.iter().any(|item| item.id() == *id);
+    let not_anchored = not_anchored.into_iter().filter(is_compared).collect();
+    Ok(Selected { items, not_compared: others, not_anchored })
 }
 
 /// Whoever names operations alone asks for no check.
@@ -103,8 +115,51 @@ fn selected_cases<'a>(
     Ok(cases.into_iter().map(|(operation, size)| Item::Case(operation, size)).collect())
 }
 
-/// Checks, operations at a size, and the names of what is neither on both sides.
-type Both<'a> = (Vec<&'a Check>, Vec<(&'a Operation, Option<u64>)>, Vec<String>);
+/// What both sides have.
+#[derive(Default)]
+struct Both<'a> {
+    checks: Vec<&'a Check>,
+    /// Operations at a size.
+    cases: Vec<(&'a Operation, Option<u64>)>,
+    /// The names of what only one has.
+    others: Vec<String>,
+    /// The names of what both have and the anchor lacks.
+    not_anchored: Vec<String>,
+}
+
+/// A side's contract, and what its worker can measure.
+struct Offered {
+    contract: Contract,
+    offer: Offer,
+}
+
+impl Offered {
+    fn by(
+        side: &Side,
+        whose: &str,
+        watch: (&dyn Clock, &dyn Fn() -> bool),
+    ) -> Result<Self, Failure> {
+        let contract = Contract::parse(&side.contract).map_err(|error| {
+            Failure::usage(anyhow!("cannot read the contract of the {whose}: {error}"))
+        })?;
+        Ok(Self { contract, offer: compare::offer(side, watch).map_err(failure)? })
+    }
+
+    /// Whether it asks for the same.
+    fn has_check(&self, check: &Check) -> bool {
+        let same = self.contract.check(&check.id()).is_some_and(|it| {
+            it.requests == check.requests
+                && it.rounds == check.rounds
+                && it.fixture == check.fixture
+        });
+        same && self.offer.service
+    }
+
+    fn has_case(&self, operation: &Operation, size: Option<u64>) -> bool {
+        self.offer.operations.contains(&operation.name)
+            && self.contract.operation_cases().contains(&operation.case_name(size))
+    }
+}
 
 /// What both contracts have and both workers can measure: checks that ask for the same, and operations
 /// by their names and sizes, as their code is what may differ.
@@ -113,46 +168,44 @@ fn both_have<'a>(
     sides: &Sides,
     watch: (&dyn Clock, &dyn Fn() -> bool),
 ) -> Result<Both<'a>, Failure> {
-    let theirs = Contract::parse(&sides.baseline.contract).map_err(|error| {
-        Failure::usage(anyhow!("cannot read the contract of the baseline: {error}"))
-    })?;
-    let mut offers = Vec::new();
-    for side in [Some(&sides.baseline), Some(&sides.current), sides.anchor.as_ref()] {
-        let Some(side) = side else { continue };
-        offers.push(compare::offer(side, watch).map_err(failure)?);
-    }
-    let (mut checks, mut cases, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    let service = offers.iter().all(|it| it.service);
+    let theirs = Offered::by(&sides.baseline, "baseline", watch)?;
+    let mine = compare::offer(&sides.current, watch).map_err(failure)?;
+    let anchor =
+        sides.anchor.as_ref().map(|side| Offered::by(side, "anchor", watch)).transpose()?;
+    let mut both = Both::default();
     for check in &ours.checks {
-        let same = theirs.check(&check.id()).is_some_and(|it| {
-            it.requests == check.requests
-                && it.rounds == check.rounds
-                && it.fixture == check.fixture
-        });
-        if same && service { checks.push(check) } else { others.push(check.id()) }
+        if !(mine.service && theirs.has_check(check)) {
+            both.others.push(check.id());
+            continue;
+        }
+        both.checks.push(check);
+        if anchor.as_ref().is_some_and(|it| !it.has_check(check)) {
+            both.not_anchored.push(check.id());
+        }
     }
-    let only_theirs = theirs.checks.iter().map(Check::id).filter(|id| ours.check(id).is_none());
-    others.extend(only_theirs);
-    let names = theirs.operation_cases();
+    let theirs_alone = theirs.contract.checks.iter().map(Check::id);
+    both.others.extend(theirs_alone.filter(|id| ours.check(id).is_none()));
     for operation in &ours.operations {
-        let declared = |it: &Offer| it.operations.contains(&operation.name);
-        let declared = offers.iter().all(declared);
         for size in operation.cases() {
-            if declared && names.contains(&operation.case_name(size)) {
-                cases.push((operation, size));
-            } else {
-                others.push(Item::Case(operation, size).id());
+            let id = Item::Case(operation, size).id();
+            if !(mine.operations.contains(&operation.name) && theirs.has_case(operation, size)) {
+                both.others.push(id);
+                continue;
+            }
+            both.cases.push((operation, size));
+            if anchor.as_ref().is_some_and(|it| !it.has_case(operation, size)) {
+                both.not_anchored.push(id);
             }
         }
     }
     let known: BTreeSet<String> = ours.operation_cases();
-    let theirs = theirs.operations.iter().flat_map(Item::cases);
+    let theirs = theirs.contract.operations.iter().flat_map(Item::cases);
     let only_theirs = theirs.filter(|item| match item {
         Item::Case(operation, size) => !known.contains(&operation.case_name(*size)),
         Item::Check(_) => false,
     });
-    others.extend(only_theirs.map(|it| it.id()));
-    Ok((checks, cases, others))
+    both.others.extend(only_theirs.map(|it| it.id()));
+    Ok(both)
 }
 
 /// The failure for a worker that could not do what it was asked.

@@ -14,7 +14,7 @@ use anyhow::anyhow;
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 use super::measure_code::{self, CodeArguments};
 use super::{
     exit::{Code, Failure},
@@ -60,7 +60,7 @@ pub(super) struct Measuring {
     /// Measure only this endpoint, check (`endpoint/variant`) or path; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(super) endpoint: Vec<String>,
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     #[command(flatten)]
     code: CodeArguments,
     /// Take so many latency samples of each check
@@ -118,7 +118,7 @@ impl Measuring {
         let clock = SystemClock::start();
         let timestamp = humantime::format_rfc3339_millis(clock.now()).to_string();
         // What cannot be built or started is found before anything is measured.
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         let code = self.code.measure(&self.contract, contract, (&clock, &stop))?;
         let (mut run, kind, name) = if selection.checks.is_empty() {
             let none =
@@ -128,7 +128,7 @@ impl Measuring {
             self.measure_checks(contract, selection, (&clock, &stop))?
         };
         let mut circumstances = Circumstances::current(kind, name, self.directory());
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         if let Some(code) = code {
             let built = &mut circumstances.provenance.build;
             if selection.checks.is_empty() {
@@ -145,7 +145,7 @@ impl Measuring {
             run.complete &= code.complete;
         }
         let passport = pipeline::passport(contract, run, circumstances, baseline)?;
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         if let Some(sentence) = measure_code::left_out(contract, &passport.operations_left_out)
             && selection.whole
         {
@@ -210,9 +210,9 @@ impl Measuring {
 
     /// Whether a target for the operations is named.
     fn measures_code(&self) -> bool {
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         let given = self.code.are_given();
-        #[cfg(not(unix))]
+        #[cfg(not(target_os = "linux"))]
         let given = false;
         given
     }

@@ -8,7 +8,7 @@ use super::{compare_items::failure, compare_sides, exit::Failure, measure, termi
 use crate::{
     clock::Clock,
     compare::{
-        self, Item, Side, WorkerError,
+        self, Item, ObservedOperations, Side, WorkerError,
         checkout::{self, Project},
     },
     contract::Contract,
@@ -63,13 +63,14 @@ impl CodeArguments {
         let items: Vec<Item<'_>> = known.into_iter().flat_map(Item::cases).collect();
         terminal::note(&format!("measuring {} operations at a size", items.len()));
         let samples = contract.sampling.samples;
-        let (cases, complete) =
-            match compare::observe_operations(&side, &items, samples, (clock, stop)) {
-                Ok(cases) => (cases, true),
-                Err(WorkerError::Interrupted) => (Vec::new(), false),
-                Err(error) => return Err(failure(error)),
-            };
-        Ok(Some(MeasuredCode { build: offer.build, cases, complete }))
+        let observed = compare::observe_operations(&side, &items, samples, (clock, stop));
+        let ObservedOperations { measured: cases, fault } = observed.map_err(failure)?;
+        match fault {
+            None | Some(WorkerError::Interrupted) => {
+                Ok(Some(MeasuredCode { build: offer.build, cases, complete: fault.is_none() }))
+            }
+            Some(error) => Err(failure(error)),
+        }
     }
 
     fn side(&self, contract: &Path, stop: &dyn Fn() -> bool) -> Result<Option<Side>, Failure> {

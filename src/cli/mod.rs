@@ -5,34 +5,38 @@
 //! not decide with the library alone.
 
 mod baseline;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod calibrate;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod calibrate_plot;
 mod check;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod compare;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod compare_causes;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod compare_instructions;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod compare_items;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
+mod compare_observe;
+#[cfg(target_os = "linux")]
 mod compare_servers;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
+mod compare_sessions;
+#[cfg(target_os = "linux")]
 mod compare_sides;
 mod contract;
 mod diff;
 mod exit;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod flame_graph;
 mod format;
 mod generate;
 mod import;
 mod input;
 mod measure;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod measure_code;
 mod outcome;
 mod selection;
@@ -77,10 +81,10 @@ enum Command {
     /// Verify passports offline: hashes, summaries and verdicts follow from the evidence.
     Verify(verify::Arguments),
     /// Compare two builds side by side.
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     Compare(Box<compare::Arguments>),
     /// Find out how often `compare` is wrong on this machine, and what it finds.
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     Calibrate(calibrate::Arguments),
     /// Print a passport.
     Show(show::Arguments),
@@ -101,7 +105,7 @@ enum Command {
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     if let Some(ended) = crate::compare::supervisor::run_if_asked() {
         return ended;
     }
@@ -115,9 +119,9 @@ pub fn main() -> ExitCode {
         Command::Baseline(arguments) => baseline::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         Command::Compare(arguments) => compare::run(&arguments),
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),

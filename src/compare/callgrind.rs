@@ -214,10 +214,7 @@ impl<'a> Counting<'a> {
             }
             other => return Err(self.worker.unexpected(&other).into()),
         };
-        let expected = check.requests.iter().cycle().map(|request| request.status);
-        if let Some((is, expected)) =
-            response.statuses.iter().zip(expected).find(|(is, expected)| **is != *expected)
-        {
+        if let Some((is, expected)) = check.unexpected_status(&response.statuses) {
             let message = format!("status {is} instead of {expected} under valgrind");
             return Err(NotCounted::of_check(message));
         }

@@ -24,6 +24,7 @@ use crate::{
 
 /// A part of the causes, or why nobody knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding<T> {
     /// What was found.
@@ -51,6 +52,7 @@ impl<T> Finding<T> {
 
 /// What one sample of a check allocates in both builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllocationCause {
     /// Allocations of the baseline.
     pub allocations_before: Count,
@@ -66,6 +68,7 @@ pub struct AllocationCause {
 
 /// What one sample of a check executes in both builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InstructionCause {
     /// Instructions of the baseline.
     pub instructions_before: Count,
@@ -79,6 +82,7 @@ pub struct InstructionCause {
 
 /// Why a check got worse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckCauses {
     /// The check.
     pub check: String,

@@ -50,7 +50,7 @@ pub use causes::{AllocationCause, CheckCauses, Finding, InstructionCause, Suspec
 pub use command_line::{CommandLine, CommandLineError};
 pub use instructions::{Executed, Outcomes, count_instructions, count_samples};
 pub use item::Item;
-pub use operations::{Offer, observe_operations, offer};
+pub use operations::{ObservedOperations, Offer, observe_operations, offer};
 use process::{Placement, Worker, copy_path};
 pub use served::{Server, ServerAt, Servers};
 pub use server::ServerProblem;
@@ -157,6 +157,18 @@ pub enum WorkerError {
         /// What it is.
         problem: ServerProblem,
     },
+    /// A response has another status than the contract says.
+    #[error("{side} answers {check} with status {status} instead of {expected} while it is timed")]
+    Status {
+        /// The side.
+        side: String,
+        /// The check.
+        check: String,
+        /// The status.
+        status: u16,
+        /// What the contract says.
+        expected: u16,
+    },
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
@@ -166,10 +178,6 @@ impl WorkerError {
     /// What is recorded of it: all but the last words of a process, which may hold what it was told
     /// in confidence.
     fn recorded(&self) -> String {
-        let without_words = |message: &str| {
-            let status = message.split_once(WORDS).map_or(message, |(status, _)| status);
-            status.to_owned()
-        };
         match self.clone() {
             Self::Died { side, message } => Self::Died { side, message: without_words(&message) },
             Self::Server { side, problem: ServerProblem::Died(message) } => {
@@ -191,6 +199,11 @@ impl WorkerError {
     }
 }
 
+/// How a process ended, without its last words.
+fn without_words(message: &str) -> String {
+    message.split_once(WORDS).map_or(message, |(status, _)| status).to_owned()
+}
+
 /// What is compared.
 #[derive(Debug, Clone, Copy)]
 pub enum Subjects<'a> {
@@ -206,6 +219,8 @@ pub struct Task<'a> {
     pub contract: &'a Contract,
     /// The checks and operations that both sides have.
     pub items: Vec<Item<'a>>,
+    /// Names of those that the anchor takes no turns of.
+    pub not_anchored: &'a [String],
     /// The builds.
     pub subjects: Subjects<'a>,
     /// How to decide.
@@ -294,6 +309,7 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         let setting = Setting {
             contract: task.contract,
             starter: starter.as_ref(),
+            not_anchored: task.not_anchored,
             policy: &task.policy,
             time_of: &time_of,
             slower: task.slower,

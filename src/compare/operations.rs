@@ -9,7 +9,7 @@ use super::{
     Item, Side, WorkerError, prepared,
     process::{Placement, Worker, copy_path},
     subject::Watch,
-    temporary_directory,
+    temporary_directory, without_words,
 };
 use crate::{
     contract::Operation,
@@ -51,18 +51,28 @@ pub fn offer(side: &Side, (clock, stop): Watch<'_>) -> Result<Offer, WorkerError
 
 const PLACEMENT: Placement = Placement { cpu: None, padding: 0, layout: 0 };
 
+/// What a side says of its operations.
+#[derive(Debug, Default)]
+pub struct ObservedOperations {
+    /// What was measured of each, at each of its sizes.
+    pub measured: Vec<MeasuredCase>,
+    /// Why others are missing: their worker could not be started or answers nonsense, or the user
+    /// interrupted.
+    pub fault: Option<WorkerError>,
+}
+
 /// Measures the operations among these items, at their sizes and by themselves; `samples` of time each.
+/// What goes wrong with an operation is evidence.
 ///
 /// # Errors
 ///
-/// The worker's, when it cannot be started or answers nonsense. What goes wrong with an operation is
-/// evidence.
+/// When there is nothing to start workers from.
 pub fn observe_operations(
     side: &Side,
     items: &[Item<'_>],
     samples: u32,
-    (clock, stop): Watch<'_>,
-) -> Result<Vec<MeasuredCase>, WorkerError> {
+    watch: Watch<'_>,
+) -> Result<ObservedOperations, WorkerError> {
     let mut operations: Vec<(&Operation, Vec<Option<u64>>)> = Vec::new();
     for item in items {
         let Item::Case(operation, at) = item else { continue };
@@ -72,7 +82,7 @@ pub fn observe_operations(
         }
     }
     if operations.is_empty() {
-        return Ok(Vec::new());
+        return Ok(ObservedOperations::default());
     }
     let directory = temporary_directory()?;
     let side = prepared(side, directory.path(), "operations")?;
@@ -81,15 +91,19 @@ pub fn observe_operations(
         side: side.label.clone(),
         message: format!("cannot copy it: {error}"),
     })?;
-    let mut measured = Vec::new();
+    let mut observed = ObservedOperations::default();
     for (operation, sizes) in operations {
-        let (mut worker, _) =
-            Worker::start_by(Command::new(&copy), &side, PLACEMENT, (clock, stop))?;
-        let mut cases = Cases::new(operation, &sizes, (clock, stop));
-        cases.measure(&mut worker, samples)?;
-        measured.extend(cases.measured);
+        let mut cases = Cases::new(operation, &sizes, watch);
+        let worker = Worker::start_by(Command::new(&copy), &side, PLACEMENT, watch);
+        match worker.and_then(|(mut worker, _)| cases.measure(&mut worker, samples)) {
+            Ok(()) => observed.measured.extend(cases.measured),
+            Err(fault) => {
+                observed.fault = Some(fault);
+                break;
+            }
+        }
     }
-    Ok(measured)
+    Ok(observed)
 }
 
 /// The cases of one operation while they are measured.
@@ -148,7 +162,8 @@ impl<'a> Cases<'a> {
                         CaseEvidence::failed(FailureKind::Deadline, &message)
                     }
                     Err(WorkerError::Died { message, .. }) => {
-                        let message = format!("its process ended early: {message}");
+                        let message =
+                            format!("its process ended early: {}", without_words(&message));
                         CaseEvidence::failed(FailureKind::Panicked, &message)
                     }
                     Err(other) => return Err(other),

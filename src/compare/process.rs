@@ -141,6 +141,9 @@ impl<'a> Worker<'a> {
         let stderr = tail(child.stderr.take());
         let answers = ours.try_clone().map(answers).map_err(|error| failed("no socket", &error))?;
         let stream = ours;
+        // A process that never reads would else be waited for as long as a contract does not fit.
+        let patience = Duration::from_nanos(START_TIME.get());
+        stream.set_write_timeout(Some(patience)).map_err(|error| failed("no socket", &error))?;
         let mut worker =
             Self { label, child, _guarded: guarded, stream, answers, stderr, clock, stop };
         worker.tell(&Question::Hello { version: VERSION, contract: side.contract.clone() })?;

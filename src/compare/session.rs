@@ -40,8 +40,8 @@ const LONG_CYCLES_MIN: u64 = 4;
 const CYCLES_MIN: u64 = 12;
 const CYCLES_MAX: u64 = 400;
 
-/// The least where a sample is as long as a turn, which then has two: luck has more to say in each,
-/// and in the control most, as that is slowed down in half of its turns.
+/// The least where samples are so long that a turn has two: luck has more to say in each, and in the
+/// control most, as that is slowed down in half of its turns.
 const SLOW_CYCLES_MIN: u64 = 18;
 
 /// A check takes at most this many times its time where others want the processor too.
@@ -59,6 +59,8 @@ struct Seat<'a> {
 pub(super) struct Setting<'a> {
     pub(super) contract: &'a Contract,
     pub(super) starter: &'a dyn Starter,
+    /// Names of items that the anchor takes no turns of.
+    pub(super) not_anchored: &'a [String],
     pub(super) policy: &'a Policy,
     /// What the times of an item were of in the sessions before.
     pub(super) time_of: &'a dyn Fn(Item<'_>) -> Option<TimeOf>,
@@ -124,11 +126,23 @@ fn measure(
 ) -> Result<Session, WorkerError> {
     let mut slowest = Slowest::default();
     let mut measures = Vec::new();
-    let (floors, asked): (Vec<_>, Vec<_>) =
-        seats.iter_mut().partition(|seat| seat.role == Role::Floor);
+    let id = item.id();
+    let anchored = !setting.not_anchored.contains(&id);
+    let takes_part = |role| anchored || !matches!(role, Role::Anchor | Role::AnchorAgain);
+    let (floors, asked): (Vec<_>, Vec<_>) = seats
+        .iter_mut()
+        .filter(|seat| takes_part(seat.role))
+        .partition(|seat| seat.role == Role::Floor);
     let has_floor = !floors.is_empty();
     for seat in asked {
         let prepared = seat.subject.prepare(item)?;
+        // A refusal is quick, and alike on all sides.
+        let seen = item.check().zip(prepared.response.as_ref());
+        let unexpected = seen.and_then(|(check, seen)| check.unexpected_status(&seen.statuses));
+        if let Some((status, expected)) = unexpected {
+            let side = seat.subject.label().to_owned();
+            return Err(WorkerError::Status { side, check: id, status, expected });
+        }
         slowest.add(&prepared);
         seat.seen = prepared.response;
         measures.push(prepared.measures);
@@ -141,7 +155,9 @@ fn measure(
     }
     let plan = Plan::of(&slowest, setting.policy.pair_time_ns);
     let time = item.turn_time(setting.contract, plan.batch);
-    let takes_turns = |role: Role| role != Role::Floor || time_of == Some(TimeOf::AboveFloor);
+    let takes_turns = |role: Role| {
+        takes_part(role) && (role != Role::Floor || time_of == Some(TimeOf::AboveFloor))
+    };
     let mut order: Vec<usize> =
         (0..seats.len()).filter(|index| takes_turns(seats[*index].role)).collect();
     let mut taken = Taken::new(time_of);

@@ -15,6 +15,7 @@ use crate::{
 
 /// A place that allocates otherwise than before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SiteChange {
     /// The place in the current build, or in the baseline where only that allocates there.
     pub at: Place,

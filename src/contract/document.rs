@@ -39,8 +39,8 @@ pub struct ContractDocument {
     #[serde(default)]
     pub tolerance: ToleranceDocument,
     /// Claims that must be proved: one that fails exits 1, one that abstains exits 4. When left
-    /// out: all but `process-memory`, `latency-change` and `latency-drift`; two builds that are
-    /// measured side by side must prove the latter two.
+    /// out: all but `instructions-change`, `latency-change` and `latency-drift`; two builds that are
+    /// measured side by side must prove the latter two in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required: Option<Vec<ClaimKind>>,
     /// Free text carried into each passport.
@@ -144,8 +144,8 @@ pub struct ToleranceDocument {
     /// Percent of the allocation count. Default 0: the count is exact, so one more is one more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocations_percent: Option<NotNegative>,
-    /// The least percentage of deterministic checks, up to 100: then each must be. Default 95. Of the
-    /// contract only.
+    /// The least percentage of deterministic checks, up to 100: then each must be. Default 95. Only in
+    /// the contract's own table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deterministic_percent_min: Option<Percentage>,
 }
@@ -239,7 +239,8 @@ pub struct ScenarioDocument {
 }
 
 impl ContractDocument {
-    /// Sets the tolerance of latency and peak heap for every check.
+    /// Sets the tolerance of latency and peak heap for every check, and that of time for every
+    /// operation.
     pub(super) fn set_regression_percent(&mut self, percent: NotNegative) {
         self.tolerance.regression_percent = Some(percent);
         let endpoints = self.endpoint.iter_mut();
@@ -250,6 +251,9 @@ impl ContractDocument {
         let scenarios = self.scenario.iter_mut().map(|scenario| &mut scenario.tolerance);
         for tolerance in own.chain(scenarios).flatten() {
             tolerance.regression_percent = None;
+        }
+        for operation in &mut self.operation {
+            operation.regression.time = Some(percent.more());
         }
     }
 }
@@ -394,6 +398,11 @@ impl NotNegative {
     /// Rounds percent to whole parts per million, half away from zero.
     pub fn percent_to_ppm(self) -> Ppm {
         Ppm::new(round(self.0 * 10_000.0))
+    }
+
+    /// So many percent more, as a ratio.
+    fn more(self) -> Positive {
+        Positive(1.0 + self.0 / 100.0)
     }
 }
 

@@ -326,7 +326,7 @@ impl Contract {
     }
 
     /// The same contract with another tolerance for latency, peak heap, and instructions where they
-    /// have none of their own, in percent, for every check.
+    /// have none of their own, in percent, for every check; and for the time of every operation.
     ///
     /// # Errors
     ///
@@ -403,6 +403,12 @@ impl Check {
     /// Whether this is the check's [`Check::id`].
     pub(crate) fn has_id(&self, id: &str) -> bool {
         id.split_once('/') == Some((&self.endpoint, &self.variant))
+    }
+
+    /// The first of a sample's statuses that is not the expected one, and the expected one.
+    pub fn unexpected_status(&self, statuses: &[u16]) -> Option<(u16, u16)> {
+        let expected = self.requests.iter().cycle().map(|request| request.status);
+        statuses.iter().copied().zip(expected).find(|(is, expected)| is != expected)
     }
 
     /// Requests in one sample.

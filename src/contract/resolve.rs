@@ -200,6 +200,9 @@ fn endpoint_check(
     endpoint.budgets.as_ref().map_or(Ok(()), check_budgets)?;
     let own = variant.and_then(|it| it.budgets.as_ref());
     own.map_or(Ok(()), check_budgets).map_err(located!(budgets))?;
+    endpoint.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
+    let own = variant.and_then(|it| it.tolerance.as_ref());
+    own.map_or(Ok(()), check_own_tolerance).map_err(located!(tolerance))?;
     let ignore: Vec<String> = pick!(ignore).unwrap_or_default();
     check_pointers(&ignore).map_err(located!(ignore))?;
     Ok(Check {
@@ -265,6 +268,7 @@ fn scenario_check(
         return Err(ContractError::meaning("rounds", message));
     };
     scenario.budgets.as_ref().map_or(Ok(()), check_budgets)?;
+    scenario.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
     Ok(Check {
         endpoint: name.clone(),
         variant: DEFAULT_VARIANT.to_owned(),
@@ -289,6 +293,17 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
         return refused("allocations_max", &ALLOCATIONS_LIMIT);
     }
     Ok(())
+}
+
+/// The tolerance of one check says nothing of all checks. Errors are within the table that has it.
+fn check_own_tolerance(written: &ToleranceDocument) -> Result<(), ContractError> {
+    if written.deterministic_percent_min.is_none() {
+        return Ok(());
+    }
+    let key = "deterministic_percent_min";
+    let message =
+        format!("{key} is a share of all checks: it belongs to the contract's [tolerance]");
+    Err(ContractError::meaning(key, message).inside("tolerance"))
 }
 
 /// The budgets of a sample of `requests` requests, each value from the first table that has it.

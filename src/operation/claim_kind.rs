@@ -97,7 +97,7 @@ pub enum OperationReason {
     NotANumber,
     /// FAIL: the time grows faster than the contract allows.
     GrowsFaster,
-    /// FAIL: more than the ratio to the baseline allows.
+    /// FAIL: more than in the baseline, and not within the ratio to it.
     BeyondTolerance,
     /// ABSTAIN: what another tool wrote of it cannot be used.
     Unusable,
@@ -136,7 +136,7 @@ impl OperationReason {
             Self::BelowFloor => "below its floor: a wrong result is no fast one",
             Self::NotANumber => "the operation told a value that is no finite number",
             Self::GrowsFaster => "the time grows faster with the size than that",
-            Self::BeyondTolerance => "more than the ratio to the baseline allows",
+            Self::BeyondTolerance => "more than in the baseline, and not within the ratio to it",
             Self::Unusable => "what was written of it cannot be used",
             Self::NoSample => "no sample",
             Self::TooFewSamples => "one sample has no confidence interval: take more",

@@ -14,12 +14,14 @@
 //! [`InstructionCounts`] hardly vary, and not with what else the machine does, so a few processes are
 //! enough; [`decide_instructions`] is as pure. [`grown`] names the functions that [`Instructions`] grew in.
 
+mod certificate;
 mod decision;
 mod evidence;
 mod instruction_counts;
 mod instructions;
 mod policy;
 
+pub use certificate::Certificate;
 pub use decision::{Decision, Outcome, Spread, decide, decide_anchor, is_decided};
 pub use evidence::{Effect, HIDDEN_BELOW, OverHttp, Paired, Pairs, Session, TimeOf};
 pub use instruction_counts::{
@@ -27,4 +29,4 @@ pub use instruction_counts::{
     SAMPLES_AMONG_OTHERS, SampleCounts, Uncounted, WhyUncounted, decide_instructions,
 };
 pub use instructions::{FunctionCost, Growth, Instructions, change_ppm, grown};
-pub use policy::{Bound, Policy};
+pub use policy::{Bound, LINKS, Policy};

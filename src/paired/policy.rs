@@ -9,6 +9,10 @@ use crate::units::{Count, Nanos, Ppm};
 /// decides, then each time after about half as many more. Ranks are exact in 128 bits up to the last.
 const LOOKS: [u64; 6] = [10, 16, 24, 40, 64, 96];
 
+/// Executables of a build that is linked again, of which each session takes one: enough that none of
+/// them decides, few enough to be linked in seconds.
+pub const LINKS: u64 = 24;
+
 /// What rebuilding unchanged code does at most where each session has its code elsewhere.
 const RELINKED_FLOOR: Ppm = Ppm::new(25_000);
 
@@ -21,7 +25,8 @@ const FLOOR: Ppm = Ppm::new(60_000);
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The probability that any check of the suite gets a FAIL that its sessions do not bear out,
-    /// and likewise a PASS, all looks together.
+    /// and likewise a PASS, all looks together. For each kind of claim: latency, drift against the
+    /// anchor, and instructions have one each.
     pub suite_error_ppm: Ppm,
     /// Checks that share this probability.
     pub checks: Count,

@@ -12,7 +12,7 @@ use crate::{
     contract::{Check, ClaimKind, Contract},
     environment::SystemInfo,
     evidence::{Behaviour, Evidence},
-    paired::{InstructionCounts, Paired, Policy},
+    paired::{Certificate, InstructionCounts, Paired, Policy},
     statistics::quantile,
     units::{Bytes, Count, Nanos, Ppm},
 };
@@ -145,14 +145,18 @@ fn result(
     // A check that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();
     let changes = |beside| claim::changes(contract, check, &evidence, baseline.as_ref(), beside);
+    let mut certificate = None;
     match compared {
         Compared::WithNothing => {}
         Compared::WithPassport => claims.extend(changes(None)),
-        Compared::SideBySide(policy) => claims.extend(changes(Some(SideBySide {
-            policy: &policy,
-            paired: &turns,
-            instructions: instructions.as_ref(),
-        }))),
+        Compared::SideBySide(policy) => {
+            claims.extend(changes(Some(SideBySide {
+                policy: &policy,
+                paired: &turns,
+                instructions: instructions.as_ref(),
+            })));
+            certificate = Certificate::of(&policy, check.tolerance.regression_ppm, &turns);
+        }
     }
     // What failed to be measured could have shown anything.
     let all_measured = evidence.failed_samples == Count::ZERO;
@@ -183,6 +187,7 @@ fn result(
         evidence,
         baseline,
         paired,
+        certificate,
         instructions,
     }
 }

@@ -1,12 +1,14 @@
 //! What holds of every passport that was measured, whatever follows from its evidence: facts that
 //! no assembling can derive, and that nevertheless cannot be anything.
 
-use super::{BaselineRecord, Comparison, ProbeKind, Provenance, TestResult, VerifyError};
+use super::{
+    BaselineRecord, ComparedBuild, Comparison, ProbeKind, Provenance, TestResult, VerifyError,
+};
 use crate::{
     claim::BaselineFigures,
     contract::{Check, Contract, base_url_problem},
     evidence::is_sha256,
-    paired::{Policy, TimeOf, WhyUncounted},
+    paired::{LINKS, Policy, TimeOf, WhyUncounted},
     text::escaped,
     units::Count,
 };
@@ -70,6 +72,8 @@ fn check_comparison(
 ) -> Result<(), VerifyError> {
     let policy = &comparison.policy;
     let relinked = comparison.builds().all(|build| build.relinked > Count::ZERO);
+    let links = |build: &ComparedBuild| [Count::ZERO, Count::new(LINKS)].contains(&build.relinked);
+    holds(comparison.builds().all(links), || "comparison: relinked".to_owned())?;
     let ours = match provenance.probe {
         ProbeKind::Http => Policy::for_servers(policy.checks.get()),
         _ => Policy::for_suite(policy.checks.get(), relinked),
@@ -99,6 +103,9 @@ fn check_paired(
 ) -> Result<(), VerifyError> {
     let Some(paired) = &result.paired else { return Ok(()) };
     let of = |field: &str| format!("{}: paired.{field}", result.test_name);
+    let anchored = comparison.is_anchored(&result.test_name);
+    let as_named = paired.sessions.iter().all(|session| session.anchor.is_some() == anchored);
+    holds(as_named, || of("sessions: anchor"))?;
     let running = comparison.builds().any(|it| it.url.is_some());
     holds(paired.same_processes == running, || of("same_processes"))?;
     let mut times = paired.sessions.iter().map(|session| session.http.map(|http| http.time));

@@ -262,6 +262,7 @@ fn result(
         evidence: Evidence::default(),
         baseline: None,
         paired: None,
+        certificate: None,
         instructions: None,
     }
 }

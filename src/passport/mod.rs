@@ -23,7 +23,7 @@ use crate::{
     contract::{Budgets, ContractDocument, Tolerance},
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
-    paired::{InstructionCounts, Paired, Policy},
+    paired::{Certificate, InstructionCounts, Paired, Policy},
     statistics::Histogram,
     units::{Count, Nanos},
 };
@@ -142,9 +142,17 @@ pub struct Comparison {
     /// Checks that only one side has, or that ask for something else there; and operations that only
     /// one side has or can run, as `operation::name/size`.
     pub checks_not_compared: Vec<String>,
+    /// What was compared, and not held against the anchor: it lacks it, or asks or answers otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks_not_in_anchor: Vec<String>,
 }
 
 impl Comparison {
+    /// Whether an item of this name has drift: whether there is an anchor that does the same.
+    pub fn is_anchored(&self, id: &str) -> bool {
+        self.anchor.is_some() && !self.checks_not_in_anchor.iter().any(|it| it == id)
+    }
+
     /// Its builds.
     pub fn builds(&self) -> impl Iterator<Item = &ComparedBuild> {
         [&self.baseline, &self.current].into_iter().chain(&self.anchor)
@@ -241,6 +249,9 @@ pub struct TestResult {
     /// What both builds took, in turns; only there where two were compared side by side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paired: Option<Paired>,
+    /// How good those turns were; follows from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// What both builds executed; only there where that was to be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<InstructionCounts>,

@@ -12,7 +12,7 @@ use crate::{
         CaseEvidence, CaseFigures, CaseSummary, FailureKind, Growth, OperationClaim, Samples,
         case_changes, case_claims, operation_claims,
     },
-    paired::{Paired, Session},
+    paired::{Certificate, Paired, Session},
     units::{Bytes, Count},
 };
 
@@ -86,6 +86,9 @@ pub struct CaseResult {
     /// What both builds took, in turns; only there where two were compared side by side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paired: Option<Paired>,
+    /// How good those turns were; follows from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
 }
 
 /// What an operation was measured with.
@@ -198,11 +201,16 @@ fn case_result(
     let mut claims = case_claims(operation, &evidence);
     // A case that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();
+    let mut certificate = None;
     let changes = |paired| case_changes(operation, &evidence, baseline.as_ref(), paired);
     match compared {
         Compared::WithNothing => {}
         Compared::WithPassport => claims.extend(changes(None)),
-        Compared::SideBySide(policy) => claims.extend(changes(Some((&policy, &turns)))),
+        Compared::SideBySide(policy) => {
+            claims.extend(changes(Some((&policy, &turns))));
+            let tolerance = operation.regression.time_tolerance();
+            certificate = Certificate::of(&policy, tolerance, &turns);
+        }
     }
     CaseResult {
         name: operation.case_name(size),
@@ -220,6 +228,7 @@ fn case_result(
         evidence,
         baseline,
         paired,
+        certificate,
     }
 }
 
@@ -275,6 +284,12 @@ pub(super) fn check_facts(
             })?;
             let turns = case.paired.as_ref();
             if turns.is_some_and(|it| comparison.is_none() || !are_of_code(it)) {
+                return edited(of("paired"));
+            }
+            let id = format!("operation::{}", operation.case_name(case.parameters.size));
+            let anchored = comparison.is_some_and(|it| it.is_anchored(&id));
+            let sessions = turns.into_iter().flat_map(|it| &it.sessions);
+            if sessions.into_iter().any(|session| session.anchor.is_some() != anchored) {
                 return edited(of("paired"));
             }
             let Some(figures) = &case.baseline else { continue };

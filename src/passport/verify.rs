@@ -176,6 +176,14 @@ fn derive_again(passport: Passport) -> Result<Passport, VerifyError> {
     let comparison = passport.comparison.as_ref();
     check_facts(provenance, baseline, comparison, &passport.test_results, &contract)?;
     operations::check_facts(&passport.operations, &contract, (baseline, comparison))?;
+    if let Some(comparison) = comparison {
+        // What shares the error has no more of it than that.
+        let cases: usize = passport.operations.iter().map(|it| it.cases.len()).sum();
+        let measured = (passport.test_results.len() + cases) as u64;
+        if comparison.policy.checks.get() < measured {
+            return Err(VerifyError::Edited { field: "comparison.policy.checks".to_owned() });
+        }
+    }
     let cases = passport.operations.into_iter().flat_map(OperationResult::into_measured);
     let measured = passport.test_results.into_iter().map(|result| Measured {
         check: result.test_name,

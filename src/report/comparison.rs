@@ -138,6 +138,14 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
             left_out.join(", ")
         ));
     }
+    let not_anchored: Vec<String> =
+        comparison.checks_not_in_anchor.iter().map(|it| escaped(it)).collect();
+    if !not_anchored.is_empty() {
+        notes.push(format!(
+            "without drift, as the anchor lacks it, or asks or answers otherwise: {}",
+            not_anchored.join(", ")
+        ));
+    }
     if results().any(|(_, paired)| paired.same_processes) {
         notes.push(
             "the servers were running already and were not restarted, so that what stays with a \

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::operations;
 use crate::{
-    claim::{Claim, Reason, Verdict},
+    claim::{Claim, Reason, Unit, Verdict},
     contract::ClaimKind,
     evidence::Range,
     passport::{Difference, Gate, Passport, TestResult},
@@ -210,6 +210,10 @@ pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
 
 fn figures(claim: &Claim) -> String {
     match (claim.observed, claim.limit) {
+        // A limit that is a ratio is no figure of the baseline.
+        (Some(_), Some(_)) if claim.kind.is_change() && claim.unit == Unit::Ppm => {
+            format!(" {} (at most {})", claim.show_observed(), claim.show_limit())
+        }
         (Some(now), Some(before)) if claim.kind.is_change() && now != before => format!(
             " {} -> {} ({})",
             claim.show_limit(),

@@ -39,7 +39,7 @@ fn contract(text: &str) -> Value {
 
 #[test]
 fn the_published_schemas_are_those_of_the_program() {
-    for document in ["contract", "passport"] {
+    for document in ["contract", "passport", "causes"] {
         let printed = Workspace::new().run(&["schema", document]).exits(0);
         assert_eq!(printed.stderr, "");
         let schema: Value = serde_json::from_str(&printed.stdout).unwrap();

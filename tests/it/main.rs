@@ -13,7 +13,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 mod allocation;
 mod anything;
 // Its builds are those of git refs, in process groups and under file locks of Unix.
-#[cfg(all(feature = "compare", unix))]
+#[cfg(all(feature = "compare", target_os = "linux"))]
 mod checkout;
 mod contract;
 mod fake;

@@ -244,6 +244,7 @@ fn code_and_documents_are_ascii() {
     files.extend(rust_files("benches"));
     files.extend(rust_files("examples"));
     files.extend(files_with_extension(&package(""), "md", false));
+    files.extend(files_with_extension(&package("docs"), "md", true));
     files.extend(files_with_extension(&package(""), "toml", false));
     let mut violations = Vec::new();
     for path in files {

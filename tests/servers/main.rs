@@ -3,7 +3,7 @@
 //! Nothing here depends on how fast the machine is: a server that is slower does its work three
 //! times, and how long anything takes is not asserted.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod helper;

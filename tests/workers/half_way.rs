@@ -5,7 +5,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use crate::{
     CONTRACT, MORE_WORK, OTHER, WORK, assert_says, claim, compare, incomplete, passport,
     program::{CONTRACT as FILE, finish},
-    workspace, write_program,
+    workspace, write_executable, write_program,
 };
 
 /// More requests than a worker is observed with or warmed up by, and fewer than it gets in a session.
@@ -49,6 +49,19 @@ pub(crate) fn changes() {
     let expected =
         "current answered something else half way: a response was not like the first one";
     assert_eq!(goes_wrong("changes"), expected);
+}
+
+pub(crate) fn anchor_answers() {
+    let workspace = workspace(WORK, WORK);
+    write_executable(&workspace, "anchor", &format!("{WORK} changes=1"));
+    let more = ["--anchor-exe", "anchor", "--time-budget", "1", "--no-instructions"];
+    let run = compare(&workspace, &more);
+    assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
+    assert_says(&run.stdout, "or asks or answers otherwise: work/default\n");
+    let passport = passport(&workspace);
+    assert_eq!(passport["comparison"]["checks_not_in_anchor"][0], "work/default");
+    let claims = passport["test_results"][0]["claims"].as_array().unwrap();
+    assert!(claims.iter().all(|claim| claim["kind"] != "latency-drift"), "{claims:?}");
 }
 
 pub(crate) fn dies_while_observed() {

@@ -24,8 +24,8 @@ fn signalled(signal: &str) -> (Workspace, Finished) {
     command.env("TMPDIR", workspace.path("temporary"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let comparison = command.spawn().unwrap();
-    // Two are observed; the next ones are those of sessions, of which some are over.
-    eventually("no session begins", || lines(&file) >= 9);
+    // Two make their databases and two are observed; the next ones are those of sessions, of which some are over.
+    eventually("no session begins", || lines(&file) >= 11);
     let id = comparison.id().to_string();
     assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
     let finished = end(comparison);

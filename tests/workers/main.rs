@@ -4,7 +4,7 @@
 //! Nothing here depends on how fast the machine is: a worker that is slower does its work three times,
 //! and how long anything takes is not asserted.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "../servers/processes.rs"]
@@ -79,6 +79,8 @@ fn main() -> ExitCode {
         test("a_disk_that_gets_full_leaves_what_was_decided", full_disk::half_way),
         test("a_passport_that_cannot_be_written_is_shown", full_disk::artifacts),
         test("checks_that_only_one_side_has_are_listed", refs::other_checks),
+        test("what_the_anchor_has_not_is_compared_without_it", refs::anchor),
+        test("what_the_anchor_answers_otherwise_is_compared_without_it", half_way::anchor_answers),
         test("an_interrupted_comparison_of_refs_can_be_repeated", refs::interrupted),
         test("no_build_outlives_a_comparison_that_is_killed", refs::killed_while_building),
     ];
@@ -104,10 +106,14 @@ fn workspace(baseline: &str, current: &str) -> Workspace {
 
 /// Writes them, or writes them again.
 fn write_executables(workspace: &Workspace, baseline: &str, current: &str) {
-    for (name, manner) in [("baseline", baseline), ("current", current)] {
-        let script = format!("#!/bin/sh\n{MANNER}='{manner}' exec '{}' \"$@\"\n", executable());
-        write_program(workspace, name, &script);
-    }
+    write_executable(workspace, "baseline", baseline);
+    write_executable(workspace, "current", current);
+}
+
+/// One that is a worker of this manner.
+fn write_executable(workspace: &Workspace, name: &str, manner: &str) {
+    let script = format!("#!/bin/sh\n{MANNER}='{manner}' exec '{}' \"$@\"\n", executable());
+    write_program(workspace, name, &script);
 }
 
 fn write_program(workspace: &Workspace, name: &str, script: &str) {

@@ -80,11 +80,45 @@ pub(crate) fn other_checks() {
     assert_eq!(passport["test_results"][0]["test_name"], "work/default");
     let others = passport["comparison"]["checks_not_compared"].as_array().unwrap();
     assert_eq!(others.len(), 3);
+    // What the baseline's figures are of is there to be looked at.
+    let (path, baseline) = workspace
+        .files()
+        .into_iter()
+        .find(|(path, _)| {
+            path.file_name().is_some_and(|it| it.to_string_lossy().starts_with("baseline_"))
+        })
+        .unwrap();
+    workspace.run(&["verify", path.to_str().unwrap()]).exits(0);
+    let baseline: serde_json::Value = serde_json::from_str(&baseline).unwrap();
+    assert_eq!(baseline["evidence_hash"], passport["baseline"]["evidence_hash"]);
     // And where nothing is left to compare.
     let none = CONTRACT.replace("work", "none");
     workspace.write(FILE, none);
     let run = end(command(&workspace, &[]).spawn().unwrap()).exits(2);
     assert_eq!(run.sentence(), "the two sides have neither a check nor an operation in common");
+}
+
+pub(crate) fn anchor() {
+    let workspace = repository(WORK);
+    git(&workspace, &["tag", "released"]);
+    workspace.write(FILE, [CONTRACT, OTHER].concat());
+    commit(&workspace);
+    let more = ["--anchor", "released", "--time-budget", "1", "--no-instructions"];
+    let run = end(command(&workspace, &more).spawn().unwrap());
+    assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
+    assert_says(
+        &run.stdout,
+        "as the anchor lacks it, or asks or answers otherwise: other/default\n",
+    );
+    let passport = passport(&workspace);
+    assert_eq!(passport["complete"], true);
+    let others = passport["comparison"]["checks_not_in_anchor"].as_array().unwrap();
+    assert_eq!(others, &["other/default"]);
+    for result in passport["test_results"].as_array().unwrap() {
+        let is_other = result["test_name"] == "other/default";
+        let session = &result["paired"]["sessions"][0];
+        assert_eq!(session["anchor"].is_null(), is_other, "{session}");
+    }
 }
 
 pub(crate) fn interrupted() {
@@ -97,8 +131,8 @@ pub(crate) fn interrupted() {
     fs::create_dir(&temporary).unwrap();
     let mut command = command(&workspace, &["--time-budget", "600"]);
     let comparison = command.env("TMPDIR", &temporary).spawn().unwrap();
-    // Two are observed; the next ones are those of sessions, of which some are over.
-    eventually("no session begins", || lines(&file) >= 9);
+    // Two make their databases and two are observed; the next ones are those of sessions, of which some are over.
+    eventually("no session begins", || lines(&file) >= 11);
     send("INT", comparison.id());
     end(comparison).exits(130);
     incomplete(&workspace);

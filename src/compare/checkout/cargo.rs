@@ -3,6 +3,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -101,6 +102,8 @@ pub(super) struct Harness {
     /// The directory of its package.
     pub(super) directory: PathBuf,
     locked: bool,
+    /// The lock file that was lent to a source that has none; empty of one that has.
+    pub(super) lent_lock: Vec<u8>,
 }
 
 impl Metadata {
@@ -136,7 +139,8 @@ impl Metadata {
                 features: target.required_features.join(","),
                 main: target.src_path.clone(),
                 directory: package.manifest_path.parent()?.to_owned(),
-                locked: self.workspace_root.join("Cargo.lock").exists(),
+                locked: self.workspace_root.join(LOCK_FILE).exists(),
+                lent_lock: Vec::new(),
             })
         };
         let mut all: Vec<Harness> = self.packages.iter().filter_map(found).collect();
@@ -149,6 +153,25 @@ impl Metadata {
             return Some(all.swap_remove(index));
         }
         if all.len() == 1 { all.pop() } else { None }
+    }
+}
+
+/// Where the versions of dependencies are written down.
+const LOCK_FILE: &str = "Cargo.lock";
+
+/// Gives the working tree's lock file to a checked out source that keeps none in git, so that all sides
+/// have the same dependencies and not those of the day on which they were built. What was given; empty
+/// when there was no need or none to give.
+pub(super) fn lend_lock(metadata: &Metadata, source: &Path, top: &Path) -> io::Result<Vec<u8>> {
+    let theirs = metadata.workspace_root.join(LOCK_FILE);
+    let Ok(place) = theirs.strip_prefix(source) else { return Ok(Vec::new()) };
+    if theirs.exists() {
+        return Ok(Vec::new());
+    }
+    match fs::read(top.join(place)) {
+        Ok(lock) => fs::write(&theirs, &lock).map(|()| lock),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 

@@ -387,12 +387,14 @@ impl<'a> Asked<'a> {
         let metadata = Metadata::read(runner, &directory).map_err(|message| {
             CheckoutError::NotBuilt { reference: self.reference.to_string(), message }
         })?;
-        let harness = metadata.harness(self.project.harness, &directory).ok_or_else(|| {
+        let mut harness = metadata.harness(self.project.harness, &directory).ok_or_else(|| {
             CheckoutError::NoHarness {
                 reference: self.reference.to_string(),
                 harness: self.project.harness.to_owned(),
             }
         })?;
+        harness.lent_lock = cargo::lend_lock(&metadata, &source, &repository.top)
+            .map_err(|error| CheckoutError::Io { path: source, source: error })?;
         Ok((repository, harness, text))
     }
 }
@@ -455,6 +457,7 @@ fn key(
         harness.kind.name().as_bytes(),
         harness.name.as_bytes(),
         contract.as_os_str().as_bytes(),
+        harness.lent_lock.as_slice(),
         &count,
     ];
     for (name, value) in &variables {

@@ -13,10 +13,7 @@ use std::{
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{CheckoutError, command::Runner};
-use crate::compare::random::shuffle;
-
-/// Executables of each build: enough that none of them decides, few enough to be linked in seconds.
-pub(super) const COUNT: u64 = 24;
+use crate::{compare::random::shuffle, paired::LINKS};
 
 /// How rustc has the linker called.
 pub(super) struct Linking {
@@ -55,7 +52,7 @@ impl Linking {
         runner: &Runner<'_>,
         directory: &Path,
     ) -> Result<Result<(), String>, CheckoutError> {
-        for seed in 0..COUNT {
+        for seed in 0..LINKS {
             let mut command = Command::new(&self.program);
             command.envs(self.variables.iter().map(|(name, value)| (name, value)));
             command.args(self.shuffled(seed, &directory.join(format!("{PREFIX}{seed:02}"))));
@@ -135,7 +132,7 @@ mod tests {
         assert_eq!(linking.program, "cc");
         assert_eq!(linking.variables[1], ("PATH".to_owned(), "/a b:/c".to_owned()));
         let orders: std::collections::BTreeSet<Vec<String>> =
-            (0..COUNT).map(|seed| linking.shuffled(seed, Path::new("/o/x"))).collect();
+            (0..LINKS).map(|seed| linking.shuffled(seed, Path::new("/o/x"))).collect();
         assert!(orders.len() > 1);
         for order in orders {
             assert_eq!(order[0..2], ["-m64", "/t/rustcX/symbols.o"]);

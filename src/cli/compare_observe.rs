@@ -1,0 +1,130 @@
+//! What the sides of `passport compare` do and cost by themselves.
+
+use super::compare::Compared;
+use crate::{
+    clock::Clock,
+    compare::{self, Item, ObservedOperations, Side, WorkerError},
+    contract::{Check, Contract},
+    environment::Build,
+    evidence::Response,
+    passport::{Measured, MeasuredCase},
+    pipeline::Run,
+};
+
+/// Samples of what is compared with: enough for what its responses are and what they allocate.
+const BASELINE_SAMPLES: u32 = 20;
+
+/// What a side does and costs by itself.
+pub(super) struct Seen {
+    pub(super) run: Run,
+    /// The build of a worker.
+    pub(super) build: Option<Build>,
+}
+
+/// What was observed of an operation at a size.
+pub(super) fn case_of<'r>(
+    cases: &'r mut [MeasuredCase],
+    item: Item<'_>,
+) -> Option<&'r mut MeasuredCase> {
+    let Item::Case(operation, size) = item else { return None };
+    cases.iter_mut().find(|it| it.operation == operation.name && it.size == size)
+}
+
+/// Whether an operation ran to its end on both sides: one that panics has no time to compare.
+pub(super) fn both_ran(item: Item<'_>, before: &Seen, after: &Seen) -> bool {
+    let Item::Case(operation, size) = item else { return true };
+    [before, after].iter().all(|seen| {
+        let mut cases = seen.run.operations.iter();
+        let case = cases.find(|it| it.operation == operation.name && it.size == size);
+        case.is_some_and(|it| it.evidence.failure.is_none() && !it.evidence.samples.is_empty())
+    })
+}
+
+/// What the sides do and cost by themselves.
+pub(super) struct Observed {
+    pub(super) before: Seen,
+    pub(super) after: Seen,
+    /// What went wrong with the current side.
+    pub(super) fault: Option<String>,
+    /// The names of checks that the anchor answers otherwise than the current side.
+    pub(super) answers_otherwise: Vec<String>,
+}
+
+/// Asks the sides what each item does and costs by itself. Without a baseline nothing can be said, nor
+/// without an anchor that was asked for.
+pub(super) fn observe(
+    contract: &Contract,
+    compared: &Compared,
+    (items, not_anchored): (&[Item<'_>], &[String]),
+    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+) -> Result<Observed, WorkerError> {
+    let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
+    let anchored = |check: &&&Check| !not_anchored.contains(&check.id());
+    let anchored: Vec<&Check> = checks.iter().filter(anchored).copied().collect();
+    let (before, after, fault, anchor) = match compared {
+        Compared::Workers(sides) => {
+            let observe =
+                |side: &Side, samples: u32| -> Result<(Seen, Option<WorkerError>), WorkerError> {
+                    let observed = compare::observe(side, &checks, samples, (clock, stop))?;
+                    let operations = match observed.fault {
+                        None => compare::observe_operations(side, items, samples, (clock, stop))?,
+                        Some(_) => ObservedOperations::default(),
+                    };
+                    let fault = observed.fault.or(operations.fault);
+                    let run = Run {
+                        timestamp: observed.timestamp,
+                        complete: fault.is_none(),
+                        measured: observed.measured,
+                        operations: operations.measured,
+                    };
+                    Ok((Seen { run, build: Some(observed.build) }, fault))
+                };
+            let before = faultless(observe(&sides.baseline, BASELINE_SAMPLES)?)?;
+            let anchor = sides.anchor.as_ref().map(|side| {
+                let seen = compare::observe(side, &anchored, BASELINE_SAMPLES, (clock, stop))?;
+                faultless((seen.measured, seen.fault))
+            });
+            let (after, fault) = observe(&sides.current, contract.sampling.samples)?;
+            let nothing = after.run.measured.is_empty() && after.run.operations.is_empty();
+            if let (true, Some(fault)) = (nothing, &fault) {
+                return Err(fault.clone());
+            }
+            (before, after, fault, anchor)
+        }
+        Compared::Servers(servers) => {
+            let observe = |server| servers.observe(server, contract, &checks, (clock, stop));
+            let before = faultless(observe(&servers.baseline)?)?;
+            let anchor = servers
+                .anchor
+                .as_ref()
+                .map(|server| faultless(observe(server)?).map(|run| run.measured));
+            let (after, fault) = observe(&servers.current)?;
+            let seen = |run| Seen { run, build: None };
+            (seen(before), seen(after), fault, anchor)
+        }
+    };
+    let answers_otherwise = match anchor.transpose()? {
+        Some(anchor) => answering_otherwise(&anchored, &after.run.measured, &anchor),
+        None => Vec::new(),
+    };
+    Ok(Observed { before, after, fault: fault.map(|it| it.to_string()), answers_otherwise })
+}
+
+fn faultless<T>((seen, fault): (T, Option<WorkerError>)) -> Result<T, WorkerError> {
+    fault.map_or(Ok(seen), Err)
+}
+
+/// The names of checks whose work is not the same as the anchor's.
+fn answering_otherwise(checks: &[&Check], now: &[Measured], anchor: &[Measured]) -> Vec<String> {
+    let response = |all: &[Measured], id: &str| -> Option<Response> {
+        let measured = all.iter().find(|it| it.check == id)?;
+        measured.evidence.behaviour.as_ref().map(|it| it.response.clone())
+    };
+    let ids = checks.iter().map(|check| check.id());
+    ids.filter(|id| {
+        let (now, then) = (response(now, id), response(anchor, id));
+        // What was not observed of the current side is said already.
+        now.is_some() && now != then
+    })
+    .collect()
+}

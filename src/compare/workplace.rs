@@ -79,6 +79,9 @@ pub(super) fn fill_caches(
     directory: &Path,
     watch: Watch<'_>,
 ) -> Result<(), WorkerError> {
+    if checks.is_empty() {
+        return Ok(());
+    }
     let mut workers = Vec::new();
     for (number, side) in sides.iter().enumerate() {
         let copy = copy_path(directory, &format!("fixtures-{number}"));

@@ -19,7 +19,6 @@ use crate::{
     store::{self, StoreError},
     text::hex,
     units::{BYTES_PER_MB, Bytes, Count},
-    worker::protocol,
 };
 
 /// The largest file that is read.
@@ -45,7 +44,7 @@ impl KeptSessions {
                 contract.operations.iter().map(|it| (&it.name, &it.sizes)).collect();
             let same = (
                 (executables, comparison.anchor.is_some(), policy),
-                (SystemInfo::read(), env!("CARGO_PKG_VERSION"), protocol::VERSION),
+                (SystemInfo::read(), env!("CARGO_PKG_VERSION")),
                 (&contract.name, &contract.document.target, checks, operations),
             );
             let name = hex(&Sha256::digest(format!("{same:?}")));

@@ -68,7 +68,9 @@ pub fn with_caches(
     };
     let all: Vec<&Side> =
         [&sides.baseline, &sides.current].into_iter().chain(&sides.anchor).collect();
-    fill_caches(&all, checks, directory, watch)?;
+    // Gone when they are filled, with all else that those workers write.
+    let place = temporary_directory()?;
+    fill_caches(&all, checks, place.path(), watch)?;
     Ok(sides)
 }
 

@@ -213,8 +213,8 @@ fn one_allocation_more_fails_and_is_named() {
     let shown = report::claims_at_fault(&after, Style::Plain);
     assert_eq!(
         shown,
-        "FAIL     orders/one: allocations-change 42 -> 43 (+1): worse than the baseline by more \
-         than the tolerance\n"
+        "FAIL     orders/one: allocations-change 42 -> 43 (+1): worse than the baseline, and not \
+         within the tolerance\n"
     );
     assert_ne!(before.passport_hash, after.passport_hash);
     let found = diff(&before, &after);

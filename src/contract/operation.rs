@@ -479,6 +479,22 @@ mod tests {
     }
 
     #[test]
+    fn a_tolerance_for_all_is_that_of_operations_too() {
+        let text = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"sort\"\n\
+                    regression = { time = 1.1 }\n";
+        let contract = Contract::parse(text).unwrap().with_regression_percent(2.0).unwrap();
+        assert_eq!(contract.operations[0].regression.time_tolerance(), Ppm::new(20_000));
+    }
+
+    #[test]
+    fn the_share_of_deterministic_checks_is_of_no_single_one() {
+        let text = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\npath = \"/\"\n\
+                    [endpoint.tolerance]\ndeterministic_percent_min = 100\n";
+        let error = Contract::parse(text).unwrap_err().to_string();
+        assert!(error.contains("it belongs to the contract's [tolerance]"), "{error}");
+    }
+
+    #[test]
     fn an_operation_is_resolved_with_units() {
         let contract = Contract::parse(GOOD).unwrap();
         let operation = &contract.operations[0];

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Clock,
-    compare::{self, Item, Progress, Side, Sides, Subjects, Task, TemporaryDirectory, WorkerError},
+    compare::{
+        self, Item, Progress, Side, Sides, Stop, Subjects, Task, TemporaryDirectory, WorkerError,
+    },
     contract::{Check, Contract},
     environment::SystemInfo,
     paired::{Decision, Effect, Outcome, Policy, Spread, decide},
@@ -26,7 +28,7 @@ use busy::Busy;
 pub use markdown::markdown;
 
 /// Changes when the document does.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The probability that a bound on a share is wrong.
 pub const SHARE_ERROR: f64 = 0.05;
@@ -153,7 +155,7 @@ pub struct Setting<'a> {
     /// The time.
     pub clock: &'a dyn Clock,
     /// Whether the run was interrupted.
-    pub stop: &'a dyn Fn() -> bool,
+    pub stop: Stop<'a>,
 }
 
 impl std::fmt::Debug for Setting<'_> {

@@ -21,9 +21,10 @@ use super::{
     measure, terminal,
 };
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::SystemClock,
     compare::{
-        self, Item, Progress, Servers, Sides, Subjects, Task, TemporaryDirectory, WorkerError,
+        self, Item, Progress, Servers, Sides, Subjects, Task, TemporaryDirectory, Watch,
+        WorkerError,
     },
     contract::{Check, Contract},
     environment::Build,
@@ -77,9 +78,6 @@ enum Format {
     /// A table for a pull request
     Markdown,
 }
-
-/// The time, and whether the user interrupted.
-type Watch<'a> = (&'a dyn Clock, &'a dyn Fn() -> bool);
 
 /// What is compared.
 pub(super) enum Compared {

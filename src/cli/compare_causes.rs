@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::{exit::Failure, flame_graph, terminal};
 use crate::{
     claim::{Claim, Verdict},
-    clock::Clock,
     compare::{
         self, AllocationCause, CheckCauses, Finding, InstructionCause, Sides, SiteChange, Suspect,
+        Watch,
     },
     contract::{Check, ClaimKind},
     passport::Passport,
@@ -35,7 +35,7 @@ pub(super) fn find(
     passport: &Passport,
     checks: &[&Check],
     sides: &Sides,
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    (clock, stop): Watch<'_>,
 ) -> Vec<CheckCauses> {
     let any = |check: &Check, is_one: fn(&Claim) -> bool| {
         passport.result(&check.id()).is_some_and(|result| result.claims.iter().any(is_one))

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::terminal;
 use crate::{
-    clock::Clock,
-    compare::{Sides, count_samples},
+    compare::{Sides, Watch, count_samples},
     contract::Check,
     paired::{InstructionCounts, Policy, WhyUncounted},
 };
@@ -26,7 +25,7 @@ pub(super) fn instruction_counts(
     counted: Counted<'_>,
     checks: &[&Check],
     policy: &Policy,
-    watch: (&dyn Clock, &dyn Fn() -> bool),
+    watch: Watch<'_>,
 ) -> BTreeMap<String, InstructionCounts> {
     let (why, message) = match counted {
         Counted::Workers(sides) => {

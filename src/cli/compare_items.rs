@@ -12,8 +12,7 @@ use super::{
     selection,
 };
 use crate::{
-    clock::Clock,
-    compare::{self, Item, Offer, Side, Sides, WorkerError},
+    compare::{self, Item, Offer, Side, Sides, Watch, WorkerError},
     contract::{Check, Contract, Operation},
     text::escaped,
 };
@@ -47,7 +46,7 @@ pub(super) fn selected<'a>(
     selecting: &Selecting,
     contract: &'a Contract,
     compared: &Compared,
-    watch: (&dyn Clock, &dyn Fn() -> bool),
+    watch: Watch<'_>,
 ) -> Result<Selected<'a>, Failure> {
     let all: Vec<&Check> = contract.checks.iter().collect();
     let Both { checks, cases, others, not_anchored } = match compared {
@@ -134,11 +133,7 @@ struct Offered {
 }
 
 impl Offered {
-    fn by(
-        side: &Side,
-        whose: &str,
-        watch: (&dyn Clock, &dyn Fn() -> bool),
-    ) -> Result<Self, Failure> {
+    fn by(side: &Side, whose: &str, watch: Watch<'_>) -> Result<Self, Failure> {
         let contract = Contract::parse(&side.contract).map_err(|error| {
             Failure::usage(anyhow!("cannot read the contract of the {whose}: {error}"))
         })?;
@@ -163,11 +158,7 @@ impl Offered {
 
 /// What both contracts have and both workers can measure: checks that ask for the same, and operations
 /// by their names and sizes, as their code is what may differ.
-fn both_have<'a>(
-    ours: &'a Contract,
-    sides: &Sides,
-    watch: (&dyn Clock, &dyn Fn() -> bool),
-) -> Result<Both<'a>, Failure> {
+fn both_have<'a>(ours: &'a Contract, sides: &Sides, watch: Watch<'_>) -> Result<Both<'a>, Failure> {
     let theirs = Offered::by(&sides.baseline, "baseline", watch)?;
     let mine = compare::offer(&sides.current, watch).map_err(failure)?;
     let anchor =

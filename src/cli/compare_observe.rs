@@ -2,8 +2,7 @@
 
 use super::compare::Compared;
 use crate::{
-    clock::Clock,
-    compare::{self, Item, ObservedOperations, Side, WorkerError},
+    compare::{self, Item, ObservedOperations, Side, Watch, WorkerError},
     contract::{Check, Contract},
     environment::Build,
     evidence::Response,
@@ -56,7 +55,7 @@ pub(super) fn observe(
     contract: &Contract,
     compared: &Compared,
     (items, not_anchored): (&[Item<'_>], &[String]),
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    (clock, stop): Watch<'_>,
 ) -> Result<Observed, WorkerError> {
     let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
     let anchored = |check: &&&Check| !not_anchored.contains(&check.id());

@@ -159,7 +159,7 @@ impl Measuring {
         &self,
         contract: &Contract,
         selection: &Selection,
-        (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+        (clock, stop): (&dyn Clock, &(dyn Fn() -> bool + Sync)),
     ) -> Result<(Run, ProbeKind, String), Failure> {
         let (mut target, kind, name) = self.target(contract, clock, stop)?;
         let reporter = Reporter::new(selection.checks.len(), self.ci, self.verbose);

@@ -6,9 +6,8 @@ use clap::Args;
 
 use super::{compare_items::failure, compare_sides, exit::Failure, measure, terminal};
 use crate::{
-    clock::Clock,
     compare::{
-        self, Item, ObservedOperations, Side, WorkerError,
+        self, Item, ObservedOperations, Side, Watch, WorkerError,
         checkout::{self, Project},
     },
     contract::Contract,
@@ -49,7 +48,7 @@ impl CodeArguments {
         &self,
         path: &Path,
         contract: &Contract,
-        (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+        (clock, stop): Watch<'_>,
     ) -> Result<Option<MeasuredCode>, Failure> {
         let Some(side) = self.side(path, stop)? else { return Ok(None) };
         let offer = compare::offer(&side, (clock, stop)).map_err(failure)?;

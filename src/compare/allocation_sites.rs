@@ -8,12 +8,11 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::{
-    OBSERVE_TIME, Side, WorkerError,
+    OBSERVE_TIME, Side, Watch, WorkerError,
     process::{Placement, Worker, copy_path},
 };
 use crate::{
     allocation::AllocationSite,
-    clock::Clock,
     contract::Check,
     worker::protocol::{Answer, Question},
 };
@@ -49,7 +48,7 @@ pub(super) fn allocation_sites(
     side: &Side,
     check: &Check,
     directory: &Path,
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    (clock, stop): Watch<'_>,
 ) -> Result<Vec<AllocationSite>, SitesError> {
     let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let copy = copy_path(directory, "sites");

@@ -8,8 +8,8 @@ use std::{
     path::Path,
 };
 
-use super::{InstructionsError, Side, callgrind::Counting};
-use crate::{clock::Clock, contract::Check, probe::COLLECTED};
+use super::{InstructionsError, Side, Watch, callgrind::Counting};
+use crate::{contract::Check, probe::COLLECTED};
 
 /// Callers that are told apart: more than are on the stack of a service.
 const CALLERS: usize = 128;
@@ -53,7 +53,7 @@ pub(super) fn call_chains(
     side: &Side,
     check: &Check,
     directory: &Path,
-    watch: (&dyn Clock, &dyn Fn() -> bool),
+    watch: Watch<'_>,
 ) -> Result<Chains, InstructionsError> {
     let mut counting = Counting::begin_by_callers(CALLERS, side, (directory, "chains"), watch)?;
     counting.wait_until_ready()?;

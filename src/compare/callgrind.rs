@@ -21,13 +21,12 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    Side, WorkerError,
+    Side, Watch, WorkerError,
     callgrind_file::{self, Profile},
     process::{Placement, Worker},
     workplace::{with_cache, without_debug_information},
 };
 use crate::{
-    clock::Clock,
     contract::Check,
     probe::{COLLECTED, SAMPLE_ENDS},
     units::Nanos,
@@ -158,7 +157,7 @@ impl<'a> Counting<'a> {
         side: &Side,
         (directory, role): (&Path, &str),
         padding: usize,
-        watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
+        watch: Watch<'a>,
     ) -> Result<Self, WorkerError> {
         Self::begin_with(None, side, (directory, role), padding, watch)
     }
@@ -168,7 +167,7 @@ impl<'a> Counting<'a> {
         callers: usize,
         side: &Side,
         place: (&Path, &str),
-        watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
+        watch: Watch<'a>,
     ) -> Result<Self, WorkerError> {
         Self::begin_with(Some(callers), side, place, 0, watch)
     }
@@ -178,7 +177,7 @@ impl<'a> Counting<'a> {
         side: &Side,
         (directory, role): (&Path, &str),
         padding: usize,
-        watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
+        watch: Watch<'a>,
     ) -> Result<Self, WorkerError> {
         let out = directory.join(format!("callgrind-{role}"));
         let mut command = under_callgrind(&side.executable, &out, callers);

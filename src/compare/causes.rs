@@ -7,7 +7,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use super::{
-    Executed, InstructionsError, Outcomes, Side, Sides, WorkerError,
+    Executed, InstructionsError, Outcomes, Side, Sides, Watch, WorkerError,
     allocation_sites::allocation_sites,
     call_chains::{ChainCost, call_chains, side_by_side},
     count_instructions, prepared,
@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     allocation::AllocationSite,
-    clock::Clock,
     contract::Check,
     paired::{Growth, change_ppm, grown},
     units::{Bytes, Count},
@@ -109,7 +108,7 @@ pub struct Suspect<'a> {
 pub fn causes(
     sides: &Sides,
     suspects: &[Suspect<'_>],
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    (clock, stop): Watch<'_>,
 ) -> Vec<CheckCauses> {
     let watch = (clock, stop);
     let closely: Vec<&Check> =
@@ -147,7 +146,7 @@ type Traces = (Finding<AllocationCause>, Option<Finding<Vec<ChainCost>>>);
 fn traces(
     sides: &Sides,
     check: &Check,
-    (closely, watch): (bool, (&dyn Clock, &dyn Fn() -> bool)),
+    (closely, watch): (bool, Watch<'_>),
 ) -> Result<Traces, WorkerError> {
     let directory = temporary_directory()?;
     let of = |side: &Side, role: &str| -> Result<_, WorkerError> {

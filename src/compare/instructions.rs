@@ -10,16 +10,14 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    Side, Sides, WorkerError,
+    Side, Sides, Watch, WorkerError,
     callgrind::{
         Counting, InstructionsError, NotCounted, Sampled, countable, find_valgrind, warmup_samples,
     },
-    subject::Watch,
     temporary_directory,
     workplace::fill_caches,
 };
 use crate::{
-    clock::Clock,
     contract::Check,
     paired::{
         CountedPair, FunctionCost, InstructionCounts, Instructions, Policy, SAMPLES_ALONE,
@@ -58,7 +56,7 @@ pub type Outcomes = BTreeMap<String, Result<Executed, InstructionsError>>;
 pub fn count_instructions(
     side: &Side,
     checks: &[&Check],
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    (clock, stop): Watch<'_>,
     progress: &mut dyn FnMut(&Check),
 ) -> Result<Outcomes, InstructionsError> {
     find_valgrind()?;
@@ -89,7 +87,7 @@ pub fn count_samples(
     sides: &Sides,
     checks: &[&Check],
     policy: &Policy,
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    (clock, stop): Watch<'_>,
     progress: &mut dyn FnMut(&Check),
 ) -> BTreeMap<String, InstructionCounts> {
     let nothing = |check: &&Check| InstructionCounts {

@@ -19,6 +19,7 @@ mod item;
 mod operations;
 mod process;
 mod random;
+mod round;
 mod served;
 mod server;
 mod session;
@@ -52,11 +53,12 @@ pub use instructions::{Executed, Outcomes, count_instructions, count_samples};
 pub use item::Item;
 pub use operations::{ObservedOperations, Offer, observe_operations, offer};
 use process::{Placement, Worker, copy_path};
+use round::Starters;
 pub use served::{Server, ServerAt, Servers};
 pub use server::ServerProblem;
 use session::Setting;
 pub use site_changes::{SiteChange, site_changes};
-use subject::{Starter, Workers};
+use subject::Workers;
 pub use temporary::TemporaryDirectory;
 pub use workplace::with_caches;
 use workplace::{prepared, temporary_directory};
@@ -66,6 +68,12 @@ const WORDS: &str = "; ";
 
 /// Sessions of a check that may fail before it is given up.
 const FAILED_SESSIONS_MAX: u64 = 3;
+
+/// Whether the user interrupted.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// The time, and whether the user interrupted.
+pub type Watch<'a> = (&'a dyn Clock, Stop<'a>);
 
 /// One of the builds that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,7 +245,7 @@ pub struct Task<'a> {
     /// The time.
     pub clock: &'a dyn Clock,
     /// Whether the run was interrupted.
-    pub stop: &'a dyn Fn() -> bool,
+    pub stop: Stop<'a>,
     /// Is told what happens.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
 }
@@ -273,7 +281,7 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
     let mut failed_starts = 0;
     let directory = temporary_directory()?;
     let watch = (task.clock, task.stop);
-    let starter: Box<dyn Starter + '_> = match task.subjects {
+    let starters = match task.subjects {
         Subjects::Workers(sides) => {
             let prepared = |side, role| prepared(side, directory.path(), role);
             let anchor = sides.anchor.as_ref().map(|side| prepared(side, "anchor")).transpose()?;
@@ -282,12 +290,13 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
                 current: prepared(&sides.current, "current")?,
                 anchor,
             };
-            Box::new(Workers { sides, watch })
+            Starters::Workers(Box::new(Workers { sides, watch }))
         }
-        Subjects::Servers(servers) => Box::new(servers.starter(task.contract, watch)),
+        Subjects::Servers(servers) => Starters::Servers(servers.starter(task.contract, watch)),
     };
     let mut known = std::mem::take(&mut task.known);
-    for number in 1.. {
+    let mut held = 0;
+    loop {
         let is_open = |item: &Item<'_>| {
             let paired = known.get(&item.id());
             paired.is_none_or(|paired| {
@@ -299,44 +308,48 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         if open.is_empty() || (task.stop)() || spent >= task.time_max {
             break;
         }
-        (task.progress)(Progress::Session { number, items: open.len() });
-        // As different as the hash of the number.
-        let seed = (task.seed ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
+        (task.progress)(Progress::Session { number: held + 1, items: open.len() });
         let time_of = |item: Item<'_>| {
             let session = known.get(&item.id())?.sessions.first()?;
             session.http.map(|http| http.time)
         };
         let setting = Setting {
             contract: task.contract,
-            starter: starter.as_ref(),
             not_anchored: task.not_anchored,
             policy: &task.policy,
             time_of: &time_of,
             slower: task.slower,
             clock: task.clock,
         };
-        match session::run(&setting, &open, seed) {
-            Ok(outcomes) => {
-                let same_processes = task.subjects.are_running();
-                for (item, outcome) in outcomes {
-                    if let Err(error) = &outcome
-                        && *error != WorkerError::Interrupted
-                    {
-                        (task.progress)(Progress::Failed(error));
+        let same_processes = task.subjects.are_running();
+        let mut interrupted = false;
+        for session in round::hold(&setting, &starters, &open, (task.seed, held + 1)) {
+            held += 1;
+            match session {
+                Ok(outcomes) => {
+                    for (item, outcome) in outcomes {
+                        if let Err(error) = &outcome
+                            && *error != WorkerError::Interrupted
+                        {
+                            (task.progress)(Progress::Failed(error));
+                        }
+                        keep(&mut known, item, outcome);
+                        known.entry(item.id()).or_default().same_processes = same_processes;
                     }
-                    keep(&mut known, item, outcome);
-                    known.entry(item.id()).or_default().same_processes = same_processes;
+                }
+                Err(WorkerError::Interrupted) => interrupted = true,
+                Err(error) => {
+                    (task.progress)(Progress::Failed(&error));
+                    failed_starts += 1;
+                    if failed_starts >= FAILED_SESSIONS_MAX {
+                        task.known = known;
+                        return Err(error);
+                    }
                 }
             }
-            Err(WorkerError::Interrupted) => break,
-            Err(error) => {
-                (task.progress)(Progress::Failed(&error));
-                failed_starts += 1;
-                if failed_starts >= FAILED_SESSIONS_MAX {
-                    task.known = known;
-                    return Err(error);
-                }
-            }
+        }
+        if interrupted {
+            break;
         }
     }
     Ok(known)
@@ -363,6 +376,10 @@ fn keep(
     outcome: Result<crate::paired::Session, WorkerError>,
 ) {
     let paired = seen.entry(item.id()).or_default();
+    // By a session that was held at the same time.
+    if is_given_up(paired) {
+        return;
+    }
     match outcome {
         Ok(session) => paired.sessions.push(session),
         Err(WorkerError::Interrupted) => {}
@@ -396,7 +413,7 @@ pub fn observe(
     side: &Side,
     checks: &[&Check],
     samples: u32,
-    (clock, stop): (&dyn Clock, &dyn Fn() -> bool),
+    (clock, stop): Watch<'_>,
 ) -> Result<Observed, WorkerError> {
     let directory = temporary_directory()?;
     let copy = copy_path(directory.path(), "observe");

@@ -6,9 +6,8 @@
 use std::{fs, process::Command};
 
 use super::{
-    Item, Side, WorkerError, prepared,
+    Item, Side, Watch, WorkerError, prepared,
     process::{Placement, Worker, copy_path},
-    subject::Watch,
     temporary_directory, without_words,
 };
 use crate::{

@@ -17,7 +17,7 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
-use super::{Side, WORDS, WorkerError, guard::Guarded};
+use super::{Side, Stop, WORDS, Watch, WorkerError, guard::Guarded};
 use crate::{
     clock::Clock,
     environment::Build,
@@ -65,7 +65,7 @@ pub(super) struct Worker<'a> {
     answers: mpsc::Receiver<io::Result<Answer>>,
     stderr: mpsc::Receiver<String>,
     clock: &'a dyn Clock,
-    stop: &'a dyn Fn() -> bool,
+    stop: Stop<'a>,
 }
 
 impl<'a> Worker<'a> {
@@ -75,7 +75,7 @@ impl<'a> Worker<'a> {
         side: &Side,
         copy: &Path,
         placement: Placement,
-        (clock, stop): (&'a dyn Clock, &'a dyn Fn() -> bool),
+        (clock, stop): Watch<'a>,
     ) -> Result<(Self, Build), WorkerError> {
         fs::copy(&side.executable, copy).map_err(|error| WorkerError::NotStarted {
             side: side.label.clone(),
@@ -94,7 +94,7 @@ impl<'a> Worker<'a> {
         command: Command,
         side: &Side,
         placement: Placement,
-        watch: (&'a dyn Clock, &'a dyn Fn() -> bool),
+        watch: Watch<'a>,
     ) -> Result<(Self, Build), WorkerError> {
         let mut worker = Self::begin(command, side, placement, watch)?;
         let build = worker.wait_until_ready()?;
@@ -106,7 +106,7 @@ impl<'a> Worker<'a> {
         mut command: Command,
         side: &Side,
         placement: Placement,
-        (clock, stop): (&'a dyn Clock, &'a dyn Fn() -> bool),
+        (clock, stop): Watch<'a>,
     ) -> Result<Self, WorkerError> {
         let label = side.label.clone();
         let failed = |what: &str, error: &dyn std::fmt::Display| WorkerError::NotStarted {

@@ -13,11 +13,11 @@ use std::{
 };
 
 use super::{
-    CommandLine, Item, ServerProblem, WorkerError,
+    CommandLine, Item, ServerProblem, Watch, WorkerError,
     floor::{Floor, Script},
     process::{Placement, STDERR_MAX},
     server::{Ports, Process},
-    subject::{Asked, Measures, Prepared, Role, Starter, Subject, Turn, Watch},
+    subject::{Asked, Measures, Prepared, Role, Starter, Subject, Turn},
 };
 use crate::{
     contract::{Check, Contract},

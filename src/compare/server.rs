@@ -17,9 +17,8 @@ use rustix::process::{Signal, kill_process_group};
 use thiserror::Error;
 
 use super::{
-    CommandLine, WORDS, WorkerError,
+    CommandLine, WORDS, Watch, WorkerError,
     process::{Placement, STDERR_MAX, TICK, pid, tail},
-    subject::Watch,
     supervisor::{ANY_CPU, ENDED, NOT_STARTED, SUPERVISE},
 };
 use crate::{text::printable, units::Nanos};

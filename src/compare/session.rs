@@ -4,7 +4,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use super::{
     Item, ServerProblem, WorkerError,
-    process::{OnCpu, PADDING_MAX, Placement, allowed_cpus},
+    process::{OnCpu, PADDING_MAX, Placement},
     random::{below, shuffle},
     subject::{Asked, Measures, Prepared, Role, Starter, Subject, Turn},
     taken::{Added, Taken},
@@ -58,12 +58,11 @@ struct Seat<'a> {
 /// What a session needs to know of the comparison.
 pub(super) struct Setting<'a> {
     pub(super) contract: &'a Contract,
-    pub(super) starter: &'a dyn Starter,
     /// Names of items that the anchor takes no turns of.
     pub(super) not_anchored: &'a [String],
     pub(super) policy: &'a Policy,
     /// What the times of an item were of in the sessions before.
-    pub(super) time_of: &'a dyn Fn(Item<'_>) -> Option<TimeOf>,
+    pub(super) time_of: &'a (dyn Fn(Item<'_>) -> Option<TimeOf> + Sync),
     /// How much slower the current side is made.
     pub(super) slower: Ppm,
     pub(super) clock: &'a dyn Clock,
@@ -72,7 +71,7 @@ pub(super) struct Setting<'a> {
 /// What became of one item in a session.
 pub(super) type Outcome<'a> = (Item<'a>, Result<Session, WorkerError>);
 
-/// Runs a session of these items.
+/// Runs a session of these items, on this processor.
 ///
 /// # Errors
 ///
@@ -80,26 +79,26 @@ pub(super) type Outcome<'a> = (Item<'a>, Result<Session, WorkerError>);
 /// process died are left out.
 pub(super) fn run<'a>(
     setting: &Setting<'_>,
+    starter: &dyn Starter,
     items: &[Item<'a>],
     seed: u64,
+    cpu: Option<usize>,
 ) -> Result<Vec<Outcome<'a>>, WorkerError> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let directory = temporary_directory()?;
-    let cpus = allowed_cpus();
-    let cpu = (!cpus.is_empty()).then(|| cpus[below(&mut random, cpus.len())]);
-    let mut roles = setting.starter.roles();
+    let mut roles = starter.roles();
     shuffle(&mut random, &mut roles);
     let mut seats = Vec::new();
     for role in roles {
         let padding = below(&mut random, PADDING_MAX);
         let placement = Placement { cpu, padding, layout: below(&mut random, usize::MAX) };
-        let subject = setting.starter.start(role, placement, directory.path())?;
+        let subject = starter.start(role, placement, directory.path())?;
         seats.push(Seat { role, subject, seen: None });
     }
     for seat in &mut seats {
         seat.subject.ready()?;
     }
-    let _here = cpu.filter(|_| setting.starter.asks_from_their_cpu()).map(OnCpu::stay);
+    let _here = cpu.filter(|_| starter.asks_from_their_cpu()).map(OnCpu::stay);
     let mut order: Vec<Item<'a>> = items.to_vec();
     shuffle(&mut random, &mut order);
     // One fixture after the other: a service holds one at a time.

@@ -6,11 +6,10 @@
 use std::path::Path;
 
 use super::{
-    Item, Side, Sides, WorkerError,
+    Item, Side, Sides, Watch, WorkerError,
     process::{Placement, Worker, copy_path},
 };
 use crate::{
-    clock::Clock,
     units::{Nanos, Ppm},
     worker::protocol::{Answer, Question, Seen},
 };
@@ -18,9 +17,6 @@ use crate::{
 /// Samples that warm a check or an operation up in each worker, at most, and for about how long.
 const WARMUP: u32 = 60;
 const WARMUP_TIME: Nanos = Nanos::new(10_000_000);
-
-/// The time, and whether the user interrupted.
-pub(super) type Watch<'a> = (&'a dyn Clock, &'a dyn Fn() -> bool);
 
 /// Who takes turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,9 +125,8 @@ impl Starter for Workers<'_> {
         roles
     }
 
-    /// They send their requests to themselves.
     fn asks_from_their_cpu(&self) -> bool {
-        false
+        true
     }
 
     fn start(

@@ -8,9 +8,8 @@ use std::{
 };
 
 use super::{
-    FIXTURE_TIME, Side, Sides, TemporaryDirectory, WorkerError,
+    FIXTURE_TIME, Side, Sides, TemporaryDirectory, Watch, WorkerError,
     process::{Placement, Worker, copy_path},
-    subject::Watch,
 };
 use crate::{
     contract::Check,

@@ -90,12 +90,13 @@ mod tests {
         assert_eq!(of(0), None);
         let few = of(5).unwrap();
         assert_eq!((few.sessions, few.detectable_ppm), (Count::new(5), None));
-        // The one that is slower widens the interval until there are enough others.
+        // One that is slower makes the control none, and is told.
         let known = of(40).unwrap();
-        assert_eq!(known.sessions, Count::new(24));
+        assert_eq!(known.sessions, Count::new(16));
         assert_eq!(known.unchanged_beyond, Count::new(1));
         assert_eq!(known.error_ppm, Ppm::new(500));
-        assert_eq!((known.unchanged.upper, known.injected.median), (1_000, 50_000));
+        assert_eq!(known.unchanged.median, 1_000);
+        assert_eq!((known.unchanged.upper, known.injected.median), (40_000, 50_000));
         assert_eq!((known.resolved_ppm, known.detectable_ppm), (Some(25_000), Some(25_000)));
     }
 }

@@ -45,8 +45,10 @@ pub struct Spread {
 }
 
 impl Spread {
-    fn half_width(self) -> i64 {
-        (self.median - self.lower).max(self.upper - self.median)
+    /// How far below its median an effect is bounded: what is this much larger than another is shown
+    /// to be larger.
+    fn below_median(self) -> i64 {
+        self.median - self.lower
     }
 }
 
@@ -185,7 +187,8 @@ fn look(
     let room = signed(tolerance) - signed(policy.layout_margin_ppm);
     let [current, control, injected] =
         [spread(current, bound), spread(control, bound), spread(injected, bound)];
-    let width = current.half_width().max(control.half_width()).max(injected.half_width());
+    // Of the change and of the slowdown that was injected, the one that is known less well.
+    let width = current.below_median().max(injected.below_median());
     let detectable = floor + width;
     // Where the layout alone could do more than the tolerance, sessions must still resolve less.
     let same_is_slower = control.lower > resolved;

@@ -328,6 +328,10 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
             match session {
                 Ok(outcomes) => {
                     for (item, outcome) in outcomes {
+                        // Over one that was held at the same time.
+                        if known.get(&item.id()).is_some_and(is_given_up) {
+                            continue;
+                        }
                         if let Err(error) = &outcome
                             && *error != WorkerError::Interrupted
                         {
@@ -376,10 +380,6 @@ fn keep(
     outcome: Result<crate::paired::Session, WorkerError>,
 ) {
     let paired = seen.entry(item.id()).or_default();
-    // By a session that was held at the same time.
-    if is_given_up(paired) {
-        return;
-    }
     match outcome {
         Ok(session) => paired.sessions.push(session),
         Err(WorkerError::Interrupted) => {}

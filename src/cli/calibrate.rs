@@ -198,7 +198,7 @@ fn add_to(
     if new(contract, checks, relinked)?.continues(&known) {
         Ok(known)
     } else {
-        Err(refused(arguments, &"it is of another machine, policy or contract"))
+        Err(refused(arguments, &"it is of another machine, version, policy or contract"))
     }
 }
 

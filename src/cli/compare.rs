@@ -254,8 +254,12 @@ fn compare(
             clock,
             stop,
             progress: &mut |progress| match progress {
-                Progress::Session { number, items } => {
-                    terminal::note(&format!("session {number}: {items} to decide"));
+                Progress::Round { first, sessions, items } => {
+                    let numbers = match sessions {
+                        1 => format!("session {first}"),
+                        _ => format!("sessions {first} to {}", first + sessions as u64 - 1),
+                    };
+                    terminal::note(&format!("{numbers}: {items} to decide"));
                 }
                 Progress::Failed(error) => {
                     terminal::note(&escaped(&format!("session failed: {error}")));

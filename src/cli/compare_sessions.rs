@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{exit::Failure, input, terminal};
 use crate::{
+    compare::AT_ONCE_MAX,
     contract::Contract,
     environment::SystemInfo,
     paired::{Paired, Policy},
@@ -44,7 +45,7 @@ impl KeptSessions {
                 contract.operations.iter().map(|it| (&it.name, &it.sizes)).collect();
             let same = (
                 (executables, comparison.anchor.is_some(), policy),
-                (SystemInfo::read(), env!("CARGO_PKG_VERSION")),
+                (SystemInfo::read(), env!("CARGO_PKG_VERSION"), AT_ONCE_MAX),
                 (&contract.name, &contract.document.target, checks, operations),
             );
             let name = hex(&Sha256::digest(format!("{same:?}")));

@@ -1,4 +1,4 @@
-//! Comparing two builds: started side by side, session after session, until each check is decided.
+//! Comparing two builds: started side by side, round after round of sessions, until each check is decided.
 //!
 //! [`observe`] and [`observe_operations`] ask a side, an executable that is a worker
 //! ([`crate::worker`]), what its checks and operations do and cost by themselves. [`run`] then has fresh
@@ -38,7 +38,7 @@ use crate::{
     clock::Clock,
     contract::{Check, Contract},
     environment::Build,
-    paired::{Paired, Policy, is_decided},
+    paired::{Paired, Policy, Session, is_decided},
     passport::Measured,
     text::escaped,
     units::{Nanos, Ppm},
@@ -53,6 +53,7 @@ pub use instructions::{Executed, Outcomes, count_instructions, count_samples};
 pub use item::Item;
 pub use operations::{ObservedOperations, Offer, observe_operations, offer};
 use process::{Placement, Worker, copy_path};
+pub use round::AT_ONCE_MAX;
 use round::Starters;
 pub use served::{Server, ServerAt, Servers};
 pub use server::ServerProblem;
@@ -259,10 +260,12 @@ impl std::fmt::Debug for Task<'_> {
 /// What a comparison is doing.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress<'a> {
-    /// A session is beginning.
-    Session {
-        /// Its number, from 1.
-        number: u64,
+    /// Sessions are beginning, all at the same time.
+    Round {
+        /// The number of the first of them, from 1.
+        first: u64,
+        /// How many there are.
+        sessions: usize,
         /// Checks and operations that take part.
         items: usize,
     },
@@ -297,18 +300,16 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
     let mut known = std::mem::take(&mut task.known);
     let mut held = 0;
     loop {
-        let is_open = |item: &Item<'_>| {
-            let paired = known.get(&item.id());
-            paired.is_none_or(|paired| {
-                !is_given_up(paired) && !is_decided(&task.policy, item.tolerance(), paired)
-            })
-        };
+        let is_open = |item: &Item<'_>| is_open(&task.policy, &known, *item);
         let open: Vec<Item<'_>> = task.items.iter().copied().filter(is_open).collect();
         let spent = task.clock.elapsed().saturating_sub(began);
         if open.is_empty() || (task.stop)() || spent >= task.time_max {
             break;
         }
-        (task.progress)(Progress::Session { number: held + 1, items: open.len() });
+        let first = held + 1;
+        let places = round::places(&starters, (task.seed, first));
+        let sessions = places.len();
+        (task.progress)(Progress::Round { first, sessions, items: open.len() });
         let time_of = |item: Item<'_>| {
             let session = known.get(&item.id())?.sessions.first()?;
             session.http.map(|http| http.time)
@@ -322,41 +323,43 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
             clock: task.clock,
         };
         let same_processes = task.subjects.are_running();
-        let mut interrupted = false;
-        for session in round::hold(&setting, &starters, &open, (task.seed, held + 1)) {
+        let (mut interrupted, mut not_started) = (false, None);
+        for session in round::hold(&setting, &starters, &open, (task.seed, first), &places) {
             held += 1;
             match session {
                 Ok(outcomes) => {
                     for (item, outcome) in outcomes {
-                        // Over one that was held at the same time.
-                        if known.get(&item.id()).is_some_and(is_given_up) {
-                            continue;
+                        if let Some(error) = keep(&task.policy, &mut known, item, outcome) {
+                            (task.progress)(Progress::Failed(&error));
                         }
-                        if let Err(error) = &outcome
-                            && *error != WorkerError::Interrupted
-                        {
-                            (task.progress)(Progress::Failed(error));
-                        }
-                        keep(&mut known, item, outcome);
                         known.entry(item.id()).or_default().same_processes = same_processes;
                     }
                 }
                 Err(WorkerError::Interrupted) => interrupted = true,
-                Err(error) => {
-                    (task.progress)(Progress::Failed(&error));
-                    failed_starts += 1;
-                    if failed_starts >= FAILED_SESSIONS_MAX {
-                        task.known = known;
-                        return Err(error);
-                    }
-                }
+                Err(error) => not_started = Some(error),
             }
         }
         if interrupted {
             break;
         }
+        // Once for all of a round, as they wanted the same at the same time.
+        if let Some(error) = not_started {
+            (task.progress)(Progress::Failed(&error));
+            failed_starts += 1;
+            if failed_starts >= FAILED_SESSIONS_MAX {
+                task.known = known;
+                return Err(error);
+            }
+        }
     }
     Ok(known)
+}
+
+/// Whether more sessions of an item are worth their time.
+fn is_open(policy: &Policy, known: &BTreeMap<String, Paired>, item: Item<'_>) -> bool {
+    known
+        .get(&item.id())
+        .is_none_or(|paired| !is_given_up(paired) && !is_decided(policy, item.tolerance(), paired))
 }
 
 /// Whether so many sessions of a check or operation failed that no more are held.
@@ -374,20 +377,27 @@ impl Subjects<'_> {
     }
 }
 
+/// Adds what became of an item in a session; why it failed, where that is held against it.
 fn keep(
-    seen: &mut BTreeMap<String, Paired>,
+    policy: &Policy,
+    known: &mut BTreeMap<String, Paired>,
     item: Item<'_>,
-    outcome: Result<crate::paired::Session, WorkerError>,
-) {
-    let paired = seen.entry(item.id()).or_default();
+    outcome: Result<Session, WorkerError>,
+) -> Option<WorkerError> {
+    // What is settled by a session that was held at the same time fails no more.
+    let is_open = is_open(policy, known, item);
+    let paired = known.entry(item.id()).or_default();
     match outcome {
         Ok(session) => paired.sessions.push(session),
         Err(WorkerError::Interrupted) => {}
-        Err(error) => {
+        Err(error) if is_open => {
             paired.failed_sessions += 1;
             paired.first_failure.get_or_insert_with(|| escaped(&error.recorded()));
+            return Some(error);
         }
+        Err(_) => {}
     }
+    None
 }
 
 /// What a side says of its checks.
@@ -450,3 +460,63 @@ const FIXTURE_TIME: Nanos = Nanos::new(120_000_000_000);
 
 /// Time to load a fixture and to measure a check by itself.
 const OBSERVE_TIME: Nanos = Nanos::new(300_000_000_000);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paired::Pairs;
+
+    const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\n\
+                            path = \"/b\"\n";
+
+    /// A session without a change.
+    fn session(seed: u64) -> Session {
+        let pairs = |after: u64| {
+            let mut pairs = Pairs::default();
+            pairs.push(Nanos::new(1_000_000), Nanos::new(after));
+            pairs
+        };
+        Session {
+            seed,
+            baseline_ns: Nanos::new(1_000_000),
+            iterations: None,
+            current: pairs(1_000_000),
+            control: pairs(1_000_000),
+            injected: pairs(1_050_000),
+            anchor: None,
+            http: None,
+        }
+    }
+
+    #[test]
+    fn what_is_decided_cannot_fail_any_more() {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let item = Item::Check(&contract.checks[0]);
+        let policy = Policy::for_suite(20, true);
+        let failed = || Err(WorkerError::AnswersDiffer { side: "current".to_owned() });
+        let mut known = BTreeMap::new();
+        for _ in 0..2 {
+            assert!(keep(&policy, &mut known, item, failed()).is_some());
+        }
+        for seed in 0..16 {
+            assert!(is_open(&policy, &known, item));
+            assert_eq!(keep(&policy, &mut known, item, Ok(session(seed))), None);
+        }
+        assert!(!is_open(&policy, &known, item));
+        assert_eq!(keep(&policy, &mut known, item, failed()), None);
+        assert_eq!(known[&item.id()].failed_sessions, 2);
+        assert_eq!(known[&item.id()].sessions.len(), 16);
+    }
+
+    #[test]
+    fn what_failed_three_times_is_given_up_and_told_no_more() {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let item = Item::Check(&contract.checks[0]);
+        let policy = Policy::for_suite(20, true);
+        let failed = || Err(WorkerError::AnswersDiffer { side: "current".to_owned() });
+        let mut known = BTreeMap::new();
+        let told = (0..5).filter_map(|_| keep(&policy, &mut known, item, failed())).count();
+        assert_eq!(told, 3);
+        assert!(is_given_up(&known[&item.id()]) && !is_open(&policy, &known, item));
+    }
+}

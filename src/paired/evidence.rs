@@ -26,7 +26,7 @@ pub struct Paired {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Session {
-    /// Seeds the order of the turns, the sizes of the environments and the processor.
+    /// Seeds the order of the turns, the sizes of the environments and the layouts.
     pub seed: u64,
     /// The median latency of the baseline, to convert effects into times.
     pub baseline_ns: Nanos,

@@ -7,9 +7,9 @@
 //! its file) does not, and is averaged out by more sessions, never by longer ones. So the unit of
 //! evidence is the session, and a bound holds for the median over sessions.
 //!
-//! [`Policy`] has every threshold with where it comes from; [`decide`] is pure and in integers, so
-//! that [`crate::passport::verify`] reaches the same verdict from the pairs, to the last bit. Nothing
-//! here starts a process or reads a clock.
+//! [`Policy`] has every threshold with where it comes from; [`decide`] is pure and comes to the same
+//! on every machine, so that [`crate::passport::verify`] reaches the same verdict from the pairs, to the
+//! last bit. Nothing here starts a process or reads a clock.
 //!
 //! [`InstructionCounts`] hardly vary, and not with what else the machine does, so a few processes are
 //! enough; [`decide_instructions`] is as pure. [`grown`] names the functions that [`Instructions`] grew in.

@@ -91,8 +91,8 @@ impl Policy {
     /// the median is the toss of a coin (David and Nagaraja 2003, section 7.1), and a look errs when
     /// fewer than `rank` of its sessions do. Each check has an equal share of `suite_error` on either
     /// side (Bonferroni's inequality). That share is for all its looks together: until the n-th
-    /// session, as much of it may be spent as the root of n in [`LOOKS_END`] (Lan and `DeMets` 1983),
-    /// and how much a look spends is the probability of the tosses that lead there and to no error
+    /// session, as much of it may be spent as the root of n in those of the last look (Lan and
+    /// `DeMets` 1983), and how much a look spends is the probability of the tosses that lead there and to no error
     /// at any look before (Armitage, `McPherson` and Rowe 1969), which is counted exactly. Where not
     /// even the smallest effect bounds the median surely enough there is no look.
     pub fn looks(&self) -> Vec<Bound> {

@@ -93,6 +93,13 @@ impl Nanos {
         Duration::from_nanos(self.0)
     }
 
+    /// This share of the duration, rounded down.
+    #[must_use]
+    pub fn share(self, share: Ppm) -> Self {
+        let share = u128::from(self.0) * u128::from(share.0) / 1_000_000;
+        Self(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+
     /// Milliseconds, for display and for the kept field `latency_ms`.
     #[expect(clippy::cast_precision_loss, reason = "display; exact below 2^53 ns (104 days)")]
     pub fn to_ms(self) -> f64 {

@@ -108,11 +108,11 @@ impl Taken {
     fn ratios(&self, added: Added) -> Session {
         let mut session = empty(self.median(|cycle| Some(cycle.baseline)).unwrap_or_default());
         for cycle in &self.cycles {
-            let current = cycle.current.saturating_add(share(cycle.current, added.slower));
+            let current = cycle.current.saturating_add(cycle.current.share(added.slower));
             session.current.push(cycle.baseline, current);
             if let Some(control) = cycle.control {
                 if cycle.injects {
-                    let slower = control.saturating_add(share(control, added.injected));
+                    let slower = control.saturating_add(control.share(added.injected));
                     session.injected.push(cycle.baseline, slower);
                 } else {
                     session.control.push(cycle.baseline, control);
@@ -139,9 +139,9 @@ impl Taken {
         };
         let baseline = own(|cycle| Some(cycle.baseline));
         let mut session = empty(baseline);
-        let injected = share(baseline, added.injected);
+        let injected = baseline.share(added.injected);
         for cycle in &self.cycles {
-            let current = cycle.current.saturating_add(share(baseline, added.slower));
+            let current = cycle.current.saturating_add(baseline.share(added.slower));
             session.current.push_difference(baseline, cycle.baseline, current);
             if let Some(control) = cycle.control {
                 if cycle.injects {
@@ -157,7 +157,7 @@ impl Taken {
             let mut pairs = Pairs::default();
             for cycle in &self.cycles {
                 let Some(before) = cycle.anchor else { continue };
-                let current = cycle.current.saturating_add(share(baseline, added.slower));
+                let current = cycle.current.saturating_add(baseline.share(added.slower));
                 pairs.push_difference(anchor, before, current);
             }
             session.anchor = Some(pairs);
@@ -177,11 +177,6 @@ fn empty(baseline_ns: Nanos) -> Session {
         anchor: None,
         http: None,
     }
-}
-
-fn share(time: Nanos, share: Ppm) -> Nanos {
-    let share = u128::from(time.get()) * u128::from(share.get()) / 1_000_000;
-    Nanos::new(u64::try_from(share).unwrap_or(u64::MAX))
 }
 
 /// The lower median of what is left after the first ones.

@@ -92,9 +92,9 @@ impl Policy {
     /// fewer than `rank` of its sessions do. Each check has an equal share of `suite_error` on either
     /// side (Bonferroni's inequality). That share is for all its looks together: until the n-th
     /// session, as much of it may be spent as the root of n in those of the last look (Lan and
-    /// `DeMets` 1983), and how much a look spends is the probability of the tosses that lead there and to no error
-    /// at any look before (Armitage, `McPherson` and Rowe 1969), which is counted exactly. Where not
-    /// even the smallest effect bounds the median surely enough there is no look.
+    /// `DeMets` 1983), and how much a look spends is the probability of the tosses that lead there
+    /// and to no error at any look before (Armitage, `McPherson` and Rowe 1969), which is counted
+    /// exactly. Where not even the smallest effect bounds the median surely enough there is no look.
     pub fn looks(&self) -> Vec<Bound> {
         let checks = u32::try_from(self.checks.get()).unwrap_or(u32::MAX).max(1);
         let suite = u32::try_from(self.suite_error_ppm.get()).unwrap_or(u32::MAX);

@@ -4,7 +4,7 @@
 //! many iterations as it takes to be longer than a reading of the clock; how many is the comparison's
 //! choice, so that a sample is the same work on all sides.
 
-use super::{turns::unit_rounds, work::Work};
+use super::work::{AddedWork, Work, settled};
 use crate::{
     clock::Clock,
     units::{Nanos, Ppm},
@@ -34,11 +34,11 @@ pub struct CodeTurns<'a> {
     code: Box<dyn Iterations + 'a>,
     clock: &'a dyn Clock,
     /// What is added to samples that are to take longer.
-    work: Work,
+    added: AddedWork<'a>,
     /// Iterations of a block of the warm-up.
     block: u64,
-    /// Rounds of work that take as long as one block; known once warm.
-    rounds_per_block: u64,
+    /// How long a block takes; known once warm.
+    block_time: Nanos,
 }
 
 impl std::fmt::Debug for CodeTurns<'_> {
@@ -50,12 +50,13 @@ impl std::fmt::Debug for CodeTurns<'_> {
 impl<'a> CodeTurns<'a> {
     /// Code to be sampled, with this work added to samples that are to take longer.
     pub fn new(code: Box<dyn Iterations + 'a>, clock: &'a dyn Clock, work: Work) -> Self {
-        Self { code, clock, work, block: 1, rounds_per_block: 0 }
+        let added = AddedWork::new(work, clock);
+        Self { code, clock, added, block: 1, block_time: Nanos::ZERO }
     }
 
     /// Gives the work back.
     pub fn into_work(self) -> Work {
-        self.work
+        self.added.into_work()
     }
 
     /// Runs blocks of iterations until the code is warm; the iterations of one, and the median time of
@@ -69,8 +70,7 @@ impl<'a> CodeTurns<'a> {
         while self.sample(self.block)? < BLOCK && self.block < ITERATIONS_MAX {
             self.block *= 2;
         }
-        let unit = unit_rounds(self.work.kind());
-        let (mut times, mut units) = (Vec::new(), Vec::new());
+        let mut times = Vec::new();
         let started = self.clock.elapsed();
         for number in 0..blocks.max(BLOCKS_MIN) {
             let is_over = self.clock.elapsed().saturating_sub(started) >= time;
@@ -78,14 +78,11 @@ impl<'a> CodeTurns<'a> {
                 break;
             }
             times.push(self.sample(self.block)?);
-            // In turns with the blocks, so that both are at the same clock rate.
-            units.push(self.work.timed(unit, self.clock));
+            self.added.try_out();
         }
-        let half = times.len() / 2;
-        let block_time = median(&mut times[half..]);
-        let unit_time = median(&mut units[half..]).get().max(1);
-        self.rounds_per_block = block_time.get().saturating_mul(unit) / unit_time;
-        Ok((self.block, block_time))
+        self.block_time = settled(&mut times);
+        self.added.learn();
+        Ok((self.block, self.block_time))
     }
 
     /// Takes samples of so many iterations each, with more work that takes about this share of their
@@ -100,25 +97,19 @@ impl<'a> CodeTurns<'a> {
         iterations: u64,
         slower: Ppm,
     ) -> Result<Vec<Nanos>, String> {
-        let rounds = self.rounds(iterations, slower);
+        let rounds = self.added.rounds_in(self.time_of(iterations).share(slower));
         let mut latencies = Vec::with_capacity(samples as usize);
         for _ in 0..samples {
             let time = self.sample(iterations)?;
-            let extra = match rounds {
-                0 => Nanos::ZERO,
-                _ => self.work.timed(rounds, self.clock),
-            };
-            latencies.push(time.saturating_add(extra));
+            latencies.push(time.saturating_add(self.added.add(rounds)));
         }
         Ok(latencies)
     }
 
-    /// Rounds of work that take this share of the iterations' time.
-    fn rounds(&self, iterations: u64, share: Ppm) -> u64 {
-        let rounds = u128::from(self.rounds_per_block)
-            .saturating_mul(u128::from(iterations))
-            .saturating_mul(u128::from(share.get()));
-        u64::try_from(rounds / u128::from(self.block.max(1)) / 1_000_000).unwrap_or(u64::MAX)
+    /// What so many iterations take, by the time of a block.
+    fn time_of(&self, iterations: u64) -> Nanos {
+        let time = u128::from(self.block_time.get()).saturating_mul(u128::from(iterations));
+        Nanos::new(u64::try_from(time / u128::from(self.block.max(1))).unwrap_or(u64::MAX))
     }
 
     fn sample(&mut self, iterations: u64) -> Result<Nanos, String> {
@@ -126,11 +117,6 @@ impl<'a> CodeTurns<'a> {
         self.code.run(iterations)?;
         Ok(self.clock.elapsed().saturating_sub(start))
     }
-}
-
-fn median(times: &mut [Nanos]) -> Nanos {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -206,16 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn work_that_is_added_is_a_share_of_the_iterations_time() {
+    fn iterations_take_their_part_of_a_block() {
         let clock = Moved::default();
         let mut code = turns(&clock, 7, u64::MAX);
-        (code.block, code.rounds_per_block) = (64, 6_400);
-        assert_eq!(code.rounds(10, Ppm::new(50_000)), 50);
-        assert_eq!(code.rounds(10, Ppm::new(0)), 0);
-        // Where a block is more iterations than have the time of one round.
-        (code.block, code.rounds_per_block) = (8_192, 4_096);
-        assert_eq!(code.rounds(10_000, Ppm::new(50_000)), 250);
-        assert_eq!(code.rounds(u64::MAX, Ppm::new(u64::MAX)), u64::MAX);
+        (code.block, code.block_time) = (64, Nanos::new(6_400));
+        assert_eq!(code.time_of(10), Nanos::new(1_000));
+        (code.block, code.block_time) = (8_192, Nanos::new(4_096));
+        assert_eq!(code.time_of(10_001), Nanos::new(5_000));
+        assert_eq!(code.time_of(u64::MAX), Nanos::new(u64::MAX / 2));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     sampler::without_wait,
-    work::{Work, WorkKind},
+    work::{AddedWork, Work, settled},
 };
 use crate::{
     clock::Clock,
@@ -16,15 +16,6 @@ use crate::{
     text::hex,
     units::{Nanos, Ppm},
 };
-
-/// Rounds of work in one measurement of how long a round takes: some microseconds.
-pub(super) const fn unit_rounds(kind: WorkKind) -> u64 {
-    match kind {
-        WorkKind::Arithmetic => 2_000,
-        // More would displace from the caches what the sample needs.
-        WorkKind::Memory => 50,
-    }
-}
 
 /// Samples that tell how long one takes.
 pub const WARMUP_MIN: u32 = 12;
@@ -65,9 +56,9 @@ pub struct Turns<'a> {
     requests: Vec<PreparedRequest>,
     clock: &'a dyn Clock,
     /// What is added to samples that are to take longer.
-    work: Work,
-    /// Rounds of work that take as long as one sample; known once warm.
-    rounds_per_sample: u64,
+    added: AddedWork<'a>,
+    /// How long one sample takes; known once warm.
+    latency: Nanos,
     /// The bodies that were looked at last, with what was seen.
     known: Option<(Vec<Vec<u8>>, Seen)>,
 }
@@ -81,18 +72,19 @@ impl std::fmt::Debug for Turns<'_> {
 impl<'a> Turns<'a> {
     /// A check to be sampled by sending these requests, always through the same probe.
     pub fn new(check: Check, requests: Vec<PreparedRequest>, clock: &'a dyn Clock) -> Self {
-        Self { check, requests, clock, work: Work::default(), rounds_per_sample: 0, known: None }
+        let added = AddedWork::new(Work::default(), clock);
+        Self { check, requests, clock, added, latency: Nanos::ZERO, known: None }
     }
 
     /// The same, with this work added to samples that are to take longer.
     #[must_use]
     pub fn with_work(self, work: Work) -> Self {
-        Self { work, ..self }
+        Self { added: AddedWork::new(work, self.clock), ..self }
     }
 
     /// Gives the work back.
     pub fn into_work(self) -> Work {
-        self.work
+        self.added.into_work()
     }
 
     /// The check.
@@ -117,8 +109,7 @@ impl<'a> Turns<'a> {
         samples: u32,
         time: Nanos,
     ) -> Result<(Nanos, Option<Seen>), ProbeError> {
-        let (mut latencies, mut units, mut last) = (Vec::new(), Vec::new(), None);
-        let unit = unit_rounds(self.work.kind());
+        let (mut latencies, mut last) = (Vec::new(), None);
         let started = self.clock.elapsed();
         for number in 0..samples {
             if number >= WARMUP_MIN && self.clock.elapsed().saturating_sub(started) >= time {
@@ -127,18 +118,11 @@ impl<'a> Turns<'a> {
             let sample = self.sample(probe, Pass::Timed)?;
             latencies.push(sample.latency);
             last = Some(sample);
-            // In turns with the samples, so that both are at the same clock rate.
-            units.push(self.work(unit));
+            self.added.try_out();
         }
-        let median = |times: &mut [Nanos]| {
-            times.sort_unstable();
-            times.get(times.len() / 2).copied().unwrap_or_default()
-        };
-        let half = latencies.len() / 2;
-        let latency = median(&mut latencies[half..]);
-        let unit_time = median(&mut units[half..]).get().max(1);
-        self.rounds_per_sample = latency.get().saturating_mul(unit) / unit_time;
-        Ok((latency, last.map(|sample| self.seen(sample))))
+        self.latency = settled(&mut latencies);
+        self.added.learn();
+        Ok((self.latency, last.map(|sample| self.seen(sample))))
     }
 
     /// Takes samples, each with more work that takes about this share of its time.
@@ -152,14 +136,13 @@ impl<'a> Turns<'a> {
         samples: u32,
         slower: Ppm,
     ) -> Result<Batch, ProbeError> {
-        let rounds = u128::from(self.rounds_per_sample) * u128::from(slower.get()) / 1_000_000;
-        let rounds = u64::try_from(rounds).unwrap_or(u64::MAX);
+        let rounds = self.added.rounds_in(self.latency.share(slower));
         let mut latencies = Vec::with_capacity(samples as usize);
         let mut told = Some(Vec::new());
         let (mut last, mut alike): (Option<Sample>, bool) = (None, true);
         for _ in 0..samples {
             let sample = self.sample(probe, Pass::Timed)?;
-            let extra = if rounds > 0 { self.work(rounds) } else { Nanos::ZERO };
+            let extra = self.added.add(rounds);
             latencies.push(sample.latency.saturating_add(extra));
             match (&mut told, sample.told) {
                 (Some(told), Some(time)) => told.push(time),
@@ -216,11 +199,6 @@ impl<'a> Turns<'a> {
         let seen = Seen { statuses: sample.statuses, body_sha256: hex(&digest.finalize()) };
         self.known = Some((sample.bodies, seen.clone()));
         seen
-    }
-
-    /// How long this many rounds of work take.
-    fn work(&mut self, rounds: u64) -> Nanos {
-        self.work.timed(rounds, self.clock)
     }
 
     fn sample(&mut self, probe: &mut dyn Probe, pass: Pass) -> Result<Sample, ProbeError> {

@@ -54,7 +54,7 @@ path = "/work"
 const ROUNDS: u64 = 20_000;
 
 /// Requests that a dying worker answers: it dies in the middle of its first turns.
-const LAST_WORDS: u32 = 150;
+const LAST_WORDS: u32 = 61;
 
 #[expect(clippy::disallowed_methods, reason = "the second process is told its part by a variable")]
 fn main() -> ExitCode {

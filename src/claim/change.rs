@@ -173,15 +173,12 @@ fn ratio(effect: i64) -> u64 {
 fn behaviour_change(evidence: &Evidence, baseline: Option<&BaselineFigures>) -> Claim {
     let claim = |reason| decided(ClaimKind::Behaviour, reason, Unit::Status);
     let Some(seen) = &evidence.behaviour else { return claim(Reason::NoSample) };
-    let before = baseline.and_then(|it| it.response.as_ref());
-    let Some(before) = before else { return claim(Reason::NotInBaseline) };
-    let mut decided = claim(if !seen.is_deterministic() {
-        Reason::NotDeterministic
-    } else if seen.response == *before {
-        Reason::AsExpected
-    } else {
-        Reason::ChangedWork
-    });
+    let Some(baseline) = baseline else { return claim(Reason::NotInBaseline) };
+    // A baseline that was accepted has no response where its responses differed.
+    let before = baseline.response.as_ref().filter(|_| seen.is_deterministic());
+    let Some(before) = before else { return claim(Reason::NotDeterministic) };
+    let mut decided =
+        claim(if seen.response == *before { Reason::AsExpected } else { Reason::ChangedWork });
     if decided.reason == Reason::ChangedWork {
         decided.verdict = Verdict::Fail;
     }

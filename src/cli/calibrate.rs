@@ -198,7 +198,10 @@ fn add_to(
     if new(contract, checks, relinked)?.continues(&known) {
         Ok(known)
     } else {
-        Err(refused(arguments, &"it is of another machine, version, policy or contract"))
+        Err(refused(
+            arguments,
+            &"it is of another machine, policy, contract or form of the document",
+        ))
     }
 }
 
@@ -212,6 +215,7 @@ fn builds(
         repository: compare_sides::directory_of(&arguments.contract),
         contract: &arguments.contract,
         harness: &arguments.harness,
+        written: Some(&arguments.output_dir),
     };
     let progress = &mut |line: &str| terminal::note(&crate::text::escaped(line));
     let built = checkout(&project, &Reference::WorkingTree, stop, progress)

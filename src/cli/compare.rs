@@ -13,7 +13,7 @@ use super::{
     compare_causes,
     compare_instructions::{Counted, instruction_counts},
     compare_items::{Selected, Selecting, failure, selected},
-    compare_observe::{Observed, both_ran, case_of, observe},
+    compare_observe::{Observed, case_of, is_comparable, observe},
     compare_servers::ServerArguments,
     compare_sessions::KeptSessions,
     compare_sides::{Builds, SideArguments, start_guard},
@@ -126,7 +126,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (Compared::Servers(Box::new(servers)), builds)
     } else {
         start_guard();
-        let (sides, builds) = arguments.sides.sides(&arguments.contract, &stop)?;
+        let (sides, builds) =
+            arguments.sides.sides(&arguments.contract, &arguments.artifacts_dir, &stop)?;
         (Compared::Workers(Box::new(sides)), builds)
     };
     let contract = read_contract(arguments, &compared)?;
@@ -174,7 +175,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     match outcome.fault {
         Some(fault) => terminal::error(&fault),
-        None => outcome.sessions_kept?,
+        None => {
+            if let Err(error) = outcome.sessions_kept {
+                terminal::error(&escaped(&error.to_string()));
+            }
+        }
     }
     Ok(Code::of(&outcome.passport).into())
 }
@@ -240,15 +245,16 @@ fn compare(
         for measured in &mut after.run.measured {
             measured.instructions = counts.get(&measured.check).cloned();
         }
-        let kept = KeptSessions::of(&arguments.artifacts_dir, &comparison, contract);
+        let builds = (&comparison, builds.sources.as_deref());
+        let kept = KeptSessions::of(&arguments.artifacts_dir, builds, contract);
         let mut task = Task {
             contract,
-            items: items.iter().copied().filter(|it| both_ran(*it, &before, &after)).collect(),
+            items: items.iter().copied().filter(|it| is_comparable(*it, &before, &after)).collect(),
             not_anchored: &comparison.checks_not_in_anchor,
             subjects: compared.subjects(),
             policy,
             time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
-            known: kept.read(&comparison)?,
+            known: kept.read(&comparison, &items)?,
             slower: Ppm::new(0),
             seed: uuid::Uuid::now_v7().as_u64_pair().1,
             clock,

@@ -5,7 +5,7 @@ use crate::{
     compare::{self, Item, ObservedOperations, Side, Watch, WorkerError},
     contract::{Check, Contract},
     environment::Build,
-    evidence::Response,
+    evidence::{Behaviour, Response},
     passport::{Measured, MeasuredCase},
     pipeline::Run,
 };
@@ -29,10 +29,18 @@ pub(super) fn case_of<'r>(
     cases.iter_mut().find(|it| it.operation == operation.name && it.size == size)
 }
 
-/// Whether an operation ran to its end on both sides: one that panics has no time to compare.
-pub(super) fn both_ran(item: Item<'_>, before: &Seen, after: &Seen) -> bool {
-    let Item::Case(operation, size) = item else { return true };
+/// Whether there is a time to compare: an operation that panics has none, and of a check whose
+/// responses differ among themselves nobody knows whether they are the same work.
+pub(super) fn is_comparable(item: Item<'_>, before: &Seen, after: &Seen) -> bool {
     [before, after].iter().all(|seen| {
+        let (operation, size) = match item {
+            Item::Check(check) => {
+                let measured = seen.run.measured.iter().find(|it| it.check == check.id());
+                let behaviour = measured.and_then(|it| it.evidence.behaviour.as_ref());
+                return behaviour.is_none_or(Behaviour::is_deterministic);
+            }
+            Item::Case(operation, size) => (operation, size),
+        };
         let mut cases = seen.run.operations.iter();
         let case = cases.find(|it| it.operation == operation.name && it.size == size);
         case.is_some_and(|it| it.evidence.failure.is_none() && !it.evidence.samples.is_empty())

@@ -110,7 +110,14 @@ impl ServerArguments {
             wait_max: Nanos::new(seconds * 1_000_000_000),
             environment: &variable,
         };
-        let builds = Builds { baseline: baseline.1, current: current.1, anchor: anchor_build };
+        let (baseline_build, current_build) = (baseline.1, current.1);
+        let builds = Builds {
+            baseline: baseline_build,
+            current: current_build,
+            anchor: anchor_build,
+            // Nobody tells which build a command starts.
+            sources: None,
+        };
         Ok(Some((servers, builds)))
     }
 }

@@ -73,6 +73,11 @@ pub(super) struct Builds {
     pub(super) baseline: ComparedBuild,
     pub(super) current: ComparedBuild,
     pub(super) anchor: Option<ComparedBuild>,
+    /// What each runs beside its executable, in the order of [`Comparison::builds`]: the tree of its
+    /// source, of which it may read files. `None` where nobody knows what is run.
+    ///
+    /// [`Comparison::builds`]: crate::passport::Comparison::builds
+    pub(super) sources: Option<Vec<String>>,
 }
 
 impl Builds {
@@ -88,11 +93,12 @@ impl SideArguments {
     pub(super) fn sides(
         &self,
         contract: &Path,
+        artifacts: &Path,
         stop: &dyn Fn() -> bool,
     ) -> Result<(Sides, Builds), Failure> {
         let (baseline, current, anchor) =
             match (&self.baseline_branch, &self.baseline_exe, &self.current_exe) {
-                (Some(baseline), _, _) => self.built(baseline, contract, stop)?,
+                (Some(baseline), _, _) => self.built(baseline, (contract, artifacts), stop)?,
                 (None, Some(baseline), Some(current)) => {
                     self.executables(baseline, current, contract)?
                 }
@@ -104,19 +110,25 @@ impl SideArguments {
                     )));
                 }
             };
-        let (anchor_side, anchor) = anchor.unzip();
-        let sides = Sides { baseline: baseline.0, current: current.0, anchor: anchor_side };
-        Ok((sides, Builds { baseline: baseline.1, current: current.1, anchor }))
+        let sources = [Some(&baseline), Some(&current), anchor.as_ref()];
+        let sources = sources.into_iter().flatten().map(|one| one.source.clone()).collect();
+        let (anchor_side, anchor) = anchor.map(|one| (one.side, one.build)).unzip();
+        let sides = Sides { baseline: baseline.side, current: current.side, anchor: anchor_side };
+        Ok((sides, Builds { baseline: baseline.build, current: current.build, anchor, sources }))
     }
 
     fn built(
         &self,
         baseline: &str,
-        contract: &Path,
+        (contract, artifacts): (&Path, &Path),
         stop: &dyn Fn() -> bool,
     ) -> Result<Three, Failure> {
-        let repository = directory_of(contract);
-        let project = Project { repository, contract, harness: &self.harness };
+        let project = Project {
+            repository: directory_of(contract),
+            contract,
+            harness: &self.harness,
+            written: Some(artifacts),
+        };
         let build = |role: &str, reference: &Reference| {
             terminal::note(&format!("{role}: {}", escaped(&reference.to_string())));
             let progress = &mut |line: &str| terminal::note(&escaped(line));
@@ -126,7 +138,7 @@ impl SideArguments {
         let current = self.current_branch.as_deref().map_or(Reference::WorkingTree, named);
         let baseline = if self.merge_base {
             let current = self.current_branch.as_deref().unwrap_or("HEAD");
-            checkout::merge_base(repository, baseline, current).map_err(failure)?
+            checkout::merge_base(project.repository, baseline, current).map_err(failure)?
         } else {
             baseline.to_owned()
         };
@@ -144,7 +156,10 @@ impl SideArguments {
     ) -> Result<Three, Failure> {
         let text = measure::contract_text(contract)?;
         let side = |label: &str, executable: &Path| -> Result<One, Failure> {
-            let executable_sha256 = Some(digest(executable)?);
+            let bytes = read(executable)?;
+            // What a script starts may be another program tomorrow.
+            let source = (!bytes.starts_with(b"#!")).then(String::new);
+            let executable_sha256 = Some(hex(&Sha256::digest(bytes)));
             let side = Side {
                 label: label.to_owned(),
                 executable: executable.to_owned(),
@@ -155,7 +170,8 @@ impl SideArguments {
                 contract: text.clone(),
             };
             let label = label.to_owned();
-            Ok((side, ComparedBuild { label, executable_sha256, ..ComparedBuild::default() }))
+            let build = ComparedBuild { label, executable_sha256, ..ComparedBuild::default() };
+            Ok(One { side, build, source })
         };
         let anchor = self.anchor_exe.as_deref().map(|path| side("anchor", path)).transpose()?;
         Ok((side("baseline", baseline)?, side("current", current)?, anchor))
@@ -163,7 +179,12 @@ impl SideArguments {
 }
 
 /// A side, and what is recorded of it.
-type One = (Side, ComparedBuild);
+struct One {
+    side: Side,
+    build: ComparedBuild,
+    /// See [`Builds::sources`].
+    source: Option<String>,
+}
 
 /// Baseline, current and anchor.
 type Three = (One, One, Option<One>);
@@ -176,7 +197,7 @@ fn compared(build: checkout::Build) -> One {
         relinked: Count::new(build.side.relinked.len() as u64),
         ..ComparedBuild::default()
     };
-    (build.side, compared)
+    One { side: build.side, build: compared, source: Some(build.tree) }
 }
 
 /// Starts what ends builds and workers when this process is killed.
@@ -194,9 +215,8 @@ pub(super) fn directory_of(contract: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-fn digest(executable: &Path) -> Result<String, Failure> {
-    let bytes = input::read(executable, EXECUTABLE_MAX);
-    bytes.map(|bytes| hex(&Sha256::digest(bytes))).map_err(|error| {
+fn read(executable: &Path) -> Result<Vec<u8>, Failure> {
+    input::read(executable, EXECUTABLE_MAX).map_err(|error| {
         let path = terminal::path(executable);
         Failure::usage(anyhow!("cannot read the executable `{path}`: {error}"))
     })

@@ -86,7 +86,7 @@ impl CodeArguments {
         }
         let Some(harness) = &self.harness else { return Ok(None) };
         let repository = compare_sides::directory_of(contract);
-        let project = Project { repository, contract, harness };
+        let project = Project { repository, contract, harness, written: None };
         let progress = &mut |line: &str| terminal::note(&escaped(line));
         let side = checkout::build_here(&project, stop, progress);
         side.map(Some).map_err(compare_sides::failure)

@@ -130,7 +130,8 @@ impl<'a> Worker<'a> {
         if let Some(cpu) = placement.cpu {
             let mut set = CpuSet::new();
             set.set(cpu);
-            // Before its contract is sent it has done nothing worth a processor, and no thread.
+            // Before its contract is sent it has done nothing worth a processor. A thread that it
+            // may have by now only reads what it is asked.
             let pinned = sched_setaffinity(pid(&child), &set);
             if let Err(error) = pinned {
                 let _ = child.kill();

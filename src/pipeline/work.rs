@@ -149,8 +149,8 @@ impl<'a> AddedWork<'a> {
 impl Pace {
     /// The line through two points.
     fn of((many, long): (u64, Nanos), (few, short): (u64, Nanos)) -> Self {
-        if short >= long {
-            // The processor had other things to do.
+        if short.saturating_mul(2) >= long {
+            // The processor had other things to do: few are a tenth of many, or less.
             return Self { rounds: many, time: long, call: Nanos::ZERO };
         }
         let (rounds, time) = (many.saturating_sub(few), long.saturating_sub(short));
@@ -223,9 +223,11 @@ mod tests {
         // 3 ns each, and 20 for any.
         let pace = Pace::of((2_000, ns(6_020)), (100, ns(320)));
         assert_eq!(pace, Pace { rounds: 1_900, time: ns(5_700), call: ns(20) });
-        // Few that took longer than many.
-        let pace = Pace::of((2_000, ns(6_020)), (100, ns(9_000)));
-        assert_eq!(pace, Pace { rounds: 2_000, time: ns(6_020), call: ns(0) });
+        // Few that took longer than many, or nearly as long.
+        for short in [9_000, 5_500] {
+            let pace = Pace::of((2_000, ns(6_020)), (100, ns(short)));
+            assert_eq!(pace, Pace { rounds: 2_000, time: ns(6_020), call: ns(0) });
+        }
     }
 
     /// A clock that is read in 7 ns.

@@ -104,7 +104,8 @@ impl Repository {
         stop: &dyn Fn() -> bool,
     ) -> Result<Build, CheckoutError> {
         let contract = self.path("pkg/passport.toml");
-        let project = Project { repository: &self.path("pkg"), contract: &contract, harness };
+        let project =
+            Project { repository: &self.path("pkg"), contract: &contract, harness, written: None };
         self.said.borrow_mut().clear();
         checkout(&project, reference, stop, &mut |line| {
             self.said.borrow_mut().push(line.to_owned());
@@ -180,7 +181,8 @@ fn a_benchmark_is_built_where_no_test_target_has_the_name() {
     assert_eq!(printed(&build), "one 2");
     let contract = repository.path("pkg/benches/passport.toml");
     let directory = repository.path("pkg/benches");
-    let project = Project { repository: &directory, contract: &contract, harness: "gate" };
+    let project =
+        Project { repository: &directory, contract: &contract, harness: "gate", written: None };
     let main = Reference::Named("main".to_owned());
     let build = checkout(&project, &main, &|| false, &mut |_| {}).unwrap();
     // The package's directory, where the target is started.
@@ -288,8 +290,12 @@ fn what_cannot_be_built_is_told_in_a_sentence() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let contract = elsewhere.path().join("passport.toml");
-    let mut project =
-        Project { repository: elsewhere.path(), contract: &contract, harness: "gate" };
+    let mut project = Project {
+        repository: elsewhere.path(),
+        contract: &contract,
+        harness: "gate",
+        written: None,
+    };
     let refused = checkout(&project, &main, &|| false, &mut |_| {}).unwrap_err();
     assert!(matches!(refused, CheckoutError::NoRepository { .. }), "{refused}");
     project.repository = repository.directory.path();
@@ -313,7 +319,8 @@ fn a_contract_in_a_directory_of_a_package_is_that_of_the_package() {
     repository.commit();
     let contract = repository.path("pkg/examples/second/passport.toml");
     let around = contract.parent().unwrap();
-    let project = Project { repository: around, contract: &contract, harness: "gate" };
+    let project =
+        Project { repository: around, contract: &contract, harness: "gate", written: None };
     let main = Reference::Named("main".to_owned());
     let build = checkout(&project, &main, &|| false, &mut |_| {}).unwrap();
     assert_eq!(printed(&build), "one 2");

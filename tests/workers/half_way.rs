@@ -3,7 +3,8 @@
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::{
-    CONTRACT, MORE_WORK, OTHER, WORK, assert_says, claim, compare, incomplete, passport,
+    CONTRACT, LITTLE_WORK, MORE_WORK, OTHER, WORK, assert_says, claim, compare, incomplete,
+    passport,
     program::{CONTRACT as FILE, finish},
     workspace, write_executable, write_program,
 };
@@ -13,7 +14,8 @@ const IN_A_SESSION: &str = "150";
 
 /// Compares a good worker with one that goes wrong in its sessions; the sentence.
 fn goes_wrong(manner: &str) -> String {
-    let workspace = workspace(WORK, &format!("{WORK} {manner}={IN_A_SESSION}"));
+    // So little work that a session asks for it often, also on a slow machine.
+    let workspace = workspace(WORK, &format!("{LITTLE_WORK} {manner}={IN_A_SESSION}"));
     let run = compare(&workspace, &[]).exits(3);
     let passport = incomplete(&workspace);
     let paired = &passport["test_results"][0]["paired"];
@@ -49,6 +51,45 @@ pub(crate) fn changes() {
     let expected =
         "current answered something else half way: a response was not like the first one";
     assert_eq!(goes_wrong("changes"), expected);
+}
+
+/// It is told by itself, and what else is compared is decided.
+pub(crate) fn varies() {
+    // Which claims are required says what it is to the whole.
+    let few =
+        CONTRACT.replacen("name = \"work\"\n", "name = \"work\"\nrequired = [\"status\"]\n", 1);
+    varies_by(CONTRACT, 1);
+    varies_by(&few, 4);
+}
+
+fn varies_by(contract: &str, code: i32) {
+    let manner = format!("{WORK} varies");
+    let workspace = workspace(&manner, &manner);
+    workspace.write(FILE, [contract, OTHER].concat());
+    let run = compare(&workspace, &["--time-budget", "1", "--no-instructions"]).exits(code);
+    assert!(!run.stdout.contains("BROKEN"), "{run:#?}");
+    let passport = passport(&workspace);
+    assert_eq!(passport["complete"], true);
+    let results = passport["test_results"].as_array().unwrap();
+    let of = |name: &str| results.iter().find(|it| it["test_name"] == name).unwrap();
+    let claims = of("work/default")["claims"].as_array().unwrap();
+    for kind in ["behaviour", "latency-change"] {
+        let claim = claims.iter().find(|it| it["kind"] == kind).unwrap();
+        assert_eq!(claim["reason"], "not-deterministic", "{claim}");
+    }
+    assert_eq!(of("work/default")["paired"], serde_json::Value::Null);
+    let sessions = of("other/default")["paired"]["sessions"].as_array().unwrap();
+    assert!(!sessions.is_empty());
+}
+
+/// What they start may be another program the next time.
+pub(crate) fn scripts() {
+    let workspace = workspace(WORK, WORK);
+    let run = compare(&workspace, &["--time-budget", "1", "--no-instructions"]);
+    assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
+    let sessions = &passport(&workspace)["test_results"][0]["paired"]["sessions"];
+    assert!(!sessions.as_array().unwrap().is_empty());
+    assert!(!workspace.path("artifacts/performance/sessions").exists());
 }
 
 pub(crate) fn anchor_answers() {

@@ -53,8 +53,9 @@ path = "/work"
 /// The check that [`CONTRACT`] has not.
 const OTHER: &str = "\n[[endpoint]]\nname = \"other\"\npath = \"/other\"\n";
 
-/// Work of some microseconds, and much more of it.
+/// Work of some microseconds, less, and much more of it.
 const WORK: &str = "rounds=20000";
+const LITTLE_WORK: &str = "rounds=2000";
 const MORE_WORK: &str = "rounds=60000";
 
 fn main() -> ExitCode {
@@ -82,6 +83,9 @@ fn main() -> ExitCode {
         test("what_the_anchor_has_not_is_compared_without_it", refs::anchor),
         test("what_the_anchor_answers_otherwise_is_compared_without_it", half_way::anchor_answers),
         test("an_interrupted_comparison_of_refs_can_be_repeated", refs::interrupted),
+        test("sessions_of_other_files_are_no_evidence", refs::other_files),
+        test("a_check_that_varies_ends_no_comparison", half_way::varies),
+        test("sessions_of_a_script_are_not_kept", half_way::scripts),
         test("no_build_outlives_a_comparison_that_is_killed", refs::killed_while_building),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()

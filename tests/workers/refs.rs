@@ -121,6 +121,32 @@ pub(crate) fn anchor() {
     }
 }
 
+/// A service may read files, which are in no executable.
+pub(crate) fn other_files() {
+    let workspace = repository(WORK);
+    // What comparisons write is not ignored, and no part of the source all the same.
+    workspace.write(".gitignore", "target\nCargo.lock\n");
+    commit(&workspace);
+    let sessions = |seconds: &str| {
+        let more = ["--time-budget", seconds, "--no-instructions"];
+        let run = end(command(&workspace, &more).spawn().unwrap());
+        assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
+        let path = run.stdout.lines().find_map(|line| line.strip_prefix("passport artifacts/"));
+        let path = workspace.path(format!("artifacts/{}", path.unwrap()));
+        let passport: serde_json::Value = serde_json::from_str(&text(&path)).unwrap();
+        let executables = ["baseline", "current"]
+            .map(|side| passport["comparison"][side]["executable_sha256"].clone());
+        assert_eq!(executables[0], executables[1]);
+        passport["test_results"][0]["paired"]["sessions"].clone()
+    };
+    let first = sessions("1");
+    assert!(!first.as_array().unwrap().is_empty());
+    assert_eq!(sessions("0"), first);
+    workspace.write("data.txt", "which the service may read");
+    let other = sessions("0");
+    assert!(other.as_array().is_none_or(Vec::is_empty), "{other}");
+}
+
 pub(crate) fn interrupted() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("processes");

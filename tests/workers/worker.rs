@@ -28,6 +28,8 @@ struct Manner {
     hangs: Option<u64>,
     panics: Option<u64>,
     changes: Option<u64>,
+    /// Answers each request otherwise.
+    varies: bool,
     /// Dies at the first request to `/other`.
     other_dies: bool,
     /// A file where it writes its process and that of what it starts.
@@ -49,6 +51,7 @@ impl Manner {
                 "hangs" => manner.hangs = number(),
                 "panics" => manner.panics = number(),
                 "changes" => manner.changes = number(),
+                "varies" => manner.varies = true,
                 "other-dies" => manner.other_dies = true,
                 "starts" => manner.starts = value.into(),
                 "fills" => manner.fills = true,
@@ -95,7 +98,11 @@ fn router(manner: Manner) -> Router {
                 hash = black_box(hash ^ round).rotate_left(5);
             }
             black_box(hash);
-            if from(manner.changes) { "something else" } else { "done" }
+            match () {
+                () if manner.varies => format!("done {number}"),
+                () if from(manner.changes) => "something else".to_owned(),
+                () => "done".to_owned(),
+            }
         }
     };
     let other = move || async move {

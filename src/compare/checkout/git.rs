@@ -75,14 +75,22 @@ impl<'a> Repository<'a> {
         }
     }
 
-    /// The working tree as it is: tracked files, and new ones that are not ignored.
-    pub(super) fn working_tree(&self) -> Result<Snapshot, CheckoutError> {
+    /// The working tree as it is: tracked files, and new ones that are not ignored. What was `written`
+    /// since the commit is left out.
+    pub(super) fn working_tree(&self, written: Option<&Path>) -> Result<Snapshot, CheckoutError> {
         let head = self.named("HEAD")?;
         let directory = TemporaryDirectory::new()
             .map_err(|source| CheckoutError::Io { path: std::env::temp_dir(), source })?;
         let index = directory.path().join("index");
         self.copy_index(&index)?;
-        self.ask_with_index(&index, &["add", "--all", "--", "."])?;
+        let without = match written {
+            Some(written) => self.not_ignored(written)?,
+            None => None,
+        };
+        let without = without.map(|it| format!(":(exclude,top,literal){it}"));
+        let mut add = vec!["add", "--all", "--", "."];
+        add.extend(without.as_deref());
+        self.ask_with_index(&index, &add)?;
         let tree = self.ask_with_index(&index, &["write-tree"])?;
         if tree == head.tree {
             return Ok(head);
@@ -98,6 +106,16 @@ impl<'a> Repository<'a> {
         }
         let object = self.answer("commit-tree", &mut command)?;
         Ok(Snapshot { commit: head.commit, object, tree, dirty: true })
+    }
+
+    /// The path in the repository of a directory that is there and not ignored. To leave out what is
+    /// ignored anyhow is an error to git.
+    fn not_ignored(&self, directory: &Path) -> Result<Option<String>, CheckoutError> {
+        let Ok(directory) = directory.canonicalize() else { return Ok(None) };
+        let path = directory.strip_prefix(&self.top).ok().and_then(Path::to_str);
+        let Some(path) = path.filter(|it| !it.is_empty()) else { return Ok(None) };
+        let ignored = self.run(&["check-ignore", "--quiet", "--", path])?;
+        Ok((!ignored.status.success()).then(|| path.to_owned()))
     }
 
     /// Copies the index, which knows what is tracked although it is ignored, and what is left out of

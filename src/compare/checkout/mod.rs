@@ -49,6 +49,9 @@ pub struct Project<'a> {
     /// The name of the test target, or else of the benchmark, that is made with [`crate::harness`];
     /// after `test:` or `bench:` where both have it.
     pub harness: &'a str,
+    /// A directory that is no part of the source, although it may not be ignored: whoever compares
+    /// writes there, and would else find another working tree each time.
+    pub written: Option<&'a Path>,
 }
 
 /// A state of the source.
@@ -365,7 +368,7 @@ impl<'a> Asked<'a> {
         let package = contract.parent().unwrap_or(Path::new(""));
         let snapshot = match reference {
             Reference::Named(name) => repository.named(name)?,
-            Reference::WorkingTree => repository.working_tree()?,
+            Reference::WorkingTree => repository.working_tree(project.written)?,
         };
         let here = Metadata::read(&runner, &repository.top.join(package)).map_err(|message| {
             CheckoutError::NotBuilt { reference: reference.to_string(), message }

@@ -10,6 +10,7 @@ mod tls;
 mod waiting;
 
 use std::{
+    fs,
     io::Write,
     sync::{Mutex, mpsc},
     thread,
@@ -306,6 +307,24 @@ fn a_connection_closed_while_idle_is_replaced_before_the_clock_starts() {
         assert_eq!(probe.connections_opened(), Count::new(opened));
         close.send(()).unwrap();
         closed.recv().unwrap();
+        until_both_ends_know(server.address.port());
+    }
+}
+
+/// Waits until the kernel has told the client's end of a connection that the server closed its own: on
+/// a busy machine that comes after the server was told that it is done.
+fn until_both_ends_know(port: u16) {
+    // The state of what the other side has closed, from include/net/tcp_states.h.
+    const CLOSE_WAIT: &str = "08";
+    let peer = format!(":{port:04X}");
+    let knows = |line: &str| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next().is_some_and(|it| it.ends_with(&peer)) && fields.next() == Some(CLOSE_WAIT)
+    };
+    while cfg!(target_os = "linux")
+        && !fs::read_to_string("/proc/self/net/tcp").unwrap().lines().any(knows)
+    {
+        thread::yield_now();
     }
 }
 

@@ -110,10 +110,9 @@ impl ServerArguments {
             wait_max: Nanos::new(seconds * 1_000_000_000),
             environment: &variable,
         };
-        let (baseline_build, current_build) = (baseline.1, current.1);
         let builds = Builds {
-            baseline: baseline_build,
-            current: current_build,
+            baseline: baseline.1,
+            current: current.1,
             anchor: anchor_build,
             // Nobody tells which build a command starts.
             sources: None,

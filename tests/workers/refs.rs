@@ -145,6 +145,11 @@ pub(crate) fn other_files() {
     workspace.write("data.txt", "which the service may read");
     let other = sessions("0");
     assert!(other.as_array().is_none_or(Vec::is_empty), "{other}");
+    // What is tracked there is source, which comparisons then change.
+    commit(&workspace);
+    assert!(!sessions("1").as_array().unwrap().is_empty());
+    let other = sessions("0");
+    assert!(other.as_array().is_none_or(Vec::is_empty), "{other}");
 }
 
 pub(crate) fn interrupted() {

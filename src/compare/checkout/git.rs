@@ -84,7 +84,7 @@ impl<'a> Repository<'a> {
         let index = directory.path().join("index");
         self.copy_index(&index)?;
         let without = match written {
-            Some(written) => self.not_ignored(written)?,
+            Some(written) => self.untracked(written)?,
             None => None,
         };
         let without = without.map(|it| format!(":(exclude,top,literal){it}"));
@@ -108,12 +108,15 @@ impl<'a> Repository<'a> {
         Ok(Snapshot { commit: head.commit, object, tree, dirty: true })
     }
 
-    /// The path in the repository of a directory that is there and not ignored. To leave out what is
-    /// ignored anyhow is an error to git.
-    fn not_ignored(&self, directory: &Path) -> Result<Option<String>, CheckoutError> {
+    /// The path in the repository of a directory that is there, and of which git neither tracks
+    /// anything, as that would be source, nor ignores all: to leave that out is an error to git.
+    fn untracked(&self, directory: &Path) -> Result<Option<String>, CheckoutError> {
         let Ok(directory) = directory.canonicalize() else { return Ok(None) };
         let path = directory.strip_prefix(&self.top).ok().and_then(Path::to_str);
         let Some(path) = path.filter(|it| !it.is_empty()) else { return Ok(None) };
+        if !self.ask(&["ls-files", "--", &format!(":(top,literal){path}")])?.is_empty() {
+            return Ok(None);
+        }
         let ignored = self.run(&["check-ignore", "--quiet", "--", path])?;
         Ok((!ignored.status.success()).then(|| path.to_owned()))
     }

@@ -49,8 +49,8 @@ pub struct Project<'a> {
     /// The name of the test target, or else of the benchmark, that is made with [`crate::harness`];
     /// after `test:` or `bench:` where both have it.
     pub harness: &'a str,
-    /// A directory that is no part of the source, although it may not be ignored: whoever compares
-    /// writes there, and would else find another working tree each time.
+    /// A directory that is no part of the source unless git tracks some of it, although it may not be
+    /// ignored: whoever compares writes there, and would else find another working tree each time.
     pub written: Option<&'a Path>,
 }
 

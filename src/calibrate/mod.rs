@@ -150,7 +150,7 @@ pub struct Setting<'a> {
     pub checks: &'a [&'a Check],
     /// How to decide.
     pub policy: Policy,
-    /// After this long a comparison begins no session.
+    /// The sessions of a comparison take this long, all together.
     pub time_max: Nanos,
     /// The time.
     pub clock: &'a dyn Clock,

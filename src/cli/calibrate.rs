@@ -59,8 +59,8 @@ pub(super) struct Arguments {
     /// Threads that never rest meanwhile
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0,2", value_parser = clap::value_parser!(u32).range(..=1_024))]
     busy: Vec<u32>,
-    /// A comparison begins no session after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    /// A comparison holds sessions for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 75)]
     time_budget: u32,
     /// Only this endpoint, check (`endpoint/variant`) or path; may be repeated
     #[arg(long, value_name = "NAME")]

@@ -50,8 +50,8 @@ pub(super) struct Arguments {
     /// How much slower is too much: 0.05 is 5 %; the contract's when left out
     #[arg(long, value_name = "RATIO")]
     regression_threshold: Option<f64>,
-    /// Begin no session after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    /// Hold sessions for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 75)]
     time_budget: u32,
     /// Do not count the instructions of workers under valgrind, where that is installed
     #[arg(long)]

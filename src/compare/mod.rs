@@ -234,7 +234,8 @@ pub struct Task<'a> {
     pub subjects: Subjects<'a>,
     /// How to decide.
     pub policy: Policy,
-    /// After this long no session is begun.
+    /// Sessions take this long, all together: none is begun that would not end by then if it took as
+    /// long as those before it.
     pub time_max: Nanos,
     /// Sessions of an earlier run of the same builds.
     pub known: BTreeMap<String, Paired>,
@@ -298,12 +299,12 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         Subjects::Servers(servers) => Starters::Servers(servers.starter(task.contract, watch)),
     };
     let mut known = std::mem::take(&mut task.known);
-    let mut held = 0;
+    let (mut held, mut last_round) = (0, Nanos::ZERO);
     loop {
         let is_open = |item: &Item<'_>| is_open(&task.policy, &known, *item);
         let open: Vec<Item<'_>> = task.items.iter().copied().filter(is_open).collect();
         let spent = task.clock.elapsed().saturating_sub(began);
-        if open.is_empty() || (task.stop)() || spent >= task.time_max {
+        if open.is_empty() || (task.stop)() || !is_time_for_more(spent, last_round, task.time_max) {
             break;
         }
         let first = held + 1;
@@ -342,6 +343,7 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         if interrupted {
             break;
         }
+        last_round = task.clock.elapsed().saturating_sub(began).saturating_sub(spent);
         // Once for all of a round, as they wanted the same at the same time.
         if let Some(error) = not_started {
             (task.progress)(Progress::Failed(&error));
@@ -353,6 +355,11 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         }
     }
     Ok(known)
+}
+
+/// Whether sessions that take as long as the last ones would end in time.
+fn is_time_for_more(spent: Nanos, last_round: Nanos, time_max: Nanos) -> bool {
+    spent < time_max && spent.saturating_add(last_round) <= time_max
 }
 
 /// Whether more sessions of an item are worth their time.
@@ -486,6 +493,15 @@ mod tests {
             anchor: None,
             http: None,
         }
+    }
+
+    #[test]
+    fn no_round_begins_that_would_end_late() {
+        let time =
+            |spent, last| is_time_for_more(Nanos::new(spent), Nanos::new(last), Nanos::new(75));
+        assert!(time(0, 0) && time(73, 2));
+        assert!(!time(74, 2) && !time(75, 0));
+        assert!(!is_time_for_more(Nanos::ZERO, Nanos::ZERO, Nanos::ZERO));
     }
 
     #[test]

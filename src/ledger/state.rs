@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -117,10 +117,15 @@ pub async fn service_from_copy(
     seed: u64,
     directory: &Path,
 ) -> Result<Router, LedgerError> {
-    if name == "broken" {
-        return service_for_fixture(name, seed, None).await;
-    }
     let copy = directory.join(format!("ledger_{name}_{seed}.db"));
+    if name == "broken" {
+        if !copy.exists() {
+            let partial = copy.with_extension(format!("partial-{}", std::process::id()));
+            write_broken(&partial, seed).await?;
+            fs::rename(&partial, &copy).map_err(LedgerError::Broken)?;
+        }
+        return Ok(app(broken(copy, None)?));
+    }
     if !copy.exists() {
         let state = filled(name.parse()?, seed, None).await?;
         state.database().save(&copy).await?;
@@ -150,16 +155,28 @@ async fn filled(
 async fn broken_file(seed: u64) -> Result<LedgerState, LedgerError> {
     let directory = tempfile::tempdir().map_err(LedgerError::Broken)?;
     let path = directory.path().join("ledger.db");
-    let settings = Settings { database: DatabaseTarget::File(path.clone()), ..Settings::default() };
+    write_broken(&path, seed).await?;
+    broken(path, Some(directory))
+}
+
+/// Writes a database that was filled and then overwritten with garbage.
+async fn write_broken(path: &Path, seed: u64) -> Result<(), LedgerError> {
+    let settings =
+        Settings { database: DatabaseTarget::File(path.to_owned()), ..Settings::default() };
     let database = Database::open(&settings).await?;
     Fixture::Normal.load_into(&database, seed).await?;
     drop(database);
     let length =
-        fs::metadata(&path).and_then(|file| usize::try_from(file.len()).map_err(io::Error::other));
+        fs::metadata(path).and_then(|file| usize::try_from(file.len()).map_err(io::Error::other));
     let garbage = vec![0xa5; length.map_err(LedgerError::Broken)?];
-    fs::write(&path, garbage).map_err(LedgerError::Broken)?;
+    fs::write(path, garbage).map_err(LedgerError::Broken)
+}
+
+/// A ledger on a file that is no database.
+fn broken(path: PathBuf, directory: Option<TempDir>) -> Result<LedgerState, LedgerError> {
+    let settings = Settings { database: DatabaseTarget::File(path), ..Settings::default() };
     let database = Database::open_unchecked(&settings)?;
-    Ok(LedgerState::with_directory(database, settings, Some(directory)))
+    Ok(LedgerState::with_directory(database, settings, directory))
 }
 
 fn broken_server() -> Result<LedgerState, LedgerError> {
@@ -172,4 +189,29 @@ fn broken_server() -> Result<LedgerState, LedgerError> {
     let settings = Settings { database: DatabaseTarget::Postgres(target), ..Settings::default() };
     let database = Database::open_unchecked(&settings)?;
     Ok(LedgerState::new(database, settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, extract::Request, http::StatusCode};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_broken_copy_is_written_once_and_never_answers() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut written = Vec::new();
+        for _ in 0..2 {
+            let service = service_from_copy("broken", 7, directory.path()).await.unwrap();
+            let request = Request::get("/heartbeat.json").body(Body::empty()).unwrap();
+            let status = service.oneshot(request).await.unwrap().status();
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            let files = fs::read_dir(directory.path()).unwrap();
+            let files: Vec<_> = files.map(Result::unwrap).collect();
+            assert_eq!(files.len(), 1, "{files:?}");
+            written.push(fs::metadata(files[0].path()).unwrap().modified().unwrap());
+        }
+        assert_eq!(written[0], written[1]);
+    }
 }

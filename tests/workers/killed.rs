@@ -20,11 +20,13 @@ fn signalled(signal: &str) -> (Workspace, Finished) {
     let manner = format!("rounds=1000000 starts={}", file.display());
     let workspace = workspace(&manner, &manner);
     fs::create_dir(workspace.path("temporary")).unwrap();
-    let mut command = workspace.command(&[&COMPARE[..], &["--time-budget", "600"]].concat());
+    let more = ["--time-budget", "600", "--no-instructions"];
+    let mut command = workspace.command(&[&COMPARE[..], &more].concat());
     command.env("TMPDIR", workspace.path("temporary"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let comparison = command.spawn().unwrap();
-    // Two make their databases and two are observed; the next ones are those of sessions, of which some are over.
+    // Two make their databases and two are observed; the six of the first round follow, which is over
+    // when there is one more.
     eventually("no session begins", || lines(&file) >= 11);
     let id = comparison.id().to_string();
     assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());

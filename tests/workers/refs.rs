@@ -160,9 +160,10 @@ pub(crate) fn interrupted() {
     let status = git(&workspace, &["status", "--porcelain"]);
     let temporary = place.path().join("temporary");
     fs::create_dir(&temporary).unwrap();
-    let mut command = command(&workspace, &["--time-budget", "600"]);
+    let mut command = command(&workspace, &["--time-budget", "600", "--no-instructions"]);
     let comparison = command.env("TMPDIR", &temporary).spawn().unwrap();
-    // Two make their databases and two are observed; the next ones are those of sessions, of which some are over.
+    // Two make their databases and two are observed; the six of the first round follow, which is over
+    // when there is one more.
     eventually("no session begins", || lines(&file) >= 11);
     send("INT", comparison.id());
     end(comparison).exits(130);

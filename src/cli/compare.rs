@@ -15,7 +15,7 @@ use super::{
     compare_items::{Selected, Selecting, failure, selected},
     compare_observe::{Observed, case_of, is_comparable, observe},
     compare_servers::ServerArguments,
-    compare_sessions::KeptSessions,
+    compare_sessions::{KeptSessions, Known},
     compare_sides::{Builds, SideArguments, start_guard},
     exit::{Code, Failure},
     measure, terminal,
@@ -122,12 +122,14 @@ impl Compared {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
+    let directory = TemporaryDirectory::new()
+        .map_err(|error| failure(WorkerError::NoDirectory(error.to_string())))?;
     let (compared, builds) = if let Some((servers, builds)) = arguments.servers.servers()? {
         (Compared::Servers(Box::new(servers)), builds)
     } else {
         start_guard();
-        let (sides, builds) =
-            arguments.sides.sides(&arguments.contract, &arguments.artifacts_dir, &stop)?;
+        let places = (arguments.artifacts_dir.as_path(), directory.path());
+        let (sides, builds) = arguments.sides.sides(&arguments.contract, places, &stop)?;
         (Compared::Workers(Box::new(sides)), builds)
     };
     let contract = read_contract(arguments, &compared)?;
@@ -136,8 +138,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let selected = selected(&arguments.selecting, &contract, &compared, watch)?;
     let checks = checks_of(&selected.items);
     terminal::note(&format!("observing {} of each side", counted(&selected.items)));
-    let directory = TemporaryDirectory::new()
-        .map_err(|error| failure(WorkerError::NoDirectory(error.to_string())))?;
     let compared = compared.with_caches(&checks, &directory, watch).map_err(failure)?;
     let outcome = compare(arguments, &contract, &compared, (builds, selected), watch)?;
     // Before causes are looked for, which takes long.
@@ -221,15 +221,12 @@ fn compare(
     (builds, selected): (Builds, Selected<'_>),
     (clock, stop): Watch<'_>,
 ) -> Result<Outcome, Failure> {
-    let Selected { items, not_compared, mut not_anchored } = selected;
+    let Selected { items, not_compared, not_anchored } = selected;
     let policy = match compared {
         Compared::Workers(_) => Policy::for_suite(items.len() as u64, builds.are_relinked()),
         Compared::Servers(_) => Policy::for_servers(items.len() as u64),
     };
-    let Observed { before, mut after, mut fault, answers_otherwise } =
-        observe(contract, compared, (&items, &not_anchored), (clock, stop)).map_err(failure)?;
-    not_anchored.extend(answers_otherwise);
-    let comparison = Comparison {
+    let mut comparison = Comparison {
         policy,
         baseline: builds.baseline,
         current: builds.current,
@@ -237,6 +234,15 @@ fn compare(
         checks_not_compared: not_compared,
         checks_not_in_anchor: not_anchored,
     };
+    let sources = builds.sources.as_deref();
+    let kept = KeptSessions::of(&arguments.artifacts_dir, (&comparison, sources), contract);
+    let known = kept.read();
+    comparison.policy.checks = policy.checks.max(known.checks);
+    let policy = comparison.policy;
+    let Observed { before, mut after, mut fault, answers_otherwise } =
+        observe(contract, compared, (&items, &comparison.checks_not_in_anchor), (clock, stop))
+            .map_err(failure)?;
+    comparison.checks_not_in_anchor.extend(answers_otherwise);
     let mut sessions_kept = Ok(());
     if fault.is_none() {
         let checks = checks_of(&items);
@@ -245,8 +251,6 @@ fn compare(
         for measured in &mut after.run.measured {
             measured.instructions = counts.get(&measured.check).cloned();
         }
-        let builds = (&comparison, builds.sources.as_deref());
-        let kept = KeptSessions::of(&arguments.artifacts_dir, builds, contract);
         let mut task = Task {
             contract,
             items: items.iter().copied().filter(|it| is_comparable(*it, &before, &after)).collect(),
@@ -254,7 +258,7 @@ fn compare(
             subjects: compared.subjects(),
             policy,
             time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
-            known: kept.read(&comparison, &items)?,
+            known: known.for_items(&comparison, &items),
             slower: Ppm::new(0),
             seed: uuid::Uuid::now_v7().as_u64_pair().1,
             clock,
@@ -277,7 +281,9 @@ fn compare(
             fault = Some(error.to_string());
             std::mem::take(&mut task.known)
         });
-        sessions_kept = kept.write(&sessions);
+        let known = Known { checks: policy.checks, sessions };
+        sessions_kept = kept.write(&known);
+        let sessions = known.sessions;
         for measured in &mut after.run.measured {
             measured.paired = sessions.get(&measured.check).cloned();
         }
@@ -286,8 +292,8 @@ fn compare(
                 case.paired = sessions.get(&item.id()).cloned();
             }
         }
-        let given_up = sessions.values().find(|paired| compare::is_given_up(paired));
-        fault = fault.or_else(|| given_up.and_then(|paired| paired.first_failure.clone()));
+        let mut unmeasured = sessions.values().filter_map(compare::why_unmeasured);
+        fault = fault.or_else(|| unmeasured.next().map(str::to_owned));
     }
     let probe = match compared {
         Compared::Workers(_) => ProbeKind::InProcess,
@@ -310,7 +316,7 @@ fn compare(
     Ok(Outcome { passport, baseline, fault, sessions_kept })
 }
 
-fn checks_of<'a>(items: &[Item<'a>]) -> Vec<&'a Check> {
+pub(super) fn checks_of<'a>(items: &[Item<'a>]) -> Vec<&'a Check> {
     items.iter().filter_map(Item::check).collect()
 }
 

@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::anyhow;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{exit::Failure, input, terminal};
+use super::{input, terminal};
 use crate::{
     compare::{AT_ONCE_MAX, Item},
     contract::Contract,
@@ -60,38 +60,19 @@ impl KeptSessions {
         Self { path }
     }
 
-    /// Those of an earlier comparison, by [`crate::compare::Item::id`]. Of the items that are compared
-    /// now, without those that the anchor took part in otherwise than it does now; of the others all,
-    /// to be kept further.
-    pub(super) fn read(
-        &self,
-        comparison: &Comparison,
-        items: &[Item<'_>],
-    ) -> Result<BTreeMap<String, Paired>, Failure> {
-        let Some(path) = &self.path else { return Ok(BTreeMap::new()) };
+    /// Those of earlier comparisons. A file that cannot be read is as good as none, and that is told: it
+    /// may be in a cache that nobody can get at.
+    pub(super) fn read(&self) -> Known {
+        let Some(path) = &self.path else { return Known::default() };
         let refused = |why: &dyn fmt::Display| {
             let path = terminal::path(path);
-            Failure::usage(anyhow!("cannot read the sessions `{path}`, delete them: {why}"))
+            terminal::note(&format!("cannot read the sessions `{path}`, new ones are held: {why}"));
+            Known::default()
         };
         match input::read(path, FILE_MAX) {
-            Ok(bytes) => {
-                let mut known: BTreeMap<String, Paired> =
-                    serde_json::from_slice(&bytes).map_err(|error| refused(&error))?;
-                for id in items.iter().map(Item::id) {
-                    let anchored = comparison.is_anchored(&id);
-                    let alike = |it: &Session| it.anchor.is_some() == anchored;
-                    if known.get(&id).is_some_and(|it| !it.sessions.iter().all(alike)) {
-                        known.remove(&id);
-                    }
-                }
-                // What could not be measured then may be now.
-                for paired in known.values_mut() {
-                    (paired.failed_sessions, paired.first_failure) = (0, None);
-                }
-                Ok(known)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(refused(&error)),
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| refused(&error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Known::default(),
+            Err(error) => refused(&error),
         }
     }
 
@@ -100,11 +81,53 @@ impl KeptSessions {
     /// # Errors
     ///
     /// When they cannot be written, which takes nothing from this comparison.
-    pub(super) fn write(&self, sessions: &BTreeMap<String, Paired>) -> Result<(), StoreError> {
+    pub(super) fn write(&self, known: &Known) -> Result<(), StoreError> {
         let Some(path) = &self.path else { return Ok(()) };
-        let bytes = serde_json::to_vec(sessions).map_err(io::Error::other);
+        let bytes = serde_json::to_vec(known).map_err(io::Error::other);
         let bytes = bytes.map_err(|source| StoreError::Write { path: path.clone(), source })?;
         store::write_bytes(path, &bytes)
+    }
+}
+
+/// Sessions, and how they were decided by so far.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Known {
+    /// The most checks and operations that shared the error in a comparison so far. To ask for one of them
+    /// alone lends it no more of the error: it was looked at with less.
+    pub(super) checks: Count,
+    /// By [`Item::id`].
+    pub(super) sessions: BTreeMap<String, Paired>,
+}
+
+impl Known {
+    /// The sessions without those of the items compared now that cannot be of them: that the anchor took
+    /// part in otherwise than it does now. Of other items all, to be kept further.
+    pub(super) fn for_items(
+        self,
+        comparison: &Comparison,
+        items: &[Item<'_>],
+    ) -> BTreeMap<String, Paired> {
+        let mut known = self.sessions;
+        for item in items {
+            let id = item.id();
+            let anchored = comparison.is_anchored(&id);
+            let of_code = item.check().is_none();
+            let alike = |it: &Session| {
+                it.anchor.is_some() == anchored
+                    && it.iterations.is_some() == of_code
+                    && it.http.is_none()
+            };
+            let fits = |it: &Paired| !it.same_processes && it.sessions.iter().all(alike);
+            if known.get(&id).is_some_and(|it| !fits(it)) {
+                known.remove(&id);
+            }
+        }
+        // What could not be measured then may be now.
+        for paired in known.values_mut() {
+            (paired.failed_sessions, paired.first_failure) = (0, None);
+        }
+        known
     }
 }
 
@@ -185,15 +208,46 @@ mod tests {
         let contract = Contract::parse(&two).unwrap();
         let [b, c] = ["b/default", "c/default"];
         let all = BTreeMap::from([(b.to_owned(), alone.clone()), (c.to_owned(), anchored.clone())]);
-        kept.write(&all).unwrap();
+        kept.write(&Known { checks: Count::new(2), sessions: all.clone() }).unwrap();
+        assert_eq!(kept.read().checks, Count::new(2));
         let item = |id: &str| Item::Check(contract.check(id).unwrap());
         let mut now = comparison(2, "2");
         now.anchor = Some(now.current.clone());
         // The anchor has both by now, but only c is asked for.
-        assert_eq!(kept.read(&now, &[item(c)]).unwrap(), all);
+        let read = |now: &Comparison, items: &[Item<'_>]| kept.read().for_items(now, items);
+        assert_eq!(read(&now, &[item(c)]), all);
         let only = BTreeMap::from([(c.to_owned(), anchored)]);
-        assert_eq!(kept.read(&now, &[item(b), item(c)]).unwrap(), only);
+        assert_eq!(read(&now, &[item(b), item(c)]), only);
         now.checks_not_in_anchor = vec![b.to_owned()];
-        assert_eq!(kept.read(&now, &[item(b), item(c)]).unwrap(), all);
+        assert_eq!(read(&now, &[item(b), item(c)]), all);
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_be_of_these_builds_is_held_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sessions");
+        let kept = KeptSessions { path: Some(path.clone()) };
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let items = [Item::Check(&contract.checks[0])];
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            kept.read().for_items(&comparison(1, "2"), &items)
+        };
+        let session = "{\"seed\": 1, \"baseline_ns\": 1, \"current\": \"1\", \
+                       \"control\": \"1\", \"injected\": \"1\"}";
+        let file = |session: &str, more: &str| {
+            format!(
+                "{{\"checks\": 1, \"sessions\": {{\"b/default\": {{\"sessions\": [{session}], \
+                 \"failed_sessions\": 0{more}}}}}}}"
+            )
+        };
+        assert_eq!(read(&file(session, ""))["b/default"].sessions.len(), 1);
+        for rubbish in ["", "{", "[]", "{\"b/default\": {}}"] {
+            assert!(read(rubbish).is_empty(), "{rubbish}");
+        }
+        let of_code = session.replace("\"}", "\", \"iterations\": 1}");
+        for foreign in [file(session, ", \"same_processes\": true"), file(&of_code, "")] {
+            assert!(read(&foreign).is_empty(), "{foreign}");
+        }
     }
 }

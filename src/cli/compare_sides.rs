@@ -1,6 +1,9 @@
 //! What `passport compare` compares: two executables, or two refs that are built first.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -89,18 +92,19 @@ impl Builds {
 }
 
 impl SideArguments {
-    /// The sides that were asked for, built if they are refs.
+    /// The sides that were asked for, built if they are refs. Executables are copied to `directory`: what
+    /// is recorded of them is what is run, whatever becomes of their files.
     pub(super) fn sides(
         &self,
         contract: &Path,
-        artifacts: &Path,
+        (artifacts, directory): (&Path, &Path),
         stop: &dyn Fn() -> bool,
     ) -> Result<(Sides, Builds), Failure> {
         let (baseline, current, anchor) =
             match (&self.baseline_branch, &self.baseline_exe, &self.current_exe) {
                 (Some(baseline), _, _) => self.built(baseline, (contract, artifacts), stop)?,
                 (None, Some(baseline), Some(current)) => {
-                    self.executables(baseline, current, contract)?
+                    self.executables((baseline, current), contract, directory)?
                 }
                 _ => {
                     return Err(Failure::usage(anyhow!(
@@ -150,19 +154,29 @@ impl SideArguments {
 
     fn executables(
         &self,
-        baseline: &Path,
-        current: &Path,
+        (baseline, current): (&Path, &Path),
         contract: &Path,
+        directory: &Path,
     ) -> Result<Three, Failure> {
         let text = measure::contract_text(contract)?;
         let side = |label: &str, executable: &Path| -> Result<One, Failure> {
             let bytes = read(executable)?;
             // What a script starts may be another program tomorrow.
             let source = (!bytes.starts_with(b"#!")).then(String::new);
-            let executable_sha256 = Some(hex(&Sha256::digest(bytes)));
+            let executable_sha256 = Some(hex(&Sha256::digest(&bytes)));
+            let copy = directory.join(format!("given-{label}"));
+            let copied = fs::metadata(executable).and_then(|original| {
+                fs::write(&copy, &bytes)?;
+                fs::set_permissions(&copy, original.permissions())
+            });
+            copied.map_err(|error| {
+                let path = terminal::path(executable);
+                let message = anyhow!("cannot copy the executable `{path}`: {error}");
+                Failure::new(Code::NotMeasured, message)
+            })?;
             let side = Side {
                 label: label.to_owned(),
-                executable: executable.to_owned(),
+                executable: copy,
                 relinked: Vec::new(),
                 arguments: Vec::new(),
                 environment: Vec::new(),

@@ -38,7 +38,7 @@ impl From<WorkerError> for SitesError {
         match error {
             WorkerError::Interrupted => Self::Interrupted,
             WorkerError::Refused { message, .. } => Self::Unavailable(message),
-            error => Self::Unavailable(error.to_string()),
+            error => Self::Unavailable(error.recorded()),
         }
     }
 }

@@ -62,7 +62,7 @@ impl From<WorkerError> for InstructionsError {
     fn from(error: WorkerError) -> Self {
         match error {
             WorkerError::Interrupted => Self::Interrupted,
-            error => Self::Unavailable(error.to_string()),
+            error => Self::Unavailable(error.recorded()),
         }
     }
 }

@@ -128,7 +128,7 @@ pub fn causes(
         let traces = traces(sides, check, (suspect.instructions, watch));
         let (allocations, chains) = match traces {
             Ok((allocations, chains)) => (allocations, chains),
-            Err(error) => (Finding::Unknown(error.to_string()), None),
+            Err(error) => (Finding::Unknown(error.recorded()), None),
         };
         let counted = counted.as_ref().filter(|_| suspect.instructions);
         let instructions = counted.map(|counted| match counted {

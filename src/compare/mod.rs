@@ -300,11 +300,20 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
     };
     let mut known = std::mem::take(&mut task.known);
     let (mut held, mut last_round) = (0, Nanos::ZERO);
+    // Why the last round had no session.
+    let mut no_session = None;
     loop {
         let is_open = |item: &Item<'_>| is_open(&task.policy, &known, *item);
         let open: Vec<Item<'_>> = task.items.iter().copied().filter(is_open).collect();
         let spent = task.clock.elapsed().saturating_sub(began);
-        if open.is_empty() || (task.stop)() || !is_time_for_more(spent, last_round, task.time_max) {
+        if open.is_empty() || (task.stop)() {
+            break;
+        }
+        if !is_time_for_more(spent, last_round, task.time_max) {
+            if let Some(error) = no_session {
+                task.known = known;
+                return Err(error);
+            }
             break;
         }
         let first = held + 1;
@@ -324,11 +333,12 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
             clock: task.clock,
         };
         let same_processes = task.subjects.are_running();
-        let (mut interrupted, mut not_started) = (false, None);
+        let (mut interrupted, mut not_started, mut any_held) = (false, None, false);
         for session in round::hold(&setting, &starters, &open, (task.seed, first), &places) {
             held += 1;
             match session {
                 Ok(outcomes) => {
+                    any_held = true;
                     for (item, outcome) in outcomes {
                         if let Some(error) = keep(&task.policy, &mut known, item, outcome) {
                             (task.progress)(Progress::Failed(&error));
@@ -345,13 +355,16 @@ pub fn run(task: &mut Task<'_>) -> Result<BTreeMap<String, Paired>, WorkerError>
         }
         last_round = task.clock.elapsed().saturating_sub(began).saturating_sub(spent);
         // Once for all of a round, as they wanted the same at the same time.
-        if let Some(error) = not_started {
-            (task.progress)(Progress::Failed(&error));
+        if let Some(error) = &not_started {
+            (task.progress)(Progress::Failed(error));
             failed_starts += 1;
-            if failed_starts >= FAILED_SESSIONS_MAX {
-                task.known = known;
-                return Err(error);
-            }
+        }
+        no_session = not_started.filter(|_| !any_held || failed_starts >= FAILED_SESSIONS_MAX);
+        if failed_starts >= FAILED_SESSIONS_MAX
+            && let Some(error) = no_session
+        {
+            task.known = known;
+            return Err(error);
         }
     }
     Ok(known)
@@ -370,8 +383,15 @@ fn is_open(policy: &Policy, known: &BTreeMap<String, Paired>, item: Item<'_>) ->
 }
 
 /// Whether so many sessions of a check or operation failed that no more are held.
-pub fn is_given_up(paired: &Paired) -> bool {
+fn is_given_up(paired: &Paired) -> bool {
     paired.failed_sessions >= FAILED_SESSIONS_MAX
+}
+
+/// Why an item could not be measured, where it was tried: it was given up, or no session of it was held
+/// while there was time.
+pub fn why_unmeasured(paired: &Paired) -> Option<&str> {
+    let never = paired.sessions.is_empty() && paired.failed_sessions > 0;
+    paired.first_failure.as_deref().filter(|_| never || is_given_up(paired))
 }
 
 impl Subjects<'_> {

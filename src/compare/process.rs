@@ -259,7 +259,8 @@ pub(super) fn pid(child: &Child) -> Option<Pid> {
 }
 
 fn answers(stream: UnixStream) -> mpsc::Receiver<io::Result<Answer>> {
-    let (sender, receiver) = mpsc::channel();
+    // A worker that answers without being asked fills the socket, and not the memory.
+    let (sender, receiver) = mpsc::sync_channel(1);
     thread::spawn(move || {
         let mut stream = BufReader::new(stream);
         while let Some(answer) = protocol::read::<Answer>(&mut stream).transpose() {

@@ -14,7 +14,7 @@ use crate::{
 /// What is added to turns, as a share of the service's time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Added {
-    /// To every other turn of the control.
+    /// To two turns of the control in three.
     pub(super) injected: Ppm,
     /// To each turn of the current side.
     pub(super) slower: Ppm,

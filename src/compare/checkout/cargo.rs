@@ -107,17 +107,22 @@ pub(super) struct Harness {
 }
 
 impl Metadata {
-    /// The metadata of the package, or the workspace, that a directory is in.
-    pub(super) fn read(runner: &Runner<'_>, directory: &Path) -> Result<Self, String> {
+    /// The metadata of the package, or the workspace, that a directory is in; cargo's words when it has
+    /// none.
+    pub(super) fn read(
+        runner: &Runner<'_>,
+        directory: &Path,
+    ) -> Result<Result<Self, String>, CheckoutError> {
         let mut command = Command::new("cargo");
         command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(directory);
         // Such a directory may serve several repositories, each of which has its own worktree.
         command.env_remove("CARGO_TARGET_DIR");
-        let finished = runner.run_quietly(&mut command).map_err(|error| error.to_string())?;
-        if !finished.status.success() {
-            return Err(finished.reason());
-        }
-        serde_json::from_slice(&finished.stdout).map_err(|error| error.to_string())
+        let finished = runner.run_quietly(&mut command)?;
+        Ok(if finished.status.success() {
+            serde_json::from_slice(&finished.stdout).map_err(|error| error.to_string())
+        } else {
+            Err(finished.reason())
+        })
     }
 
     /// The test target of this name, or else the benchmark: that of the package that `directory` is the

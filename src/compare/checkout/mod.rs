@@ -4,7 +4,7 @@
 //! out in one worktree and built in one target directory, one after the other, below
 //! `<cargo's target directory>/perf-passport`: paths are a part of an executable and of the hashes
 //! in its symbols, so that equal source gives equal bytes only at equal places; and dependencies are
-//! built once. A lock keeps two comparisons apart. The executable is then copied, with the source
+//! built once. A lock keeps two that build apart. The executable is then copied, with the source
 //! beside it, to where the next comparison of the same ref finds it. What that depends on is in the
 //! name of the copy: the source, the compiler, the variables and configuration that change a build,
 //! and the target.
@@ -236,9 +236,9 @@ fn link_again(
     let linked = match &built.linking {
         None => Err("rustc does not say how".to_owned()),
         Some(linking) => {
-            let linked = linking.link_again(runner, directory)?;
+            let linked = linking.link_again(runner, directory);
             linking.clean_up();
-            linked
+            linked?
         }
     };
     if let Err(message) = linked {
@@ -265,7 +265,7 @@ pub fn build_here(
         move |source| CheckoutError::Io { path, source }
     };
     let directory = project.repository.canonicalize().map_err(io(project.repository))?;
-    let metadata = Metadata::read(&runner, &directory).map_err(not_built)?;
+    let metadata = Metadata::read(&runner, &directory)?.map_err(not_built)?;
     let harness =
         metadata.harness(project.harness, &directory).ok_or_else(|| CheckoutError::NoHarness {
             reference: reference.to_string(),
@@ -370,7 +370,7 @@ impl<'a> Asked<'a> {
             Reference::Named(name) => repository.named(name)?,
             Reference::WorkingTree => repository.working_tree(project.written)?,
         };
-        let here = Metadata::read(&runner, &repository.top.join(package)).map_err(|message| {
+        let here = Metadata::read(&runner, &repository.top.join(package))?.map_err(|message| {
             CheckoutError::NotBuilt { reference: reference.to_string(), message }
         })?;
         let store = Store::open(&here.target_directory.join("perf-passport"), stop, progress)?;
@@ -387,7 +387,7 @@ impl<'a> Asked<'a> {
         repository.check_out(&source, &self.snapshot.object)?;
         let text = read_contract(&source, &self.contract, self.reference)?;
         let directory = source.join(self.contract.parent().unwrap_or(Path::new("")));
-        let metadata = Metadata::read(runner, &directory).map_err(|message| {
+        let metadata = Metadata::read(runner, &directory)?.map_err(|message| {
             CheckoutError::NotBuilt { reference: self.reference.to_string(), message }
         })?;
         let mut harness = metadata.harness(self.project.harness, &directory).ok_or_else(|| {

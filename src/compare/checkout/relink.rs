@@ -89,17 +89,30 @@ impl Linking {
 
     /// Removes what rustc kept for the linker: it is as large as everything else together.
     pub(super) fn clean_up(&self) {
-        for argument in &self.arguments {
-            let path = Path::new(argument);
-            if argument.ends_with(".rcgu.o") {
-                let _ = fs::remove_file(path);
-                let _ = fs::remove_file(path.with_extension("bc"));
+        for path in self.kept_by_rustc(&std::env::temp_dir()) {
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+    }
+
+    /// Objects beside the output, and the temporary directories of rustc in this one. Whatever else is
+    /// linked may be the user's own, whatever it is called.
+    fn kept_by_rustc(&self, temporary: &Path) -> Vec<PathBuf> {
+        let output = self.arguments.iter().skip_while(|it| *it != "-o").nth(1);
+        let beside = output.and_then(|it| Path::new(it).parent());
+        let mut kept = Vec::new();
+        for path in self.arguments.iter().map(Path::new) {
+            let Some(parent) = path.parent() else { continue };
+            let named = parent.file_name().unwrap_or_default().to_string_lossy();
+            if path.to_string_lossy().ends_with(".rcgu.o") && Some(parent) == beside {
+                kept.extend([path.to_owned(), path.with_extension("bc")]);
             } else if path.ends_with("symbols.o")
-                && let Some(parent) = path.parent()
+                && named.starts_with("rustc")
+                && parent.parent() == Some(temporary)
             {
-                let _ = fs::remove_dir_all(parent);
+                kept.push(parent.to_owned());
             }
         }
+        kept
     }
 }
 
@@ -142,6 +155,17 @@ mod tests {
             inputs.sort();
             assert_eq!(inputs, ["/t/a.1.rcgu.o", "/t/a.2.rcgu.o", "/t/libb.rlib"]);
         }
+    }
+
+    #[test]
+    fn only_what_rustc_made_is_removed() {
+        let printed = b"\"cc\" \"/tmp/rustcX/symbols.o\" \"/home/me/symbols.o\" \"symbols.o\" \
+            \"/tmp/me/symbols.o\" \"/home/rustcY/symbols.o\" \"/t/a.1.rcgu.o\" \"/home/b.rcgu.o\" \
+            \"-o\" \"/t/a\"\n";
+        let linking = Linking::find(printed, Path::new("/w")).unwrap();
+        let kept = linking.kept_by_rustc(Path::new("/tmp"));
+        let expected = ["/tmp/rustcX", "/t/a.1.rcgu.o", "/t/a.1.rcgu.bc"];
+        assert_eq!(kept, expected.map(PathBuf::from));
     }
 
     #[test]

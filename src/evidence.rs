@@ -15,6 +15,10 @@ use crate::{
     units::{Bytes, Count, Nanos, Ppm},
 };
 
+/// More samples than a contract may ask for. Bounds of quantiles are found by going through as many, so
+/// that a passport from outside could else be verified for ever.
+const SAMPLES_MAX: Count = Count::new(1 << 24);
+
 /// Everything observed of one check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -278,6 +282,8 @@ impl Evidence {
             valid.map_err(|source| EvidenceError::Histogram { field, source })
         };
         valid("latency", &self.latency)?;
+        let taken = self.latency.samples() <= SAMPLES_MAX;
+        holds("latency", taken, "has more samples than a contract may ask for")?;
         if let Some(told) = &self.server_latency {
             valid("server_latency", told)?;
             let fits = !told.is_empty() && told.samples() <= self.latency.samples();

@@ -461,7 +461,8 @@ pub fn observe(
         let timestamp = now();
         let question = Question::Observe { check: check.id(), samples };
         let answer = worker.ask(&question, OBSERVE_TIME).and_then(|answer| match answer {
-            Answer::Observed(evidence) => Ok(*evidence),
+            // What cannot have been observed would be in no passport that verifies.
+            Answer::Observed(evidence) if evidence.validate(check).is_ok() => Ok(*evidence),
             other => Err(worker.unexpected(&other)),
         });
         match answer {
@@ -513,6 +514,33 @@ mod tests {
             anchor: None,
             http: None,
         }
+    }
+
+    #[test]
+    fn last_words_are_in_no_error_that_is_filed() {
+        let (side, message) = ("current".to_owned(), "signal: 9; the key is hunter2".to_owned());
+        let died = WorkerError::Died { side, message };
+        assert!(died.to_string().contains("hunter2"));
+        let expected = "not known: the worker of current died: signal: 9";
+        let filed =
+            [InstructionsError::from(died.clone()).to_string(), SitesError::from(died).to_string()];
+        assert!(filed.iter().all(|it| it.ends_with(expected)), "{filed:?}");
+    }
+
+    #[test]
+    fn what_never_could_be_held_is_not_measured() {
+        let paired = |failed: u64, sessions: &[&str]| Paired {
+            sessions: sessions.iter().map(|it| serde_json::from_str(it).unwrap()).collect(),
+            failed_sessions: failed,
+            first_failure: (failed > 0).then(|| "why".to_owned()),
+            ..Paired::default()
+        };
+        let session = "{\"seed\": 1, \"baseline_ns\": 1, \"current\": \"1\", \
+                       \"control\": \"1\", \"injected\": \"1\"}";
+        assert_eq!(why_unmeasured(&paired(0, &[])), None);
+        assert_eq!(why_unmeasured(&paired(1, &[session])), None);
+        assert_eq!(why_unmeasured(&paired(1, &[])), Some("why"));
+        assert_eq!(why_unmeasured(&paired(3, &[session])), Some("why"));
     }
 
     #[test]

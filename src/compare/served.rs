@@ -338,9 +338,16 @@ struct Served<'s> {
 }
 
 impl Served<'_> {
-    fn stopped(&self) -> Result<(), WorkerError> {
+    /// Whether to go on: where a server ended, somebody else may answer on its port.
+    fn goes_on(&self) -> Result<(), WorkerError> {
         let (_, stop) = self.starter.watch;
-        if stop() { Err(WorkerError::Interrupted) } else { Ok(()) }
+        if stop() {
+            return Err(WorkerError::Interrupted);
+        }
+        match self.reached.process.as_ref().and_then(Process::ended) {
+            Some(message) => Err(self.error(ServerProblem::Died(message.to_owned()))),
+            None => Ok(()),
+        }
     }
 
     fn error(&self, problem: ServerProblem) -> WorkerError {
@@ -379,7 +386,7 @@ impl Served<'_> {
         let wanted = WARMUP_TIME.get() / median(&turn.latencies).get().max(1);
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(samples_max);
         for _ in 1..wanted.div_ceil(WARMUP_MIN) {
-            self.stopped()?;
+            self.goes_on()?;
             turn = self.take(WARMUP_MIN)?;
         }
         Ok(turn)
@@ -414,7 +421,7 @@ impl Subject for Served<'_> {
     }
 
     fn prepare(&mut self, item: Item<'_>) -> Result<Prepared, WorkerError> {
-        self.stopped()?;
+        self.goes_on()?;
         let Item::Check(check) = item else {
             let message = "a server runs no operations".to_owned();
             return Err(self.error(ServerProblem::BrokeOff(message)));
@@ -443,7 +450,7 @@ impl Subject for Served<'_> {
 
     /// What is to be slower is made so when the turns are summed up.
     fn batch(&mut self, asked: Asked, _: Nanos) -> Result<Turn, WorkerError> {
-        self.stopped()?;
+        self.goes_on()?;
         self.take(asked.samples)
     }
 

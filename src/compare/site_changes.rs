@@ -55,7 +55,7 @@ impl SiteChange {
     fn of(before: Option<&Line>, after: Option<&Line>) -> Option<Self> {
         let at = after.or(before)?.at.clone();
         let sum = |line: Option<&Line>, get: fn(&Amount) -> u64| {
-            line.map_or(0, |line| line.within.values().map(get).sum())
+            line.map_or(0, |line| line.within.values().map(get).fold(0, u64::saturating_add))
         };
         let counts = |get: fn(&Amount) -> u64| (sum(before, get), sum(after, get));
         let (allocations, bytes, peak) =
@@ -141,9 +141,9 @@ fn by_function(sites: &[AllocationSite]) -> BTreeMap<(String, Option<String>), V
     for site in sites {
         let within = lines.entry(&site.at).or_default();
         let amount = within.entry(site.within.clone()).or_default();
-        amount.allocations += site.allocations.get();
-        amount.bytes += site.allocated_bytes.get();
-        amount.peak += site.peak_bytes.get();
+        amount.allocations = amount.allocations.saturating_add(site.allocations.get());
+        amount.bytes = amount.bytes.saturating_add(site.allocated_bytes.get());
+        amount.peak = amount.peak.saturating_add(site.peak_bytes.get());
     }
     let mut functions: BTreeMap<_, Vec<Line>> = BTreeMap::new();
     for (at, within) in lines {

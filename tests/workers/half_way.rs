@@ -1,11 +1,14 @@
 //! Workers that go wrong, and machines that lack something.
 
+use std::process::Stdio;
+
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::{
-    CONTRACT, LITTLE_WORK, MORE_WORK, OTHER, WORK, assert_says, claim, compare, incomplete,
-    passport,
-    program::{CONTRACT as FILE, finish},
+    COMPARE, CONTRACT, LITTLE_WORK, MORE_WORK, OTHER, WORK, assert_says, claim, compare,
+    incomplete, passport,
+    processes::{eventually, lines},
+    program::{CONTRACT as FILE, end, finish},
     workspace, write_executable, write_program,
 };
 
@@ -45,6 +48,38 @@ pub(crate) fn hangs() {
     let said = goes_wrong("hangs");
     let expected = "the worker of current says: no complete response within 1.00 s";
     assert!(said.starts_with(expected), "{said}");
+}
+
+/// Also where there is no time for as many sessions as are tried otherwise.
+pub(crate) fn hangs_to_the_end() {
+    let workspace = workspace(WORK, &format!("{LITTLE_WORK} hangs={IN_A_SESSION}"));
+    let run = compare(&workspace, &["--time-budget", "1", "--no-instructions"]).exits(3);
+    let passport = incomplete(&workspace);
+    let paired = &passport["test_results"][0]["paired"];
+    assert!(paired["sessions"].as_array().unwrap().is_empty(), "{paired}");
+    assert!(paired["failed_sessions"].as_u64().unwrap() < 3, "{paired}");
+    assert_eq!(paired["first_failure"], run.sentence());
+}
+
+/// What is built anew meanwhile is another program.
+pub(crate) fn replaced() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("processes");
+    let manner = format!("{WORK} starts={}", file.display());
+    let workspace = workspace(&manner, &manner);
+    let more = ["--time-budget", "1", "--no-instructions"];
+    let mut command = workspace.command(&[&COMPARE[..], &more].concat());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let comparison = command.spawn().unwrap();
+    eventually("no worker starts", || lines(&file) >= 1);
+    for name in ["baseline", "current"] {
+        write_program(&workspace, name, "#!/bin/sh\nexit 1\n");
+    }
+    let run = end(comparison);
+    assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
+    let paired = &passport(&workspace)["test_results"][0]["paired"];
+    assert!(!paired["sessions"].as_array().unwrap().is_empty(), "{paired}");
+    assert_eq!(paired["failed_sessions"], 0);
 }
 
 pub(crate) fn changes() {
@@ -93,8 +128,14 @@ pub(crate) fn scripts() {
 }
 
 pub(crate) fn anchor_answers() {
+    anchor_answers_by("changes=1");
+    // After it was warmed up, so that its first response is like the others'.
+    anchor_answers_by("changes=50");
+}
+
+fn anchor_answers_by(manner: &str) {
     let workspace = workspace(WORK, WORK);
-    write_executable(&workspace, "anchor", &format!("{WORK} changes=1"));
+    write_executable(&workspace, "anchor", &format!("{WORK} {manner}"));
     let more = ["--anchor-exe", "anchor", "--time-budget", "1", "--no-instructions"];
     let run = compare(&workspace, &more);
     assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");

@@ -66,6 +66,8 @@ fn main() -> ExitCode {
         test("a_worker_that_dies_half_way_is_not_measured", half_way::dies),
         test("a_worker_that_panics_half_way_is_not_measured", half_way::panics),
         test("a_worker_that_hangs_half_way_is_not_measured", half_way::hangs),
+        test("a_worker_that_hangs_to_the_end_is_not_measured", half_way::hangs_to_the_end),
+        test("an_executable_that_is_replaced_is_compared_as_it_was", half_way::replaced),
         test("a_worker_that_answers_something_else_half_way_is_not_measured", half_way::changes),
         test("what_was_observed_before_a_worker_died_is_kept", half_way::dies_while_observed),
         test("without_a_baseline_nothing_is_said", half_way::baseline_dies),

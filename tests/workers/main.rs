@@ -86,6 +86,7 @@ fn main() -> ExitCode {
         test("what_the_anchor_answers_otherwise_is_compared_without_it", half_way::anchor_answers),
         test("an_interrupted_comparison_of_refs_can_be_repeated", refs::interrupted),
         test("sessions_of_other_files_are_no_evidence", refs::other_files),
+        test("a_check_alone_has_no_larger_share_of_the_error", refs::share),
         test("a_check_that_varies_ends_no_comparison", half_way::varies),
         test("sessions_of_a_script_are_not_kept", half_way::scripts),
         test("no_build_outlives_a_comparison_that_is_killed", refs::killed_while_building),

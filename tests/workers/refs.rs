@@ -152,6 +152,27 @@ pub(crate) fn other_files() {
     assert!(other.as_array().is_none_or(Vec::is_empty), "{other}");
 }
 
+/// What was one of two has half of the error, also when it is asked for alone.
+pub(crate) fn share() {
+    let workspace = repository(WORK);
+    workspace.write(FILE, [CONTRACT, OTHER].concat());
+    commit(&workspace);
+    workspace.write("data.txt", "so that there is something to compare");
+    let compared = |seconds: &str, more: &[&str]| {
+        let budget = ["--time-budget", seconds, "--no-instructions"];
+        let run = end(command(&workspace, &[&budget[..], more].concat()).spawn().unwrap());
+        assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
+        let path = run.stdout.lines().find_map(|line| line.strip_prefix("passport artifacts/"));
+        let path = workspace.path(format!("artifacts/{}", path.unwrap()));
+        workspace.run(&["verify", path.to_str().unwrap()]).exits(0);
+        let passport: serde_json::Value = serde_json::from_str(&text(&path)).unwrap();
+        passport["comparison"]["policy"]["checks"].clone()
+    };
+    assert_eq!(compared("0", &["--endpoint", "work"]), 1);
+    assert_eq!(compared("0", &[]), 2);
+    assert_eq!(compared("0", &["--endpoint", "work"]), 2);
+}
+
 pub(crate) fn interrupted() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("processes");

@@ -5,6 +5,7 @@
 //! every object file and library is somewhere else, and each session takes one at random.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     process::Command,
@@ -89,7 +90,8 @@ impl Linking {
 
     /// Removes what rustc kept for the linker: it is as large as everything else together.
     pub(super) fn clean_up(&self) {
-        for path in self.kept_by_rustc(&std::env::temp_dir()) {
+        let kept = self.kept_by_rustc(&std::env::temp_dir());
+        for path in kept.iter().chain(&bitcode_of(&kept)) {
             let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
     }
@@ -104,7 +106,7 @@ impl Linking {
             let Some(parent) = path.parent() else { continue };
             let named = parent.file_name().unwrap_or_default().to_string_lossy();
             if path.to_string_lossy().ends_with(".rcgu.o") && Some(parent) == beside {
-                kept.extend([path.to_owned(), path.with_extension("bc")]);
+                kept.push(path.to_owned());
             } else if path.ends_with("symbols.o")
                 && named.starts_with("rustc")
                 && parent.parent() == Some(temporary)
@@ -114,6 +116,29 @@ impl Linking {
         }
         kept
     }
+}
+
+/// What objects were made of, beside them and under their names: of `a.rcgu.o` are `a.rcgu.bc` and
+/// `a.rcgu.thin-lto-after-pm.bc`.
+fn bitcode_of(objects: &[PathBuf]) -> Vec<PathBuf> {
+    let stems: BTreeSet<&Path> = objects.iter().filter_map(|it| stem(it, ".o")).collect();
+    let directories: BTreeSet<&Path> = stems.iter().filter_map(|it| it.parent()).collect();
+    let entries = directories.into_iter().filter_map(|it| fs::read_dir(it).ok()).flatten();
+    let paths = entries.flatten().map(|entry| entry.path());
+    let of_an_object = |path: &PathBuf| {
+        let bitcode = stem(path, ".bc").and_then(Path::to_str).and_then(|it| it.find(UNIT));
+        let path = path.to_str().unwrap_or_default();
+        bitcode.is_some_and(|at| stems.contains(Path::new(&path[..at + UNIT.len()])))
+    };
+    paths.filter(of_an_object).collect()
+}
+
+/// What a codegen unit's files have after its name.
+const UNIT: &str = ".rcgu";
+
+/// The path without this ending, if it has it.
+fn stem<'p>(path: &'p Path, ending: &str) -> Option<&'p Path> {
+    path.to_str()?.strip_suffix(ending).map(Path::new)
 }
 
 const PREFIX: &str = "relinked-";
@@ -164,8 +189,19 @@ mod tests {
             \"-o\" \"/t/a\"\n";
         let linking = Linking::find(printed, Path::new("/w")).unwrap();
         let kept = linking.kept_by_rustc(Path::new("/tmp"));
-        let expected = ["/tmp/rustcX", "/t/a.1.rcgu.o", "/t/a.1.rcgu.bc"];
-        assert_eq!(kept, expected.map(PathBuf::from));
+        assert_eq!(kept, ["/tmp/rustcX", "/t/a.1.rcgu.o"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn bitcode_is_that_of_the_objects() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in ["a.1.rcgu.bc", "a.1.rcgu.lto.pm.bc", "a.2.rcgu.bc", "mine.bc", "a.1.rcgu.o"] {
+            fs::write(path(name), "").unwrap();
+        }
+        let mut found = bitcode_of(&[path("a.1.rcgu.o"), path("no.object")]);
+        found.sort();
+        assert_eq!(found, [path("a.1.rcgu.bc"), path("a.1.rcgu.lto.pm.bc")]);
     }
 
     #[test]

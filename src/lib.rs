@@ -24,20 +24,18 @@
 //!
 //! # Features
 //!
-//! Write `default-features = false`: the defaults are this package's own program and service.
-//!
 //! | feature | adds |
 //! |---|---|
 //! | none | contracts, statistics, claims, passports, the pipeline, reports |
-//! | `instrument` | the `tower` layer, the in-process probe, the harness |
+//! | `instrument` | the `tower` layer, the in-process probe, the harness (default) |
 //! | `http` | the probe of any base URL |
 //! | `criterion` | exact counts as measurements of criterion |
-//! | `compare` | two builds side by side |
 //! | `oracle` | dhat, to check the counting allocator |
 //! | `schema` | JSON Schemas of contract and passport |
-//! | `ledger` | the reference service (default) |
-//! | `cli` | the command line (default) |
 //! | `perf_sanity` | this package's endpoint sanity tests |
+//!
+//! The command line is the package `perf-passport-cli`, two builds side by side are
+//! `perf-passport-compare`, the reference service is `perf-passport-ledger`.
 //!
 //! # Reading order
 //!
@@ -46,15 +44,12 @@
 //! [`report`]. To see how a request is counted: [`allocation`], then `instrument`. To use it:
 //! `harness`. ARCHITECTURE.md says what each module may use, and where a change goes.
 
-pub mod units;
-pub mod text;
-pub mod clock;
-pub mod process_memory;
-pub mod allocation;
 #[cfg(feature = "criterion")]
-pub mod criterion;
+pub use perf_passport_meter::criterion;
 #[cfg(feature = "instrument")]
-pub mod instrument;
+pub use perf_passport_meter::instrument;
+pub use perf_passport_meter::{allocation, clock, process_memory, text, units};
+
 pub mod contract;
 pub mod statistics;
 pub mod evidence;
@@ -72,11 +67,3 @@ pub mod report;
 pub mod worker;
 #[cfg(feature = "instrument")]
 pub mod harness;
-#[cfg(all(feature = "compare", target_os = "linux"))]
-pub mod compare;
-#[cfg(all(feature = "compare", target_os = "linux"))]
-pub mod calibrate;
-#[cfg(feature = "ledger")]
-pub mod ledger;
-#[cfg(feature = "cli")]
-pub mod cli;

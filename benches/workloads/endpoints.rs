@@ -17,13 +17,13 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement:
 use perf_passport::{
     allocation::{CountingAllocator, set_counting},
     contract::{Check, Contract, Quantile, Sampling},
-    ledger,
     probe::{
         HttpSettings, HttpTarget, InProcessTarget, Pass, PreparedRequest, Probe, ProbeError, Target,
     },
     statistics::{Histogram, quantile},
     units::Nanos,
 };
+use perf_passport_ledger as ledger;
 use tokio::{net::TcpListener, runtime};
 
 #[global_allocator]

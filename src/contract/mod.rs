@@ -401,7 +401,7 @@ impl Check {
     }
 
     /// Whether this is the check's [`Check::id`].
-    pub(crate) fn has_id(&self, id: &str) -> bool {
+    pub fn has_id(&self, id: &str) -> bool {
         id.split_once('/') == Some((&self.endpoint, &self.variant))
     }
 

@@ -15,7 +15,7 @@ use super::{
 };
 #[cfg(feature = "oracle")]
 use crate::{
-    allocation::{self, BacktraceError, OracleError},
+    allocation::{self, BacktraceError, Measuring, OracleError, Watched},
     probe::COLLECTED,
 };
 use crate::{
@@ -32,6 +32,14 @@ use crate::{
 #[cfg(feature = "oracle")]
 const NOT_INSTALLED: &str = "declare `CountingAllocator::wrapping(OracleAllocator)` as the global \
                              allocator of the harness";
+
+/// The modules of this package that measure.
+#[cfg(feature = "oracle")]
+const MEASURING: Measuring<'_> = Measuring {
+    name: "perf_passport",
+    sources: concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
+    modules: &["harness", "pipeline", "probe", "worker"],
+};
 
 /// Makes the target of a contract.
 type MakeTarget<'a> = dyn FnOnce(&Contract) -> Result<Box<dyn Target + Send>, String> + 'a;
@@ -294,11 +302,13 @@ impl Worker<'_> {
             let warm = take(warmup, 0)?;
             let file = directory.join(format!("dhat-{}.json", std::process::id()));
             let below = COLLECTED.trim_matches('*');
-            let (taken, sites) = allocation::sites_with_dhat((&file, below), || take(0, 1))
-                .map_err(|error| match error {
+            let watched = Watched { file: &file, below, asker: Some(MEASURING) };
+            let (taken, sites) = allocation::sites_with_dhat(&watched, || take(0, 1)).map_err(
+                |error| match error {
                     BacktraceError::Oracle(OracleError::NotInstalled) => NOT_INSTALLED.to_owned(),
                     error => error.to_string(),
-                })?;
+                },
+            )?;
             let alike = |it: &pipeline::Seen| warmup == 0 || warm.as_ref() == Some(it);
             Ok((sites, taken?.filter(alike)))
         });

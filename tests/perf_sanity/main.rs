@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use perf_passport::{
     allocation::{CountingAllocator, OracleAllocator},
     harness::Harness,
-    ledger, report, worker,
+    report, worker,
 };
+use perf_passport_ledger as ledger;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator<OracleAllocator> = CountingAllocator::wrapping(OracleAllocator);

@@ -1,0 +1,89 @@
+//! `passport baseline`: accept what is measured now.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::{
+    exit::{Code, Failure},
+    measure::Measuring,
+    terminal,
+};
+use perf_passport::{
+    passport::{self, Passport},
+    report, store,
+    text::escaped,
+};
+
+/// Measure every check and accept the passport as the baseline.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// Where the baseline is written; the contract's file when left out
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Accept a run in which required claims failed or abstained
+    #[arg(long)]
+    accept_failing: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let measuring = &arguments.measuring;
+    let contract = measuring.read_contract()?;
+    let path = measuring
+        .baseline_path(arguments.output.as_ref(), &contract)
+        .unwrap_or_else(|| PathBuf::from("baseline_performance_passport.json"));
+    let selection = measuring.select(&contract)?;
+    let left_out = selection.left_out(&contract);
+    if left_out > 0 {
+        return Err(Failure::usage(anyhow!(
+            "a baseline holds every check, and {left_out} of {} would be left out: give neither \
+             --endpoint nor --fixture",
+            contract.checks.len()
+        )));
+    }
+    let outcome = measuring.run(&contract, &selection, None)?;
+    outcome.print(measuring.ci)?;
+    let code = outcome.code();
+    if outcome.interrupted {
+        terminal::note("interrupted: the baseline is unchanged");
+        return Ok(code.into());
+    }
+    if code != Code::Pass && !arguments.accept_failing {
+        return Err(Failure::new(
+            code,
+            anyhow!(
+                "this run is not accepted and `{}` is unchanged: mend it, or give --accept-failing",
+                path.display()
+            ),
+        ));
+    }
+    let changes = changes(&path, &outcome.passport);
+    store::write(&path, &outcome.passport)?;
+    terminal::print(&format!("{changes}baseline {}\n", terminal::path(&path)))?;
+    Ok(Code::Pass.into())
+}
+
+/// What accepting this passport changes, as lines.
+fn changes(path: &Path, accepted: &Passport) -> String {
+    if !path.exists() {
+        return String::new();
+    }
+    match store::read(path) {
+        Ok(before) => {
+            let found = report::differences(&passport::diff(&before, accepted));
+            let head = if found.is_empty() { "no change of" } else { "changes to" };
+            format!("\n{head} the baseline before, of {}\n{found}", escaped(&before.timestamp))
+        }
+        // It is replaced all the same: that may be why it is renewed.
+        Err(error) => {
+            terminal::note(&format!("nothing to compare with: {}", escaped(&error.to_string())));
+            String::new()
+        }
+    }
+}

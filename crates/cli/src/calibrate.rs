@@ -1,0 +1,254 @@
+//! `passport calibrate`: how often a comparison is wrong on this machine, and what it finds.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::Ordering,
+};
+
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+
+use super::{
+    calibrate_plot::plot,
+    compare_sides,
+    exit::{Code, Failure},
+    input, measure, selection, terminal,
+};
+use perf_passport::{
+    clock::SystemClock,
+    contract::{Check, Contract},
+    pipeline::WorkKind,
+    store,
+    units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
+};
+use perf_passport_compare::{
+    Progress, TemporaryDirectory, WorkerError,
+    calibrate::{self, Arm, Builds, Calibration, Setting},
+    checkout::{self, Project, Reference, checkout},
+};
+
+/// The largest calibration that is read.
+const CALIBRATION_MAX: Bytes = Bytes::new(256 * BYTES_PER_MB);
+
+/// The most work that can be added: twice the time.
+const SLOWER_MAX: f64 = 100.0;
+
+/// Find out how often `compare` is wrong on this machine, and what it finds.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The contract
+    #[arg(long, value_name = "FILE", default_value = "passport.toml")]
+    contract: PathBuf,
+    /// The test target to build from the working tree, made with this library's harness
+    #[arg(long, value_name = "NAME", default_value = "perf_sanity")]
+    harness: String,
+    /// Build it so many times more, each with another function that nothing calls
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=1_000))]
+    rebuilds: u64,
+    /// Comparisons of each kind
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Work that is added to the current side, in percent of its time; 0 is none
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "0,2,5,10")]
+    slower: Vec<f64>,
+    /// What this work consists of
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Work::Arithmetic)]
+    work: Work,
+    /// Threads that never rest meanwhile
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0,2", value_parser = clap::value_parser!(u32).range(..=1_024))]
+    busy: Vec<u32>,
+    /// A comparison holds sessions for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 75)]
+    time_budget: u32,
+    /// Only this endpoint, check (`endpoint/variant`) or path; may be repeated
+    #[arg(long, value_name = "NAME")]
+    endpoint: Vec<String>,
+    /// Where the calibration is kept, and added to
+    #[arg(long, value_name = "DIR", default_value = "artifacts/calibration")]
+    output_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Work {
+    /// Instructions
+    Arithmetic,
+    /// Loads from random places, which counting instructions does not find; for checks that take
+    /// thirty microseconds or more, as a load is not divisible
+    Memory,
+}
+
+impl From<Work> for WorkKind {
+    fn from(work: Work) -> Self {
+        match work {
+            Work::Arithmetic => Self::Arithmetic,
+            Work::Memory => Self::Memory,
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let interrupted = measure::watch_signals()?;
+    let stop = || interrupted.load(Ordering::Relaxed);
+    let arms = arms(arguments)?;
+    let text = measure::contract_text(&arguments.contract)?;
+    let contract = Contract::parse(&text).map_err(|error| {
+        let path = terminal::path(&arguments.contract);
+        Failure::usage(anyhow!("cannot read contract `{path}`: {error}"))
+    })?;
+    let checks = selection::named(contract.checks.iter().collect(), &arguments.endpoint)?;
+    if let Some(known) = read(arguments)? {
+        // Before anything is built.
+        add_to(arguments, known, &contract, &checks, true)?;
+    }
+    let directory = TemporaryDirectory::new().map_err(|error| {
+        Failure::new(Code::NotMeasured, anyhow!("cannot make a temporary directory: {error}"))
+    })?;
+    compare_sides::start_guard();
+    let builds = builds(arguments, directory.path(), &stop)?;
+    let relinked = !builds.baseline.relinked.is_empty();
+    let mut calibration = match read(arguments)? {
+        Some(known) => add_to(arguments, known, &contract, &checks, relinked)?,
+        None => new(&contract, &checks, relinked)?,
+    };
+    let clock = SystemClock::start();
+    let setting = Setting {
+        contract: &contract,
+        checks: &checks,
+        policy: calibration.policy,
+        time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
+        clock: &clock,
+        stop: &stop,
+    };
+    for _ in 0..arguments.runs {
+        for arm in &arms {
+            let number = calibration.trials.iter().filter(|trial| trial.arm == *arm).count();
+            let progress = &mut |progress: Progress<'_>| {
+                if let Progress::Failed(error) = progress {
+                    terminal::note(&perf_passport::text::escaped(&format!(
+                        "session failed: {error}"
+                    )));
+                }
+            };
+            let trial = match calibrate::run(&setting, &builds, (*arm, number), progress) {
+                Ok(trial) => trial,
+                Err(WorkerError::Interrupted) => return Ok(Code::Interrupted.into()),
+                Err(error) => return Err(Failure::new(Code::NotMeasured, error)),
+            };
+            terminal::note(&line(&trial));
+            calibration.trials.push(trial);
+            // After each: what is known is kept when the rest is interrupted.
+            write(&arguments.output_dir, &calibration)?;
+        }
+    }
+    terminal::print(&calibrate::markdown(&calibration))?;
+    Ok(Code::Pass.into())
+}
+
+fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
+    let mut arms = Vec::new();
+    for busy in &arguments.busy {
+        for percent in &arguments.slower {
+            if !(0.0..=SLOWER_MAX).contains(percent) {
+                return Err(Failure::usage(anyhow!(
+                    "--slower is a percentage from 0 to {SLOWER_MAX}"
+                )));
+            }
+            #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "checked")]
+            let slower_ppm = Ppm::new((percent * 1e4).round() as u64);
+            let work = arguments.work.into();
+            arms.push(Arm { slower_ppm, work, busy: *busy });
+        }
+    }
+    Ok(arms)
+}
+
+const FILE: &str = "calibration.json";
+
+/// The calibration so far, if there is one.
+fn read(arguments: &Arguments) -> Result<Option<Calibration>, Failure> {
+    match input::read(&arguments.output_dir.join(FILE), CALIBRATION_MAX) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(known) => Ok(Some(known)),
+            Err(error) => Err(refused(arguments, &error)),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refused(arguments, &error)),
+    }
+}
+
+fn refused(arguments: &Arguments, why: &dyn std::fmt::Display) -> Failure {
+    let path = arguments.output_dir.join(FILE);
+    Failure::usage(anyhow!("cannot add to the calibration `{}`: {why}", terminal::path(&path)))
+}
+
+fn new(contract: &Contract, checks: &[&Check], relinked: bool) -> Result<Calibration, Failure> {
+    Calibration::new(contract, checks, relinked).ok_or_else(|| {
+        Failure::usage(anyhow!("the checks have not all the same tolerance: name some of them"))
+    })
+}
+
+/// What is known, if it is of the same machine, policy and contract.
+fn add_to(
+    arguments: &Arguments,
+    known: Calibration,
+    contract: &Contract,
+    checks: &[&Check],
+    relinked: bool,
+) -> Result<Calibration, Failure> {
+    if new(contract, checks, relinked)?.continues(&known) {
+        Ok(known)
+    } else {
+        Err(refused(
+            arguments,
+            &"it is of another machine, policy, contract or form of the document",
+        ))
+    }
+}
+
+/// Builds the working tree, and builds it again.
+fn builds(
+    arguments: &Arguments,
+    directory: &Path,
+    stop: &dyn Fn() -> bool,
+) -> Result<Builds, Failure> {
+    let project = Project {
+        repository: compare_sides::directory_of(&arguments.contract),
+        contract: &arguments.contract,
+        harness: &arguments.harness,
+        written: Some(&arguments.output_dir),
+    };
+    let progress = &mut |line: &str| terminal::note(&perf_passport::text::escaped(line));
+    let built = checkout(&project, &Reference::WorkingTree, stop, progress)
+        .map_err(compare_sides::failure)?;
+    let seeds: Vec<u64> = (1..=arguments.rebuilds).collect();
+    let task = (seeds.as_slice(), directory);
+    let sides = checkout::rebuild(&project, &built, task, stop, progress)
+        .map_err(compare_sides::failure)?;
+    Ok(Builds { baseline: built.side, rebuilt: seeds.into_iter().zip(sides).collect() })
+}
+
+fn line(trial: &calibrate::Trial) -> String {
+    use perf_passport::paired::Outcome;
+    let of = |outcome: Outcome| trial.decisions.iter().filter(|it| it.outcome == outcome).count();
+    let (passed, failed) = (of(Outcome::Within), of(Outcome::Beyond));
+    format!(
+        "+{} ppm, {} busy, build {}: {passed} PASS, {failed} FAIL, {} ABSTAIN in {} s",
+        trial.arm.slower_ppm.get(),
+        trial.arm.busy,
+        trial.rebuilt.map_or_else(|| "-".to_owned(), |it| it.to_string()),
+        trial.decisions.len() - passed - failed,
+        trial.seconds,
+    )
+}
+
+fn write(directory: &Path, calibration: &Calibration) -> Result<(), Failure> {
+    let json = serde_json::to_vec_pretty(calibration).map_err(Failure::usage)?;
+    let plot = plot(calibration).map_err(Failure::usage)?;
+    let markdown = calibrate::markdown(calibration);
+    store::write_bytes(&directory.join(FILE), &json)?;
+    store::write_bytes(&directory.join("calibration.md"), markdown.as_bytes())?;
+    store::write_bytes(&directory.join("calibration.svg"), plot.as_bytes())?;
+    Ok(())
+}

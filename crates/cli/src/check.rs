@@ -1,0 +1,41 @@
+//! `passport check`: the gate.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    exit::Failure,
+    measure::{self, Measuring},
+    terminal,
+};
+use perf_passport::store;
+
+/// Measure every check, compare with the baseline, file the passport, and gate.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// The accepted passport; the contract's when left out
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Where passports are filed
+    #[arg(long, value_name = "DIR", default_value = "artifacts/performance")]
+    artifacts_dir: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let measuring = &arguments.measuring;
+    let contract = measuring.read_contract()?;
+    let selection = measuring.select(&contract)?;
+    let path = measuring.baseline_path(arguments.baseline.as_ref(), &contract);
+    let baseline = path.as_deref().map(measure::read_baseline).transpose()?;
+    let outcome = measuring.run(&contract, &selection, baseline.as_ref())?;
+    if baseline.is_none() {
+        terminal::note("no baseline: only budgets are held");
+    }
+    let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
+    outcome.print(measuring.ci)?;
+    terminal::print(&format!("passport {}\n", terminal::path(&kept?)))?;
+    Ok(outcome.code().into())
+}

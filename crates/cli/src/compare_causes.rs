@@ -1,0 +1,348 @@
+//! Why a check got worse: the places that allocate more and the functions that execute more.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::{exit::Failure, flame_graph, terminal};
+use perf_passport::{
+    claim::{Claim, Verdict},
+    contract::{Check, ClaimKind},
+    passport::Passport,
+    store,
+    text::escaped,
+};
+use perf_passport_compare::{
+    self as compare, AllocationCause, CheckCauses, Finding, InstructionCause, Sides, SiteChange,
+    Suspect, Watch,
+};
+
+/// Checks that are looked into, at most: each takes seconds.
+const CHECKS_MAX: usize = 4;
+
+/// Functions and places that are named of each, at most.
+const NAMED_MAX: usize = 5;
+
+/// The version of the file's format.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Looks into the checks with a change that failed, and those that allocate more within what is
+/// tolerated; empty when there are none. This is advice: no verdict depends on it.
+pub(super) fn find(
+    passport: &Passport,
+    checks: &[&Check],
+    sides: &Sides,
+    (clock, stop): Watch<'_>,
+) -> Vec<CheckCauses> {
+    let any = |check: &Check, is_one: fn(&Claim) -> bool| {
+        passport.result(&check.id()).is_some_and(|result| result.claims.iter().any(is_one))
+    };
+    let (failed, others): (Vec<&Check>, Vec<&Check>) =
+        checks.iter().copied().partition(|check| any(check, is_failed_change));
+    let failed = failed.into_iter().map(|check| Suspect { check, instructions: true });
+    let tolerated = others.into_iter().filter(|check| any(check, is_more_allocations));
+    let tolerated = tolerated.map(|check| Suspect { check, instructions: false });
+    let mut suspects: Vec<Suspect<'_>> = failed.chain(tolerated).collect();
+    let left_out = suspects.len().saturating_sub(CHECKS_MAX);
+    suspects.truncate(CHECKS_MAX);
+    if suspects.is_empty() || stop() {
+        return Vec::new();
+    }
+    let more = if left_out > 0 { format!(", and not into {left_out} more") } else { String::new() };
+    terminal::note(&format!("looking into {} checks on both sides{more}", suspects.len()));
+    compare::causes(sides, &suspects, (clock, stop))
+}
+
+fn is_failed_change(claim: &Claim) -> bool {
+    claim.kind.is_change() && claim.verdict == Verdict::Fail
+}
+
+/// Whether there are more allocations or a higher peak, be it tolerated or not.
+fn is_more_allocations(claim: &Claim) -> bool {
+    let is_count = matches!(claim.kind, ClaimKind::AllocationsChange | ClaimKind::HeapChange);
+    is_count && claim.observed.zip(claim.limit).is_some_and(|(now, before)| now > before)
+}
+
+/// The causes as lines for a terminal.
+pub(super) fn text(causes: &[CheckCauses]) -> String {
+    let mut out = String::new();
+    for cause in causes {
+        let check = escaped(&cause.check);
+        match &cause.allocations {
+            Finding::Found(found) => allocations(&mut out, &check, found),
+            Finding::Unknown(reason) => drop(writeln!(out, "{check}: {}", escaped(reason))),
+        }
+        match &cause.instructions {
+            Some(Finding::Found(found)) => instructions(&mut out, &check, found),
+            Some(Finding::Unknown(reason)) => drop(writeln!(out, "{check}: {}", escaped(reason))),
+            None => {}
+        }
+    }
+    out
+}
+
+fn allocations(out: &mut String, check: &str, cause: &AllocationCause) {
+    let (before, after) = (cause.allocations_before, cause.allocations_after);
+    let bytes = (cause.allocated_bytes_before, cause.allocated_bytes_after);
+    let worse: Vec<&SiteChange> = cause.sites.iter().filter(|it| it.is_worse()).collect();
+    if worse.is_empty() {
+        let _ = writeln!(out, "{check}: {after} allocations, {before} before: no place has more");
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "{check}: {before} -> {after} allocations ({} -> {} bytes), more of them at",
+        bytes.0.get(),
+        bytes.1.get()
+    );
+    for site in worse.iter().take(NAMED_MAX) {
+        let _ = writeln!(out, "  {}", site_line(site));
+    }
+    and_more(out, worse.len(), "places");
+}
+
+/// `+36 (new), +3456 bytes: src/orders.rs:88 (orders::list), by alloc::vec::Vec<T>::push`.
+fn site_line(site: &SiteChange) -> String {
+    let before = site.allocations_before.get();
+    let before = if before == 0 {
+        "new".to_owned()
+    } else {
+        format!("{before} -> {}", site.allocations_after)
+    };
+    let at = match (&site.at.file, site.at.line) {
+        (Some(file), Some(line)) => format!("{file}:{line} ({})", site.at.function),
+        (Some(file), None) => format!("{file} ({})", site.at.function),
+        (None, _) => format!("{} (no line: built without debug information)", site.at.function),
+    };
+    let by = if site.within == site.at {
+        String::new()
+    } else {
+        format!(", by {}", site.within.function)
+    };
+    let (more, bytes) = (site.allocations_more(), site.allocated_bytes_more());
+    format!("{more:>+6} ({before}), {bytes:+} bytes: {}", escaped(&format!("{at}{by}")))
+}
+
+fn instructions(out: &mut String, check: &str, cause: &InstructionCause) {
+    let percent = cause.change_ppm.map_or_else(|| "-".to_owned(), percent);
+    let (before, after) = (cause.instructions_before, cause.instructions_after);
+    let most = if cause.functions.is_empty() { "" } else { ", most of it in" };
+    let _ = writeln!(out, "{check}: {before} -> {after} instructions ({percent}){most}");
+    for growth in cause.functions.iter().take(NAMED_MAX) {
+        let _ = writeln!(
+            out,
+            "  {:>+10} itself, {:>+10} with what it calls: {}",
+            growth.own_per_sample,
+            growth.inclusive_per_sample,
+            escaped(&growth.function),
+        );
+    }
+    and_more(out, cause.functions.len(), "functions");
+}
+
+fn and_more(out: &mut String, count: usize, what: &str) {
+    let more = count.saturating_sub(NAMED_MAX);
+    if more > 0 {
+        let _ = writeln!(out, "  and {more} {what} more");
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "display")]
+fn percent(ppm: i64) -> String {
+    format!("{:+.2} %", ppm as f64 / 1e4)
+}
+
+/// Why checks got worse, filed beside the passport of a comparison.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Causes<'a> {
+    /// The version of this format.
+    schema_version: u32,
+    /// That of the passport.
+    run_id: &'a str,
+    /// The file of the passport.
+    passport: &'a str,
+    /// What the baseline is called.
+    baseline: &'a str,
+    /// What the current side is called.
+    current: &'a str,
+    /// The checks that were looked into.
+    checks: Vec<Filed<'a>>,
+}
+
+/// Why one check got worse.
+#[derive(Serialize, schemars::JsonSchema)]
+struct Filed<'a> {
+    #[serde(flatten)]
+    causes: &'a CheckCauses,
+    /// The file that it is drawn in; `null` where nothing was to be drawn.
+    flame_graph: Option<Finding<String>>,
+}
+
+/// Files the causes beside their passport, each with a flame graph where there is one; what was
+/// written, the document first.
+///
+/// # Errors
+///
+/// When a file cannot be written; those before it are there.
+pub(super) fn keep(
+    kept: &Path,
+    passport: &Passport,
+    causes: &[CheckCauses],
+) -> Result<Vec<PathBuf>, Failure> {
+    let Some(comparison) = passport.comparison.as_ref().filter(|_| !causes.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let name = kept.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let run = store::run_name(kept);
+    let labels = (escaped(&comparison.baseline.label), escaped(&comparison.current.label));
+    let (mut drawn, mut filed) = (Vec::new(), Vec::new());
+    for cause in causes {
+        let flame_graph = match &cause.chains {
+            None => None,
+            Some(Finding::Unknown(reason)) => Some(Finding::Unknown(reason.clone())),
+            Some(Finding::Found(chains)) => {
+                let title = format!("{}: {} against {}", cause.check, labels.1, labels.0);
+                Some(match flame_graph::draw(&title, chains) {
+                    Err(error) => Finding::Unknown(format!("cannot draw: {error}")),
+                    Ok(svg) => {
+                        let file = format!("flamegraph_{}_{run}.svg", in_a_file_name(&cause.check));
+                        let path = kept.with_file_name(&file);
+                        store::write_bytes(&path, &svg)?;
+                        drawn.push(path);
+                        Finding::Found(file)
+                    }
+                })
+            }
+        };
+        filed.push(Filed { causes: cause, flame_graph });
+    }
+    let document = Causes {
+        schema_version: SCHEMA_VERSION,
+        run_id: &passport.run_id,
+        passport: &name,
+        baseline: &labels.0,
+        current: &labels.1,
+        checks: filed,
+    };
+    let mut bytes = serde_json::to_vec_pretty(&document).map_err(Failure::usage)?;
+    bytes.push(b'\n');
+    let path = kept.with_file_name(format!("causes_{run}.json"));
+    store::write_bytes(&path, &bytes)?;
+    drawn.insert(0, path);
+    Ok(drawn)
+}
+
+/// `endpoint/variant` as a part of a file's name.
+fn in_a_file_name(check: &str) -> String {
+    let part = |it: char| if it.is_ascii_alphanumeric() || "-_.".contains(it) { it } else { '+' };
+    check.chars().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perf_passport::{
+        allocation::Place,
+        paired::Growth,
+        units::{Bytes, Count},
+    };
+
+    fn place(function: &str, file: Option<&str>) -> Place {
+        let line = file.map(|_| 88);
+        Place { function: function.to_owned(), file: file.map(str::to_owned), line }
+    }
+
+    fn site(at: Place, within: &str, (before, after): (u64, u64)) -> SiteChange {
+        SiteChange {
+            at,
+            within: place(within, Some("library/x.rs")),
+            allocations_before: Count::new(before),
+            allocations_after: Count::new(after),
+            allocated_bytes_before: Bytes::new(before * 8),
+            allocated_bytes_after: Bytes::new(after * 8),
+            peak_bytes_before: Bytes::ZERO,
+            peak_bytes_after: Bytes::ZERO,
+        }
+    }
+
+    fn causes(sites: Vec<SiteChange>, functions: Vec<Growth>) -> CheckCauses {
+        CheckCauses {
+            check: "orders/default".to_owned(),
+            allocations: Finding::Found(AllocationCause {
+                allocations_before: Count::new(29),
+                allocations_after: Count::new(66),
+                allocated_bytes_before: Bytes::new(100),
+                allocated_bytes_after: Bytes::new(396),
+                sites,
+            }),
+            instructions: Some(Finding::Found(InstructionCause {
+                instructions_before: Count::new(1_000),
+                instructions_after: Count::new(1_246),
+                change_ppm: Some(246_000),
+                functions,
+            })),
+            chains: None,
+        }
+    }
+
+    #[test]
+    fn the_places_and_functions_are_named() {
+        let own = place("orders::list", Some("src/orders.rs"));
+        let growth = |function: &str| Growth {
+            function: function.to_owned(),
+            own_per_sample: 200,
+            inclusive_per_sample: 246,
+        };
+        let found = causes(
+            vec![
+                site(own, "alloc::vec::Vec<T>::push", (0, 36)),
+                site(place("orders::\u{e9}", None), "x", (4, 5)),
+                site(place("better", None), "x", (4, 1)),
+            ],
+            vec![
+                growth("orders::list"),
+                growth("a"),
+                growth("a"),
+                growth("a"),
+                growth("a"),
+                growth("a"),
+            ],
+        );
+        let expected = "\
+orders/default: 29 -> 66 allocations (100 -> 396 bytes), more of them at
+     +36 (new), +288 bytes: src/orders.rs:88 (orders::list), by alloc::vec::Vec<T>::push
+      +1 (4 -> 5), +8 bytes: orders::\\u{e9} (no line: built without debug information), by x
+orders/default: 1000 -> 1246 instructions (+24.60 %), most of it in
+        +200 itself,       +246 with what it calls: orders::list
+        +200 itself,       +246 with what it calls: a
+        +200 itself,       +246 with what it calls: a
+        +200 itself,       +246 with what it calls: a
+        +200 itself,       +246 with what it calls: a
+  and 1 functions more
+";
+        assert_eq!(text(&[found]), expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let mut unknown = causes(Vec::new(), Vec::new());
+        let said = text(std::slice::from_ref(&unknown));
+        assert!(said.contains("66 allocations, 29 before: no place has more"), "{said}");
+        unknown.allocations = Finding::Unknown("allocation sites are not known: why".to_owned());
+        unknown.instructions = Some(Finding::Unknown("instructions are not known: why".to_owned()));
+        let said = text(&[unknown]);
+        let expected = "orders/default: allocation sites are not known: why\n\
+                        orders/default: instructions are not known: why\n";
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn two_checks_have_two_files() {
+        assert_eq!(in_a_file_name("orders/by-id"), "orders+by-id");
+        assert_ne!(in_a_file_name("orders.by/id"), in_a_file_name("orders/by.id"));
+        assert_eq!(in_a_file_name("../\u{e9} x"), "..+++x");
+    }
+}

@@ -1,0 +1,39 @@
+//! `passport generate`: measure and write a passport.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    exit::Failure,
+    measure::{self, Measuring},
+    terminal,
+};
+use perf_passport::store;
+
+/// Measure every check and write the passport.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// Where the passport is written
+    #[arg(short, long, value_name = "FILE", default_value = "performance_passport.json")]
+    output: PathBuf,
+    /// Compare with this passport
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let measuring = &arguments.measuring;
+    let contract = measuring.read_contract()?;
+    let selection = measuring.select(&contract)?;
+    let baseline = arguments.baseline.as_deref().map(measure::read_baseline).transpose()?;
+    let outcome = measuring.run(&contract, &selection, baseline.as_ref())?;
+    let written = store::write(&arguments.output, &outcome.passport);
+    outcome.print(measuring.ci)?;
+    written?;
+    let line = format!("passport {}\n", terminal::path(&arguments.output));
+    terminal::print(&line)?;
+    Ok(outcome.code().into())
+}

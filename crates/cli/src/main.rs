@@ -1,0 +1,143 @@
+//! The command line: reads arguments, files and the environment, calls the library, prints.
+//!
+//! One file for each command, each with its arguments and a `run`. Standard output holds what was
+//! asked for, standard error progress and errors. Nothing is decided here that a library user could
+//! not decide with the library alone.
+
+mod baseline;
+#[cfg(target_os = "linux")]
+mod calibrate;
+#[cfg(target_os = "linux")]
+mod calibrate_plot;
+mod check;
+#[cfg(target_os = "linux")]
+mod compare;
+#[cfg(target_os = "linux")]
+mod compare_causes;
+#[cfg(target_os = "linux")]
+mod compare_instructions;
+#[cfg(target_os = "linux")]
+mod compare_items;
+#[cfg(target_os = "linux")]
+mod compare_observe;
+#[cfg(target_os = "linux")]
+mod compare_servers;
+#[cfg(target_os = "linux")]
+mod compare_sessions;
+#[cfg(target_os = "linux")]
+mod compare_sides;
+mod contract;
+mod diff;
+mod exit;
+#[cfg(target_os = "linux")]
+mod flame_graph;
+mod format;
+mod generate;
+mod import;
+mod input;
+mod measure;
+#[cfg(target_os = "linux")]
+mod measure_code;
+mod outcome;
+mod selection;
+#[cfg(feature = "ledger")]
+mod serve;
+mod schema;
+mod show;
+mod terminal;
+mod validate;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Failure;
+use perf_passport::allocation::{CountingAllocator, OracleAllocator};
+
+/// Performance passports: measure what endpoints cost, hold it against a contract, and prove it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "passport",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 pass; 1 a required claim failed; 2 usage, configuration or contract; \
+                  3 could not measure; 4 a required claim abstained; 130 interrupted."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure every check, compare with the baseline, file the passport, and gate.
+    Check(check::Arguments),
+    /// Measure every check and write the passport.
+    Generate(generate::Arguments),
+    /// Measure every check and accept the passport as the baseline.
+    Baseline(baseline::Arguments),
+    /// Hold one endpoint against its budgets.
+    Validate(validate::Arguments),
+    /// Verify passports offline: hashes, summaries and verdicts follow from the evidence.
+    Verify(verify::Arguments),
+    /// Compare two builds side by side.
+    #[cfg(target_os = "linux")]
+    Compare(Box<compare::Arguments>),
+    /// Find out how often `compare` is wrong on this machine, and what it finds.
+    #[cfg(target_os = "linux")]
+    Calibrate(calibrate::Arguments),
+    /// Print a passport.
+    Show(show::Arguments),
+    /// Print what changed between two passports, claim by claim.
+    Diff(diff::Arguments),
+    /// Render metrics JSON as text, and time that.
+    Format(format::Arguments),
+    /// Take over what others measured: criterion, cargo-criterion, hyperfine, original passports.
+    Import(import::Arguments),
+    /// Make contracts of what others wrote.
+    Contract(contract::Arguments),
+    /// Print the JSON Schema of the contract or of the passport.
+    Schema(schema::Arguments),
+    /// Run the reference service.
+    #[cfg(feature = "ledger")]
+    Serve(serve::Arguments),
+}
+
+/// Counts allocations for each request; asks dhat only while an oracle pass runs.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator<OracleAllocator> = CountingAllocator::wrapping(OracleAllocator);
+
+fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if let Some(ended) = perf_passport_compare::supervisor::run_if_asked() {
+        return ended;
+    }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(refusal) => return terminal::refuse(&refusal),
+    };
+    let done = match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Baseline(arguments) => baseline::run(&arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Compare(arguments) => compare::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Format(arguments) => format::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Contract(arguments) => contract::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        #[cfg(feature = "ledger")]
+        Command::Serve(arguments) => serve::run(&arguments),
+    };
+    done.unwrap_or_else(|failure: Failure| {
+        terminal::error(&failure);
+        failure.code.into()
+    })
+}

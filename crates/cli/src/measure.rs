@@ -1,0 +1,391 @@
+//! What every command that measures has in common.
+
+use std::{
+    fmt::Display,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::anyhow;
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+#[cfg(target_os = "linux")]
+use super::measure_code::{self, CodeArguments};
+use super::{
+    exit::{Code, Failure},
+    input,
+    outcome::Outcome,
+    selection::{Selection, both, named, on_fixture},
+    terminal::{self, Reporter},
+};
+use perf_passport::{
+    clock::{Clock, SystemClock},
+    contract::{Check, Contract},
+    passport::{Passport, ProbeKind},
+    pipeline::{self, Circumstances, Run, Session},
+    probe::{HttpSettings, HttpTarget, Target, wait_until_up},
+    process_memory, store,
+    units::{BYTES_PER_MB, Bytes, Nanos},
+};
+
+/// How long a service that is starting is waited for, unless the user says otherwise.
+const WAIT_SECONDS: u32 = 60;
+
+/// The largest contract that is read.
+const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
+
+/// Arguments of every command that measures.
+#[derive(Debug, Args)]
+pub(super) struct Measuring {
+    /// The contract
+    #[arg(long, value_name = "FILE", default_value = "passport.toml")]
+    pub(super) contract: PathBuf,
+    /// Measure the service at this base URL instead of the contract's target
+    #[arg(long, value_name = "URL")]
+    api_url: Option<String>,
+    /// Read process memory of this process, the running service
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Wait so many seconds for a running service to answer; 60 when left out
+    #[arg(long, value_name = "SECONDS")]
+    wait_timeout: Option<u32>,
+    /// Measure only checks on this fixture: the state that the service at --api-url is in
+    #[arg(long, value_name = "NAME")]
+    fixture: Option<String>,
+    /// Measure only this endpoint, check (`endpoint/variant`) or path; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(super) endpoint: Vec<String>,
+    #[cfg(target_os = "linux")]
+    #[command(flatten)]
+    code: CodeArguments,
+    /// Take so many latency samples of each check
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) iterations: Option<u32>,
+    /// The database of the reference service in process: `postgres://...`; SQLite otherwise
+    #[cfg(feature = "ledger")]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Plain lines instead of a progress bar and colours
+    #[arg(long)]
+    pub(super) ci: bool,
+    /// Say more
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+impl Measuring {
+    /// Reads the contract, with the samples that `--iterations` asks for, and refuses arguments that
+    /// are not for its target.
+    pub(super) fn read_contract(&self) -> Result<Contract, Failure> {
+        let mut contract = read_contract(&self.contract)?;
+        if let Some(samples) = self.iterations {
+            contract.sampling.samples = samples;
+        }
+        self.refuse_what_does_not_apply(&contract)?;
+        Ok(contract)
+    }
+
+    /// The directory of the contract: what it names is relative to it.
+    pub(super) fn directory(&self) -> &Path {
+        let parent = self.contract.parent();
+        parent.filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// The baseline's file: the one given, else the contract's.
+    pub(super) fn baseline_path(
+        &self,
+        given: Option<&PathBuf>,
+        contract: &Contract,
+    ) -> Option<PathBuf> {
+        let named = || contract.document.baseline.as_ref().map(|it| self.directory().join(it));
+        given.cloned().or_else(named)
+    }
+
+    /// Measures these checks and makes their passport.
+    pub(super) fn run(
+        &self,
+        contract: &Contract,
+        selection: &Selection,
+        baseline: Option<&Passport>,
+    ) -> Result<Outcome, Failure> {
+        let interrupted = watch_signals()?;
+        let stop = || interrupted.load(Ordering::Relaxed);
+        let clock = SystemClock::start();
+        let timestamp = humantime::format_rfc3339_millis(clock.now()).to_string();
+        // What cannot be built or started is found before anything is measured.
+        #[cfg(target_os = "linux")]
+        let code = self.code.measure(&self.contract, contract, (&clock, &stop))?;
+        let (mut run, kind, name) = if selection.checks.is_empty() {
+            let none =
+                Run { timestamp, measured: Vec::new(), operations: Vec::new(), complete: true };
+            (none, ProbeKind::InProcess, contract.name.clone())
+        } else {
+            self.measure_checks(contract, selection, (&clock, &stop))?
+        };
+        let mut circumstances = Circumstances::current(kind, name, self.directory());
+        #[cfg(target_os = "linux")]
+        if let Some(code) = code {
+            let built = &mut circumstances.provenance.build;
+            if selection.checks.is_empty() {
+                *built = Some(code.build);
+            } else if built.as_ref().is_some_and(|it| *it != code.build) {
+                return Err(Failure::usage(anyhow!(
+                    "the target that declares the operations is built with {} at level {}, and not \
+                     as this program, so that one passport cannot hold both",
+                    code.build.rustc,
+                    code.build.opt_level
+                )));
+            }
+            run.operations = code.cases;
+            run.complete &= code.complete;
+        }
+        let passport = pipeline::passport(contract, run, circumstances, baseline)?;
+        #[cfg(target_os = "linux")]
+        if let Some(sentence) = measure_code::left_out(contract, &passport.operations_left_out)
+            && selection.whole
+        {
+            terminal::note(&sentence);
+        }
+        Ok(Outcome { passport, interrupted: stop(), whole: selection.whole })
+    }
+
+    /// Measures these checks, of which there is at least one.
+    fn measure_checks(
+        &self,
+        contract: &Contract,
+        selection: &Selection,
+        (clock, stop): (&dyn Clock, &(dyn Fn() -> bool + Sync)),
+    ) -> Result<(Run, ProbeKind, String), Failure> {
+        let (mut target, kind, name) = self.target(contract, clock, stop)?;
+        let reporter = Reporter::new(selection.checks.len(), self.ci, self.verbose);
+        let run = pipeline::measure(
+            contract,
+            &mut Session {
+                target: target.as_mut(),
+                clock,
+                environment: &variable,
+                stop,
+                progress: &mut |progress| reporter.show(progress),
+            },
+            &|check: &Check| selection.checks.contains(&check.id()),
+        );
+        reporter.finish();
+        Ok((run?, kind, name))
+    }
+
+    /// Refuses what would be read and not heeded.
+    fn refuse_what_does_not_apply(&self, contract: &Contract) -> Result<(), Failure> {
+        let running = self.api_url.is_some() || contract.document.target.url.is_some();
+        let needs_running = [("--pid", self.pid), ("--wait-timeout", self.wait_timeout)];
+        if let Some((name, _)) = needs_running.iter().find(|(_, it)| !running && it.is_some()) {
+            return Err(Failure::usage(anyhow!(
+                "{name} is for a running service, and the contract's is built in process: give \
+                 --api-url URL, or leave it out"
+            )));
+        }
+        #[cfg(feature = "ledger")]
+        if running && self.database.is_some() {
+            return Err(Failure::usage(anyhow!(
+                "--database is for a service that is built in process, and a running one is \
+                 measured: leave it out"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The checks that `--fixture` and `--endpoint` select; all when neither is given.
+    pub(super) fn select(&self, contract: &Contract) -> Result<Selection, Failure> {
+        let all: Vec<&Check> = contract.checks.iter().collect();
+        let whole = self.endpoint.is_empty() && self.fixture.is_none();
+        if whole && all.is_empty() && self.measures_code() {
+            return Ok(Selection { checks: Vec::new(), whole });
+        }
+        Ok(Selection { whole, ..self.select_of(contract, &all)? })
+    }
+
+    /// Whether a target for the operations is named.
+    fn measures_code(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        let given = self.code.are_given();
+        #[cfg(not(target_os = "linux"))]
+        let given = false;
+        given
+    }
+
+    /// Those of some checks of the contract that `--fixture` and `--endpoint` select.
+    pub(super) fn select_of(
+        &self,
+        contract: &Contract,
+        checks: &[&Check],
+    ) -> Result<Selection, Failure> {
+        if contract.checks.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "the contract has operations alone: give --harness NAME, a test target or benchmark \
+                 of yours that declares them, or have them taken over by `passport import criterion`"
+            )));
+        }
+        let running = self.api_url.is_some() || contract.document.target.url.is_some();
+        let on_fixture = on_fixture(checks, self.fixture.as_deref(), running)?;
+        let named = named(checks.to_vec(), &self.endpoint)?;
+        let selected = both(&named, &on_fixture)?;
+        let checks = selected.iter().map(|check| check.id()).collect();
+        Ok(Selection { checks, whole: false })
+    }
+
+    fn target(
+        &self,
+        contract: &Contract,
+        clock: &dyn Clock,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(Box<dyn Target>, ProbeKind, String), Failure> {
+        let written = &contract.document.target;
+        if let Some(url) = self.api_url.as_ref().or(written.url.as_ref()) {
+            if let Some(pid) = self.pid {
+                process_memory::read_pid(pid).map_err(|error| {
+                    Failure::usage(anyhow!("cannot read the memory of process {pid}: {error}"))
+                })?;
+            }
+            let target = HttpTarget::new(HttpSettings {
+                base_url: url.clone(),
+                timeout: contract.sampling.timeout,
+                body_max: contract.sampling.body_max,
+                pid: self.pid,
+            })
+            .map_err(Failure::usage)?;
+            let seconds = u64::from(self.wait_timeout.unwrap_or(WAIT_SECONDS));
+            let deadline = Nanos::from_duration(std::time::Duration::from_secs(seconds));
+            let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
+            match wait_until_up(&target, path, deadline, clock, stop) {
+                Err(_) if stop() => {
+                    return Err(Failure::new(Code::Interrupted, anyhow!("interrupted")));
+                }
+                waited => waited?,
+            }
+            return Ok((Box::new(target), ProbeKind::Http, url.clone()));
+        }
+        let Some(service) = &written.service else {
+            return Err(Failure::usage(anyhow!(
+                "contract `{}` names no [target]: give --api-url URL",
+                self.contract.display()
+            )));
+        };
+        let (target, database) = self.service(contract, service)?;
+        Ok((target, ProbeKind::InProcess, format!("{service} ({database})")))
+    }
+
+    /// A service that this program knows, and the kind of its database: counts depend on it.
+    #[cfg(feature = "ledger")]
+    fn service(
+        &self,
+        contract: &Contract,
+        name: &str,
+    ) -> Result<(Box<dyn Target>, &'static str), Failure> {
+        use perf_passport::{probe::InProcessTarget, text::escaped};
+        use perf_passport_ledger as ledger;
+        if name != "ledger" {
+            return Err(unknown_service(name));
+        }
+        // Besides the fixtures that hold rows there is the one that holds none that can be read.
+        let known = |name: &&str| *name == "broken" || name.parse::<ledger::Fixture>().is_ok();
+        if let Some(name) = contract.fixtures().into_iter().find(|name| !known(name)) {
+            return Err(Failure::usage(anyhow!(
+                "contract `{}` has checks on fixture `{}`, and service `ledger` knows empty, zeros, \
+                 normal, huge and broken",
+                self.contract.display(),
+                escaped(name)
+            )));
+        }
+        if self.database.as_deref().is_some_and(|it| !it.starts_with("postgres")) {
+            return Err(Failure::usage(anyhow!(
+                "--database is not the URL of a PostgreSQL server: write postgres://HOST/NAME, or \
+                 leave it out for SQLite"
+            )));
+        }
+        let kind = if self.database.is_some() { "postgresql" } else { "sqlite" };
+        let (seed, database) = (contract.document.target.seed, self.database.clone());
+        let factory = move |fixture: String| {
+            let database = database.clone();
+            async move { ledger::service_for_fixture(&fixture, seed, database.as_deref()).await }
+        };
+        Ok((Box::new(InProcessTarget::new(contract.sampling, factory)?), kind))
+    }
+
+    #[cfg(not(feature = "ledger"))]
+    fn service(
+        &self,
+        _: &Contract,
+        name: &str,
+    ) -> Result<(Box<dyn Target>, &'static str), Failure> {
+        Err(unknown_service(name))
+    }
+}
+
+/// Reads a contract from a file.
+pub(super) fn read_contract(path: &Path) -> Result<Contract, Failure> {
+    let text = contract_text(path)?;
+    Contract::parse(&text).map_err(|error| unreadable(path, &error))
+}
+
+/// The text of a contract, whatever is in it.
+pub(super) fn contract_text(path: &Path) -> Result<String, Failure> {
+    let refused = |why: &dyn Display| unreadable(path, why);
+    let bytes = input::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            refused(&"there is none; write one, or name it with --contract FILE")
+        }
+        _ => refused(&error),
+    })?;
+    let text = str::from_utf8(&bytes).map_err(|error| refused(&error))?;
+    Ok(text.to_owned())
+}
+
+fn unreadable(contract: &Path, why: &dyn Display) -> Failure {
+    Failure::usage(anyhow!("cannot read contract `{}`: {why}", contract.display()))
+}
+
+fn unknown_service(name: &str) -> Failure {
+    Failure::usage(anyhow!(
+        "this program cannot build service `{name}` in process: give --api-url URL, or measure your \
+         own service from a test of yours"
+    ))
+}
+
+/// Reads and verifies the baseline, and refuses one that proves nothing.
+pub(super) fn read_baseline(path: &Path) -> Result<Passport, Failure> {
+    if !path.exists() {
+        return Err(Failure::usage(anyhow!(
+            "cannot read baseline `{}`: there is none; make it with `passport baseline`",
+            path.display()
+        )));
+    }
+    let baseline = store::read(path)?;
+    if let Some(why) = baseline.unfit_as_baseline() {
+        return Err(Failure::usage(anyhow!(
+            "cannot compare with `{}`: {why}; make one with `passport baseline`",
+            path.display()
+        )));
+    }
+    Ok(baseline)
+}
+
+/// The first Ctrl-C (or SIGTERM) sets the flag, the second ends the process with 130.
+pub(super) fn watch_signals() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let interrupted = i32::from(Code::Interrupted as u8);
+        signal_hook::flag::register_conditional_shutdown(signal, interrupted, Arc::clone(&flag))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+            .map_err(|error| Failure::usage(anyhow!("cannot watch for signals: {error}")))?;
+    }
+    Ok(flag)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

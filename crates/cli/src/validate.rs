@@ -1,0 +1,69 @@
+//! `passport validate`: one endpoint against its budgets.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{exit::Failure, measure::Measuring, terminal};
+use perf_passport::{contract::Check, passport::Passport, store};
+
+/// The endpoint that is validated unless another is named.
+const DEFAULT_ENDPOINT: &str = "/metrics";
+
+/// Hold one endpoint (/metrics unless --endpoint says otherwise) against its budgets.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// Write the passport of the validation here
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let contract = arguments.measuring.read_contract()?;
+    let selection = if arguments.measuring.endpoint.is_empty() {
+        let asks_for_default = |check: &&Check| {
+            check.rounds == 1 && check.requests.iter().all(|it| it.path == DEFAULT_ENDPOINT)
+        };
+        let checks: Vec<&Check> = contract.checks.iter().filter(asks_for_default).collect();
+        if checks.is_empty() {
+            let error =
+                anyhow::anyhow!("no check asks for {DEFAULT_ENDPOINT}: give --endpoint NAME");
+            return Err(Failure::usage(error));
+        }
+        arguments.measuring.select_of(&contract, &checks)?
+    } else {
+        arguments.measuring.select(&contract)?
+    };
+    let outcome = arguments.measuring.run(&contract, &selection, None)?;
+    if let Some(path) = &arguments.output {
+        store::write(path, &outcome.passport)?;
+    }
+    outcome.print(arguments.measuring.ci)?;
+    if arguments.measuring.verbose {
+        terminal::print(&every_claim(&outcome.passport))?;
+    }
+    Ok(outcome.code().into())
+}
+
+/// One line for each claim, whatever its verdict.
+fn every_claim(passport: &Passport) -> String {
+    let claims = passport
+        .test_results
+        .iter()
+        .flat_map(|result| result.claims.iter().map(move |claim| (result, claim)));
+    let line =
+        |(result, claim): (&perf_passport::passport::TestResult, &perf_passport::claim::Claim)| {
+            format!(
+                "{:<7}  {}: {}: {} (limit {}): {}\n",
+                claim.verdict,
+                result.test_name,
+                claim.kind,
+                claim.show_observed(),
+                claim.show_limit(),
+                claim.reason.explain()
+            )
+        };
+    claims.map(line).collect()
+}

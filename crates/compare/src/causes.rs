@@ -1,0 +1,202 @@
+//! Why a check got worse: what allocates and what executes more than in the baseline.
+//!
+//! This is advice. No verdict depends on it, and what is not known is said and is no error.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+
+use super::{
+    Executed, InstructionsError, Outcomes, Side, Sides, Watch, WorkerError,
+    allocation_sites::allocation_sites,
+    call_chains::{ChainCost, call_chains, side_by_side},
+    count_instructions, prepared,
+    site_changes::{SiteChange, site_changes},
+    temporary_directory,
+};
+use perf_passport::{
+    allocation::AllocationSite,
+    contract::Check,
+    paired::{Growth, change_ppm, grown},
+    units::{Bytes, Count},
+};
+
+/// A part of the causes, or why nobody knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding<T> {
+    /// What was found.
+    Found(T),
+    /// Why it is not known.
+    Unknown(String),
+}
+
+impl<T> Finding<T> {
+    fn of<E: Display>(result: Result<T, E>) -> Self {
+        match result {
+            Ok(found) => Self::Found(found),
+            Err(error) => Self::Unknown(error.to_string()),
+        }
+    }
+
+    /// What was found.
+    pub fn found(&self) -> Option<&T> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// What one sample of a check allocates in both builds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AllocationCause {
+    /// Allocations of the baseline.
+    pub allocations_before: Count,
+    /// Those of the current build.
+    pub allocations_after: Count,
+    /// Bytes that the baseline allocates.
+    pub allocated_bytes_before: Bytes,
+    /// Those of the current build.
+    pub allocated_bytes_after: Bytes,
+    /// The places that allocate otherwise than before, the worst first.
+    pub sites: Vec<SiteChange>,
+}
+
+/// What one sample of a check executes in both builds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InstructionCause {
+    /// Instructions of the baseline.
+    pub instructions_before: Count,
+    /// Those of the current build.
+    pub instructions_after: Count,
+    /// How much more that is; `None` where the baseline has none.
+    pub change_ppm: Option<i64>,
+    /// The functions that execute more of their own, the most first, and then those that call them.
+    pub functions: Vec<Growth>,
+}
+
+/// Why a check got worse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CheckCauses {
+    /// The check.
+    pub check: String,
+    /// Where it allocates more.
+    pub allocations: Finding<AllocationCause>,
+    /// Where it executes more; `None` where that was not asked for.
+    pub instructions: Option<Finding<InstructionCause>>,
+    /// The instructions by chains of calls, to be drawn; `None` where they were not asked for.
+    #[serde(skip)]
+    pub chains: Option<Finding<Vec<ChainCost>>>,
+}
+
+/// A check that got worse, and how closely it is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Suspect<'a> {
+    /// The check.
+    pub check: &'a Check,
+    /// Whether its instructions are counted, which takes seconds.
+    pub instructions: bool,
+}
+
+/// Looks for what each of the checks does more of than in the baseline; those after an interruption
+/// are left out.
+pub fn causes(
+    sides: &Sides,
+    suspects: &[Suspect<'_>],
+    (clock, stop): Watch<'_>,
+) -> Vec<CheckCauses> {
+    let watch = (clock, stop);
+    let closely: Vec<&Check> =
+        suspects.iter().filter(|it| it.instructions).map(|it| it.check).collect();
+    let counted = if closely.is_empty() {
+        None
+    } else {
+        let count = |side| count_instructions(side, &closely, watch, &mut |_| {});
+        Some(count(&sides.baseline).and_then(|before| Ok((before, count(&sides.current)?))))
+    };
+    let mut all = Vec::new();
+    for suspect in suspects {
+        if stop() {
+            break;
+        }
+        let check = suspect.check;
+        let traces = traces(sides, check, (suspect.instructions, watch));
+        let (allocations, chains) = match traces {
+            Ok((allocations, chains)) => (allocations, chains),
+            Err(error) => (Finding::Unknown(error.recorded()), None),
+        };
+        let counted = counted.as_ref().filter(|_| suspect.instructions);
+        let instructions = counted.map(|counted| match counted {
+            Ok((before, after)) => Finding::of(instructions(&check.id(), before, after)),
+            Err(error) => Finding::Unknown(error.to_string()),
+        });
+        all.push(CheckCauses { check: check.id(), allocations, instructions, chains });
+    }
+    all
+}
+
+/// Where a check allocates otherwise, and its chains of calls.
+type Traces = (Finding<AllocationCause>, Option<Finding<Vec<ChainCost>>>);
+
+fn traces(
+    sides: &Sides,
+    check: &Check,
+    (closely, watch): (bool, Watch<'_>),
+) -> Result<Traces, WorkerError> {
+    let directory = temporary_directory()?;
+    let of = |side: &Side, role: &str| -> Result<_, WorkerError> {
+        let mut counted = prepared(side, directory.path(), role)?;
+        // With its debug information, and without.
+        let whole = Side { executable: side.executable.clone(), ..counted.clone() };
+        counted.executable = side.relinked.first().unwrap_or(&counted.executable).clone();
+        let places = allocation_sites(&whole, check, directory.path(), watch);
+        // After the places: then the fixture is made, which takes long under valgrind.
+        let chains = closely.then(|| call_chains(&counted, check, directory.path(), watch));
+        Ok((places, chains))
+    };
+    let (before, after) = (of(&sides.baseline, "baseline")?, of(&sides.current, "current")?);
+    let allocations = before.0.and_then(|before| Ok(allocations(&before, &after.0?)));
+    let chains = before.1.zip(after.1).map(|(before, after)| {
+        Finding::of(before.and_then(|before| Ok(side_by_side(&before, &after?))))
+    });
+    Ok((Finding::of(allocations), chains))
+}
+
+fn allocations(before: &[AllocationSite], after: &[AllocationSite]) -> AllocationCause {
+    let blocks = |places: &[AllocationSite]| {
+        places.iter().fold(Count::ZERO, |sum, it| sum.saturating_add(it.allocations))
+    };
+    let bytes = |places: &[AllocationSite]| {
+        places.iter().fold(Bytes::ZERO, |sum, it| sum.saturating_add(it.allocated_bytes))
+    };
+    AllocationCause {
+        allocations_before: blocks(before),
+        allocations_after: blocks(after),
+        allocated_bytes_before: bytes(before),
+        allocated_bytes_after: bytes(after),
+        sites: site_changes(before, after),
+    }
+}
+
+fn instructions(
+    check: &str,
+    before: &Outcomes,
+    after: &Outcomes,
+) -> Result<InstructionCause, InstructionsError> {
+    let known = |outcomes: &Outcomes| -> Result<Executed, InstructionsError> {
+        let missing = || Err(InstructionsError::Interrupted);
+        outcomes.get(check).cloned().unwrap_or_else(missing)
+    };
+    let (before, after) = (known(before)?.instructions, known(after)?.instructions);
+    Ok(InstructionCause {
+        instructions_before: Count::new(before.per_sample()),
+        instructions_after: Count::new(after.per_sample()),
+        change_ppm: change_ppm(&before, &after),
+        functions: grown(&before, &after),
+    })
+}

@@ -1,0 +1,105 @@
+//! What is compared of two builds: a check of a service, or an operation at one of its sizes.
+//!
+//! Sessions, policy and decisions do not care which; what differs is asked of here.
+
+use super::FIXTURE_TIME;
+use perf_passport::{
+    contract::{Check, Contract, Operation},
+    units::{Nanos, Ppm},
+};
+
+/// Time beyond what its work may take that an answer may take.
+const GRACE: Nanos = Nanos::new(10_000_000_000);
+
+/// One thing that is compared.
+#[derive(Debug, Clone, Copy)]
+pub enum Item<'a> {
+    /// A check.
+    Check(&'a Check),
+    /// An operation at one size, where it has any.
+    Case(&'a Operation, Option<u64>),
+}
+
+impl<'a> From<&'a Check> for Item<'a> {
+    fn from(check: &'a Check) -> Self {
+        Self::Check(check)
+    }
+}
+
+impl<'a> Item<'a> {
+    /// An operation at each of its sizes.
+    pub fn cases(operation: &'a Operation) -> impl Iterator<Item = Self> {
+        operation.cases().into_iter().map(move |size| Self::Case(operation, size))
+    }
+
+    /// Its name among all that is compared: that of a check, or `operation::name/size`, which no
+    /// check has.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Check(check) => check.id(),
+            Self::Case(operation, size) => format!("operation::{}", operation.case_name(*size)),
+        }
+    }
+
+    /// The check that it is.
+    pub fn check(&self) -> Option<&'a Check> {
+        match self {
+            Self::Check(check) => Some(check),
+            Self::Case(..) => None,
+        }
+    }
+
+    /// How much slower than the baseline it may be.
+    pub fn tolerance(&self) -> Ppm {
+        match self {
+            Self::Check(check) => check.tolerance.regression_ppm,
+            Self::Case(operation, _) => operation.regression.time_tolerance(),
+        }
+    }
+
+    /// The state of the service that it needs.
+    pub(super) fn fixture(&self) -> Option<&'a str> {
+        self.check().map(|check| check.fixture.as_str())
+    }
+
+    /// The time within which it must be ready to take turns.
+    pub(super) fn ready_time(&self) -> Nanos {
+        match self {
+            Self::Check(_) => FIXTURE_TIME,
+            Self::Case(operation, _) => GRACE.saturating_add(operation.deadline),
+        }
+    }
+
+    /// The time within which a turn must be over.
+    pub(super) fn turn_time(&self, contract: &Contract, samples: u32) -> Nanos {
+        let time = match self {
+            Self::Check(check) => {
+                let requests = check.requests_per_sample().saturating_mul(u64::from(samples));
+                contract.sampling.timeout.saturating_mul(requests)
+            }
+            Self::Case(operation, _) => operation.deadline,
+        };
+        GRACE.saturating_add(time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_and_an_operation_have_names_and_tolerances_of_their_own() {
+        let text = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"sort\"\npath = \"/\"\n\
+                    [[endpoint.variant]]\nname = \"10\"\n[[operation]]\nname = \"sort\"\n\
+                    sizes = [10, 20]\nregression = { time = 1.1 }\n[[operation]]\nname = \"one\"\n\
+                    budgets = { allocations_max = 1 }\n";
+        let contract = Contract::parse(text).unwrap();
+        let mut items: Vec<Item<'_>> = contract.checks.iter().map(Item::from).collect();
+        items.extend(contract.operations.iter().flat_map(Item::cases));
+        let ids: Vec<String> = items.iter().map(Item::id).collect();
+        let expected = ["sort/10", "operation::sort/10", "operation::sort/20", "operation::one"];
+        assert_eq!(ids, expected);
+        let tolerances: Vec<u64> = items.iter().map(|it| it.tolerance().get()).collect();
+        assert_eq!(tolerances, [50_000, 100_000, 100_000, 50_000]);
+    }
+}

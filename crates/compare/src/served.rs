@@ -1,0 +1,495 @@
+//! Servers that are asked over HTTP: those that a comparison starts, and those that run already.
+//!
+//! Each takes turns over a connection of its own, which is kept, with one request in flight. What a
+//! round trip takes is mostly not the service's doing; which part of it counts is decided in
+//! [`super::taken`].
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fmt,
+    path::PathBuf,
+    rc::{Rc, Weak},
+};
+
+use super::{
+    CommandLine, Item, ServerProblem, Watch, WorkerError,
+    floor::{Floor, Script},
+    process::{Placement, STDERR_MAX},
+    server::{Ports, Process},
+    subject::{Asked, Measures, Prepared, Role, Starter, Subject, Turn},
+};
+use perf_passport::{
+    contract::{Check, Contract},
+    pipeline::{self, Run, Session, Turns},
+    probe::{
+        HttpProbe, HttpSettings, HttpTarget, Pass, PreparedRequest, Probe, ProbeError,
+        wait_until_up,
+    },
+    text::printable,
+    units::{Count, Nanos, Ppm},
+    worker::protocol::Seen,
+};
+
+/// Samples that a check is warmed up by, at least.
+const WARMUP_MIN: u32 = 20;
+
+/// Time in which a check is warmed up, about; as many samples as the contract says at most.
+const WARMUP_TIME: Nanos = Nanos::new(30_000_000);
+
+/// One part of so many of its median is the coarsest step that told times may come in: half of it is
+/// what the median of a turn is off by, and no slowdown that matters is so small.
+const STEPS_MIN: u64 = 200;
+
+/// The least time to answer a first request, however long it took to listen.
+const FIRST_ANSWER_TIME: Nanos = Nanos::new(1_000_000_000);
+
+/// A server that is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// What people call it: `baseline`.
+    pub label: String,
+    /// Where it is.
+    pub at: ServerAt,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerAt {
+    /// It is started by this command, afresh for each session, on a port that it is told.
+    Command(CommandLine),
+    /// It runs already, at this base URL.
+    Url(String),
+}
+
+/// The servers of a comparison: all of them started, or all of them running.
+#[derive(Clone)]
+pub struct Servers<'a> {
+    /// What the change started from.
+    pub baseline: Server,
+    /// The change.
+    pub current: Server,
+    /// What was accepted last, so that small steps do not add up unseen.
+    pub anchor: Option<Server>,
+    /// The program that looks after a server: one whose `main` begins with
+    /// [`supervisor::run_if_asked`](super::supervisor::run_if_asked).
+    pub supervisor: PathBuf,
+    /// How long a server may take to answer a first request.
+    pub wait_max: Nanos,
+    /// Environment variables that headers may name.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl fmt::Debug for Servers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Servers")
+            .field("baseline", &self.baseline)
+            .field("current", &self.current)
+            .field("anchor", &self.anchor)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A server that can be asked.
+struct Reached<'s> {
+    target: HttpTarget,
+    /// `None` of one that runs already.
+    process: Option<Process<'s>>,
+}
+
+impl Servers<'_> {
+    /// Whether one of them runs already, and so is the same process in each session.
+    pub(super) fn are_running(&self) -> bool {
+        let all = [Some(&self.baseline), Some(&self.current), self.anchor.as_ref()];
+        all.into_iter().flatten().any(|it| matches!(it.at, ServerAt::Url(_)))
+    }
+
+    pub(super) fn starter<'s>(
+        &'s self,
+        contract: &'s Contract,
+        watch: Watch<'s>,
+    ) -> ServerStarter<'s> {
+        ServerStarter {
+            servers: self,
+            contract,
+            ports: Ports::default(),
+            probes: RefCell::default(),
+            heard: RefCell::default(),
+            watch,
+        }
+    }
+
+    /// Asks a server what each check does and costs by itself. What goes wrong with a check is
+    /// evidence, and said as well.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be started or reached.
+    pub fn observe(
+        &self,
+        server: &Server,
+        contract: &Contract,
+        checks: &[&Check],
+        (clock, stop): Watch<'_>,
+    ) -> Result<(Run, Option<WorkerError>), WorkerError> {
+        let placement = Placement { cpu: None, padding: 0, layout: 0 };
+        let reached =
+            self.reach(server, contract, (&Ports::default(), placement), (clock, stop))?;
+        reached.wait(self, server, contract, (clock, stop))?;
+        let error = |problem| WorkerError::Server { side: server.label.clone(), problem };
+        let process = reached.process.as_ref();
+        let mut target = reached.target.clone();
+        let mut session = Session {
+            target: &mut target,
+            clock,
+            environment: self.environment,
+            stop: &|| stop() || process.is_some_and(|it| it.ended().is_some()),
+            progress: &mut |_| {},
+        };
+        let asked_for = |check: &Check| checks.iter().any(|it| it.has_id(&check.id()));
+        let run = pipeline::measure(contract, &mut session, &asked_for)
+            .map_err(|missing| error(ServerProblem::NotStarted(missing.to_string())))?;
+        let failed = run.measured.iter().find(|it| it.evidence.failed_samples > Count::ZERO);
+        if failed.is_none() && run.complete {
+            return Ok((run, None));
+        }
+        if stop() {
+            return Ok((run, Some(WorkerError::Interrupted)));
+        }
+        let failed = failed.map(|it| ServerProblem::FailsAt {
+            check: it.check.clone(),
+            message: it.evidence.first_failure.clone().unwrap_or_default(),
+        });
+        let died = process.and_then(Process::died);
+        Ok((run, died.or(failed).map(error)))
+    }
+
+    /// Starts a server that does not run already.
+    fn reach<'s>(
+        &'s self,
+        server: &'s Server,
+        contract: &Contract,
+        (ports, placement): (&Ports, Placement),
+        watch: Watch<'s>,
+    ) -> Result<Reached<'s>, WorkerError> {
+        let process = match &server.at {
+            ServerAt::Url(_) => None,
+            ServerAt::Command(command) => {
+                let named = (server.label.as_str(), command);
+                Some(Process::start(named, &self.supervisor, ports, placement, watch)?)
+            }
+        };
+        let url = match (&server.at, &process) {
+            (ServerAt::Url(url), _) => url.clone(),
+            (_, process) => {
+                format!("http://127.0.0.1:{}", process.as_ref().map_or(0, |it| it.port))
+            }
+        };
+        let target = target(&url, contract).map_err(|error| WorkerError::Server {
+            side: server.label.clone(),
+            problem: ServerProblem::NotStarted(error.to_string()),
+        })?;
+        Ok(Reached { target, process })
+    }
+}
+
+impl Reached<'_> {
+    /// Waits until a first request is answered, whatever the answer.
+    fn wait(
+        &self,
+        servers: &Servers<'_>,
+        server: &Server,
+        contract: &Contract,
+        (clock, stop): Watch<'_>,
+    ) -> Result<(), WorkerError> {
+        let error = |problem| WorkerError::Server { side: server.label.clone(), problem };
+        let process = self.process.as_ref();
+        let left = process.map_or(Ok(servers.wait_max), |process| {
+            process.wait_until_it_listens(servers.wait_max)
+        })?;
+        let left = if process.is_some() { left.max(FIRST_ANSWER_TIME) } else { left };
+        let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
+        let is_over = || stop() || process.is_some_and(|it| it.ended().is_some());
+        match wait_until_up(&self.target, path, left, clock, &is_over) {
+            Ok(()) => Ok(()),
+            Err(_) if stop() => Err(WorkerError::Interrupted),
+            Err(failed) => {
+                let message = match failed {
+                    ProbeError::Unreachable { message, .. } => message,
+                    other => other.to_string(),
+                };
+                let message = printable(message.as_bytes(), STDERR_MAX);
+                let unanswered = ServerProblem::Unanswered { after: servers.wait_max, message };
+                Err(error(process.and_then(Process::ended_early).unwrap_or(unanswered)))
+            }
+        }
+    }
+}
+
+fn target(url: &str, contract: &Contract) -> Result<HttpTarget, ProbeError> {
+    HttpTarget::new(HttpSettings {
+        base_url: url.to_owned(),
+        timeout: contract.sampling.timeout,
+        body_max: contract.sampling.body_max,
+        pid: None,
+    })
+}
+
+/// Starts what takes turns over HTTP.
+pub(super) struct ServerStarter<'s> {
+    servers: &'s Servers<'s>,
+    contract: &'s Contract,
+    ports: Ports,
+    /// The connections to servers that run already, while a session holds them.
+    probes: RefCell<BTreeMap<String, Weak<RefCell<HttpProbe>>>>,
+    /// What the baseline answers, for the floor to answer as well.
+    heard: RefCell<Script>,
+    watch: Watch<'s>,
+}
+
+impl Starter for ServerStarter<'_> {
+    /// A server that runs already is there once, so it is its own control: then all have their turns
+    /// twice, so that all have equal shares. Nothing is known of where it runs, so it is not held
+    /// against a floor.
+    fn roles(&self) -> Vec<Role> {
+        let mut roles = vec![Role::Baseline, Role::Current, Role::Control];
+        let anchor = self.servers.anchor.as_ref();
+        roles.extend(anchor.map(|_| Role::Anchor));
+        if self.servers.are_running() {
+            roles.push(Role::CurrentAgain);
+            roles.extend(anchor.map(|_| Role::AnchorAgain));
+        } else {
+            roles.push(Role::Floor);
+        }
+        roles
+    }
+
+    /// Otherwise each exchange would wake a processor that sleeps twice, which takes longer than the
+    /// service and is not the same twice.
+    ///
+    /// PERF: sessions of a server of 34 us against itself, above the floor, on two processors: round
+    /// trips of 60 us and effects with a standard deviation of 0.5 % on the servers' processor, 114 us
+    /// and 0.7 % on the other one, 133 us and 1.0 % where the system chooses.
+    fn asks_from_their_cpu(&self) -> bool {
+        !self.servers.are_running()
+    }
+
+    fn start(
+        &self,
+        role: Role,
+        placement: Placement,
+        _: &std::path::Path,
+    ) -> Result<Box<dyn Subject + '_>, WorkerError> {
+        let servers = self.servers;
+        let server = match role {
+            Role::Baseline | Role::Control | Role::Floor => &servers.baseline,
+            Role::Current | Role::CurrentAgain => &servers.current,
+            Role::Anchor | Role::AnchorAgain => {
+                servers.anchor.as_ref().unwrap_or(&servers.baseline)
+            }
+        };
+        let error = |message: String| WorkerError::Server {
+            side: server.label.clone(),
+            problem: ServerProblem::NotStarted(message),
+        };
+        let (reached, floor) = if role == Role::Floor {
+            let floor = Floor::start(placement.cpu).map_err(|it| error(it.to_string()))?;
+            let target = target(&floor.url(), self.contract).map_err(|it| error(it.to_string()))?;
+            (Reached { target, process: None }, Some(floor))
+        } else {
+            let place = (&self.ports, placement);
+            (servers.reach(server, self.contract, place, self.watch)?, None)
+        };
+        let probe = self.probe(server, &reached).map_err(|it| error(it.to_string()))?;
+        Ok(Box::new(Served { starter: self, role, server, probe, turns: None, reached, floor }))
+    }
+}
+
+impl ServerStarter<'_> {
+    /// A connection to the server. Whoever takes turns with a server that runs already does so over
+    /// the same one: a server may serve one connection after the other.
+    fn probe(
+        &self,
+        server: &Server,
+        reached: &Reached<'_>,
+    ) -> Result<Rc<RefCell<HttpProbe>>, ProbeError> {
+        let mut probes = self.probes.borrow_mut();
+        let runs_already = matches!(server.at, ServerAt::Url(_));
+        let known = probes.get(&server.label).and_then(Weak::upgrade);
+        if let Some(known) = known.filter(|_| runs_already) {
+            return Ok(known);
+        }
+        let probe = Rc::new(RefCell::new(reached.target.http_probe()?));
+        probes.insert(server.label.clone(), Rc::downgrade(&probe));
+        Ok(probe)
+    }
+}
+
+/// A server that takes turns.
+struct Served<'s> {
+    starter: &'s ServerStarter<'s>,
+    role: Role,
+    server: &'s Server,
+    // Before the server, which may wait for the end of its connections.
+    probe: Rc<RefCell<HttpProbe>>,
+    turns: Option<Turns<'s>>,
+    reached: Reached<'s>,
+    floor: Option<Floor>,
+}
+
+impl Served<'_> {
+    /// Whether to go on: where a server ended, somebody else may answer on its port.
+    fn goes_on(&self) -> Result<(), WorkerError> {
+        let (_, stop) = self.starter.watch;
+        if stop() {
+            return Err(WorkerError::Interrupted);
+        }
+        match self.reached.process.as_ref().and_then(Process::ended) {
+            Some(message) => Err(self.error(ServerProblem::Died(message.to_owned()))),
+            None => Ok(()),
+        }
+    }
+
+    fn error(&self, problem: ServerProblem) -> WorkerError {
+        WorkerError::Server { side: self.server.label.clone(), problem }
+    }
+
+    /// What a request that failed says of the server.
+    fn fault(&self, error: &ProbeError) -> WorkerError {
+        let process = self.reached.process.as_ref();
+        self.error(match error {
+            // It was waited for long enough to be sure that it runs.
+            ProbeError::Timeout { after, phase } => match process.and_then(Process::ended) {
+                Some(message) => ServerProblem::Died(message.to_owned()),
+                None => ServerProblem::Hangs { after: *after, phase },
+            },
+            error => process.and_then(Process::died).unwrap_or_else(|| {
+                ServerProblem::BrokeOff(printable(error.to_string().as_bytes(), STDERR_MAX))
+            }),
+        })
+    }
+
+    fn take(&mut self, samples: u32) -> Result<Turn, WorkerError> {
+        let Some(turns) = &mut self.turns else {
+            return Err(self.error(ServerProblem::BrokeOff("asked out of order".to_owned())));
+        };
+        let batch = turns.batch(&mut *self.probe.borrow_mut(), samples, Ppm::new(0));
+        let batch = batch.map_err(|error| self.fault(&error))?;
+        let response = batch.seen.map(Seen::from);
+        Ok(Turn { latencies: batch.latencies, told: batch.told, response })
+    }
+
+    /// Sends samples until it is warm; the last of them.
+    fn warm_up(&mut self) -> Result<Turn, WorkerError> {
+        let mut turn = self.take(WARMUP_MIN)?;
+        let samples_max = self.starter.contract.sampling.warmup_max;
+        let wanted = WARMUP_TIME.get() / median(&turn.latencies).get().max(1);
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(samples_max);
+        for _ in 1..wanted.div_ceil(WARMUP_MIN) {
+            self.goes_on()?;
+            turn = self.take(WARMUP_MIN)?;
+        }
+        Ok(turn)
+    }
+
+    /// Keeps what is answered to each request, for the floor.
+    fn listen(&self) -> Result<(), WorkerError> {
+        let requests = self.turns.as_ref().map_or(&[][..], Turns::requests).to_vec();
+        let mut script = Script::default();
+        let mut probe = self.probe.borrow_mut();
+        let before = probe.connections_opened();
+        for request in &requests {
+            let heard = probe.send(request, Pass::Timed).map_err(|it| self.fault(&it))?;
+            script.add(request, &heard);
+        }
+        let opened = probe.connections_opened().saturating_sub(before);
+        if opened.get() >= requests.len() as u64 {
+            script.close_after_each();
+        }
+        self.starter.heard.replace(script);
+        Ok(())
+    }
+}
+
+impl Subject for Served<'_> {
+    fn ready(&mut self) -> Result<(), WorkerError> {
+        if self.floor.is_some() {
+            return Ok(());
+        }
+        let (servers, contract) = (self.starter.servers, self.starter.contract);
+        self.reached.wait(servers, self.server, contract, self.starter.watch)
+    }
+
+    fn prepare(&mut self, item: Item<'_>) -> Result<Prepared, WorkerError> {
+        self.goes_on()?;
+        let Item::Check(check) = item else {
+            let message = "a server runs no operations".to_owned();
+            return Err(self.error(ServerProblem::BrokeOff(message)));
+        };
+        if let Some(floor) = &self.floor {
+            floor.play(self.starter.heard.borrow().clone());
+        }
+        let fill = |spec| PreparedRequest::new(spec, self.starter.servers.environment);
+        let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();
+        let requests = requests.map_err(|variable| {
+            self.error(ServerProblem::BrokeOff(format!("the variable {variable} is not set")))
+        })?;
+        self.turns = Some(Turns::new(check.clone(), requests, self.starter.watch.0));
+        let turn = self.warm_up()?;
+        if self.role == Role::Baseline {
+            self.listen()?;
+        }
+        let side = || self.server.label.clone();
+        let response = turn.response.ok_or_else(|| WorkerError::AnswersDiffer { side: side() })?;
+        let response = Some(response);
+        let tells = turn.told.is_some_and(|told| is_fine(&told));
+        let measures = if tells { Measures::RoundTripAndWork } else { Measures::RoundTrip };
+        let latency = median(&turn.latencies);
+        Ok(Prepared { latency, iterations: None, response, measures })
+    }
+
+    /// What is to be slower is made so when the turns are summed up.
+    fn batch(&mut self, asked: Asked, _: Nanos) -> Result<Turn, WorkerError> {
+        self.goes_on()?;
+        self.take(asked.samples)
+    }
+
+    fn label(&self) -> &str {
+        &self.server.label
+    }
+}
+
+fn median(times: &[Nanos]) -> Nanos {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+/// Whether times are told finely enough to be compared. A service that rounds its time, or always
+/// tells the same, would be found to take no longer whatever it does.
+fn is_fine(told: &[Nanos]) -> bool {
+    let mut sorted = told.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let steps = sorted.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+    steps.min().is_some_and(|step| step.saturating_mul(STEPS_MIN) <= median(told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_are_rounded_or_constant_are_not_fine() {
+        let fine =
+            |times: &[u64]| is_fine(&times.iter().copied().map(Nanos::new).collect::<Vec<_>>());
+        assert!(fine(&[61_204, 60_877, 61_010, 61_390, 75_000]));
+        // 0.3 ms and 0.4 ms, with one decimal.
+        assert!(!fine(&[300_000, 400_000, 300_000, 300_000]));
+        assert!(!fine(&[300_000, 300_000]));
+        assert!(!fine(&[]));
+        // A whole microsecond is a third of this handler, and nothing of that one.
+        assert!(!fine(&[3_000, 4_000, 3_000]));
+        assert!(fine(&[3_000_000, 3_001_000, 3_000_000]));
+    }
+}

@@ -1,0 +1,127 @@
+//! Where a comparison keeps what it needs of its sides while it lasts.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use super::{
+    FIXTURE_TIME, Side, Sides, TemporaryDirectory, Watch, WorkerError,
+    process::{Placement, Worker, copy_path},
+};
+use perf_passport::{
+    contract::Check,
+    units::Nanos,
+    worker::{CACHE_DIRECTORY, protocol::Question},
+};
+
+/// A directory that is gone with the comparison.
+pub(super) fn temporary_directory() -> Result<TemporaryDirectory, WorkerError> {
+    TemporaryDirectory::new().map_err(|error| WorkerError::NoDirectory(error.to_string()))
+}
+
+/// The side with an executable that is copied quickly, and a directory for its workers.
+pub(super) fn prepared(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerError> {
+    let side = with_cache(side, directory, role)?;
+    if !side.relinked.is_empty() {
+        return Ok(side);
+    }
+    // Debug information is nine tenths of an executable, and of the time to copy it.
+    Ok(without_debug_information(side, directory, role))
+}
+
+/// The side with a directory for its workers, if it has none yet.
+pub(super) fn with_cache(side: &Side, directory: &Path, role: &str) -> Result<Side, WorkerError> {
+    let failed = |error: io::Error| WorkerError::NoDirectory(error.to_string());
+    let mut side = side.clone();
+    if side.environment.iter().all(|(name, _)| name != CACHE_DIRECTORY) {
+        let cache = directory.join(format!("cache-{role}"));
+        fs::create_dir(&cache).map_err(failed)?;
+        side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
+    }
+    Ok(side)
+}
+
+/// The sides with directories in this one that all their workers share, in which these already keep
+/// what they need for the checks: to fill a database may take longer than all that is measured.
+///
+/// What goes wrong with a worker goes wrong again when it is observed, and is told then.
+///
+/// # Errors
+///
+/// When a directory cannot be made, and when the user interrupts.
+pub fn with_caches(
+    sides: Sides,
+    checks: &[&Check],
+    directory: &TemporaryDirectory,
+    watch: Watch<'_>,
+) -> Result<Sides, WorkerError> {
+    let directory = directory.path();
+    // All names are as long, as they are in the environment, which is on the stack.
+    let sides = Sides {
+        baseline: with_cache(&sides.baseline, directory, "0")?,
+        current: with_cache(&sides.current, directory, "1")?,
+        anchor: sides.anchor.map(|side| with_cache(&side, directory, "2")).transpose()?,
+    };
+    let all: Vec<&Side> =
+        [&sides.baseline, &sides.current].into_iter().chain(&sides.anchor).collect();
+    // Gone when they are filled, with all else that those workers write.
+    let place = temporary_directory()?;
+    fill_caches(&all, checks, place.path(), watch)?;
+    Ok(sides)
+}
+
+/// Has workers bring themselves into the state of every fixture. The sides do it at the same time.
+pub(super) fn fill_caches(
+    sides: &[&Side],
+    checks: &[&Check],
+    directory: &Path,
+    watch: Watch<'_>,
+) -> Result<(), WorkerError> {
+    if checks.is_empty() {
+        return Ok(());
+    }
+    let mut workers = Vec::new();
+    for (number, side) in sides.iter().enumerate() {
+        let copy = copy_path(directory, &format!("fixtures-{number}"));
+        match Worker::start(side, &copy, Placement::ANYWHERE, watch) {
+            Ok((worker, _)) => workers.push(worker),
+            Err(WorkerError::Interrupted) => return Err(WorkerError::Interrupted),
+            Err(_) => {}
+        }
+    }
+    let mut filled = BTreeSet::new();
+    for check in checks.iter().filter(|check| filled.insert(&check.fixture)) {
+        let question = Question::Prepare { check: check.id(), samples: 1, time: Nanos::ZERO };
+        let told: Vec<_> = workers.iter_mut().map(|worker| worker.tell(&question)).collect();
+        let mut answers = told.into_iter();
+        let mut interrupted = false;
+        workers.retain_mut(|worker| {
+            let told = answers.next().unwrap_or(Ok(()));
+            let heard = told.and_then(|()| worker.hear(FIXTURE_TIME).map(drop));
+            interrupted |= heard == Err(WorkerError::Interrupted);
+            // One that says that it cannot may be asked for the next.
+            heard.is_ok() || matches!(heard, Err(WorkerError::Refused { .. }))
+        });
+        if interrupted {
+            return Err(WorkerError::Interrupted);
+        }
+    }
+    Ok(())
+}
+
+/// The side with an executable that is smaller, where there is somebody to make it so.
+pub(super) fn without_debug_information(mut side: Side, directory: &Path, role: &str) -> Side {
+    let executable = directory.join(format!("executable-{role}"));
+    let stripped = Command::new("strip")
+        .args(["--strip-debug", "-o"])
+        .args([&executable, &side.executable])
+        .stderr(Stdio::null())
+        .status();
+    if stripped.is_ok_and(|status| status.success()) {
+        side.executable = executable;
+    }
+    side
+}

@@ -14,7 +14,7 @@ use std::{
 };
 
 use criterion::{Criterion, measurement::Measurement};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::{CountingAllocator, set_counting},
     contract::Contract,
@@ -22,6 +22,7 @@ use perf_passport::{
     evidence::Range,
     foreign::{Measured, read_criterion},
 };
+use perf_passport_test_support::test;
 use serde_json::Value;
 
 #[global_allocator]
@@ -39,13 +40,6 @@ fn main() -> ExitCode {
         test("what_cannot_count_panics", what_cannot_count_panics),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
-}
-
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 /// A criterion that takes few samples and writes into this directory.

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, hint::black_box, process::ExitCode, thread};
 
 use axum::{Router, routing::get};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 use perf_passport::{
     allocation::{
         CountingAllocator, OracleAllocator, OracleCost, OracleError, ProcessWatch, count_with_dhat,
@@ -19,6 +19,7 @@ use perf_passport::{
     probe::InProcessTarget,
     units::Count,
 };
+use perf_passport_test_support::test;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator<OracleAllocator> = CountingAllocator::wrapping(OracleAllocator);
@@ -36,13 +37,6 @@ fn main() -> ExitCode {
     tests.push(test("a_blocking_task_agrees".to_owned(), a_blocking_task_agrees));
     tests.push(test("the_budget_is_the_requests".to_owned(), the_budget_is_the_requests));
     libtest_mimic::run(&arguments, tests).exit_code()
-}
-
-fn test(name: String, run: impl FnOnce() + Send + 'static) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 const WORKLOADS: &[(&str, fn())] = &[

@@ -5,8 +5,9 @@
 use std::{env, fs, path::Path, process::Command, process::ExitCode};
 
 use axum::{Router, routing::get};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport::{allocation::CountingAllocator, harness::Harness};
+use perf_passport_test_support::test;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
@@ -38,13 +39,6 @@ fn main() -> ExitCode {
         test("a_broken_contract_fails_whatever_is_selected", broken_contract),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
-}
-
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 /// Runs the target with this contract; its exit code and what it printed.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
     harness::{Code, Harness},
@@ -15,6 +15,7 @@ use perf_passport::{
     store,
     units::{Bytes, Count},
 };
+use perf_passport_test_support::test;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
@@ -97,13 +98,6 @@ fn harness(contract: &str, output: Option<String>) -> Harness {
 #[expect(clippy::exit, reason = "what code under measurement may do")]
 fn leave() {
     std::process::exit(7);
-}
-
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 /// Runs the target with this contract; its exit code and what it printed.

@@ -1,7 +1,6 @@
 //! Integration tests that share one process: few binaries, so that the library is linked few times.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     reason = "what the lints allow in tests, their helper functions do too"
 )]
 

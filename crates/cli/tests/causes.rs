@@ -19,7 +19,7 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::{CountingAllocator, OracleAllocator, Watched, sites_with_dhat},
     clock::SystemClock,
@@ -30,6 +30,7 @@ use perf_passport::{
 use perf_passport_compare::{
     AllocationCause, CheckCauses, Finding, Side, Sides, SiteChange, Suspect, causes, site_changes,
 };
+use perf_passport_test_support::test;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator<OracleAllocator> = CountingAllocator::wrapping(OracleAllocator);
@@ -83,13 +84,6 @@ fn main() -> ExitCode {
         test("the_program_files_no_causes_where_nothing_got_worse", nothing_filed),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
-}
-
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 fn patched() -> &'static str {

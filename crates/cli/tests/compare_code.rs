@@ -14,7 +14,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
     claim::Verdict,
@@ -23,6 +23,7 @@ use perf_passport::{
     passport::{CaseResult, Passport, verify},
     worker,
 };
+use perf_passport_test_support::test;
 
 #[path = "../../../benches/workloads/causal.rs"]
 #[expect(dead_code, reason = "a part of the workloads is enough")]
@@ -86,13 +87,6 @@ fn main() -> ExitCode {
         test("check_says_which_operations_it_did_not_measure", not_measured),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
-}
-
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 /// The target as this build has it: the workloads, and what was done to one of them.

@@ -19,7 +19,7 @@ use std::{
 };
 
 use axum::{Router, http::StatusCode, routing::get};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
     claim::{Reason, Verdict},
@@ -37,6 +37,7 @@ use perf_passport_compare::{
     self as compare, Item, Progress, Side, Sides, Subjects, Task, WorkerError,
     calibrate::{self, Calibration},
 };
+use perf_passport_test_support::test;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
@@ -87,13 +88,6 @@ fn main() -> ExitCode {
         test("a_harness_that_cannot_tell_its_sites_says_so", no_sites),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
-}
-
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 fn router(build: String) -> Router {

@@ -36,7 +36,7 @@ use axum::{
     middleware::map_request,
     routing::get,
 };
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
     claim::{Claim, Reason, Verdict},
@@ -52,6 +52,7 @@ use perf_passport_compare::{
     self as compare, Executed, InstructionsError, Observed, Side, Sides, count_instructions,
     count_samples,
 };
+use perf_passport_test_support::test;
 use tower::ServiceExt;
 
 #[global_allocator]
@@ -122,13 +123,6 @@ fn main() -> ExitCode {
         test("what_was_not_counted_abstains_and_says_why", not_counted),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
-}
-
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 fn router(build: &str) -> Router {

@@ -2,12 +2,13 @@
 
 use std::{hint::black_box, process::ExitCode, thread};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport_meter::allocation::{
     AllocationCost, CountingAllocator, ProcessWatch, WatchBusy, current_request, is_counting,
     is_installed, measure, set_counting,
 };
 use perf_passport_meter::units::{Bytes, Count};
+use perf_passport_test_support::test;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
@@ -22,13 +23,6 @@ fn main() -> ExitCode {
         test("one_watch_at_a_time", one_watch_at_a_time),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
-}
-
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
 }
 
 fn block(size: usize) -> Vec<u8> {

@@ -1,9 +1,7 @@
 //! Contracts that cannot be used: exit code 2, the line, what is wrong and what would be right.
 
-use crate::{
-    contracts::{LEDGER, ledger},
-    program::{CONTRACT, Workspace, assert_says},
-};
+use crate::contracts::{LEDGER, ledger};
+use perf_passport_test_support::program::{CONTRACT, Workspace, assert_says};
 
 /// Replaces a part of the small contract, and returns what the program says of it.
 #[track_caller]
@@ -11,7 +9,7 @@ fn refusal(part: &str, by: &str) -> String {
     let contract = ledger();
     assert!(contract.contains(part), "{part}");
     let line = contract.replacen(part, by, 1);
-    Workspace::with_contract(&line).run(&["check"]).refused(2)
+    Workspace::with_contract(crate::PASSPORT, &line).run(&["check"]).refused(2)
 }
 
 /// As [`refusal`], and the line is the one that was replaced, or so many after it.
@@ -94,7 +92,7 @@ fn values_out_of_range_are_refused_with_their_line() {
     ] {
         assert_says(&refusal_at(part, by, 0), said);
     }
-    let nothing = Workspace::with_contract("schema_version = 1\nname = \"x\"\n");
+    let nothing = Workspace::with_contract(crate::PASSPORT, "schema_version = 1\nname = \"x\"\n");
     assert_says(&nothing.run(&["check"]).refused(2), "line 1: nothing to measure");
 }
 
@@ -121,24 +119,31 @@ fn a_variable_that_is_not_set_or_cannot_be_sent_is_named_and_its_value_is_not() 
     let headers = "headers = { Authorization = \"Bearer ${PASSPORT_TEST_TOKEN}\" }";
     let fixture = "fixture = \"normal\"";
     let contract = ledger().replace(fixture, &format!("{fixture}\n{headers}"));
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let sentence = workspace.run(&["check"]).refused(2);
     assert_says(&sentence, "needs the environment variable PASSPORT_TEST_TOKEN: set it");
 
     let mut command = workspace.command(&["check"]);
-    let broken = crate::program::finish(command.env("PASSPORT_TEST_TOKEN", "hunter2\nX-Evil: 1"));
+    let broken = perf_passport_test_support::program::finish(
+        command.env("PASSPORT_TEST_TOKEN", "hunter2\nX-Evil: 1"),
+    );
     broken.keeps_to_itself("hunter2");
     assert_says(&broken.refused(2), "PASSPORT_TEST_TOKEN");
 
     let mut command = workspace.command(&["check", "-v"]);
-    let set = crate::program::finish(command.env("PASSPORT_TEST_TOKEN", "hunter2")).exits(0);
+    let set =
+        perf_passport_test_support::program::finish(command.env("PASSPORT_TEST_TOKEN", "hunter2"))
+            .exits(0);
     set.keeps_to_itself("hunter2");
     let files = workspace.files();
     assert!(files.len() >= 3, "{files:?}");
     for (path, text) in files {
         assert!(!text.contains("hunter2"), "{}", path.display());
     }
-    assert_says(&workspace.read(crate::program::LATEST), "Bearer ${PASSPORT_TEST_TOKEN}");
+    assert_says(
+        &workspace.read(perf_passport_test_support::program::LATEST),
+        "Bearer ${PASSPORT_TEST_TOKEN}",
+    );
 }
 
 #[test]
@@ -154,7 +159,7 @@ fn a_variable_name_that_no_shell_can_set_is_refused() {
 
 #[test]
 fn a_file_that_is_no_contract_is_said_to_be_none() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     for command in ["check", "generate", "baseline", "validate"] {
         let sentence = workspace.run(&[command]).refused(2);
         assert_eq!(
@@ -182,11 +187,11 @@ fn a_file_that_is_no_contract_is_said_to_be_none() {
 
 #[test]
 fn a_contract_elsewhere_finds_its_baseline_beside_it() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     std::fs::create_dir(workspace.path("below")).unwrap();
     workspace.write("below/other.toml", LEDGER);
     workspace.run(&["baseline", "--contract", "below/other.toml"]).exits(0);
     assert!(workspace.path("below/baseline.json").exists());
     workspace.run(&["check", "--contract", "below/other.toml"]).exits(0);
-    assert!(workspace.path(crate::program::LATEST).exists());
+    assert!(workspace.path(perf_passport_test_support::program::LATEST).exists());
 }

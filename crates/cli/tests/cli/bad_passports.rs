@@ -2,14 +2,12 @@
 
 use serde_json::Value;
 
-use crate::{
-    contracts::ledger,
-    program::{Finished, Workspace, assert_says},
-};
+use crate::contracts::ledger;
+use perf_passport_test_support::program::{Finished, Workspace, assert_says};
 
 /// A directory with a contract and a passport of it, `sound.json`.
 fn measured() -> Workspace {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     workspace.run(&["generate", "-o", "sound.json"]).exits(0);
     workspace
 }
@@ -98,7 +96,7 @@ fn a_baseline_that_is_not_there_says_how_to_make_one() {
             "cannot read baseline `none.json`: there is none; make it with `passport baseline`";
         assert_eq!(said, expected);
     }
-    let named = Workspace::with_contract(crate::contracts::LEDGER);
+    let named = Workspace::with_contract(crate::PASSPORT, crate::contracts::LEDGER);
     assert_says(&named.run(&["check"]).refused(2), "make it with `passport baseline`");
     for reader in [&["verify", "none.json"][..], &["show"], &["diff", "none.json", "sound.json"]] {
         assert_says(&workspace.run(reader).refused(2), "cannot read `");

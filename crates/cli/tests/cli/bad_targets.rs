@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::{
     contracts::{ledger, running},
-    program::{LATEST, Workspace, assert_says},
     server::{Server, response},
 };
+use perf_passport_test_support::program::{LATEST, Workspace, assert_says};
 
 const JSON: &str = "application/json";
 
@@ -28,7 +28,7 @@ fn reason(workspace: &Workspace, kind: &str) -> Value {
 #[test]
 fn a_good_service_passes() {
     let server = Server::answering("200 OK", JSON, "{\"orders\":[]}");
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     workspace.run(&["check"]).exits(0);
     workspace.run(&["verify", LATEST]).exits(0);
     assert_eq!(workspace.json(LATEST)["provenance"]["target"], server.url());
@@ -36,7 +36,7 @@ fn a_good_service_passes() {
 
 #[test]
 fn a_port_where_nobody_listens_is_not_measured() {
-    let workspace = Workspace::with_contract(&running(&nobody()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&nobody()));
     for command in ["check", "generate", "baseline"] {
         let said = workspace.run(&[command, "--wait-timeout", "1"]).refused(3);
         assert_says(&said, "cannot reach http://127.0.0.1:");
@@ -52,7 +52,7 @@ fn a_port_where_nobody_listens_is_not_measured() {
 #[test]
 fn a_service_that_accepts_and_says_nothing_is_not_measured() {
     let server = Server::start(|_| None);
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     let said = workspace.run(&["check", "--wait-timeout", "1"]).refused(3);
     assert_says(&said, "cannot reach http://127.0.0.1:");
 }
@@ -64,7 +64,7 @@ fn a_service_that_dies_while_it_is_measured_is_broken_and_neither_slow_nor_fast(
         let before = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         (before < 15).then(|| response("200 OK", JSON, "{}"))
     });
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     let run = workspace.run(&["check"]).exits(3);
     assert_says(&run.stdout, "BROKEN   orders/default: ");
     assert_says(&run.stdout, "NOT MEASURED: see the lines marked BROKEN\n");
@@ -75,7 +75,7 @@ fn a_service_that_dies_while_it_is_measured_is_broken_and_neither_slow_nor_fast(
 fn a_service_that_tells_what_no_measurement_gives_is_not_measured() {
     let body = "{\"performance\":{\"allocations\":9007199254740993}}";
     let server = Server::answering("200 OK", JSON, body);
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     let run = workspace.run(&["check"]).exits(3);
     assert_says(&run.sentence(), "an integer is above 2^53, which no hash covers exactly");
     assert_eq!(workspace.files().len(), 1, "only the contract");
@@ -84,7 +84,7 @@ fn a_service_that_tells_what_no_measurement_gives_is_not_measured() {
 #[test]
 fn a_failing_status_fails() {
     let server = Server::answering("500 Internal Server Error", JSON, "{}");
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     let run = workspace.run(&["check"]).exits(1);
     assert_says(&run.stdout, "orders/default: status 500 (expected 200)");
     assert_says(&run.stdout, "FAIL: a required claim failed\n");
@@ -97,7 +97,7 @@ fn a_failing_status_fails() {
 #[test]
 fn html_where_json_is_due_fails() {
     let server = Server::answering("200 OK", "text/html", "<html>\u{1b}[31m</html>");
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     workspace.run(&["check"]).exits(1);
     assert_eq!(reason(&workspace, "content-type"), "unexpected-content-type");
     let format = workspace.run(&["format", "--api-url", &server.url()]).refused(1);
@@ -116,7 +116,7 @@ fn fifty_milliseconds_where_ten_are_allowed_fail() {
         Some(response("200 OK", JSON, "{}"))
     });
     let contract = running(&server.url()).replace("latency_ms_max = 1000", "latency_ms_max = 10");
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let run = workspace.run(&["check"]).exits(1);
     assert_eq!(reason(&workspace, "latency"), "over-budget");
     assert_says(&run.stdout, "(budget 10.0 ms): not below the budget");
@@ -130,18 +130,18 @@ fn responses_that_differ_fail() {
         let before = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Some(response("200 OK", JSON, &format!("{{\"now\":{before}}}")))
     });
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     workspace.run(&["check"]).exits(1);
     assert_eq!(reason(&workspace, "deterministic"), "responses-differ");
     let ignoring = format!("{}ignore = [\"/now\"]\n", running(&server.url()));
-    Workspace::with_contract(&ignoring).run(&["check"]).exits(0);
+    Workspace::with_contract(crate::PASSPORT, &ignoring).run(&["check"]).exits(0);
 }
 
 #[test]
 fn allocations_that_nobody_tells_abstain() {
     let server = Server::answering("200 OK", JSON, "{}");
     let contract = running(&server.url()).replace("\"latency\"]", "\"latency\", \"allocations\"]");
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let run = workspace.run(&["check"]).exits(4);
     assert_says(&run.stdout, "the service does not tell");
     assert_eq!(reason(&workspace, "allocations"), "not-observed");
@@ -151,7 +151,7 @@ fn allocations_that_nobody_tells_abstain() {
 fn a_service_in_one_state_is_not_asked_for_several() {
     let server = Server::answering("200 OK", JSON, "{}");
     let url = server.url();
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     let said = workspace.run(&["check", "--api-url", &url]).refused(2);
     assert_says(&said, "has checks on empty, normal: say which with --fixture");
     let said = workspace.run(&["check", "--api-url", &url, "--fixture", "huge"]).refused(2);
@@ -163,13 +163,13 @@ fn a_service_in_one_state_is_not_asked_for_several() {
     let said = workspace.run(&["check", "--endpoint", "metrics", "--fixture", "empty"]).refused(2);
     assert_says(&said, "no check is left to measure");
     let contract = ledger().replace("[target]\nservice = \"ledger\"\nseed = 7\n", "");
-    let nowhere = Workspace::with_contract(&contract);
+    let nowhere = Workspace::with_contract(crate::PASSPORT, &contract);
     assert_says(&nowhere.run(&["check"]).refused(2), "names no [target]: give --api-url URL");
 }
 
 #[test]
 fn a_base_url_that_is_none_is_wrong_usage_and_a_password_is_not_repeated() {
-    let workspace = Workspace::with_contract(&running("http://127.0.0.1:1"));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running("http://127.0.0.1:1"));
     for url in [
         "http://user:hunter2@127.0.0.1:1",
         "http://hunter2@127.0.0.1:1",
@@ -193,14 +193,14 @@ fn a_base_url_that_is_none_is_wrong_usage_and_a_password_is_not_repeated() {
 #[test]
 fn a_process_that_is_not_there_is_wrong_usage() {
     let server = Server::answering("200 OK", JSON, "{}");
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     let absent = ["check", "--api-url", &server.url(), "--pid", "4294967295"];
     assert_says(&workspace.run(&absent).refused(2), "cannot read the memory of process 4294967295");
 }
 
 #[test]
 fn a_database_that_is_no_postgresql_is_wrong_usage() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     let said = workspace.run(&["check", "--database", "ledger.db"]).refused(2);
     assert_says(&said, "--database is not the URL of a PostgreSQL server");
     let run = workspace.run(&["check", "--database", "postgres://u:hunter2@127.0.0.1:1/x"]);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::program::{Workspace, assert_says};
+use perf_passport_test_support::program::{Workspace, assert_says};
 
 const CONTRACT: &str = "\
 schema_version = 1
@@ -15,7 +15,7 @@ path = \"/\"
 
 #[test]
 fn commands_that_are_none_are_wrong_usage() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     for (command, why) in [
         ("", "the command is empty"),
         ("server 'a", "a quote or a backslash in the command is not closed"),
@@ -26,14 +26,14 @@ fn commands_that_are_none_are_wrong_usage() {
     }
     let secret =
         CONTRACT.replace("path = \"/\"", "path = \"/\"\nheaders = { x-key = \"${NOBODY}\" }");
-    let workspace = Workspace::with_contract(&secret);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &secret);
     let run = workspace.run(&["compare", "--baseline-cmd", "a", "--current-cmd", "b"]);
     assert_says(&run.refused(2), "needs the environment variable NOBODY");
 }
 
 /// A repository of a package whose test target builds in a moment, and is no worker.
 fn repository() -> Workspace {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let manifest = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
                     [[test]]\nname = \"perf_sanity\"\npath = \"gate.rs\"\nharness = false\n\
                     [workspace]\n";
@@ -56,7 +56,7 @@ fn git(workspace: &Workspace, arguments: &[&str]) {
 
 #[test]
 fn what_is_compared_is_said_in_exactly_one_way() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let sentence = workspace.run(&["compare"]).refused(2);
     assert_says(
         &sentence,
@@ -105,7 +105,7 @@ fn refs_that_are_named_wrongly_exit_2_and_those_that_do_not_build_3() {
     assert_says(&run.stderr, "   Compiling tiny v0.1.0");
     assert_says(&run.sentence(), "`working tree` does not build: error");
     assert_says(&run.sentence(), "caf\\u{e9}");
-    let outside = Workspace::with_contract(CONTRACT);
+    let outside = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let run = outside.run(&["compare", "--baseline-branch", "main"]).exits(2);
     assert_says(&run.sentence(), "`.` is in no git repository");
 }
@@ -119,7 +119,7 @@ fn variables_of_hooks_and_of_cargo_do_not_lead_elsewhere() {
         command.env_remove("CARGO_TARGET_DIR");
         command.env("GIT_DIR", "/nowhere/.git").env("GIT_INDEX_FILE", "/nowhere/index");
         command.env("CARGO_INCREMENTAL", "1").env("RUSTFLAGS", flags);
-        crate::program::finish(&mut command).exits(3)
+        perf_passport_test_support::program::finish(&mut command).exits(3)
     };
     // The target is no worker: it was built and started, and ends at once.
     assert_says(&run("").sentence(), "the worker of main died: exit status: 0");

@@ -10,14 +10,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
-    contracts::{LEDGER, ledger},
-    program::{LATEST, Workspace, assert_says, end, finish},
-};
+use crate::contracts::{LEDGER, ledger};
+use perf_passport_test_support::program::{LATEST, Workspace, assert_says, end, finish};
 
 #[test]
 fn a_directory_that_cannot_be_written_is_told_and_nothing_is_changed() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     workspace.write("file", "in the way");
     let check = workspace.run(&["check", "--artifacts-dir", "file/below"]).exits(2);
     assert_says(&check.sentence(), "cannot write `file/below/performance_passport_");
@@ -51,7 +49,7 @@ fn a_directory_that_cannot_be_written_is_told_and_nothing_is_changed() {
 #[test]
 fn a_file_that_is_in_its_place_is_written_though_its_directory_cannot_be_synced() {
     const NOBODY: u32 = 65_534;
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     let (root, closed) = (workspace.path(""), workspace.path("closed"));
     fs::create_dir(&closed).unwrap();
     let mut command = workspace.command(&["generate", "-o", "closed/a.json"]);
@@ -85,7 +83,7 @@ ls -A "$2" | tr '\n' ' '
 
 #[test]
 fn a_full_disk_leaves_the_old_passport_whole() {
-    let workspace = Workspace::with_contract(LEDGER);
+    let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     workspace.run(&["baseline"]).exits(0);
     fs::create_dir(workspace.path("tiny")).unwrap();
     let inside = |rights: &[&str], script: &[&str]| {
@@ -105,7 +103,7 @@ fn a_full_disk_leaves_the_old_passport_whole() {
         return;
     };
     for command in ["generate", "baseline"] {
-        let program = env!("CARGO_BIN_EXE_passport");
+        let program = crate::PASSPORT;
         let run = inside(rights, &[FULL, "sh", program, "tiny", command]).output().unwrap();
         let (out, log) =
             (String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap());
@@ -116,7 +114,7 @@ fn a_full_disk_leaves_the_old_passport_whole() {
 
 #[test]
 fn a_full_standard_output_is_an_error() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     workspace.run(&["generate", "-o", "a.json"]).exits(0);
     let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else {
         println!("MISSING: /dev/full");
@@ -139,7 +137,7 @@ fn a_full_standard_output_is_an_error() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     workspace.run(&["generate", "-o", "a.json"]).exits(0);
     let commands: [&[&str]; 6] = [
         &["check", "--ci"],
@@ -165,7 +163,7 @@ fn a_reader_that_goes_away_is_no_error() {
     end(child).exits(2);
     let script = "\"$1\" check --ci 2>/dev/null | head -n 1";
     let mut shell = Command::new("sh");
-    shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_passport")]);
+    shell.args(["-c", script, "sh", crate::PASSPORT]);
     let piped = finish(shell.current_dir(workspace.path(""))).exits(0);
     assert!(piped.stdout.starts_with("verdict  check "), "{piped:#?}");
 }

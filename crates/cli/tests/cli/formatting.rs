@@ -1,13 +1,11 @@
 //! `passport format`.
 
-use crate::{
-    program::{Workspace, assert_says},
-    server::Server,
-};
+use crate::server::Server;
+use perf_passport_test_support::program::{Workspace, assert_says};
 
 #[test]
 fn metrics_become_lines_and_hostile_text_stays_text() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     workspace.write(
         "metrics.json",
         r#"{"a\u001b[31m\n": "\u001b]0;owned\u0007caf\u00e9\r\n", "proofs": {"total": 3, "rate": 0.5},
@@ -29,7 +27,7 @@ fn metrics_become_lines_and_hostile_text_stays_text() {
 
 #[test]
 fn one_long_name_does_not_pad_every_line() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     let mut deep = "1".to_owned();
     for _ in 0..100 {
         deep = format!("{{\"{}\":{deep}}}", "n".repeat(80));
@@ -42,7 +40,7 @@ fn one_long_name_does_not_pad_every_line() {
 
 #[test]
 fn what_is_no_metrics_document_is_refused() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     for (text, said) in [
         ("", "is not JSON, at line 1"),
         ("{\n\"a\": 1,\n", "is not JSON, at line 3"),
@@ -68,7 +66,7 @@ fn metrics_are_asked_of_a_service() {
         let status = if found { "200 OK" } else { "404 Not Found" };
         Some(crate::server::response(status, "application/json", "{\"up\":true}"))
     });
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     let asked = ["format", "--api-url", &server.url(), "--endpoint", "/stats?full=1"];
     assert_eq!(workspace.run(&asked).exits(0).stdout, "up  true\n");
     let missing = workspace.run(&["format", "--api-url", &server.url()]).refused(1);

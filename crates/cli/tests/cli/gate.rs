@@ -4,10 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::{
-    contracts::{LEDGER, ledger},
-    program::{LATEST, Workspace, assert_says},
-};
+use crate::contracts::{LEDGER, ledger};
+use perf_passport_test_support::program::{LATEST, Workspace, assert_says};
 
 fn hash(workspace: &Workspace, name: &str) -> String {
     workspace.json(name)["passport_hash"].as_str().unwrap().to_owned()
@@ -15,7 +13,7 @@ fn hash(workspace: &Workspace, name: &str) -> String {
 
 #[test]
 fn check_passes_and_files_the_passport_under_its_time() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     for runs in 1..=2 {
         let run = workspace.run(&["check", "--ci"]).exits(0);
         assert_says(&run.stdout, "\nPASS\npassport artifacts/performance/performance_passport_");
@@ -44,7 +42,7 @@ fn check_passes_and_files_the_passport_under_its_time() {
 
 #[test]
 fn a_baseline_and_a_check_of_the_same_code_have_equal_hashes() {
-    let workspace = Workspace::with_contract(LEDGER);
+    let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     let accepted = workspace.run(&["baseline"]).exits(0);
     assert_says(&accepted.stdout, "\nbaseline ./baseline.json\n");
     let run = workspace.run(&["check"]).exits(0);
@@ -60,7 +58,7 @@ fn a_baseline_and_a_check_of_the_same_code_have_equal_hashes() {
 
 #[test]
 fn generate_writes_where_it_is_told_and_compares_when_asked() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     let run = workspace.run(&["generate"]).exits(0);
     assert_says(&run.stdout, "\npassport performance_passport.json\n");
     let odd = "new/caf\u{e9}\n'it'.json";
@@ -78,7 +76,7 @@ fn generate_writes_where_it_is_told_and_compares_when_asked() {
 #[test]
 fn a_failing_run_is_no_baseline_unless_it_is_accepted() {
     let contract = ledger().replace("[budgets]\n", "[budgets]\nallocations_max = 1\n");
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let output = ["baseline", "-o", "accepted.json"];
     workspace.write("accepted.json", "what was there");
     let refused = workspace.run(&output).exits(1);
@@ -97,7 +95,7 @@ fn a_failing_run_is_no_baseline_unless_it_is_accepted() {
 
 #[test]
 fn a_baseline_says_what_accepting_it_changes() {
-    let workspace = Workspace::with_contract(LEDGER);
+    let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     let first = workspace.run(&["baseline"]).exits(0);
     assert!(!first.stdout.contains("the baseline before"), "{first:#?}");
     let same = workspace.run(&["baseline"]).exits(0);
@@ -114,7 +112,7 @@ fn a_baseline_says_what_accepting_it_changes() {
 
 #[test]
 fn what_shows_no_evidence_is_no_baseline() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     workspace.write("original.json", "{\"test_results\":[{\"test_name\":\"m\"}]}");
     workspace.run(&["import", "original.json", "-o", "imported.json"]).exits(0);
     for command in ["check", "generate"] {
@@ -127,7 +125,7 @@ fn what_shows_no_evidence_is_no_baseline() {
 
 #[test]
 fn one_allocation_more_than_the_baseline_fails_and_is_shown() {
-    let workspace = Workspace::with_contract(LEDGER);
+    let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     workspace.run(&["baseline"]).exits(0);
     // Another body and so other work: a page of two instead of one.
     let statements =
@@ -146,7 +144,7 @@ fn one_allocation_more_than_the_baseline_fails_and_is_shown() {
 
 #[test]
 fn equal_passports_do_not_differ() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     workspace.run(&["generate", "-o", "a.json"]).exits(0);
     workspace.run(&["generate", "-o", "b.json"]).exits(0);
     assert_ne!(workspace.read("a.json"), workspace.read("b.json"));
@@ -161,7 +159,7 @@ fn equal_passports_do_not_differ() {
 #[test]
 fn show_prints_what_was_measured_and_where() {
     let contract = format!("{}[annotations]\nticket = \"T-1\"\n", ledger());
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     workspace.run(&["generate", "-o", "a.json"]).exits(0);
     let short = workspace.run(&["show", "a.json"]).exits(0).stdout;
     assert_says(&short, "PASS     metrics/default");
@@ -178,7 +176,7 @@ fn show_prints_what_was_measured_and_where() {
 fn validate_holds_one_endpoint_and_abstains_on_too_few_samples() {
     let contract = ledger().replace("latency_quantile = \"p50\"\n", "");
     let contract = contract.replace("samples = 40", "samples = 2000");
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let run = workspace.run(&["validate", "-v"]).exits(0);
     assert_says(&run.stdout, "1 checks: 1 passed");
     for kind in ["status", "content-type", "deterministic", "allocations", "heap", "latency"] {
@@ -198,7 +196,7 @@ fn validate_holds_one_endpoint_and_abstains_on_too_few_samples() {
 
 #[test]
 fn endpoints_and_fixtures_select_checks_and_the_others_are_left_out() {
-    let workspace = Workspace::with_contract(&ledger());
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
     for (arguments, left_out) in [
         (&["--fixture", "empty"][..], &["metrics/default"][..]),
         (&["--endpoint", "metrics"], &["health/default"]),
@@ -222,7 +220,7 @@ fn endpoints_and_fixtures_select_checks_and_the_others_are_left_out() {
 
 #[test]
 fn a_part_of_the_contract_is_no_baseline() {
-    let workspace = Workspace::with_contract(LEDGER);
+    let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     for filter in [["--fixture", "empty"], ["--endpoint", "metrics"]] {
         let said = workspace.run(&[&["baseline"], &filter[..]].concat()).refused(2);
         let expected = "a baseline holds every check, and 1 of 2 would be left out: give neither \
@@ -237,7 +235,7 @@ fn a_part_of_the_contract_is_no_baseline() {
 #[test]
 fn a_broken_database_is_a_503_that_a_contract_can_expect() {
     let contract = ledger().replace("fixture = \"empty\"", "fixture = \"broken\"\nstatus = 503");
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     workspace.run(&["check"]).exits(0);
     let expecting_200 = contract.replace("status = 503\n", "");
     workspace.write("passport.toml", expecting_200);

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::program::{Workspace, assert_says};
+use perf_passport_test_support::program::{Workspace, assert_says};
 
 const CONTRACT: &str = r#"
 schema_version = 1
@@ -32,7 +32,7 @@ fn benchmark(workspace: &Workspace, id: &str, ns: f64) {
 }
 
 fn suite() -> Workspace {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     for size in [10, 100, 1000, 10_000] {
         benchmark(&workspace, &format!("math/sum/{size}"), f64::from(size) * 2.0);
     }
@@ -174,6 +174,7 @@ fn what_is_no_suite_of_this_contract_is_refused() {
 #[test]
 fn messages_of_cargo_criterion_are_taken_over() {
     let workspace = Workspace::with_contract(
+        crate::PASSPORT,
         "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"sort\"\nbudgets.mean_ms_max = 1\n\
          [[operation]]\nname = \"join\"\nbudgets.allocations_max = 2\n",
     );
@@ -205,6 +206,7 @@ fn messages_of_cargo_criterion_are_taken_over() {
 #[test]
 fn exports_of_hyperfine_are_taken_over() {
     let workspace = Workspace::with_contract(
+        crate::PASSPORT,
         "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"sleep\"\nbenchmark = \"sleep 0.1\"\n\
          budgets.mean_ms_max = 150\n",
     );
@@ -245,7 +247,7 @@ fn exports_of_hyperfine_are_taken_over() {
 
 #[test]
 fn thresholds_become_a_contract_and_what_does_not_is_told() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     workspace.write(
         "sla.json",
         "{\n \"maxAvgTimeMs\": 1.0, // mean\n \"minThroughput\": 1000,\n \"mode\": 1\n}",

@@ -11,9 +11,9 @@ use std::{
 
 use crate::{
     contracts::running,
-    program::{Finished, LATEST, Workspace, assert_says, end},
     server::{Server, response},
 };
+use perf_passport_test_support::program::{Finished, LATEST, Workspace, assert_says, end};
 
 /// Sends a signal to one process.
 pub(crate) fn send(signal: &str, process: u32) {
@@ -52,7 +52,7 @@ fn interrupted(workspace: &Workspace, arguments: &[&str], signal: &str, request:
 #[test]
 fn an_interrupted_check_keeps_a_passport_that_verifies_and_never_passes() {
     for signal in ["INT", "TERM"] {
-        let workspace = Workspace::new();
+        let workspace = Workspace::new(crate::PASSPORT);
         let run = interrupted(&workspace, &["check", "--ci"], signal, 200).exits(130);
         assert_says(&run.stdout, "INCOMPLETE: the run was cut short");
         let passport = workspace.json(LATEST);
@@ -67,7 +67,7 @@ fn an_interrupted_check_keeps_a_passport_that_verifies_and_never_passes() {
 
 #[test]
 fn an_interrupted_run_never_replaces_a_baseline() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     workspace.write("baseline.json", "accepted");
     let output = ["baseline", "-o", "baseline.json", "--accept-failing"];
     let run = interrupted(&workspace, &output, "INT", 100).exits(130);
@@ -90,7 +90,7 @@ fn waiting_for_a_service_can_be_interrupted() {
         let _ = reached.send(());
         None
     });
-    let workspace = Workspace::with_contract(&running(&server.url()));
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running(&server.url()));
     let mut command = workspace.command(&["check"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();

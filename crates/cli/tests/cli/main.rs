@@ -9,7 +9,6 @@
     reason = "what the lints allow in tests, their helper functions do too"
 )]
 
-mod program;
 mod contracts;
 mod server;
 
@@ -32,3 +31,6 @@ mod disk;
 mod interruption;
 #[cfg(unix)]
 mod other_language;
+
+/// The program that is tested.
+const PASSPORT: &str = env!("CARGO_BIN_EXE_passport");

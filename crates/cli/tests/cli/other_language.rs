@@ -5,10 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
-    contracts::running,
-    program::{LATEST, Workspace, assert_says},
-};
+use crate::contracts::running;
+use perf_passport_test_support::program::{LATEST, Workspace, assert_says};
 
 const SERVICE: &str = r#"
 import http.server, sys
@@ -43,7 +41,7 @@ fn a_service_in_python_is_held_to_what_can_be_seen_of_it() {
     let mut port = String::new();
     BufReader::new(service.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let contract = running(&format!("http://127.0.0.1:{}", port.trim()));
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let good = workspace.run(&["check"]);
     let passport = workspace.json(LATEST);
     workspace

@@ -4,10 +4,8 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::{
-    contracts::{LEDGER, ledger},
-    program::{LATEST, Workspace},
-};
+use crate::contracts::{LEDGER, ledger};
+use perf_passport_test_support::program::{LATEST, Workspace};
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
@@ -40,7 +38,7 @@ fn contract(text: &str) -> Value {
 #[test]
 fn the_published_schemas_are_those_of_the_program() {
     for document in ["contract", "passport", "causes"] {
-        let printed = Workspace::new().run(&["schema", document]).exits(0);
+        let printed = Workspace::new(crate::PASSPORT).run(&["schema", document]).exits(0);
         assert_eq!(printed.stderr, "");
         let schema: Value = serde_json::from_str(&printed.stdout).unwrap();
         jsonschema::meta::validate(&schema).unwrap();
@@ -78,7 +76,7 @@ fn contracts_are_valid_and_bad_ones_are_not() {
 #[test]
 fn passports_are_valid_and_edited_ones_are_not() {
     let schema = published("passport");
-    let workspace = Workspace::with_contract(LEDGER);
+    let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     workspace.run(&["baseline"]).exits(0);
     workspace.run(&["check"]).exits(0);
     workspace.write("original.json", "{\"test_results\":[{\"test_name\":\"m\",\"latency_ms\":1}]}");

@@ -7,10 +7,8 @@ use std::{
     thread::JoinHandle,
 };
 
-use crate::{
-    contracts::ledger,
-    program::{Workspace, assert_says, finish},
-};
+use crate::contracts::ledger;
+use perf_passport_test_support::program::{Workspace, assert_says, finish};
 
 /// The reference service as a process of its own, ended with the test.
 struct Service {
@@ -75,7 +73,7 @@ const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 #[test]
 fn the_service_is_measured_over_http_by_its_own_counts() {
     let contract = ledger().replace("[budgets]\n", "[budgets]\nprocess_memory_mb_max = 4096\n");
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let serve = [&SERVE[..], &["--fixture", "normal", "--seed", "7"]].concat();
     let service = Service::start(&mut workspace.command(&serve));
 
@@ -116,14 +114,14 @@ fn the_service_is_measured_over_http_by_its_own_counts() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_the_service_as_well() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     let service = Service::start(&mut workspace.command(&SERVE));
     assert_eq!(service.stop("INT"), (Some(0), String::new()));
 }
 
 #[test]
 fn a_key_is_asked_for_and_told_nobody() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     workspace.write("key", "hunter2-key\n");
     let by_file = [&SERVE[..], &["--fixture", "normal", "--api-key-file", "key"]].concat();
     let by_variable = [&SERVE[..], &["--fixture", "normal"]].concat();
@@ -164,7 +162,7 @@ fn a_key_is_asked_for_and_told_nobody() {
 
 #[test]
 fn what_cannot_be_served_is_refused() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let said = workspace.run(&["serve", "--listen", &address]).refused(2);
@@ -187,7 +185,7 @@ fn what_cannot_be_served_is_refused() {
 
 #[test]
 fn a_file_keeps_its_rows_and_another_fixture_is_refused() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     let serve = [&SERVE[..], &["--database", "ledger.db", "--fixture"]].concat();
     let normal = [&serve[..], &["normal"]].concat();
     drop(Service::start(&mut workspace.command(&normal)));

@@ -1,13 +1,11 @@
 //! Arguments: help, version, and what is none of the program's.
 
-use crate::{
-    contracts::{ledger, running},
-    program::{Workspace, assert_says},
-};
+use crate::contracts::{ledger, running};
+use perf_passport_test_support::program::{Workspace, assert_says};
 
 #[test]
 fn help_and_version_go_to_standard_output_and_succeed() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     let version = workspace.run(&["--version"]).exits(0);
     assert_eq!(version.stdout, concat!("passport ", env!("CARGO_PKG_VERSION"), "\n"));
     for command in [
@@ -24,7 +22,7 @@ fn help_and_version_go_to_standard_output_and_succeed() {
 
 #[test]
 fn wrong_usage_is_told_on_standard_error_with_2() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new(crate::PASSPORT);
     let wrong: [&[&str]; 18] = [
         &[],
         &["nonsense"],
@@ -55,8 +53,8 @@ fn wrong_usage_is_told_on_standard_error_with_2() {
 
 #[test]
 fn what_would_not_be_heeded_is_refused() {
-    let in_process = Workspace::with_contract(&ledger());
-    let running = Workspace::with_contract(&running("http://127.0.0.1:1"));
+    let in_process = Workspace::with_contract(crate::PASSPORT, &ledger());
+    let running = Workspace::with_contract(crate::PASSPORT, &running("http://127.0.0.1:1"));
     let url = "--api-url=http://127.0.0.1:1";
     let database = "--database=postgres://127.0.0.1/x";
     let refused = |workspace: &Workspace, command: &str, arguments: &[&str], said: &str| {

@@ -7,10 +7,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod helper;
-mod processes;
-#[path = "../cli/program.rs"]
-#[expect(dead_code, reason = "what these tests do not need, those of the command line do")]
-mod program;
 
 use std::{
     env, fs,
@@ -19,10 +15,14 @@ use std::{
 };
 
 use helper::HELPER;
-use libtest_mimic::{Arguments, Failed, Trial};
-use processes::{eventually, is_alive, lines};
-use program::{Finished, Workspace, assert_says, end};
+use libtest_mimic::Arguments;
+use perf_passport_test_support::processes::{eventually, is_alive, lines};
+use perf_passport_test_support::program::{Finished, Workspace, assert_says, end};
+use perf_passport_test_support::test;
 use serde_json::Value;
+
+/// The program that is tested.
+const PASSPORT: &str = env!("CARGO_BIN_EXE_passport");
 
 /// A contract that is observed with some forty requests.
 const CONTRACT: &str = r#"
@@ -105,13 +105,6 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
 
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
-}
-
 /// The command of a helper that is told its port.
 fn helper(manner: &str) -> String {
     let me = env::current_exe().unwrap();
@@ -120,7 +113,7 @@ fn helper(manner: &str) -> String {
 
 /// The command of the reference service.
 fn ledger(fixture: &str) -> String {
-    let program = env!("CARGO_BIN_EXE_passport");
+    let program = crate::PASSPORT;
     format!("'{program}' serve --listen 127.0.0.1:{{port}} --fixture {fixture}")
 }
 
@@ -163,7 +156,7 @@ fn sessions(passport: &Value) -> &Vec<Value> {
 }
 
 fn same() {
-    let workspace = Workspace::with_contract(LEDGER);
+    let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     let command = ledger("normal");
     let run = compare(&workspace, &command, &command, &["--time-budget", "6"]);
     assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
@@ -181,7 +174,7 @@ fn same() {
 }
 
 fn slower_as_told() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let (quick, slow) = (helper("rounds=20000 tells=finely"), helper("rounds=60000 tells=finely"));
     let run = compare(&workspace, &quick, &slow, &["--time-budget", "60"]).exits(1);
     let passport = passport(&workspace);
@@ -192,7 +185,7 @@ fn slower_as_told() {
 }
 
 fn slower_above_the_floor() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let (quick, slow) = (helper("rounds=100000"), helper("rounds=300000"));
     let run = compare(&workspace, &quick, &slow, &["--time-budget", "60"]).exits(1);
     let passport = passport(&workspace);
@@ -205,7 +198,7 @@ fn slower_above_the_floor() {
 }
 
 fn untold() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let (all, half) =
         (helper("rounds=60000 tells=finely"), helper("rounds=60000 untold=60000 tells=finely"));
     let run = compare(&workspace, &all, &half, &["--time-budget", "60"]).exits(4);
@@ -218,19 +211,19 @@ fn untold() {
 }
 
 fn told_coarsely() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let told = helper("rounds=20000 tells=coarsely");
     compare(&workspace, &told, &told, &["--time-budget", "1"]);
     assert_eq!(sessions(&passport(&workspace))[0]["http"]["time"], "above-floor");
     // What only one side tells is not compared with what the other does not.
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let (told, not) = (helper("rounds=20000 tells=finely"), helper("rounds=20000"));
     compare(&workspace, &told, &not, &["--time-budget", "1"]);
     assert_eq!(sessions(&passport(&workspace))[0]["http"]["time"], "above-floor");
 }
 
 fn closing() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let closing = helper("closes rounds=100000");
     compare(&workspace, &closing, &closing, &["--time-budget", "1"]);
     let passport = passport(&workspace);
@@ -239,7 +232,7 @@ fn closing() {
 }
 
 fn changed_work() {
-    let workspace = Workspace::with_contract(LEDGER);
+    let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     let run = compare(&workspace, &ledger("normal"), &ledger("zeros"), &["--time-budget", "1"]);
     let run = run.exits(1);
     let passport = passport(&workspace);
@@ -249,7 +242,7 @@ fn changed_work() {
 }
 
 fn anchor() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let (quick, slow) = (helper("rounds=20000 tells=finely"), helper("rounds=60000 tells=finely"));
     let anchor = ["--anchor-cmd", &quick, "--time-budget", "60"];
     compare(&workspace, &slow, &slow, &anchor).exits(1);
@@ -261,7 +254,7 @@ fn anchor() {
 
 /// Compares a good server with one that is not; the sentence, after which there is no passport.
 fn refused(current: &str) -> String {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let run = compare(&workspace, &helper(""), current, &["--wait-timeout", "2"]).exits(3);
     assert_eq!(workspace.files().len(), 1, "only the contract");
     run.sentence()
@@ -299,7 +292,7 @@ fn mute() {
 }
 
 fn baseline_dies() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let dying = helper(&format!("dies={WHILE_OBSERVED}"));
     let run = compare(&workspace, &dying, &helper(""), &[]).exits(3);
     assert_says(&run.sentence(), "the server of baseline died: signal: 9");
@@ -307,7 +300,7 @@ fn baseline_dies() {
 }
 
 fn current_dies() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let dying = helper(&format!("dies={WHILE_OBSERVED}"));
     let run = compare(&workspace, &helper(""), &dying, &[]).exits(3);
     assert_says(&run.sentence(), "the server of current died: signal: 9");
@@ -319,7 +312,7 @@ fn current_dies() {
 
 /// Compares a good server with one that goes wrong in its sessions; the sentence.
 fn goes_wrong(manner: &str) -> String {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let bad = helper(&format!("tells=finely {manner}={IN_A_SESSION}"));
     let run = compare(&workspace, &helper("tells=finely"), &bad, &[]).exits(3);
     let passport = passport(&workspace);
@@ -360,7 +353,7 @@ fn changes_half_way() {
 }
 
 fn hushes_half_way() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let work = "rounds=20000 tells=finely";
     let bad = helper(&format!("{work} hushes={IN_A_SESSION}"));
     let run = compare(&workspace, &helper(work), &bad, &[]).exits(3);
@@ -399,7 +392,7 @@ fn compare_urls(workspace: &Workspace, baseline: &str, current: &str, more: &[&s
 
 fn running() {
     for manner in ["rounds=20000 tells=finely", "rounds=20000"] {
-        let workspace = Workspace::with_contract(CONTRACT);
+        let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
         let (before, after) = (Running::start(manner), Running::start(manner));
         let run = compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "60"]);
         let run = run.exits(4);
@@ -416,7 +409,7 @@ fn running() {
         assert_says(&run.stdout, "the servers were running already and were not restarted");
         assert_says(&run.stdout, "let --baseline-cmd and --current-cmd start the servers");
     }
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let (before, after) = (Running::start(""), Running::start("answer=other"));
     compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "0"]).exits(1);
     assert_eq!(claim(&passport(&workspace), "behaviour"), is("FAIL", "changed-work"));
@@ -449,7 +442,7 @@ fn python() {
         println!("MISSING: python3");
         return;
     }
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     workspace.write("server.py", PYTHON);
     let command = "python3 server.py 1000";
     compare(&workspace, command, command, &["--time-budget", "2"]);
@@ -458,7 +451,7 @@ fn python() {
     assert_eq!(claim(&started, "behaviour").0, "PASS");
     assert_eq!(sessions(&started)[0]["http"]["time"], "above-floor");
 
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     workspace.write("server.py", PYTHON);
     let start = |rounds: &str| {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -473,7 +466,7 @@ fn python() {
 }
 
 fn nobody() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let before = Running::start("");
     let nobody = "http://127.0.0.1:1";
     let run = compare_urls(&workspace, &before.url, nobody, &["--wait-timeout", "1"]).exits(3);
@@ -484,7 +477,7 @@ fn nobody() {
 
 fn edited() {
     let manner = "rounds=20000 tells=finely";
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let (before, after) = (Running::start(manner), Running::start(manner));
     compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "1"]);
     let text = passport_text(&workspace);
@@ -503,7 +496,7 @@ fn edited() {
 }
 
 fn secrets() {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let command = format!("env API_TOKEN=hunter2 DB=db://u:hunter2@h/x {}", helper(""));
     let run = compare(&workspace, &command, &command, &["--time-budget", "0"]);
     run.keeps_to_itself("hunter2");
@@ -531,7 +524,7 @@ fn secrets() {
 fn fixtures() {
     let contract =
         format!("{CONTRACT}[[endpoint]]\nname = \"b\"\npath = \"/b\"\nfixture = \"b\"\n");
-    let workspace = Workspace::with_contract(&contract);
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let good = helper("");
     let said = compare(&workspace, &good, &good, &[]).refused(2);
     assert_says(&said, "has checks on default, b: say which with --fixture");
@@ -540,6 +533,7 @@ fn fixtures() {
     let none = ["--fixture", "b", "--endpoint", "work"];
     assert_says(&compare(&workspace, &good, &good, &none).refused(2), "no check is left");
     let empty = Workspace::with_contract(
+        crate::PASSPORT,
         "schema_version = 1\nname = \"empty\"\n[[operation]]\nname = \"a\"\n[operation.budgets]\nmean_ms_max = 1\n",
     );
     let said = compare(&empty, &good, &good, &[]).refused(2);
@@ -553,7 +547,7 @@ fn fixtures() {
 
 /// Starts a comparison, sends it a signal once servers of a session run, and returns how it ended.
 fn signalled(signal: &str) -> Finished {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let file = workspace.path("processes");
     let command = helper(&format!("rounds=1000000 starts={}", file.display()));
     let arguments =

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use crate::{MORE_WORK, WORK, assert_says, incomplete, program::Workspace, workspace};
+use crate::{MORE_WORK, WORK, assert_says, incomplete, workspace};
+use perf_passport_test_support::program::Workspace;
 
 /// Mounts a file system of a mebibyte at `tiny`, fills it where that is asked for, and runs the rest.
 const INSIDE: &str = r#"
@@ -41,7 +42,7 @@ fn beside_tiny(
         println!("MISSING: the right to mount a file system that can be full");
         return None;
     };
-    let program = env!("CARGO_BIN_EXE_passport");
+    let program = crate::PASSPORT;
     let script = [&[INSIDE, "sh", filling, program][..], &crate::COMPARE, more].concat();
     let run = inside(rights, &script).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

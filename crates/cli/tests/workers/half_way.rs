@@ -6,10 +6,11 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::{
     COMPARE, CONTRACT, LITTLE_WORK, MORE_WORK, OTHER, WORK, assert_says, claim, compare,
-    incomplete, passport,
+    incomplete, passport, workspace, write_executable, write_program,
+};
+use perf_passport_test_support::{
     processes::{eventually, lines},
     program::{CONTRACT as FILE, end, finish},
-    workspace, write_executable, write_program,
 };
 
 /// More requests than a worker is observed with or warmed up by, and fewer than it gets in a session.

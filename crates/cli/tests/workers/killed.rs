@@ -5,11 +5,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
-    COMPARE, WORK, incomplete,
+use crate::{COMPARE, WORK, incomplete, workspace, write_executables};
+use perf_passport_test_support::{
     processes::{eventually, is_alive, lines},
     program::{Finished, Workspace, end, finish},
-    workspace, write_executables,
 };
 
 /// Starts a comparison whose temporary files are in `temporary`, sends it a signal once the workers of

@@ -7,11 +7,6 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "../servers/processes.rs"]
-mod processes;
-#[path = "../cli/program.rs"]
-#[expect(dead_code, reason = "what these tests do not need, those of the command line do")]
-mod program;
 mod worker;
 
 mod full_disk;
@@ -21,12 +16,16 @@ mod refs;
 
 use std::{env, fs, os::unix::fs::PermissionsExt, process::ExitCode};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use perf_passport::allocation::CountingAllocator;
+use perf_passport_test_support::test;
 use serde_json::Value;
 
-use program::{Finished, Workspace, assert_says};
+use perf_passport_test_support::program::{Finished, Workspace, assert_says};
 use worker::MANNER;
+
+/// The program that is tested.
+const PASSPORT: &str = env!("CARGO_BIN_EXE_passport");
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
@@ -94,19 +93,12 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
 
-fn test(name: &str, run: fn()) -> Trial {
-    Trial::test(name, move || {
-        run();
-        Ok::<(), Failed>(())
-    })
-}
-
 /// The arguments that compare the two executables of a workspace.
 const COMPARE: [&str; 5] = ["compare", "--baseline-exe", "baseline", "--current-exe", "current"];
 
 /// A workspace with two executables that are workers of these manners.
 fn workspace(baseline: &str, current: &str) -> Workspace {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     write_executables(&workspace, baseline, current);
     workspace
 }

@@ -7,11 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
-    CONTRACT, OTHER, WORK, assert_says, executable, incomplete, passport,
+use crate::{CONTRACT, OTHER, WORK, assert_says, executable, incomplete, passport, worker::MANNER};
+use perf_passport_test_support::{
     processes::{eventually, is_alive, lines},
     program::{CONTRACT as FILE, Workspace, end},
-    worker::MANNER,
 };
 
 const MANIFEST: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
@@ -20,7 +19,7 @@ const MANIFEST: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition
 
 /// A repository with this contract, whose worker is of this manner.
 fn repository(manner: &str) -> Workspace {
-    let workspace = Workspace::with_contract(CONTRACT);
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     workspace.write("Cargo.toml", MANIFEST);
     workspace.write("lib.rs", "");
     let gate = format!(

@@ -14,48 +14,55 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The name of the contract that the program reads by itself.
-pub(crate) const CONTRACT: &str = "passport.toml";
+pub const CONTRACT: &str = "passport.toml";
 /// The link to the newest passport of `check`.
-pub(crate) const LATEST: &str = "artifacts/performance/latest_performance_passport.json";
+pub const LATEST: &str = "artifacts/performance/latest_performance_passport.json";
 
 /// Polls, 10 ms apart, after which a run that does not end is ended. Far beyond any run here.
 const POLLS_MAX: u32 = 18_000;
 
 /// A directory to run the program in.
-pub(crate) struct Workspace {
+#[derive(Debug)]
+pub struct Workspace {
     directory: TempDir,
+    program: &'static str,
 }
 
 impl Workspace {
-    pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+    /// An empty directory, for the program at this path.
+    pub fn new(program: &'static str) -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), program }
     }
 
     /// A directory with this contract in it.
-    pub(crate) fn with_contract(contract: &str) -> Self {
-        let workspace = Self::new();
+    pub fn with_contract(program: &'static str, contract: &str) -> Self {
+        let workspace = Self::new(program);
         workspace.write(CONTRACT, contract);
         workspace
     }
 
-    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    /// The path of a file in it.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(name), text).unwrap();
     }
 
-    pub(crate) fn read(&self, name: &str) -> String {
+    /// The text of a file.
+    pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    pub(crate) fn json(&self, name: &str) -> Value {
+    /// The JSON in a file.
+    pub fn json(&self, name: &str) -> Value {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 
     /// Every file below the directory, with its text.
-    pub(crate) fn files(&self) -> Vec<(PathBuf, String)> {
+    pub fn files(&self) -> Vec<(PathBuf, String)> {
         let mut files = Vec::new();
         let mut directories = vec![self.directory.path().to_owned()];
         while let Some(directory) = directories.pop() {
@@ -73,35 +80,38 @@ impl Workspace {
     }
 
     /// The program with these arguments, not yet started, with no key in its environment.
-    pub(crate) fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_passport"));
+    pub fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(self.program);
         command.args(arguments).current_dir(self.directory.path());
         command.env_remove("LEDGER_API_KEY").env("NO_COLOR", "1");
         command
     }
 
     /// Runs the program to its end.
-    pub(crate) fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Finished {
+    pub fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Finished {
         finish(&mut self.command(arguments))
     }
 }
 
 /// What a run left.
 #[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Finished {
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
 }
 
 /// Starts a command and waits for its end; both outputs are ASCII and nothing panicked.
-pub(crate) fn finish(command: &mut Command) -> Finished {
+pub fn finish(command: &mut Command) -> Finished {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     end(child.spawn().unwrap())
 }
 
 /// Waits for the end of a child whose outputs may be piped.
-pub(crate) fn end(mut child: Child) -> Finished {
+pub fn end(mut child: Child) -> Finished {
     let stdout = child.stdout.take().map(|stream| thread::spawn(|| read(stream)));
     let stderr = child.stderr.take().map(|stream| thread::spawn(|| read(stream)));
     let mut polls = 0;
@@ -135,8 +145,9 @@ fn read(mut stream: impl Read) -> String {
 }
 
 impl Finished {
+    /// It ended with this code.
     #[track_caller]
-    pub(crate) fn exits(self, code: i32) -> Self {
+    pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
@@ -144,7 +155,7 @@ impl Finished {
     /// The run is refused before anything is measured: this code, nothing on standard output, and
     /// one sentence on standard error.
     #[track_caller]
-    pub(crate) fn refused(self, code: i32) -> String {
+    pub fn refused(self, code: i32) -> String {
         let finished = self.exits(code);
         assert_eq!(finished.stdout, "", "{finished:#?}");
         assert_eq!(finished.stderr.lines().count(), 1, "{finished:#?}");
@@ -153,7 +164,7 @@ impl Finished {
 
     /// The one sentence of error, perhaps after lines of progress.
     #[track_caller]
-    pub(crate) fn sentence(&self) -> String {
+    pub fn sentence(&self) -> String {
         let mut said = self.stderr.lines().filter_map(|line| line.strip_prefix("passport: "));
         let sentence = said.next().unwrap_or_else(|| panic!("no error is told: {self:#?}"));
         assert_eq!(said.next(), None, "{self:#?}");
@@ -163,19 +174,19 @@ impl Finished {
 
     /// The passport that the last line names.
     #[track_caller]
-    pub(crate) fn filed(&self) -> &str {
+    pub fn filed(&self) -> &str {
         self.stdout.lines().last().and_then(|it| it.strip_prefix("passport ")).unwrap()
     }
 
     /// Neither output says any of this.
     #[track_caller]
-    pub(crate) fn keeps_to_itself(&self, secret: &str) {
+    pub fn keeps_to_itself(&self, secret: &str) {
         assert!(!self.stdout.contains(secret) && !self.stderr.contains(secret), "{self:#?}");
     }
 }
 
 /// The text says this.
 #[track_caller]
-pub(crate) fn assert_says(text: &str, part: &str) {
+pub fn assert_says(text: &str, part: &str) {
     assert!(text.contains(part), "{part:?} is not in {text:?}");
 }

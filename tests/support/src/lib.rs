@@ -1,0 +1,19 @@
+//! What the tests of several packages share: the program in a directory of its own, processes that are
+//! looked after, and tests of targets with `harness = false`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::return_self_not_must_use, reason = "a run is held against what it must be")]
+#![expect(clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
+
+pub mod processes;
+pub mod program;
+
+use libtest_mimic::{Failed, Trial};
+
+/// A test that fails when it panics.
+pub fn test(name: impl Into<String>, run: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        run();
+        Ok::<(), Failed>(())
+    })
+}

@@ -11,8 +11,8 @@ pub fn markdown(calibration: &Calibration) -> String {
     let machine = system_info.cpu_model.as_deref().unwrap_or("processor not known");
     let mut out = format!(
         "# Calibration\n\n\
-         {} comparisons of `{}`{}, on {}, {} processors. Policy: {} checks share an error of {}, \
-         rebuild floor {}, layout margin {}; tolerance {}.\n\n\
+         {} comparisons of `{}`{}, on {}, {} processors. {} checks share an error of {}. The rebuild \
+         floor is {}, the layout margin {}, the tolerance {}.\n\n\
          Bounds are exact and hold with a probability of {} % each (Clopper and Pearson 1934).\n",
         trials.len(),
         escaped(contract),

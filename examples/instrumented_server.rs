@@ -1,4 +1,4 @@
-//! A service that tells each caller what its request cost, as docs/http.md shows it.
+//! A service that tells each caller what its request cost, as docs/how-to/http.md shows it.
 //!
 //! `cargo run --example instrumented_server`, then `curl -i http://127.0.0.1:8080/hello`.
 

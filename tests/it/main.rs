@@ -11,6 +11,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod anything;
 mod contract;
+mod documents;
 mod fake;
 mod forgery;
 mod gate;
@@ -21,3 +22,6 @@ mod instructions;
 mod operations;
 mod passport;
 mod tidy;
+// A target of the harness, compiled and run by cargo.
+#[cfg(all(feature = "instrument", unix))]
+mod tutorial;

@@ -7,7 +7,7 @@
 //! absolute budgets with a confidence bound, and against another build only side by side.
 //!
 //! A contract as a test target of one's own axum project (`harness = false` in `Cargo.toml`, and
-//! `passport.toml` beside it; README.md shows both):
+//! `passport.toml` beside it; docs/how-to/axum.md shows both):
 //!
 #![cfg_attr(feature = "instrument", doc = "```no_run")]
 #![cfg_attr(not(feature = "instrument"), doc = "```ignore")]

@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+use serde_json::Value;
+
 const README_WORDS_MAX: usize = 900;
 const ARCHITECTURE_BYTES_MAX: usize = 12_000;
 
@@ -50,6 +52,28 @@ fn the_entrance_stays_small() {
     assert!(bytes <= ARCHITECTURE_BYTES_MAX, "ARCHITECTURE.md has {bytes} bytes");
 }
 
+/// `examples/own_service` is compiled and run, so what pages show of it works.
+#[test]
+fn pages_show_the_example_as_it_is() {
+    let example = root().join("examples/own_service");
+    let contract = fs::read_to_string(example.join("passport.toml")).unwrap();
+    let program = fs::read_to_string(example.join("main.rs")).unwrap();
+    let (program, _) = program.split_once("/// The service under contract.").unwrap();
+    let program = without_space(&program.replace("examples/own_service/", ""));
+    for page in ["README.md", "docs/how-to/axum.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let blocks: Vec<&str> = text.split("```").skip(1).step_by(2).collect();
+        assert!(blocks.contains(&format!("toml\n{contract}").as_str()), "{page}: passport.toml");
+        let shown = blocks.iter().filter_map(|block| block.strip_prefix("rust"));
+        let is_shown = shown.map(without_space).any(|it| program.ends_with(&it));
+        assert!(is_shown, "{page}: main.rs");
+    }
+}
+
+fn without_space(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
 #[test]
 #[cfg(unix)]
 fn sentences_are_short() {
@@ -85,6 +109,55 @@ fn long_sentences_are_found() {
     // A semicolon does not make two sentences of one.
     let (code, printed) = count(&format!("{}; {}last.\n", "word ".repeat(13), "word ".repeat(13)));
     assert_eq!(code, Some(1), "{printed}");
+}
+
+#[test]
+fn every_key_of_a_contract_is_described() {
+    let mut keys = BTreeSet::new();
+    collect(&schema("contract"), "properties", &mut keys);
+    assert!(keys.contains("allocations_max"), "{keys:?}");
+    let page = fs::read_to_string(root().join("docs/reference/contract.md")).unwrap();
+    // A table is named in brackets, perhaps below another.
+    let is_described = |key: &str| {
+        [format!("`{key}`"), format!("[{key}]"), format!(".{key}]")]
+            .iter()
+            .any(|it| page.contains(it))
+    };
+    let missing: Vec<String> = keys.into_iter().filter(|key| !is_described(key)).collect();
+    assert!(missing.is_empty(), "docs/reference/contract.md lacks {missing:?}");
+}
+
+#[test]
+fn every_claim_and_reason_is_described() {
+    let definitions = schema("passport")["$defs"].clone();
+    for (kind, page) in [("ClaimKind", "contract.md"), ("Reason", "troubleshooting.md")] {
+        let page = root().join("docs/reference").join(page);
+        let text = fs::read_to_string(&page).unwrap();
+        let variants = definitions[kind]["oneOf"].as_array().unwrap();
+        let names: BTreeSet<&str> =
+            variants.iter().map(|it| it["const"].as_str().unwrap()).collect();
+        assert!(names.len() > 10, "{kind}: {names:?}");
+        let missing: Vec<&str> =
+            names.into_iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "{} lacks {missing:?}", page.display());
+    }
+}
+
+fn schema(name: &str) -> Value {
+    let file = root().join(format!("schemas/{name}.schema.json"));
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// The keys of every object that is named `name`, at any depth.
+fn collect(value: &Value, name: &str, keys: &mut BTreeSet<String>) {
+    if let Some(object) = value.get(name).and_then(Value::as_object) {
+        keys.extend(object.keys().cloned());
+    }
+    match value {
+        Value::Object(object) => object.values().for_each(|it| collect(it, name, keys)),
+        Value::Array(items) => items.iter().for_each(|it| collect(it, name, keys)),
+        _ => {}
+    }
 }
 
 #[test]

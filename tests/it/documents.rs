@@ -94,11 +94,11 @@ fn long_sentences_are_found() {
         let output = Command::new("bash").arg(root().join(".ci/prose")).arg(page).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
-    let fine = "# A heading of words\n\n- One two. Three `of code here` four: five six.\n\n\
-                | a table | of words |\n\n```sh\nmuch that is no prose\n```\n";
+    let fine = "# A heading of words\n\n- One two. Three `of code here` four five: six seven.\n\
+                - Note: eight nine.\n\n| a table | of words |\n\n```sh\nmuch that is no prose\n```\n";
     let (code, printed) = count(fine);
     assert_eq!(code, Some(0), "{printed}");
-    assert!(printed.contains("2 sentences") && printed.contains("8 words"), "{printed}");
+    assert!(printed.contains("4 sentences") && printed.contains("11 words"), "{printed}");
 
     let (code, printed) = count(&format!("{}last.\n", "word ".repeat(25)));
     assert_eq!(code, Some(1), "{printed}");

@@ -4,11 +4,7 @@
 //! behind one says how it ends. A block in `text` is lines of what the command before it printed. Any
 //! other block is a file, whose name stands at the end of the paragraph before it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 /// Where the page has the clone of this repository.
 const CLONE: &str = "../perf-passport";
@@ -52,12 +48,13 @@ fn every_command_of_the_tutorial_ends_as_it_says() {
 
 /// Runs a command as a reader does, without a network: its exit code, and all that it printed.
 fn run(command: &str, directory: &Path) -> (Option<i32>, String) {
-    // One directory for all runs of this test, so that dependencies are compiled once.
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("tutorial");
+    // This workspace's own directory and debug information: what was compiled for it is used again.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let output = Command::new("sh")
         .args(["-c", command])
         .current_dir(directory)
         .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
         .env("CARGO_NET_OFFLINE", "true")
         .env("CARGO_TERM_COLOR", "never")
         .output()

@@ -195,6 +195,23 @@ fn libraries_list_their_modules_in_reading_order() {
 }
 
 #[test]
+fn the_tables_of_the_architecture_say_the_same() {
+    let page = fs::read_to_string(package("ARCHITECTURE.md")).unwrap();
+    let mut listed = Vec::new();
+    for before in ["\nIn `crates/meter`", "\nIn the root"] {
+        let (_, table) = page.split_once(before).unwrap();
+        let rows = table.lines().skip_while(|line| !line.starts_with("| `"));
+        for row in rows.take_while(|line| line.starts_with("| `")) {
+            let columns: Vec<&str> = row.split('|').map(str::trim).collect();
+            let may_use: Vec<&str> = columns[3].split(", ").filter(|it| *it != "nothing").collect();
+            listed.push((columns[1].trim_matches('`'), may_use));
+        }
+    }
+    let expected: Vec<_> = MAY_USE.iter().map(|(name, uses)| (*name, uses.to_vec())).collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
 fn packages_depend_in_one_direction() {
     for (of, may_use) in PACKAGES {
         let text = fs::read_to_string(package(of).join("Cargo.toml")).unwrap();

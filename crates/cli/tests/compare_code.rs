@@ -319,7 +319,7 @@ fn fails_alone(build: &str, kind: FailureKind, told: &str) {
 }
 
 fn panics() {
-    let told = "it panicked: no intervention\\n today, at tests/compare_code.rs:";
+    let told = "it panicked: no intervention\\n today, at crates/cli/tests/compare_code.rs:";
     fails_alone("panics", FailureKind::Panicked, told);
 }
 

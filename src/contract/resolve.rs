@@ -43,6 +43,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     }
     check_name("contract", &document.name)?;
     check_target(&document).map_err(|error| error.inside("target"))?;
+    check_required(&document)?;
     check_budgets(&document.budgets)?;
     let checks = checks(&document)?;
     Ok(Contract {
@@ -102,9 +103,22 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
 }
 
 fn default_required() -> Vec<ClaimKind> {
-    let proved_side_by_side =
-        [ClaimKind::InstructionsChange, ClaimKind::LatencyChange, ClaimKind::LatencyDrift];
-    ClaimKind::ALL.into_iter().filter(|kind| !proved_side_by_side.contains(kind)).collect()
+    let by_default = |kind: &ClaimKind| kind.is_of_checks() && kind.is_required_by_default();
+    ClaimKind::ALL.into_iter().filter(by_default).collect()
+}
+
+/// What is claimed of operations alone is always required, so a list of it would say nothing.
+fn check_required(document: &ContractDocument) -> Result<(), ContractError> {
+    for (place, kind) in document.required.iter().flatten().enumerate() {
+        if !kind.is_of_checks() {
+            let message = format!(
+                "`{kind}` is claimed of operations, where each budget must be kept: leave it out of \
+                 `required`"
+            );
+            return Err(ContractError::meaning("required", message).item(place));
+        }
+    }
+    Ok(())
 }
 
 fn check_target(document: &ContractDocument) -> Result<(), ContractError> {

@@ -13,7 +13,6 @@ use crate::{
     claim::{Reason, Verdict},
     contract::{ClaimKind, ContractDocument},
     evidence::{CountSource, Range, Response},
-    operation::{OperationClaimKind, OperationReason},
 };
 
 /// A document that has no canonical form.
@@ -70,7 +69,7 @@ pub(super) struct CaseIdentity<'a> {
     pub(super) allocations: Option<Range>,
     pub(super) allocated_bytes: Option<Range>,
     pub(super) heap_peak_bytes: Option<Range>,
-    pub(super) verdicts: Vec<(OperationClaimKind, Option<&'a str>, Verdict, OperationReason)>,
+    pub(super) verdicts: Vec<(ClaimKind, Option<&'a str>, Verdict, Reason)>,
 }
 
 impl<'a> Identity<'a> {

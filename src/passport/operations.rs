@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{BaselineRecord, Comparison, Provenance, VerifyError, assemble::Compared};
 use crate::{
-    claim::Verdict,
+    claim::{Claim, Verdict},
     contract::{Contract, Operation},
     operation::{
-        CaseEvidence, CaseFigures, CaseSummary, FailureKind, Growth, OperationClaim, Samples,
-        case_changes, case_claims, operation_claims,
+        CaseEvidence, CaseFigures, CaseSummary, FailureKind, Growth, Samples, case_changes,
+        case_claims, operation_claims,
     },
     paired::{Certificate, Paired, Session},
     units::{Bytes, Count},
@@ -45,7 +45,7 @@ pub struct OperationResult {
     /// How its time grows; `null` below three sizes.
     pub growth: Option<Growth>,
     /// Claims on all sizes together.
-    pub claims: Vec<OperationClaim>,
+    pub claims: Vec<Claim>,
     /// One record for each size that was measured, rising.
     pub cases: Vec<CaseResult>,
 }
@@ -78,7 +78,7 @@ pub struct CaseResult {
     /// The most allocations of an iteration; `null` where nobody counted.
     pub allocations: Option<Count>,
     /// Every claim, in a fixed order.
-    pub claims: Vec<OperationClaim>,
+    pub claims: Vec<Claim>,
     /// What was observed.
     pub evidence: CaseEvidence,
     /// What the baseline says; `null` when there was none or it lacks the case.
@@ -161,7 +161,7 @@ impl OperationResult {
 impl CaseResult {
     /// How much of the closest budget is used: 1 is all of it. `None` where no budget has a figure.
     pub fn closeness(&self) -> Option<f64> {
-        self.claims.iter().filter_map(OperationClaim::closeness).reduce(f64::max)
+        self.claims.iter().filter_map(Claim::closeness).reduce(f64::max)
     }
 }
 
@@ -248,7 +248,7 @@ fn operation_result(operation: &Operation, cases: Vec<CaseResult>) -> OperationR
     }
 }
 
-fn worst(claims: &[OperationClaim]) -> Verdict {
+fn worst(claims: &[Claim]) -> Verdict {
     let required = claims.iter().filter(|claim| claim.required);
     required.map(|claim| claim.verdict).max().unwrap_or(Verdict::Pass)
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use perf_passport::{
-    claim::Verdict,
+    claim::{Reason, Verdict},
     contract::Contract,
     evidence::Range,
-    operation::{CaseEvidence, FailureKind, OperationReason, Sample, Samples},
+    operation::{CaseEvidence, FailureKind, Sample, Samples},
     passport::{Gate, MeasuredCase, Passport, ProbeKind, diff, verify},
     pipeline::{self, Circumstances, Run},
     report::{self, Style},
@@ -116,12 +116,12 @@ fn each_way_to_be_wrong_has_its_gate_and_sentence() {
         (
             with_parse(|it| it.allocations = Some(Range::of(4))),
             Gate::Fail,
-            "allocations 4 (at most 3)",
+            "allocations 4 (budget 3)",
         ),
         (
             with_parse(|it| it.samples = samples(6_000)),
             Gate::Fail,
-            "total 6.00 ms (at most 5.00 ms)",
+            "total 6.00 ms (budget 5.00 ms)",
         ),
         (
             with_parse(|it| it.quality = [("accuracy".to_owned(), Some(900_000))].into()),
@@ -172,7 +172,7 @@ fn a_change_from_linear_to_quadratic_fails_within_every_budget() {
     assert_eq!(passport.gate(), Gate::Fail);
     let sort = &passport.operations[0];
     assert!(sort.cases.iter().all(|case| case.status == Verdict::Pass));
-    assert_eq!(sort.claims[0].reason, OperationReason::GrowsFaster);
+    assert_eq!(sort.claims[0].reason, Reason::GrowsFaster);
     assert!(faults(&passport).contains("(allowed n log n)"), "{}", faults(&passport));
 }
 

@@ -227,8 +227,8 @@ fn exports_of_hyperfine_are_taken_over() {
         }]})
     };
     for (export, code, told) in [
-        (first, 0, "1 operations: 1 passed"),
-        (second(0, "second"), 0, "1 operations: 1 passed"),
+        (first, 0, "1 operation: 1 passed"),
+        (second(0, "second"), 0, "1 operation: 1 passed"),
         (second(3, "second"), 3, "a run of it ended with exit code 3"),
         (second(0, "hour"), 3, "its unit is `hour`, not `second`"),
         (json!({"results": [{"command": "sleep 0.1", "mean": 0.1}]}), 3, "it has no `times`"),

@@ -18,6 +18,7 @@ use crate::{
     contract::{ClaimKind, Contract, Direction},
     units::{Bytes, Millihertz, Nanos, Picos},
 };
+pub(crate) use budget::count_below;
 pub use budget::{LATENCY_LOOKS_MAX, claims, latency_is_undecided};
 pub use change::{BaselineFigures, SideBySide, changes};
 pub(crate) use change::{CountChange, paired_change};
@@ -55,7 +56,7 @@ pub struct Claim {
     pub kind: ClaimKind,
     /// Of a quality the metric; of growth the class that is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
+    pub metric: Option<String>,
     /// The outcome.
     pub verdict: Verdict,
     /// Why.
@@ -77,7 +78,7 @@ impl Claim {
     pub(crate) const fn new(kind: ClaimKind, reason: Reason) -> Self {
         Self {
             kind,
-            subject: None,
+            metric: None,
             verdict: reason.verdict(),
             reason,
             required: kind.is_required_by_default(),

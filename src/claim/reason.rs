@@ -13,7 +13,7 @@ use super::Verdict;
 pub enum Reason {
     /// PASS: every response was as expected.
     AsExpected,
-    /// PASS: the cost is below the budget.
+    /// PASS: the cost is below the budget, or the figure reaches its floor.
     WithinBudget,
     /// PASS: no worse than the baseline, up to the tolerance.
     WithinTolerance,
@@ -65,8 +65,6 @@ pub enum Reason {
     IncomparableBuild,
     /// ABSTAIN: times of another session prove nothing about this one.
     StoredLatency,
-    /// ABSTAIN: the same of an operation.
-    StoredTime,
     /// ABSTAIN: the sessions show the effect neither within the tolerance nor real and beyond it.
     UndecidedChange,
     /// ABSTAIN: the same sessions call a copy of the baseline slower, or miss an injected slowdown.
@@ -95,7 +93,7 @@ impl Reason {
     pub const fn explain(self) -> &'static str {
         match self {
             Self::AsExpected => "as expected",
-            Self::WithinBudget => "below the budget",
+            Self::WithinBudget => "within the budget",
             Self::WithinTolerance => "within the tolerance of the baseline",
             Self::UnexpectedStatus => "a response had another status",
             Self::UnexpectedContentType => "a response had another media type",
@@ -133,7 +131,7 @@ impl Reason {
             Self::IncomparableBuild => {
                 "built or counted otherwise than the baseline: renew it with `passport baseline`"
             }
-            Self::StoredLatency | Self::StoredTime => {
+            Self::StoredLatency => {
                 "stored times of another session prove nothing: measure two builds side by side"
             }
             Self::UndecidedChange => {

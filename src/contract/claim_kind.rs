@@ -149,8 +149,6 @@ claim_kinds! {
     Allocations = "allocations": budget(Direction::Below, Unit::Count).speed().exact(),
     /// Peak heap is below the budget.
     Heap = "heap": budget(Direction::Below, Unit::Bytes).memory().exact(),
-    /// The peak heap of an iteration is at most the budget.
-    Memory = "memory": budget(Direction::Below, Unit::Bytes).memory().exact().of_operations(),
     /// dhat counts the same allocations as the counting allocator, and they are below the budget;
     /// claimed only where dhat is part of the measuring program.
     Oracle = "oracle": budget(Direction::Below, Unit::Count),
@@ -164,7 +162,7 @@ claim_kinds! {
     Total = "total": budget(Direction::Below, Unit::Ns).speed().of_operations(),
     /// Iterations per second are at least the budget.
     Throughput = "throughput": budget(Direction::AtLeast, Unit::Millihertz).speed().of_operations(),
-    /// What the operation says of its own result reaches the floor.
+    /// What an operation says of its own result reaches the floor.
     Quality = "quality": budget(Direction::AtLeast, Unit::Ppm).exact().of_operations(),
     /// The time grows with the size as the contract allows.
     Growth = "growth": budget(Direction::AtMost, Unit::Ppm).speed().of_operations(),
@@ -174,8 +172,6 @@ claim_kinds! {
     AllocationsChange = "allocations-change": change(Unit::Count).speed(),
     /// Peak heap is within the tolerance of the baseline's.
     HeapChange = "heap-change": change(Unit::Bytes).memory(),
-    /// Peak heap is within the ratio to the baseline's.
-    MemoryChange = "memory-change": change(Unit::Bytes).memory().of_operations(),
     /// Instructions are within the tolerance of the baseline's; claimed only where two builds were
     /// measured side by side.
     InstructionsChange = "instructions-change": change(Unit::Ppm).speed().optional(),
@@ -185,10 +181,6 @@ claim_kinds! {
     /// The same against the anchor of a comparison, so that small steps do not add up unseen; claimed
     /// only where there is one.
     LatencyDrift = "latency-drift": change(Unit::Ppm).speed().optional(),
-    /// The time is within the ratio to the baseline's.
-    TimeChange = "time-change": change(Unit::Ppm).speed().optional().of_operations(),
-    /// The same against the anchor.
-    TimeDrift = "time-drift": change(Unit::Ppm).speed().optional().of_operations(),
     /// The mean time of the part `render` is within the tolerance of the baseline's; shown, never
     /// proved.
     RenderChange = "render-change": change(Unit::Ps).speed().optional().of_operations(),

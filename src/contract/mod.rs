@@ -9,6 +9,7 @@ mod document;
 mod error;
 mod operation;
 mod path;
+mod renamed;
 mod resolve;
 mod subject;
 mod template;
@@ -32,9 +33,10 @@ pub use document::{
 pub use error::{ContractError, Step};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
-    OperationRegression, RegressionDocument, quality_ppm,
+    OperationTolerance, OperationToleranceDocument, quality_ppm,
 };
 pub(crate) use path::{base_url_problem, path_problem};
+pub(crate) use renamed::in_document as renamed_key;
 use resolve::check_name;
 pub use subject::SubjectId;
 pub use template::{HeaderTemplate, SecretValue};
@@ -216,8 +218,10 @@ impl Contract {
     /// [`ContractError`] with the line where the text is not TOML, has a key that is not known, a
     /// value out of range, a name twice, or a reference to nothing.
     pub fn parse(text: &str) -> Result<Self, ContractError> {
-        let document =
-            toml::from_str(text).map_err(|source| ContractError::syntax(text, &source))?;
+        let document = toml::from_str(text).map_err(|source| match renamed::in_text(text) {
+            Some(problem) => problem.locate(text),
+            None => ContractError::syntax(text, &source),
+        })?;
         resolve::resolve(document).map_err(|problem| problem.locate(text))
     }
 

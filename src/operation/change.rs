@@ -19,37 +19,37 @@ pub fn case_changes(
     baseline: Option<&CaseFigures>,
     paired: Option<(&Policy, &Paired)>,
 ) -> Vec<Claim> {
-    let ratios = &operation.regression;
+    let tolerance = &operation.tolerance;
     let same_build = baseline.is_some_and(|it| it.same_build);
     let allocations = count_change(
         ClaimKind::AllocationsChange,
         most(evidence.allocations),
         baseline.and_then(|it| it.allocations).map(Count::get),
-        ratios.allocations,
+        tolerance.allocations_ppm,
         same_build,
     );
     let heap = count_change(
-        ClaimKind::MemoryChange,
+        ClaimKind::HeapChange,
         most(evidence.heap_peak_bytes),
         baseline.and_then(|it| it.heap_peak_bytes).map(Bytes::get),
-        ratios.memory,
+        tolerance.heap_ppm,
         same_build,
     );
     let mut claims: Vec<Claim> = allocations.into_iter().chain(heap).collect();
     let now = mean(&evidence.samples);
     let before = baseline.and_then(|it| it.mean_ps);
     match paired {
-        None => claims.push(time_change(ClaimKind::TimeChange, now, before)),
+        None => claims.push(time_change(ClaimKind::LatencyChange, now, before)),
         Some((policy, paired)) => {
             let missing = unknown_time(now, before);
             claims.extend(paired_changes(operation, missing, policy, paired));
         }
     }
-    for (kind, part, ratio) in [
-        (ClaimKind::RenderChange, "render", ratios.render),
-        (ClaimKind::InteractionChange, "interaction", ratios.interaction),
+    for (kind, part, compared) in [
+        (ClaimKind::RenderChange, "render", tolerance.render_ppm),
+        (ClaimKind::InteractionChange, "interaction", tolerance.interaction_ppm),
     ] {
-        if ratio.is_some() {
+        if compared.is_some() {
             let now = evidence.parts.get(part).and_then(mean);
             let before = baseline.and_then(|it| it.parts_ps.get(part).copied());
             claims.push(time_change(kind, now, before));
@@ -63,13 +63,12 @@ fn count_change(
     kind: ClaimKind,
     now: Option<u64>,
     before: Option<u64>,
-    ratio: Ppm,
+    tolerance: Ppm,
     same_build: bool,
 ) -> Option<Claim> {
     now.or(before)?;
     let both = now.is_some() && before.is_some();
     let incomparable = (both && !same_build).then_some(Reason::IncomparableBuild);
-    let tolerance = ratio.saturating_sub(Ppm::new(1_000_000));
     Some(CountChange { kind, now, before, incomparable, tolerance }.claim())
 }
 
@@ -83,7 +82,7 @@ fn unknown_time(now: Option<Picos>, before: Option<Picos>) -> Option<Reason> {
 }
 
 fn time_change(kind: ClaimKind, now: Option<Picos>, before: Option<Picos>) -> Claim {
-    let reason = unknown_time(now, before).unwrap_or(Reason::StoredTime);
+    let reason = unknown_time(now, before).unwrap_or(Reason::StoredLatency);
     Claim::new(kind, reason).in_unit(Unit::Ps).figures(now.map(Picos::get), before.map(Picos::get))
 }
 
@@ -94,11 +93,11 @@ fn paired_changes(
     policy: &Policy,
     paired: &Paired,
 ) -> Vec<Claim> {
-    let tolerance = operation.regression.time_tolerance();
+    let tolerance = operation.tolerance.latency_ppm;
     let change = decide(policy, tolerance, paired);
-    let mut claims = vec![paired_change(ClaimKind::TimeChange, &change, missing, tolerance)];
+    let mut claims = vec![paired_change(ClaimKind::LatencyChange, &change, missing, tolerance)];
     let drift = decide_anchor(policy, tolerance, paired);
-    claims.extend(drift.map(|it| paired_change(ClaimKind::TimeDrift, &it, None, tolerance)));
+    claims.extend(drift.map(|it| paired_change(ClaimKind::LatencyDrift, &it, None, tolerance)));
     claims
 }
 
@@ -115,7 +114,7 @@ mod tests {
 
     fn operation() -> Operation {
         let text = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"o\"\n\
-                    regression = { time = 1.1 }\n";
+                    tolerance = { latency_percent = 10 }\n";
         Contract::parse(text).unwrap().operations.remove(0)
     }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CaseEvidence, FailureKind, Samples, growth, growth::Growth, samples};
 use crate::{
-    claim::{Claim, Reason, Verdict},
-    contract::{ClaimKind, Operation, OperationBudgets},
+    claim::{Claim, Reason, Verdict, count_below},
+    contract::{ClaimKind, Direction, Operation, OperationBudgets},
     evidence::Range,
     units::{Bytes, Count, Picos},
 };
@@ -61,13 +61,12 @@ pub fn case_claims(operation: &Operation, evidence: &CaseEvidence) -> Vec<Claim>
     let budgets = &operation.budgets;
     let mut claims = vec![completed(evidence)];
     claims.extend(times(operation, budgets, &evidence.samples));
-    let memory = budgets
-        .memory_bytes_max
-        .map(|budget| count_at_most(ClaimKind::Memory, evidence.heap_peak_bytes, budget.get()));
-    let allocations = budgets
-        .allocations_max
-        .map(|budget| count_at_most(ClaimKind::Allocations, evidence.allocations, budget.get()));
-    claims.extend(memory.into_iter().chain(allocations));
+    let heap = budgets.heap_bytes_max;
+    claims.extend(heap.map(|it| count_below(ClaimKind::Heap, evidence.heap_peak_bytes, it.get())));
+    let allocations = budgets.allocations_max;
+    claims.extend(
+        allocations.map(|it| count_below(ClaimKind::Allocations, evidence.allocations, it.get())),
+    );
     let floors = operation.quality_min.iter();
     claims.extend(floors.map(|(metric, floor)| quality(metric, *floor, evidence)));
     claims
@@ -90,7 +89,7 @@ fn times(operation: &Operation, budgets: &OperationBudgets, samples: &Samples) -
     let mean = interval.map(|(mean, _)| mean);
     let iterations = operation.iterations.get() as f64;
     let claim = |kind, mean_ns_max: f64, observed: Option<u64>, limit: u64| {
-        Claim::new(kind, at_most(interval, mean_ns_max)).figures(observed, Some(limit))
+        Claim::new(kind, held(kind, interval, mean_ns_max)).figures(observed, Some(limit))
     };
     let mut claims = Vec::new();
     if let Some(budget) = budgets.mean_max {
@@ -111,25 +110,24 @@ fn times(operation: &Operation, budgets: &OperationBudgets, samples: &Samples) -
     claims
 }
 
-/// Whether a mean with its distance is shown to be at most the limit.
-fn at_most(interval: Option<(f64, f64)>, limit: f64) -> Reason {
-    match interval {
-        None => Reason::NoSample,
-        Some((_, distance)) if distance.is_infinite() => Reason::TooFewSamples,
-        Some((mean, distance)) if mean + distance <= limit => Reason::WithinBudget,
-        Some((mean, distance)) if mean - distance > limit => Reason::OverBudget,
-        Some(_) => Reason::Undecided,
+/// Whether a mean with its distance is shown to be on the right side of the longest mean: below it,
+/// or where the budget is a floor of what is done in the time, at most it.
+fn held(kind: ClaimKind, interval: Option<(f64, f64)>, longest: f64) -> Reason {
+    let Some((mean, distance)) = interval else { return Reason::NoSample };
+    if distance.is_infinite() {
+        return Reason::TooFewSamples;
     }
-}
-
-fn count_at_most(kind: ClaimKind, observed: Option<Range>, limit: u64) -> Claim {
-    let observed = most(observed);
-    let reason = match observed {
-        None => Reason::NotObserved,
-        Some(most) if most <= limit => Reason::WithinBudget,
-        Some(_) => Reason::OverBudget,
-    };
-    Claim::new(kind, reason).figures(observed, Some(limit))
+    let (least, most) = (mean - distance, mean + distance);
+    let is_floor = kind.direction() == Direction::AtLeast;
+    if most < longest || (is_floor && most <= longest) {
+        Reason::WithinBudget
+    } else if is_floor && least > longest {
+        Reason::BelowFloor
+    } else if !is_floor && least >= longest {
+        Reason::OverBudget
+    } else {
+        Reason::Undecided
+    }
 }
 
 fn quality(metric: &str, floor: i64, evidence: &CaseEvidence) -> Claim {
@@ -142,7 +140,7 @@ fn quality(metric: &str, floor: i64, evidence: &CaseEvidence) -> Claim {
     };
     let claim = Claim::new(ClaimKind::Quality, reason);
     Claim {
-        subject: Some(metric.to_owned()),
+        metric: Some(metric.to_owned()),
         observed: told.copied().flatten(),
         limit: Some(floor),
         ..claim
@@ -164,7 +162,7 @@ pub fn operation_claims<'a>(
     };
     let claim = Claim::new(ClaimKind::Growth, reason);
     let observed = growth.map(|it| it.exponent_ppm);
-    vec![Claim { subject: Some(limit.to_string()), observed, ..claim }]
+    vec![Claim { metric: Some(limit.to_string()), observed, ..claim }]
 }
 
 #[cfg(test)]
@@ -181,9 +179,9 @@ mod tests {
         [[operation]]
         name = "o"
         iterations = 1000
-        budgets = { mean_ms_max = 1, total_ms_max = 1000, throughput_min = 1000, memory_bytes_max = 100, allocations_max = 3 }
+        budgets = { mean_ms_max = 1, total_ms_max = 1000, throughput_min = 1000, heap_bytes_max = 101, allocations_max = 4 }
         quality = { accuracy_min = 0.95 }
-        regression = { render = 1.15 }
+        tolerance = { render_percent = 15 }
     "#;
 
     fn operation() -> Operation {
@@ -235,9 +233,9 @@ mod tests {
         );
         assert_eq!(
             failing(|it| it.heap_peak_bytes = Some(Range::of(101))),
-            [(Kind::Memory, Reason::OverBudget)]
+            [(Kind::Heap, Reason::OverBudget)]
         );
-        assert_eq!(failing(|it| it.heap_peak_bytes = None), [(Kind::Memory, Reason::NotObserved)]);
+        assert_eq!(failing(|it| it.heap_peak_bytes = None), [(Kind::Heap, Reason::NotObserved)]);
         assert_eq!(
             failing(|it| it.quality = [("accuracy".to_owned(), Some(949_999))].into()),
             [(Kind::Quality, Reason::BelowFloor)]
@@ -249,13 +247,28 @@ mod tests {
         assert_eq!(failing(|it| it.quality.clear()), [(Kind::Quality, Reason::NotObserved)]);
         let times = [Kind::Mean, Kind::Total, Kind::Throughput];
         let slow = failing(|it| it.samples = samples(&[1_001_000, 1_001_001, 1_001_002]));
-        assert_eq!(slow, times.map(|kind| (kind, Reason::OverBudget)));
+        let over = [Reason::OverBudget, Reason::OverBudget, Reason::BelowFloor];
+        assert_eq!(slow, [0, 1, 2].map(|it| (times[it], over[it])));
         let wide = failing(|it| it.samples = samples(&[1_000_000, 900_000, 1_100_000]));
         assert_eq!(wide, times.map(|kind| (kind, Reason::Undecided)));
         let one = failing(|it| it.samples = samples(&[10]));
         assert_eq!(one, times.map(|kind| (kind, Reason::TooFewSamples)));
         let none = failing(|it| it.samples = Samples::default());
         assert_eq!(none, times.map(|kind| (kind, Reason::NoSample)));
+    }
+
+    #[test]
+    fn a_maximum_that_is_met_exactly_is_not_kept_and_a_floor_is() {
+        use ClaimKind::{Allocations, Completed, Heap, Mean, Quality, Throughput, Total};
+        let mut evidence = good();
+        evidence.samples = samples(&[1_000_000, 1_000_000, 1_000_000]);
+        evidence.allocations = Some(Range::of(4));
+        evidence.heap_peak_bytes = Some(Range::of(101));
+        let claims = case_claims(&operation(), &evidence);
+        let passed = claims.iter().filter(|it| it.verdict == Verdict::Pass).map(|it| it.kind);
+        assert_eq!(passed.collect::<Vec<_>>(), [Completed, Throughput, Quality]);
+        let failed = claims.iter().filter(|it| it.reason == Reason::OverBudget).map(|it| it.kind);
+        assert_eq!(failed.collect::<Vec<_>>(), [Mean, Total, Heap, Allocations]);
     }
 
     #[test]
@@ -279,7 +292,7 @@ mod tests {
             claims.iter().map(|claim| claim.reason).collect::<Vec<_>>()
         };
         let none = Reason::NoSample;
-        let same = [Reason::WithinTolerance, Reason::WithinTolerance, Reason::StoredTime, none];
+        let same = [Reason::WithinTolerance, Reason::WithinTolerance, Reason::StoredLatency, none];
         assert_eq!(changes(&good(), Some(&before)), same);
         let mut more = good();
         more.allocations = Some(Range::of(4));
@@ -288,7 +301,7 @@ mod tests {
         let expected = [
             Reason::BeyondTolerance,
             Reason::WithinTolerance,
-            Reason::StoredTime,
+            Reason::StoredLatency,
             Reason::NotInBaseline,
         ];
         assert_eq!(changes(&more, Some(&before)), expected);
@@ -307,6 +320,6 @@ mod tests {
         assert_eq!(closeness[0], None);
         assert!((closeness[1].unwrap() - 0.999).abs() < 1e-3);
         assert!((closeness[3].unwrap() - 0.999).abs() < 1e-3);
-        assert_eq!(closeness[5], Some(1.0));
+        assert_eq!(closeness[5], Some(0.75));
     }
 }

@@ -12,6 +12,7 @@ mod diff;
 mod hash;
 mod legacy;
 mod operations;
+mod renamed;
 mod subjects;
 mod verify;
 

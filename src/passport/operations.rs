@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{BaselineRecord, Comparison, Provenance, VerifyError, assemble::Compared};
 use crate::{
     claim::{Claim, Verdict},
-    contract::{Contract, Operation},
+    contract::{Contract, Operation, SubjectId},
     operation::{
         CaseEvidence, CaseFigures, CaseSummary, FailureKind, Growth, Samples, case_changes,
         case_claims, operation_claims,
@@ -72,7 +72,7 @@ pub struct CaseResult {
     /// Whether the source tree had changes beyond that commit; `null` where nobody knows.
     pub git_dirty: Option<bool>,
     /// Its times in numbers; `null` without a sample.
-    pub time: Option<CaseSummary>,
+    pub latency: Option<CaseSummary>,
     /// The largest peak heap of an iteration; `null` where nobody counted.
     pub heap_peak_bytes: Option<Bytes>,
     /// The most allocations of an iteration; `null` where nobody counted.
@@ -208,7 +208,7 @@ fn case_result(
         Compared::WithPassport => claims.extend(changes(None)),
         Compared::SideBySide(policy) => {
             claims.extend(changes(Some((&policy, &turns))));
-            let tolerance = operation.regression.time_tolerance();
+            let tolerance = operation.tolerance.latency_ppm;
             certificate = Certificate::of(&policy, tolerance, &turns);
         }
     }
@@ -221,7 +221,7 @@ fn case_result(
         toolchain: provenance.build.as_ref().map(|build| build.rustc.clone()),
         git_commit: provenance.source.commit.clone(),
         git_dirty: provenance.source.dirty,
-        time: CaseSummary::of(&evidence.samples),
+        latency: CaseSummary::of(&evidence.samples),
         heap_peak_bytes: evidence.heap_peak_bytes.map(|it| Bytes::new(it.max)),
         allocations: evidence.allocations.map(|it| Count::new(it.max)),
         claims,
@@ -286,7 +286,8 @@ pub(super) fn check_facts(
             if turns.is_some_and(|it| comparison.is_none() || !are_of_code(it)) {
                 return edited(of("paired"));
             }
-            let id = format!("operation::{}", operation.case_name(case.parameters.size));
+            let name = operation.case_name(case.parameters.size);
+            let id = SubjectId::Operation(&name).to_string();
             let anchored = comparison.is_some_and(|it| it.is_anchored(&id));
             let sessions = turns.into_iter().flat_map(|it| &it.sessions);
             if sessions.into_iter().any(|session| session.anchor.is_some() != anchored) {

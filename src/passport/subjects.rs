@@ -64,14 +64,10 @@ impl<'a> SubjectResult<'a> {
     /// How much slower than the baseline it may be, where two builds were compared side by side: the
     /// claim says it, as a ratio.
     pub fn tolerance(self) -> Ppm {
-        let claim = self.claims().iter().find(|it| is_latency_change(it) && it.unit == Unit::Ppm);
+        let claim = self.claim(ClaimKind::LatencyChange).filter(|it| it.unit == Unit::Ppm);
         let ratio = claim.and_then(|it| u64::try_from(it.limit?).ok()).unwrap_or_default();
         Ppm::new(ratio).saturating_sub(Ppm::new(1_000_000))
     }
-}
-
-fn is_latency_change(claim: &Claim) -> bool {
-    matches!(claim.kind, ClaimKind::LatencyChange | ClaimKind::TimeChange)
 }
 
 impl Passport {

@@ -68,7 +68,7 @@ pub(super) fn markdown(passport: &Passport) -> String {
 
 /// What is claimed, with its figures, and why it has its verdict.
 fn sentence(claim: &Claim) -> String {
-    let metric = claim.subject.as_deref().filter(|_| claim.kind == ClaimKind::Quality);
+    let metric = claim.metric.as_deref().filter(|_| claim.kind == ClaimKind::Quality);
     let metric = metric.map(|it| format!(" {}", escaped(it))).unwrap_or_default();
     format!("{}{metric}{}: {}", claim.kind, figures(claim), claim.reason.explain())
 }
@@ -84,7 +84,7 @@ fn message(subject: SubjectResult<'_>, claim: &Claim) -> String {
 fn figures(claim: &Claim) -> String {
     let (observed, limit) = (claim.show_observed(), claim.show_limit());
     if claim.kind == ClaimKind::Growth {
-        let allowed = claim.subject.as_deref().map(escaped).unwrap_or_default();
+        let allowed = claim.metric.as_deref().map(escaped).unwrap_or_default();
         return format!(" n^{observed} (allowed {allowed})");
     }
     match (claim.observed, claim.limit) {

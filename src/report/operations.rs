@@ -34,7 +34,7 @@ pub fn operations_table(passport: &Passport, style: Style) -> String {
 
 fn row(case: &CaseResult) -> Row<7> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let time = case.time.as_ref();
+    let time = case.latency.as_ref();
     let cells = [
         or_dash(case.closeness().map(percent)),
         or_dash(time.map(|it| it.mean_ps.to_string())),

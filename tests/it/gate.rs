@@ -173,7 +173,7 @@ fn a_service_that_does_not_tell_its_cost_abstains() {
     assert_eq!(passport.gate(), Gate::Abstain);
     assert_eq!(reason(&passport, "orders/all", ClaimKind::Allocations).1, Reason::NotObserved);
     let shown = report::claims_at_fault(&passport, Style::Plain);
-    assert!(shown.contains("orders/all: allocations (limit 1000): the service does not tell"));
+    assert!(shown.contains("orders/all: allocations (limit 1000): nobody tells"));
 }
 
 #[test]

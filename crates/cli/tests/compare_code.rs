@@ -49,12 +49,12 @@ samples = 20
 seconds_max = 0.2
 [[operation]]
 name = "lens-get"
-budgets = { allocations_max = 0 }
+budgets = { allocations_max = 1 }
 [[operation]]
 name = "traversal"
 sizes = [10, 1000]
-budgets = { memory_bytes_max = 1_000_000 }
-regression = { time = 1.1 }
+budgets = { heap_bytes_max = 1_000_000 }
+tolerance = { latency_percent = 10 }
 [[operation]]
 name = "intervene"
 sizes = [50]
@@ -252,10 +252,10 @@ fn same_code() {
     let names: Vec<&str> = same.passport.operation_cases().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["lens-get", "traversal/10", "traversal/1000", "intervene/50"]);
     for name in names {
-        for kind in [ClaimKind::AllocationsChange, ClaimKind::MemoryChange] {
+        for kind in [ClaimKind::AllocationsChange, ClaimKind::HeapChange] {
             assert_eq!(same.claim(name, kind).0, Verdict::Pass, "{}", same.printed);
         }
-        assert_ne!(same.claim(name, ClaimKind::TimeChange).0, Verdict::Fail);
+        assert_ne!(same.claim(name, ClaimKind::LatencyChange).0, Verdict::Fail);
         let paired = same.case(name).paired.as_ref().expect("turns");
         assert!(!paired.sessions.is_empty(), "{}", same.printed);
     }
@@ -265,17 +265,17 @@ fn same_code() {
 fn slower() {
     let slower = compare("same", "slower");
     assert_eq!(slower.code, Some(1), "{}", slower.printed);
-    assert_eq!(slower.failed(ClaimKind::TimeChange), ["traversal/1000"]);
+    assert_eq!(slower.failed(ClaimKind::LatencyChange), ["traversal/1000"]);
     assert_eq!(slower.failed(ClaimKind::AllocationsChange), ["traversal/1000"]);
-    slower.says("FAIL     traversal/1000: time-change +");
-    slower.says("% (at most +10.00 %): more than in the baseline, and not within the ratio to it");
+    slower.says("FAIL     traversal/1000: latency-change +");
+    slower.says("% (at most +10.00 %): worse than the baseline, and not within the tolerance");
 }
 
 fn slower_nanosecond() {
     let more = ["--operation", "lens-get"];
     let slower = Workspace::new().compare("same", "slower-nanosecond", &more);
     assert_eq!(slower.code, Some(1), "{}", slower.printed);
-    assert_eq!(slower.failed(ClaimKind::TimeChange), ["lens-get"]);
+    assert_eq!(slower.failed(ClaimKind::LatencyChange), ["lens-get"]);
     assert_eq!(slower.failed(ClaimKind::AllocationsChange), NONE);
     let paired = slower.case("lens-get").paired.as_ref().expect("turns");
     let iterations = |it: &perf_passport::paired::Session| it.iterations.expect("of code").get();
@@ -284,7 +284,7 @@ fn slower_nanosecond() {
 
 fn faster() {
     let faster = compare("slower", "same");
-    assert_eq!(faster.failed(ClaimKind::TimeChange), NONE, "{}", faster.printed);
+    assert_eq!(faster.failed(ClaimKind::LatencyChange), NONE, "{}", faster.printed);
     assert_eq!(faster.failed(ClaimKind::AllocationsChange), NONE);
     assert!(matches!(faster.code, Some(0 | 4)), "{}", faster.printed);
 }
@@ -313,7 +313,7 @@ fn fails_alone(build: &str, kind: FailureKind, told: &str) {
     let failure = failed.case("intervene/50").evidence.failure.as_ref().expect("a failure");
     assert_eq!(failure.kind, kind, "{}", failed.printed);
     failed.says(told);
-    let time = failed.claim("intervene/50", ClaimKind::TimeChange);
+    let time = failed.claim("intervene/50", ClaimKind::LatencyChange);
     assert_eq!(time, (Verdict::Abstain, Reason::NoSample));
     assert!(failed.case("intervene/50").paired.is_none());
     assert!(failed.case("traversal/10").paired.is_some());
@@ -340,8 +340,8 @@ fn anchor() {
     let more = ["--operation", "traversal/1000", "--anchor-exe", shown(&anchor)];
     let drifted = workspace.compare("slower", "slower", &more);
     assert_eq!(drifted.code, Some(1), "{}", drifted.printed);
-    assert_eq!(drifted.failed(ClaimKind::TimeChange), NONE);
-    assert_eq!(drifted.failed(ClaimKind::TimeDrift), ["traversal/1000"]);
+    assert_eq!(drifted.failed(ClaimKind::LatencyChange), NONE);
+    assert_eq!(drifted.failed(ClaimKind::LatencyDrift), ["traversal/1000"]);
 }
 
 fn lacking() {

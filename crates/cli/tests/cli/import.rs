@@ -54,7 +54,7 @@ fn a_suite_is_held_against_its_contract_as_it_stands() {
     let passport = workspace.json(run.filed());
     let record = &passport["operations"][0]["cases"][3];
     assert_eq!(record["name"], "sum/10000");
-    assert_eq!(record["time"]["iterations"], 5050);
+    assert_eq!(record["latency"]["iterations"], 5050);
     assert_eq!(passport["provenance"]["probe"], "samples");
     workspace.run(&["verify", "performance_passport.json"]).exits(0);
     let shown = workspace.run(&["show", "performance_passport.json"]).exits(0);
@@ -176,7 +176,7 @@ fn messages_of_cargo_criterion_are_taken_over() {
     let workspace = Workspace::with_contract(
         crate::PASSPORT,
         "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"sort\"\nbudgets.mean_ms_max = 1\n\
-         [[operation]]\nname = \"join\"\nbudgets.allocations_max = 2\n",
+         [[operation]]\nname = \"join\"\nbudgets.allocations_max = 3\n",
     );
     let message = |id, unit, value: f64| {
         let counts: Vec<u32> = (1..=10).collect();

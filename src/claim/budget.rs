@@ -1,6 +1,6 @@
 //! A check against its own expectations and budgets.
 
-use super::{Claim, Reason, Unit, decided, mark_required};
+use super::{Claim, Reason, Unit, mark_required};
 use crate::{
     contract::{Check, ClaimKind, Contract, Quantile},
     evidence::{Evidence, Range},
@@ -30,13 +30,11 @@ pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Cl
     claims.push(deterministic(evidence));
     claims.push(count_below(
         ClaimKind::Allocations,
-        Unit::Count,
         evidence.counts.as_ref().map(|counts| counts.allocations),
         check.budgets.allocations_max.get(),
     ));
     claims.push(count_below(
         ClaimKind::Heap,
-        Unit::Bytes,
         evidence.counts.as_ref().and_then(|counts| counts.heap_peak_bytes),
         check.budgets.heap_bytes_max.get(),
     ));
@@ -44,7 +42,7 @@ pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Cl
     claims.push(latency(check, evidence));
     if let Some(budget) = check.budgets.process_memory_bytes_max {
         let highest = evidence.process.map(|process| Range::of(process.rss_highest().get()));
-        claims.push(count_below(ClaimKind::ProcessMemory, Unit::Bytes, highest, budget.get()));
+        claims.push(count_below(ClaimKind::ProcessMemory, highest, budget.get()));
     }
     mark_required(contract, claims)
 }
@@ -63,7 +61,7 @@ fn status(check: &Check, evidence: &Evidence) -> Claim {
             None => (Reason::AsExpected, Some(seen.response.status)),
         },
     };
-    decided(ClaimKind::Status, reason, Unit::Status).with(observed.map(u64::from), expected)
+    Claim::new(ClaimKind::Status, reason).figures(observed.map(u64::from), expected)
 }
 
 fn content_type(check: &Check, evidence: &Evidence) -> Option<Claim> {
@@ -76,12 +74,12 @@ fn content_type(check: &Check, evidence: &Evidence) -> Option<Claim> {
         Some(seen) if seen.not_json > Count::ZERO => (Reason::NotJson, Some(seen.not_json.get())),
         Some(_) => (Reason::AsExpected, Some(0)),
     };
-    Some(decided(ClaimKind::ContentType, reason, Unit::Count).with(observed, Some(0)))
+    Some(Claim::new(ClaimKind::ContentType, reason).figures(observed, Some(0)))
 }
 
 fn deterministic(evidence: &Evidence) -> Claim {
     let Some(seen) = &evidence.behaviour else {
-        return decided(ClaimKind::Deterministic, Reason::NoSample, Unit::Count);
+        return Claim::new(ClaimKind::Deterministic, Reason::NoSample);
     };
     let reason = if !seen.is_deterministic() {
         Reason::ResponsesDiffer
@@ -91,36 +89,37 @@ fn deterministic(evidence: &Evidence) -> Claim {
         Reason::AsExpected
     };
     let figures = (Some(seen.responses_equal.get()), Some(seen.responses.get()));
-    decided(ClaimKind::Deterministic, reason, Unit::Count).with(figures.0, figures.1)
+    Claim::new(ClaimKind::Deterministic, reason).figures(figures.0, figures.1)
 }
 
 /// The most that was seen decides: one request over the budget is a request over the budget.
-fn count_below(kind: ClaimKind, unit: Unit, seen: Option<Range>, limit: u64) -> Claim {
+pub(crate) fn count_below(kind: ClaimKind, seen: Option<Range>, limit: u64) -> Claim {
     let reason = match seen {
         None => Reason::NotObserved,
         Some(range) if range.max < limit => Reason::WithinBudget,
         Some(_) => Reason::OverBudget,
     };
-    decided(kind, reason, unit).with(seen.map(|range| range.max), Some(limit))
+    Claim::new(kind, reason).figures(seen.map(|range| range.max), Some(limit))
 }
 
 /// dhat looks at one request of a sample, so it is held against the budget of one.
 fn oracle(check: &Check, evidence: &Evidence) -> Option<Claim> {
     let oracle = evidence.oracle?;
-    let claim = |reason| decided(ClaimKind::Oracle, reason, Unit::Count);
+    let claim = |reason| Claim::new(ClaimKind::Oracle, reason);
     let allocations_max = check.budgets.allocations_max.get() / check.requests_per_sample();
     let heap_max = check.budgets.heap_bytes_max;
     let observed = Some(oracle.request_allocations.get());
     Some(if !oracle.agree() {
         claim(Reason::OracleDisagrees)
-            .with(Some(oracle.counted_allocations.get()), Some(oracle.allocations.get()))
+            .figures(Some(oracle.counted_allocations.get()), Some(oracle.allocations.get()))
     } else if oracle.heap_peak_bytes >= heap_max {
-        decided(ClaimKind::Oracle, Reason::OverBudget, Unit::Bytes)
-            .with(Some(oracle.heap_peak_bytes.get()), Some(heap_max.get()))
+        claim(Reason::OverBudget)
+            .in_unit(Unit::Bytes)
+            .figures(Some(oracle.heap_peak_bytes.get()), Some(heap_max.get()))
     } else if oracle.request_allocations.get() >= allocations_max {
-        claim(Reason::OverBudget).with(observed, Some(allocations_max))
+        claim(Reason::OverBudget).figures(observed, Some(allocations_max))
     } else {
-        claim(Reason::AsExpected).with(observed, Some(allocations_max))
+        claim(Reason::AsExpected).figures(observed, Some(allocations_max))
     })
 }
 
@@ -145,7 +144,7 @@ fn latency(check: &Check, evidence: &Evidence) -> Claim {
     // With too few samples for the quantile the largest one is the honest figure to show.
     let observed = quantile(&evidence.latency, check.budgets.latency_quantile)
         .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));
-    decided(ClaimKind::Latency, reason, Unit::Ns).with(observed.map(Nanos::get), Some(budget.get()))
+    Claim::new(ClaimKind::Latency, reason).figures(observed.map(Nanos::get), Some(budget.get()))
 }
 
 /// The median latency; of too few samples for one, the least.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Reason, Unit, Verdict, decided, mark_required};
+use super::{Claim, Reason, Unit, Verdict, mark_required};
 use crate::{
     contract::{Check, ClaimKind, Contract},
     evidence::{CountSource, Counts, Evidence, Response},
@@ -75,34 +75,36 @@ pub fn changes(
     let behaviour = behaviour_change(evidence, baseline);
     let same_work = behaviour.verdict == Verdict::Pass;
     let figure = |get: fn(&BaselineFigures) -> Option<u64>| baseline.and_then(get);
-    let allocations = count_change(
-        (ClaimKind::AllocationsChange, Unit::Count),
-        counts.map(|it| it.allocations.max),
-        figure(|it| it.allocations.map(Count::get)),
-        (comparability(counts, baseline, same_work), check.tolerance.allocations_ppm),
-    );
-    let heap = count_change(
-        (ClaimKind::HeapChange, Unit::Bytes),
-        counts.and_then(|it| it.heap_peak_bytes).map(|it| it.max),
-        figure(|it| it.heap_peak_bytes.map(Bytes::get)),
-        (comparability(counts, baseline, same_work), check.tolerance.regression_ppm),
-    );
+    let incomparable = comparability(counts, baseline, same_work);
+    let allocations = CountChange {
+        kind: ClaimKind::AllocationsChange,
+        now: counts.map(|it| it.allocations.max),
+        before: figure(|it| it.allocations.map(Count::get)),
+        incomparable,
+        tolerance: check.tolerance.allocations_ppm,
+    };
+    let heap = CountChange {
+        kind: ClaimKind::HeapChange,
+        now: counts.and_then(|it| it.heap_peak_bytes).map(|it| it.max),
+        before: figure(|it| it.heap_peak_bytes.map(Bytes::get)),
+        incomparable,
+        tolerance: check.tolerance.regression_ppm,
+    };
+    let (allocations, heap) = (allocations.claim(), heap.claim());
     let Some(SideBySide { policy, paired, instructions }) = beside else {
         let observed = quantile(&evidence.latency, check.budgets.latency_quantile);
-        let latency = decided(ClaimKind::LatencyChange, Reason::StoredLatency, Unit::Ns)
-            .with(observed.map(Nanos::get), figure(|it| it.latency_ns.map(Nanos::get)));
+        let latency = Claim::new(ClaimKind::LatencyChange, Reason::StoredLatency)
+            .in_unit(Unit::Ns)
+            .figures(observed.map(Nanos::get), figure(|it| it.latency_ns.map(Nanos::get)));
         return mark_required(contract, vec![behaviour, allocations, heap, latency]);
     };
     let tolerance = check.tolerance.regression_ppm;
     let incomparable = if same_work { None } else { Some(not_same_work(&behaviour)) };
     let executed = instructions_change(policy, check, instructions, incomparable);
-    let latency = latency_change(
-        ClaimKind::LatencyChange,
-        &decide(policy, tolerance, paired),
-        (incomparable, tolerance),
-    );
+    let change = decide(policy, tolerance, paired);
+    let latency = paired_change(ClaimKind::LatencyChange, &change, incomparable, tolerance);
     let drift = decide_anchor(policy, tolerance, paired)
-        .map(|decision| latency_change(ClaimKind::LatencyDrift, &decision, (None, tolerance)));
+        .map(|decision| paired_change(ClaimKind::LatencyDrift, &decision, None, tolerance));
     let mut claims = mark_required(contract, vec![behaviour, allocations, heap]);
     claims.push(Claim {
         // Where it is not decided, only who asks for it misses it.
@@ -120,10 +122,11 @@ fn not_same_work(behaviour: &Claim) -> Reason {
 }
 
 /// Whoever compares two builds side by side asks for this claim, so it is always required.
-fn latency_change(
+pub(crate) fn paired_change(
     kind: ClaimKind,
     decision: &Decision,
-    (incomparable, tolerance): (Option<Reason>, Ppm),
+    incomparable: Option<Reason>,
+    tolerance: Ppm,
 ) -> Claim {
     let reason = incomparable.unwrap_or(match decision.outcome {
         Outcome::Within => Reason::WithinTolerance,
@@ -137,8 +140,8 @@ fn latency_change(
     });
     let known = decision.sessions > 0;
     let observed = known.then(|| ratio(decision.current.median));
-    Claim { required: true, ..decided(kind, reason, Unit::Ppm) }
-        .with(observed, Some(1_000_000_u64.saturating_add(tolerance.get())))
+    Claim { required: true, ..Claim::new(kind, reason) }
+        .figures(observed, Some(1_000_000_u64.saturating_add(tolerance.get())))
 }
 
 fn instructions_change(
@@ -159,7 +162,7 @@ fn instructions_change(
             _ => Reason::CountsVary,
         }),
     };
-    decided(ClaimKind::InstructionsChange, reason, Unit::Ppm).with(
+    Claim::new(ClaimKind::InstructionsChange, reason).figures(
         decision.map(|it| ratio(it.change.median)),
         Some(1_000_000_u64.saturating_add(tolerance.get())),
     )
@@ -171,7 +174,7 @@ fn ratio(effect: i64) -> u64 {
 }
 
 fn behaviour_change(evidence: &Evidence, baseline: Option<&BaselineFigures>) -> Claim {
-    let claim = |reason| decided(ClaimKind::Behaviour, reason, Unit::Status);
+    let claim = |reason| Claim::new(ClaimKind::Behaviour, reason);
     let Some(seen) = &evidence.behaviour else { return claim(Reason::NoSample) };
     let Some(baseline) = baseline else { return claim(Reason::NotInBaseline) };
     // A baseline that was accepted has no response where its responses differed.
@@ -182,7 +185,7 @@ fn behaviour_change(evidence: &Evidence, baseline: Option<&BaselineFigures>) -> 
     if decided.reason == Reason::ChangedWork {
         decided.verdict = Verdict::Fail;
     }
-    decided.with(Some(u64::from(seen.response.status)), Some(u64::from(before.status)))
+    decided.figures(Some(u64::from(seen.response.status)), Some(u64::from(before.status)))
 }
 
 /// Why counts cannot be compared; `None` when they can.
@@ -203,22 +206,30 @@ fn comparability(
     }
 }
 
-fn count_change(
-    (kind, unit): (ClaimKind, Unit),
-    now: Option<u64>,
-    before: Option<u64>,
-    (incomparable, tolerance): (Option<Reason>, Ppm),
-) -> Claim {
-    let reason = match (incomparable, now, before) {
-        (Some(reason), _, _) => reason,
-        (None, None, _) => Reason::NotObserved,
-        (None, _, None) => Reason::NotInBaseline,
-        (None, Some(now), Some(before)) if within(now, before, tolerance) => {
-            Reason::WithinTolerance
-        }
-        (None, Some(_), Some(_)) => Reason::BeyondTolerance,
-    };
-    decided(kind, reason, unit).with(now, before)
+/// A count beside the baseline's.
+pub(crate) struct CountChange {
+    pub(crate) kind: ClaimKind,
+    pub(crate) now: Option<u64>,
+    pub(crate) before: Option<u64>,
+    /// Why the two cannot be compared.
+    pub(crate) incomparable: Option<Reason>,
+    pub(crate) tolerance: Ppm,
+}
+
+impl CountChange {
+    pub(crate) fn claim(self) -> Claim {
+        let Self { kind, now, before, incomparable, tolerance } = self;
+        let reason = match (incomparable, now, before) {
+            (Some(reason), _, _) => reason,
+            (None, None, _) => Reason::NotObserved,
+            (None, _, None) => Reason::NotInBaseline,
+            (None, Some(now), Some(before)) if within(now, before, tolerance) => {
+                Reason::WithinTolerance
+            }
+            (None, Some(_), Some(_)) => Reason::BeyondTolerance,
+        };
+        Claim::new(kind, reason).figures(now, before)
+    }
 }
 
 /// Whether `now <= before * (1 + tolerance)`, in integers.

@@ -120,9 +120,9 @@ pub struct BudgetsDocument {
     /// Peak heap in MB (2^20 bytes). Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heap_mb_max: Option<Positive>,
-    /// Allocations; at most 1e9. Default 1000.
+    /// Allocations; 1, which allows none, to 1e9. Default 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000_000)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000_000)))]
     pub allocations_max: Option<u64>,
     /// Resident memory of the measured process in MB (2^20 bytes); no budget unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -253,7 +253,7 @@ impl ContractDocument {
             tolerance.regression_percent = None;
         }
         for operation in &mut self.operation {
-            operation.regression.time = Some(percent.more());
+            operation.tolerance.latency_percent = Some(percent);
         }
     }
 }
@@ -377,11 +377,6 @@ impl Positive {
         Millihertz::new(round(self.0 * 1e3))
     }
 
-    /// Rounds a ratio to whole parts per million, half away from zero.
-    pub fn ratio_to_ppm(self) -> Ppm {
-        Ppm::new(round(self.0 * 1e6))
-    }
-
     /// Rounds seconds to whole nanoseconds, half away from zero.
     pub fn seconds_to_nanos(self) -> Nanos {
         Nanos::new(round(self.0 * 1e9))
@@ -398,11 +393,6 @@ impl NotNegative {
     /// Rounds percent to whole parts per million, half away from zero.
     pub fn percent_to_ppm(self) -> Ppm {
         Ppm::new(round(self.0 * 10_000.0))
-    }
-
-    /// So many percent more, as a ratio.
-    fn more(self) -> Positive {
-        Positive(1.0 + self.0 / 100.0)
     }
 }
 

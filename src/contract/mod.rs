@@ -4,12 +4,16 @@
 //! default, override and reference is worked out, so that no later stage looks a threshold up
 //! anywhere else. This module reads no file and no environment.
 
+mod claim_kind;
 mod document;
 mod error;
 mod operation;
 mod path;
+mod renamed;
 mod resolve;
+mod subject;
 mod template;
+mod unit;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
+pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
     BudgetsDocument, ContractDocument, EndpointDocument, NotNegative, Percentage, Positive,
     SCHEMA_VERSION, SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument,
@@ -28,11 +33,14 @@ pub use document::{
 pub use error::{ContractError, Step};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
-    OperationRegression, RegressionDocument, quality_ppm,
+    OperationTolerance, OperationToleranceDocument, quality_ppm,
 };
 pub(crate) use path::{base_url_problem, path_problem};
+pub(crate) use renamed::in_document as renamed_key;
 use resolve::check_name;
+pub use subject::SubjectId;
 pub use template::{HeaderTemplate, SecretValue};
+pub use unit::Unit;
 
 /// A contract in which nothing is left to look up.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,107 +194,6 @@ impl fmt::Display for Quantile {
     }
 }
 
-/// What can be claimed about a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum ClaimKind {
-    /// Each response has the expected status.
-    Status,
-    /// Each response has the expected media type, and is JSON where that is due.
-    ContentType,
-    /// All responses are equal, but for what the contract ignores.
-    Deterministic,
-    /// Allocations of one sample are below the budget.
-    Allocations,
-    /// Peak heap of one request is below the budget.
-    Heap,
-    /// dhat counts the same allocations as the counting allocator, and they are below the budget;
-    /// claimed only where dhat is part of the measuring program.
-    Oracle,
-    /// The latency quantile is below the budget.
-    Latency,
-    /// Resident memory of the measured process is below the budget; claimed only where there is one.
-    ProcessMemory,
-    /// The response is the baseline's; one that changed is changed work, not a speed.
-    Behaviour,
-    /// Allocations are within the tolerance of the baseline's.
-    AllocationsChange,
-    /// Peak heap is within the tolerance of the baseline's.
-    HeapChange,
-    /// Instructions are within the tolerance of the baseline's; claimed only where two builds were
-    /// measured side by side.
-    InstructionsChange,
-    /// Latency is within the tolerance of the baseline's: proved where two builds were measured side
-    /// by side, and only shown where the baseline is a stored passport.
-    LatencyChange,
-    /// The same against the anchor of a comparison, so that small steps do not add up unseen; claimed
-    /// only where there is one.
-    LatencyDrift,
-}
-
-impl ClaimKind {
-    /// Every kind, in the order that claims are listed.
-    pub const ALL: [Self; 14] = [
-        Self::Status,
-        Self::ContentType,
-        Self::Deterministic,
-        Self::Allocations,
-        Self::Heap,
-        Self::Oracle,
-        Self::Latency,
-        Self::ProcessMemory,
-        Self::Behaviour,
-        Self::AllocationsChange,
-        Self::HeapChange,
-        Self::InstructionsChange,
-        Self::LatencyChange,
-        Self::LatencyDrift,
-    ];
-
-    /// Whether equal code must give an equal verdict on every run, without a baseline.
-    pub const fn is_exact(self) -> bool {
-        matches!(
-            self,
-            Self::Status | Self::ContentType | Self::Deterministic | Self::Allocations | Self::Heap
-        )
-    }
-
-    /// Whether the claim compares with a baseline.
-    pub const fn is_change(self) -> bool {
-        matches!(
-            self,
-            Self::Behaviour
-                | Self::AllocationsChange
-                | Self::HeapChange
-                | Self::InstructionsChange
-                | Self::LatencyChange
-                | Self::LatencyDrift
-        )
-    }
-}
-
-impl fmt::Display for ClaimKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Status => "status",
-            Self::ContentType => "content-type",
-            Self::Deterministic => "deterministic",
-            Self::Allocations => "allocations",
-            Self::Heap => "heap",
-            Self::Oracle => "oracle",
-            Self::Latency => "latency",
-            Self::ProcessMemory => "process-memory",
-            Self::Behaviour => "behaviour",
-            Self::AllocationsChange => "allocations-change",
-            Self::HeapChange => "heap-change",
-            Self::InstructionsChange => "instructions-change",
-            Self::LatencyChange => "latency-change",
-            Self::LatencyDrift => "latency-drift",
-        })
-    }
-}
-
 impl Contract {
     /// Parses and resolves the text of a contract.
     ///
@@ -311,8 +218,10 @@ impl Contract {
     /// [`ContractError`] with the line where the text is not TOML, has a key that is not known, a
     /// value out of range, a name twice, or a reference to nothing.
     pub fn parse(text: &str) -> Result<Self, ContractError> {
-        let document =
-            toml::from_str(text).map_err(|source| ContractError::syntax(text, &source))?;
+        let document = toml::from_str(text).map_err(|source| match renamed::in_text(text) {
+            Some(problem) => problem.locate(text),
+            None => ContractError::syntax(text, &source),
+        })?;
         resolve::resolve(document).map_err(|problem| problem.locate(text))
     }
 

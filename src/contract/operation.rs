@@ -1,22 +1,25 @@
 //! `[[operation]]`: pieces of code under contract, as written and resolved.
 //!
 //! An operation is something that runs many times, at one or more sizes: a function, or what another
-//! tool has measured under a name. Its budgets are reached when the cost is *at most* them, so that
-//! `allocations_max = 0` can be kept. This module does not measure.
+//! tool has measured under a name. Its costs must be strictly less than its budgets, as those of a
+//! check, and `throughput_min` is a floor. This module does not measure.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContractError, Positive, check_name};
+use super::{
+    ContractError, NotNegative, Positive, check_name,
+    resolve::{REGRESSION, can_be_kept},
+};
 use crate::units::{Bytes, Count, Millihertz, Nanos, Picos, Ppm};
 
 const SIZES_MAX: usize = 64;
 const SIZE_LIMIT: u64 = 1_000_000_000_000;
 const ITERATIONS_LIMIT: u64 = 1_000_000_000;
 const BENCHMARK_LENGTH_MAX: usize = 1000;
-const MEMORY_LIMIT: u64 = 1 << 50;
+const HEAP_LIMIT: u64 = 1 << 50;
 const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
 const SECONDS_LIMIT: f64 = 1e6;
 const MS_LIMIT: f64 = 1e6;
@@ -59,12 +62,12 @@ pub struct OperationDocument {
     /// `accuracy`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quality: BTreeMap<String, f64>,
-    /// How many times as much as in the baseline is still accepted.
-    #[serde(default, skip_serializing_if = "RegressionDocument::is_empty")]
-    pub regression: RegressionDocument,
+    /// How much more than in the baseline is still accepted.
+    #[serde(default, skip_serializing_if = "OperationToleranceDocument::is_empty")]
+    pub tolerance: OperationToleranceDocument,
 }
 
-/// `[operation.budgets]`: what one iteration may cost; the cost must be at most that.
+/// `[operation.budgets]`: what one iteration may cost; the cost must be strictly less.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -78,43 +81,43 @@ pub struct OperationBudgetsDocument {
     /// Iterations per second, at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throughput_min: Option<Positive>,
-    /// Peak heap of one iteration in bytes; at most 2^50.
+    /// Peak heap of one iteration in bytes; 1 to 2^50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(max = 1_125_899_906_842_624_u64)))]
-    pub memory_bytes_max: Option<u64>,
-    /// Allocations of one iteration; at most 1e9.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_125_899_906_842_624_u64)))]
+    pub heap_bytes_max: Option<u64>,
+    /// Allocations of one iteration; 1, which allows none, to 1e9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000_000)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000_000)))]
     pub allocations_max: Option<u64>,
     /// How the time may grow with the size: `1`, `log n`, `n`, `n log n`, `n^2` or `n^3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complexity_max: Option<Complexity>,
 }
 
-/// `[operation.regression]`: ratios to the baseline, from 1 to 1000.
+/// `[operation.tolerance]`: how much worse than the baseline is still accepted, in percent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct RegressionDocument {
-    /// Of the mean time. Default 1.05. Two builds side by side decide on it; against stored times,
-    /// which prove nothing, it abstains.
+pub struct OperationToleranceDocument {
+    /// Of the mean time. Default 5. Two builds side by side decide on it; against stored times, which
+    /// prove nothing, it abstains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time: Option<Positive>,
-    /// Of the peak heap. Default 1.05.
+    pub latency_percent: Option<NotNegative>,
+    /// Of the peak heap. Default 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Positive>,
-    /// Of the allocations. Default 1: the count is exact.
+    pub heap_percent: Option<NotNegative>,
+    /// Of the allocations. Default 0: the count is exact, so one more is one more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allocations: Option<Positive>,
+    pub allocations_percent: Option<NotNegative>,
     /// Of the part of the time that the operation tells as `render`; not compared unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub render: Option<Positive>,
+    pub render_percent: Option<NotNegative>,
     /// Of the part of the time that the operation tells as `interaction`; not compared unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interaction: Option<Positive>,
+    pub interaction_percent: Option<NotNegative>,
 }
 
-impl RegressionDocument {
+impl OperationToleranceDocument {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -183,10 +186,10 @@ pub struct Operation {
     /// Floors by metric.
     pub quality_min: BTreeMap<String, i64>,
     /// How much more than the baseline is accepted.
-    pub regression: OperationRegression,
+    pub tolerance: OperationTolerance,
 }
 
-/// What one iteration may cost, at most; what is `None` is not claimed.
+/// What one iteration may cost; each cost must be strictly less. What is `None` is not claimed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OperationBudgets {
     /// Mean time.
@@ -196,33 +199,26 @@ pub struct OperationBudgets {
     /// Iterations per second, at least.
     pub throughput_min: Option<Millihertz>,
     /// Peak heap.
-    pub memory_bytes_max: Option<Bytes>,
+    pub heap_bytes_max: Option<Bytes>,
     /// Allocations.
     pub allocations_max: Option<Count>,
     /// Growth with the size.
     pub complexity_max: Option<Complexity>,
 }
 
-/// How many times as much as in the baseline is accepted: 1100000 is 10 % more.
+/// How much more than in the baseline is accepted: 100000 is 10 % more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OperationRegression {
+pub struct OperationTolerance {
     /// Of the mean time.
-    pub time: Ppm,
+    pub latency_ppm: Ppm,
     /// Of the peak heap.
-    pub memory: Ppm,
+    pub heap_ppm: Ppm,
     /// Of the allocations.
-    pub allocations: Ppm,
+    pub allocations_ppm: Ppm,
     /// Of the part `render`, where it is compared.
-    pub render: Option<Ppm>,
+    pub render_ppm: Option<Ppm>,
     /// Of the part `interaction`, where it is compared.
-    pub interaction: Option<Ppm>,
-}
-
-impl OperationRegression {
-    /// How much more time than in the baseline is accepted, as a share of it: 100000 is 10 % more.
-    pub fn time_tolerance(&self) -> Ppm {
-        self.time.saturating_sub(Ppm::new(1_000_000))
-    }
+    pub interaction_ppm: Option<Ppm>,
 }
 
 impl Operation {
@@ -289,8 +285,7 @@ fn resolve(written: &OperationDocument) -> Result<Operation, ContractError> {
         slow: written.slow.unwrap_or(false),
         budgets: budgets(name, &written.budgets).map_err(|error| error.inside("budgets"))?,
         quality_min: quality(name, &written.quality).map_err(|error| error.inside("quality"))?,
-        regression: regression(name, &written.regression)
-            .map_err(|error| error.inside("regression"))?,
+        tolerance: tolerance(&written.tolerance),
     };
     check_whole(written, &operation)?;
     Ok(operation)
@@ -302,11 +297,11 @@ fn check_whole(written: &OperationDocument, operation: &Operation) -> Result<(),
     let refused = |key, message: String| Err(ContractError::meaning(key, message));
     let claims = written.budgets != OperationBudgetsDocument::default()
         || !operation.quality_min.is_empty()
-        || !written.regression.is_empty();
+        || !written.tolerance.is_empty();
     if !claims {
         let message = format!(
             "operation `{name}` claims nothing: give it [operation.budgets], [operation.quality] or \
-             [operation.regression]"
+             [operation.tolerance]"
         );
         return refused("name", message);
     }
@@ -355,14 +350,24 @@ fn budgets(
             return Err(ContractError::meaning(key, message));
         }
     }
-    in_range(name, "memory_bytes_max", written.memory_bytes_max.unwrap_or(0), 0..=MEMORY_LIMIT)?;
+    in_range(name, "heap_bytes_max", written.heap_bytes_max.unwrap_or(1), 0..=HEAP_LIMIT)?;
     let allocations = written.allocations_max;
-    in_range(name, "allocations_max", allocations.unwrap_or(0), 0..=ALLOCATIONS_LIMIT)?;
+    in_range(name, "allocations_max", allocations.unwrap_or(1), 0..=ALLOCATIONS_LIMIT)?;
+    let mean_max = written.mean_ms_max.map(Positive::ms_to_picos);
+    let total_ns_max = written.total_ms_max.map(Positive::ms_to_nanos);
+    for (key, least, figure) in [
+        ("mean_ms_max", "1e-9", mean_max.map(Picos::get)),
+        ("total_ms_max", "1e-6", total_ns_max.map(Nanos::get)),
+        ("heap_bytes_max", "1", written.heap_bytes_max),
+        ("allocations_max", "1", allocations),
+    ] {
+        can_be_kept(key, least, figure)?;
+    }
     Ok(OperationBudgets {
-        mean_max: written.mean_ms_max.map(Positive::ms_to_picos),
-        total_ns_max: written.total_ms_max.map(Positive::ms_to_nanos),
+        mean_max,
+        total_ns_max,
         throughput_min: written.throughput_min.map(Positive::hertz_to_millihertz),
-        memory_bytes_max: written.memory_bytes_max.map(Bytes::new),
+        heap_bytes_max: written.heap_bytes_max.map(Bytes::new),
         allocations_max: allocations.map(Count::new),
         complexity_max: written.complexity_max,
     })
@@ -407,28 +412,15 @@ pub fn quality_ppm(value: f64) -> Option<i64> {
     (-QUALITY_LIMIT..=QUALITY_LIMIT).contains(&value).then(|| (value * 1e6).round() as i64)
 }
 
-fn regression(
-    name: &str,
-    written: &RegressionDocument,
-) -> Result<OperationRegression, ContractError> {
-    let ratio = |key: &str, value: Option<Positive>| {
-        let Some(value) = value else { return Ok(None) };
-        if !(1.0..=1000.0).contains(&f64::from(value)) {
-            let message = format!(
-                "operation `{name}`: {key} = {} is no ratio from 1 to 1000",
-                f64::from(value)
-            );
-            return Err(ContractError::meaning(key, message));
-        }
-        Ok(Some(value.ratio_to_ppm()))
-    };
-    Ok(OperationRegression {
-        time: ratio("time", written.time)?.unwrap_or(Ppm::new(1_050_000)),
-        memory: ratio("memory", written.memory)?.unwrap_or(Ppm::new(1_050_000)),
-        allocations: ratio("allocations", written.allocations)?.unwrap_or(Ppm::new(1_000_000)),
-        render: ratio("render", written.render)?,
-        interaction: ratio("interaction", written.interaction)?,
-    })
+fn tolerance(written: &OperationToleranceDocument) -> OperationTolerance {
+    let ppm = |percent: Option<NotNegative>| percent.map(NotNegative::percent_to_ppm);
+    OperationTolerance {
+        latency_ppm: ppm(written.latency_percent).unwrap_or(REGRESSION),
+        heap_ppm: ppm(written.heap_percent).unwrap_or(REGRESSION),
+        allocations_ppm: ppm(written.allocations_percent).unwrap_or(Ppm::ZERO),
+        render_ppm: ppm(written.render_percent),
+        interaction_ppm: ppm(written.interaction_percent),
+    }
 }
 
 fn in_range(
@@ -462,15 +454,15 @@ mod tests {
         mean_ms_max = 1
         total_ms_max = 1000
         throughput_min = 1000
-        memory_bytes_max = 1_000_000
-        allocations_max = 0
+        heap_bytes_max = 1_000_000
+        allocations_max = 1
         complexity_max = "n log n"
         [operation.quality]
         accuracy_min = 0.95
-        [operation.regression]
-        time = 1.1
-        memory = 1.2
-        render = 1.15
+        [operation.tolerance]
+        latency_percent = 10
+        heap_percent = 20
+        render_percent = 15
     "#;
 
     fn refusal(from: &str, to: &str) -> String {
@@ -481,9 +473,9 @@ mod tests {
     #[test]
     fn a_tolerance_for_all_is_that_of_operations_too() {
         let text = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"sort\"\n\
-                    regression = { time = 1.1 }\n";
+                    tolerance = { latency_percent = 10 }\n";
         let contract = Contract::parse(text).unwrap().with_regression_percent(2.0).unwrap();
-        assert_eq!(contract.operations[0].regression.time_tolerance(), Ppm::new(20_000));
+        assert_eq!(contract.operations[0].tolerance.latency_ppm, Ppm::new(20_000));
     }
 
     #[test]
@@ -502,12 +494,13 @@ mod tests {
         assert_eq!(operation.benchmark_of(Some(10)), "lens/get/10");
         assert_eq!(operation.budgets.mean_max, Some(Picos::new(1_000_000_000)));
         assert_eq!(operation.budgets.throughput_min, Some(Millihertz::new(1_000_000)));
-        assert_eq!(operation.budgets.allocations_max, Some(Count::ZERO));
+        assert_eq!(operation.budgets.allocations_max, Some(Count::new(1)));
         assert_eq!(operation.budgets.complexity_max, Some(Complexity::Linearithmic));
         assert_eq!(operation.quality_min["accuracy"], 950_000);
-        assert_eq!(operation.regression.render, Some(Ppm::new(1_150_000)));
-        assert_eq!(operation.regression.interaction, None);
-        assert_eq!(operation.regression.allocations, Ppm::new(1_000_000));
+        assert_eq!(operation.tolerance.heap_ppm, Ppm::new(200_000));
+        assert_eq!(operation.tolerance.render_ppm, Some(Ppm::new(150_000)));
+        assert_eq!(operation.tolerance.interaction_ppm, None);
+        assert_eq!(operation.tolerance.allocations_ppm, Ppm::ZERO);
     }
 
     #[test]
@@ -523,8 +516,11 @@ mod tests {
             ("100, 1000, 10000]", "100]", 5, "needs four `sizes`"),
             ("[10, 100", "[0, 100", 7, "a size that is not 1 to"),
             ("iterations = 1000\n", "\n", 5, "says not of how many `iterations`"),
-            ("time = 1.1", "time = 0.9", 19, "no ratio from 1 to 1000"),
-            ("time = 1.1", "time = inf", 19, "not a number above 0"),
+            ("latency_percent = 10", "latency_percent = -1", 19, "not a number from 0 to 1e9"),
+            ("latency_percent = 10", "latency_percent = inf", 19, "not a number from 0 to 1e9"),
+            ("allocations_max = 1\n", "allocations_max = 0\n", 14, "write 1"),
+            ("heap_bytes_max = 1_000_000", "heap_bytes_max = 0", 13, "write 1"),
+            ("mean_ms_max = 1\n", "mean_ms_max = 1e-10\n", 10, "write 1e-9 or more"),
             ("lens-get", "Lens get", 5, "operation name `Lens get` is not"),
         ] {
             let refusal = refusal(from, to);

@@ -17,7 +17,7 @@ const DEFAULT_FIXTURE: &str = "default";
 const LATENCY_MAX: Nanos = Nanos::new(10_000_000);
 const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
 const ALLOCATIONS_MAX: Count = Count::new(1000);
-const REGRESSION: Ppm = Ppm::new(50_000);
+pub(super) const REGRESSION: Ppm = Ppm::new(50_000);
 const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
 
 /// What the name of a header has in it whose literal value would be a secret in a committed file.
@@ -43,6 +43,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     }
     check_name("contract", &document.name)?;
     check_target(&document).map_err(|error| error.inside("target"))?;
+    check_required(&document)?;
     check_budgets(&document.budgets)?;
     let checks = checks(&document)?;
     Ok(Contract {
@@ -102,9 +103,22 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
 }
 
 fn default_required() -> Vec<ClaimKind> {
-    let proved_side_by_side =
-        [ClaimKind::InstructionsChange, ClaimKind::LatencyChange, ClaimKind::LatencyDrift];
-    ClaimKind::ALL.into_iter().filter(|kind| !proved_side_by_side.contains(kind)).collect()
+    let by_default = |kind: &ClaimKind| kind.is_of_checks() && kind.is_required_by_default();
+    ClaimKind::ALL.into_iter().filter(by_default).collect()
+}
+
+/// What is claimed of operations alone is always required, so a list of it would say nothing.
+fn check_required(document: &ContractDocument) -> Result<(), ContractError> {
+    for (place, kind) in document.required.iter().flatten().enumerate() {
+        if !kind.is_of_checks() {
+            let message = format!(
+                "`{kind}` is claimed of operations, where each budget must be kept: leave it out of \
+                 `required`"
+            );
+            return Err(ContractError::meaning("required", message).item(place));
+        }
+    }
+    Ok(())
 }
 
 fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
@@ -292,7 +306,34 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
     if written.allocations_max.is_some_and(|it| it > ALLOCATIONS_LIMIT) {
         return refused("allocations_max", &ALLOCATIONS_LIMIT);
     }
+    let bytes = |it: Option<Positive>| it.map(|it| it.mb_to_bytes().get());
+    for (key, least, figure) in [
+        ("latency_ms_max", "1e-6", written.latency_ms_max.map(|it| it.ms_to_nanos().get())),
+        ("heap_mb_max", "1e-6", bytes(written.heap_mb_max)),
+        ("allocations_max", "1", written.allocations_max),
+        ("process_memory_mb_max", "1e-6", bytes(written.process_memory_mb_max)),
+    ] {
+        can_be_kept(key, least, figure).map_err(|error| error.inside("budgets"))?;
+    }
     Ok(())
+}
+
+/// A cost must be below its budget, so nothing keeps one of 0, in whole units.
+pub(super) fn can_be_kept(
+    key: &str,
+    least: &str,
+    figure: Option<u64>,
+) -> Result<(), ContractError> {
+    if figure != Some(0) {
+        return Ok(());
+    }
+    let remedy = if least == "1" {
+        "write 1 where there must be none".to_owned()
+    } else {
+        format!("write {least} or more")
+    };
+    let message = format!("{key} can never be kept, as nothing is below it: {remedy}");
+    Err(ContractError::meaning(key, message))
 }
 
 /// The tolerance of one check says nothing of all checks. Errors are within the table that has it.

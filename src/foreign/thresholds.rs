@@ -115,7 +115,7 @@ fn suite(
     operations: &[String],
 ) -> Result<Converted, ThresholdsError> {
     let mut unmapped = Vec::new();
-    let (mut budgets, mut ratios, mut iterations) = (String::new(), String::new(), None);
+    let (mut budgets, mut tolerances, mut iterations) = (String::new(), String::new(), None);
     let mut known = false;
     for (key, value) in document {
         let plain = key.replace('_', "").to_ascii_lowercase();
@@ -134,12 +134,13 @@ fn suite(
             "maxmemoryusage" => {
                 known = true;
                 let bytes = number(key, value)?.round();
-                let _ = writeln!(budgets, "memory_bytes_max = {bytes}");
+                let _ = writeln!(budgets, "heap_bytes_max = {bytes}");
             }
             "regressionthreshold" => {
                 known = true;
-                let ratio = 1.0 + number(key, value)?;
-                let _ = write!(ratios, "time = {ratio}\nmemory = {ratio}\n");
+                let percent = round(number(key, value)? * 100.0);
+                let _ =
+                    write!(tolerances, "latency_percent = {percent}\nheap_percent = {percent}\n");
             }
             _ => unmapped.push(note(key, "not a threshold that is known")),
         }
@@ -159,7 +160,7 @@ fn suite(
                  iterations = {iterations}"
             );
         }
-        for (table, keys) in [("budgets", &budgets), ("regression", &ratios)] {
+        for (table, keys) in [("budgets", &budgets), ("tolerance", &tolerances)] {
             if !keys.is_empty() {
                 let _ = write!(contract, "[operation.{table}]\n{keys}");
             }
@@ -193,8 +194,8 @@ fn objectives(document: &Map<String, Value>) -> Result<Converted, ThresholdsErro
         let _ = write!(contract, "[operation.budgets]\nmean_ms_max = {most}\n");
     }
     if let Some(percent) = allowed {
-        let _ =
-            write!(contract, "[operation.regression]\ntime = {}\n", round(1.0 + percent / 100.0));
+        let percent = round(percent);
+        let _ = write!(contract, "[operation.tolerance]\nlatency_percent = {percent}\n");
     }
     for (component, objective) in table("component_slos").into_iter().flatten() {
         let path = format!("component_slos.{component}");
@@ -205,10 +206,10 @@ fn objectives(document: &Map<String, Value>) -> Result<Converted, ThresholdsErro
         for (key, value) in objective {
             let path = format!("{path}.{key}");
             if key == "block_regression_pct" {
-                let ratio = round(1.0 + number(&path, value)? / 100.0);
+                let percent = round(number(&path, value)?);
                 let _ = write!(
                     contract,
-                    "\n[[operation]]\nname = {}\n[operation.regression]\ntime = {ratio}\n",
+                    "\n[[operation]]\nname = {}\n[operation.tolerance]\nlatency_percent = {percent}\n",
                     quoted(&plain_name(component))
                 );
             } else {
@@ -321,8 +322,8 @@ mod tests {
         assert_eq!(operation.budgets.mean_max, Some(Picos::new(1_000_000_000)));
         assert_eq!(operation.budgets.total_ns_max, Some(Nanos::new(1_000_000_000)));
         assert_eq!(operation.budgets.throughput_min, Some(Millihertz::new(1_000_000)));
-        assert_eq!(operation.budgets.memory_bytes_max, Some(Bytes::new(1_000_000)));
-        assert_eq!(operation.regression.time, Ppm::new(1_100_000));
+        assert_eq!(operation.budgets.heap_bytes_max, Some(Bytes::new(1_000_000)));
+        assert_eq!(operation.tolerance.latency_ppm, Ppm::new(100_000));
     }
 
     #[test]
@@ -342,7 +343,7 @@ mod tests {
         let names: Vec<&str> = contract.operations.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["slice_medium", "scoring"]);
         assert_eq!(contract.operations[0].budgets.mean_max, Some(Picos::new(275_000_000_000)));
-        assert_eq!(contract.operations[1].regression.time, Ppm::new(1_300_000));
+        assert_eq!(contract.operations[1].tolerance.latency_ppm, Ppm::new(300_000));
         for told in [
             "component_slos._comment: ",
             "component_slos.scoring.warn_regression_pct: ",

@@ -339,7 +339,7 @@ impl Measurements {
         let Some(result) = passport.operations.first() else {
             return Err(Failed::from(format!("operation `{name}` was not measured")));
         };
-        let last = result.cases.last().and_then(|case| case.time);
+        let last = result.cases.last().and_then(|case| case.latency);
         if result.status == Verdict::Pass {
             let (mean, spread) =
                 last.map_or((0, 0), |it| (it.mean_ps.get(), it.max_ps.get() - it.min_ps.get()));

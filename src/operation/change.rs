@@ -1,12 +1,13 @@
 //! A case against what a baseline says of it, and against builds that took turns with it.
 
 use super::{
-    CaseEvidence, CaseFigures, OperationClaim, OperationClaimKind, OperationReason, OperationUnit,
+    CaseEvidence, CaseFigures,
     claim::{mean, most},
 };
 use crate::{
-    contract::Operation,
-    paired::{Decision, Outcome, Paired, Policy, decide, decide_anchor},
+    claim::{Claim, CountChange, Reason, Unit, paired_change},
+    contract::{ClaimKind, Operation},
+    paired::{Paired, Policy, decide, decide_anchor},
     units::{Bytes, Count, Picos, Ppm},
 };
 
@@ -17,35 +18,38 @@ pub fn case_changes(
     evidence: &CaseEvidence,
     baseline: Option<&CaseFigures>,
     paired: Option<(&Policy, &Paired)>,
-) -> Vec<OperationClaim> {
-    let ratios = &operation.regression;
-    let mut claims = Vec::new();
-    claims.extend(count_change(
-        (OperationClaimKind::AllocationsChange, OperationUnit::Count),
+) -> Vec<Claim> {
+    let tolerance = &operation.tolerance;
+    let same_build = baseline.is_some_and(|it| it.same_build);
+    let allocations = count_change(
+        ClaimKind::AllocationsChange,
         most(evidence.allocations),
-        baseline.map(|it| (it.same_build, it.allocations.map(Count::get))),
-        ratios.allocations,
-    ));
-    claims.extend(count_change(
-        (OperationClaimKind::MemoryChange, OperationUnit::Bytes),
+        baseline.and_then(|it| it.allocations).map(Count::get),
+        tolerance.allocations_ppm,
+        same_build,
+    );
+    let heap = count_change(
+        ClaimKind::HeapChange,
         most(evidence.heap_peak_bytes),
-        baseline.map(|it| (it.same_build, it.heap_peak_bytes.map(Bytes::get))),
-        ratios.memory,
-    ));
+        baseline.and_then(|it| it.heap_peak_bytes).map(Bytes::get),
+        tolerance.heap_ppm,
+        same_build,
+    );
+    let mut claims: Vec<Claim> = allocations.into_iter().chain(heap).collect();
     let now = mean(&evidence.samples);
     let before = baseline.and_then(|it| it.mean_ps);
     match paired {
-        None => claims.push(time_change(OperationClaimKind::TimeChange, now, before)),
+        None => claims.push(time_change(ClaimKind::LatencyChange, now, before)),
         Some((policy, paired)) => {
             let missing = unknown_time(now, before);
-            claims.extend(paired_changes(operation, missing, (policy, paired)));
+            claims.extend(paired_changes(operation, missing, policy, paired));
         }
     }
-    for (kind, part, ratio) in [
-        (OperationClaimKind::RenderChange, "render", ratios.render),
-        (OperationClaimKind::InteractionChange, "interaction", ratios.interaction),
+    for (kind, part, compared) in [
+        (ClaimKind::RenderChange, "render", tolerance.render_ppm),
+        (ClaimKind::InteractionChange, "interaction", tolerance.interaction_ppm),
     ] {
-        if ratio.is_some() {
+        if compared.is_some() {
             let now = evidence.parts.get(part).and_then(mean);
             let before = baseline.and_then(|it| it.parts_ps.get(part).copied());
             claims.push(time_change(kind, now, before));
@@ -56,86 +60,45 @@ pub fn case_changes(
 
 /// `None` where neither side has the figure: then nothing is claimed.
 fn count_change(
-    (kind, unit): (OperationClaimKind, OperationUnit),
+    kind: ClaimKind,
     now: Option<u64>,
-    baseline: Option<(bool, Option<u64>)>,
-    ratio: Ppm,
-) -> Option<OperationClaim> {
-    let before = baseline.and_then(|(_, before)| before);
+    before: Option<u64>,
+    tolerance: Ppm,
+    same_build: bool,
+) -> Option<Claim> {
     now.or(before)?;
-    let same_build = baseline.is_some_and(|(same_build, _)| same_build);
-    let reason = match (now, before) {
-        (None, _) => OperationReason::NotObserved,
-        (_, None) => OperationReason::NotInBaseline,
-        _ if !same_build => OperationReason::IncomparableBuild,
-        (Some(now), Some(before)) => {
-            let allowed = u128::from(before) * u128::from(ratio.get());
-            if u128::from(now) * 1_000_000 <= allowed {
-                OperationReason::WithinTolerance
-            } else {
-                OperationReason::BeyondTolerance
-            }
-        }
-    };
-    Some(OperationClaim::new(kind, unit, reason).figures(now, before))
+    let both = now.is_some() && before.is_some();
+    let incomparable = (both && !same_build).then_some(Reason::IncomparableBuild);
+    Some(CountChange { kind, now, before, incomparable, tolerance }.claim())
 }
 
 /// Why no time can be compared; `None` when both sides have one.
-fn unknown_time(now: Option<Picos>, before: Option<Picos>) -> Option<OperationReason> {
+fn unknown_time(now: Option<Picos>, before: Option<Picos>) -> Option<Reason> {
     match (now, before) {
-        (None, _) => Some(OperationReason::NoSample),
-        (_, None) => Some(OperationReason::NotInBaseline),
+        (None, _) => Some(Reason::NoSample),
+        (_, None) => Some(Reason::NotInBaseline),
         _ => None,
     }
 }
 
-fn time_change(
-    kind: OperationClaimKind,
-    now: Option<Picos>,
-    before: Option<Picos>,
-) -> OperationClaim {
-    let reason = unknown_time(now, before).unwrap_or(OperationReason::StoredTime);
-    OperationClaim::new(kind, OperationUnit::Ps, reason)
-        .figures(now.map(Picos::get), before.map(Picos::get))
+fn time_change(kind: ClaimKind, now: Option<Picos>, before: Option<Picos>) -> Claim {
+    let reason = unknown_time(now, before).unwrap_or(Reason::StoredLatency);
+    Claim::new(kind, reason).in_unit(Unit::Ps).figures(now.map(Picos::get), before.map(Picos::get))
 }
 
 /// The change since the baseline, and since the anchor where there is one.
 fn paired_changes(
     operation: &Operation,
-    missing: Option<OperationReason>,
-    (policy, paired): (&Policy, &Paired),
-) -> Vec<OperationClaim> {
-    let tolerance = operation.regression.time_tolerance();
-    let claim = |kind, decision: &Decision, missing| {
-        paired_change(kind, decision, (missing, operation.regression.time))
-    };
+    missing: Option<Reason>,
+    policy: &Policy,
+    paired: &Paired,
+) -> Vec<Claim> {
+    let tolerance = operation.tolerance.latency_ppm;
     let change = decide(policy, tolerance, paired);
-    let mut claims = vec![claim(OperationClaimKind::TimeChange, &change, missing)];
+    let mut claims = vec![paired_change(ClaimKind::LatencyChange, &change, missing, tolerance)];
     let drift = decide_anchor(policy, tolerance, paired);
-    claims.extend(drift.map(|it| claim(OperationClaimKind::TimeDrift, &it, None)));
+    claims.extend(drift.map(|it| paired_change(ClaimKind::LatencyDrift, &it, None, tolerance)));
     claims
-}
-
-/// Whoever compares two builds side by side asks for this claim, so it is always required.
-fn paired_change(
-    kind: OperationClaimKind,
-    decision: &Decision,
-    (missing, ratio): (Option<OperationReason>, Ppm),
-) -> OperationClaim {
-    let reason = missing.unwrap_or(match decision.outcome {
-        Outcome::Within => OperationReason::WithinTolerance,
-        Outcome::Beyond => OperationReason::BeyondTolerance,
-        Outcome::Undecided => OperationReason::UndecidedChange,
-        Outcome::TooFewSessions => OperationReason::TooFewSessions,
-        // The last three are of servers, which run no operations.
-        Outcome::Uncalibrated | Outcome::SameProcesses | Outcome::Hidden | Outcome::Untold => {
-            OperationReason::NotCalibrated
-        }
-    });
-    let times = |effect: i64| u64::try_from(effect.saturating_add(1_000_000)).unwrap_or(0);
-    let observed = (decision.sessions > 0).then(|| times(decision.current.median));
-    let claim = OperationClaim::new(kind, OperationUnit::Ppm, reason);
-    OperationClaim { required: true, ..claim }.figures(observed, Some(ratio.get()))
 }
 
 #[cfg(test)]
@@ -151,7 +114,7 @@ mod tests {
 
     fn operation() -> Operation {
         let text = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"o\"\n\
-                    regression = { time = 1.1 }\n";
+                    tolerance = { latency_percent = 10 }\n";
         Contract::parse(text).unwrap().operations.remove(0)
     }
 
@@ -187,19 +150,18 @@ mod tests {
         evidence: &CaseEvidence,
         baseline: Option<&CaseFigures>,
         paired: &Paired,
-    ) -> Vec<OperationClaim> {
+    ) -> Vec<Claim> {
         let policy = Policy::for_suite(1, true);
         case_changes(&operation(), evidence, baseline, Some((&policy, paired)))
     }
 
-    fn reasons(paired: &Paired) -> Vec<OperationReason> {
+    fn reasons(paired: &Paired) -> Vec<Reason> {
         let before = CaseFigures::of(&timed(), true);
         claims(&timed(), Some(&before), paired).iter().map(|it| it.reason).collect()
     }
 
     #[test]
     fn turns_decide_on_the_time_by_the_ratio_of_the_contract() {
-        use OperationReason as Reason;
         assert_eq!(reasons(&turns(10, 0, None)), [Reason::WithinTolerance]);
         // More than 5 % and less than 10 %.
         assert_eq!(reasons(&turns(10, 80_000, None)), [Reason::WithinTolerance]);
@@ -215,7 +177,6 @@ mod tests {
 
     #[test]
     fn small_steps_are_held_against_the_anchor() {
-        use OperationReason as Reason;
         let drifted = reasons(&turns(10, 0, Some(150_000)));
         assert_eq!(drifted, [Reason::WithinTolerance, Reason::BeyondTolerance]);
         let steady = reasons(&turns(10, 0, Some(1_000)));
@@ -230,9 +191,9 @@ mod tests {
         };
         let none = CaseEvidence::default();
         let before = CaseFigures::of(&timed(), true);
-        assert_eq!(reason(&none, Some(&before)), OperationReason::NoSample);
-        assert_eq!(reason(&timed(), None), OperationReason::NotInBaseline);
+        assert_eq!(reason(&none, Some(&before)), Reason::NoSample);
+        assert_eq!(reason(&timed(), None), Reason::NotInBaseline);
         let failed = CaseFigures::of(&none, true);
-        assert_eq!(reason(&timed(), Some(&failed)), OperationReason::NotInBaseline);
+        assert_eq!(reason(&timed(), Some(&failed)), Reason::NotInBaseline);
     }
 }

@@ -4,114 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    CaseEvidence, FailureKind, OperationClaimKind, OperationReason, OperationUnit, Samples, growth,
-    growth::Growth, samples,
-};
+use super::{CaseEvidence, FailureKind, Samples, growth, growth::Growth, samples};
 use crate::{
-    claim::Verdict,
-    contract::{Operation, OperationBudgets},
+    claim::{Claim, Reason, Verdict, count_below},
+    contract::{ClaimKind, Direction, Operation, OperationBudgets},
     evidence::Range,
-    units::{Bytes, Count, Millihertz, Nanos, Picos},
+    units::{Bytes, Count, Picos},
 };
 
 /// The probability that a bound of a mean time is on the wrong side.
 const MEAN_ERROR: f64 = 0.001;
-
-/// One statement about an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct OperationClaim {
-    /// What is claimed.
-    pub kind: OperationClaimKind,
-    /// Of a quality the metric; of growth the class that is allowed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
-    /// The outcome.
-    pub verdict: Verdict,
-    /// Why.
-    pub reason: OperationReason,
-    /// Whether the gate depends on it.
-    pub required: bool,
-    /// The unit of the figures below.
-    pub unit: OperationUnit,
-    /// What was observed: of a time the mean, of a count the most, of a quality the least, of growth
-    /// the exponent; where two builds took turns, how many times the other's time.
-    pub observed: Option<i64>,
-    /// What it is held against.
-    pub limit: Option<i64>,
-}
-
-impl OperationClaim {
-    pub(super) fn new(
-        kind: OperationClaimKind,
-        unit: OperationUnit,
-        reason: OperationReason,
-    ) -> Self {
-        let required = !matches!(
-            kind,
-            OperationClaimKind::TimeChange
-                | OperationClaimKind::RenderChange
-                | OperationClaimKind::InteractionChange
-        );
-        let verdict = reason.verdict();
-        Self { kind, subject: None, verdict, reason, required, unit, observed: None, limit: None }
-    }
-
-    pub(super) fn figures(mut self, observed: Option<u64>, limit: Option<u64>) -> Self {
-        self.observed = observed.map(signed);
-        self.limit = limit.map(signed);
-        self
-    }
-
-    /// The observed figure with its unit; `-` when there is none.
-    pub fn show_observed(&self) -> String {
-        self.show(self.observed)
-    }
-
-    /// The limit with its unit; `-` when there is none.
-    pub fn show_limit(&self) -> String {
-        self.show(self.limit)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "display")]
-    fn show(&self, value: Option<i64>) -> String {
-        let Some(value) = value else { return "-".to_owned() };
-        let whole = u64::try_from(value).unwrap_or_default();
-        match self.unit {
-            OperationUnit::Ps => Picos::new(whole).to_string(),
-            OperationUnit::Ns => Nanos::new(whole).to_string(),
-            OperationUnit::Millihertz => Millihertz::new(whole).to_string(),
-            OperationUnit::Bytes => Bytes::new(whole).to_string(),
-            OperationUnit::Count => whole.to_string(),
-            // As the difference from 1.
-            OperationUnit::Ppm if self.kind.is_change() => {
-                format!("{:+.2} %", (value as f64 - 1e6) / 1e4)
-            }
-            OperationUnit::Ppm => format!("{:.4}", value as f64 / 1e6),
-        }
-    }
-
-    /// How much of the budget is used: 1 is all of it. `None` where that makes no sense.
-    #[expect(clippy::cast_precision_loss, reason = "display")]
-    pub fn closeness(&self) -> Option<f64> {
-        let budget = !self.kind.is_change() && self.kind != OperationClaimKind::Growth;
-        let (observed, limit) = self.observed.zip(self.limit).filter(|_| budget)?;
-        let (part, whole) =
-            if self.kind.is_floor() { (limit, observed) } else { (observed, limit) };
-        match (part, whole) {
-            (0, 0) => Some(1.0),
-            (_, 0) => Some(f64::INFINITY),
-            (part, whole) => Some(part as f64 / whole as f64),
-        }
-    }
-}
-
-/// Every figure is at most 2^53.
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
 
 /// What a baseline says of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,116 +57,90 @@ pub(super) fn most(range: Option<Range>) -> Option<u64> {
 }
 
 /// Holds one case against its budgets: whether it completed, then one claim for each budget.
-pub fn case_claims(operation: &Operation, evidence: &CaseEvidence) -> Vec<OperationClaim> {
+pub fn case_claims(operation: &Operation, evidence: &CaseEvidence) -> Vec<Claim> {
     let budgets = &operation.budgets;
     let mut claims = vec![completed(evidence)];
     claims.extend(times(operation, budgets, &evidence.samples));
-    let memory = budgets.memory_bytes_max.map(|budget| {
-        let kind = (OperationClaimKind::Memory, OperationUnit::Bytes);
-        count_at_most(kind, evidence.heap_peak_bytes, budget.get())
-    });
-    let allocations = budgets.allocations_max.map(|budget| {
-        let kind = (OperationClaimKind::Allocations, OperationUnit::Count);
-        count_at_most(kind, evidence.allocations, budget.get())
-    });
-    claims.extend(memory.into_iter().chain(allocations));
+    let heap = budgets.heap_bytes_max;
+    claims.extend(heap.map(|it| count_below(ClaimKind::Heap, evidence.heap_peak_bytes, it.get())));
+    let allocations = budgets.allocations_max;
+    claims.extend(
+        allocations.map(|it| count_below(ClaimKind::Allocations, evidence.allocations, it.get())),
+    );
     let floors = operation.quality_min.iter();
     claims.extend(floors.map(|(metric, floor)| quality(metric, *floor, evidence)));
     claims
 }
 
-fn completed(evidence: &CaseEvidence) -> OperationClaim {
+fn completed(evidence: &CaseEvidence) -> Claim {
     let reason = match evidence.failure.as_ref().map(|failure| failure.kind) {
-        None => OperationReason::AsExpected,
-        Some(FailureKind::Panicked) => OperationReason::Panicked,
-        Some(FailureKind::Deadline) => OperationReason::DeadlineExceeded,
-        Some(FailureKind::Unusable) => OperationReason::Unusable,
+        None => Reason::AsExpected,
+        Some(FailureKind::Panicked) => Reason::Panicked,
+        Some(FailureKind::Deadline) => Reason::DeadlineExceeded,
+        Some(FailureKind::Unusable) => Reason::Unusable,
     };
-    OperationClaim::new(OperationClaimKind::Completed, OperationUnit::Count, reason)
+    Claim::new(ClaimKind::Completed, reason)
 }
 
 /// Mean, total and throughput are one figure, the mean, in three units.
 #[expect(clippy::cast_precision_loss, reason = "figures are below 2^53")]
-fn times(
-    operation: &Operation,
-    budgets: &OperationBudgets,
-    samples: &Samples,
-) -> Vec<OperationClaim> {
+fn times(operation: &Operation, budgets: &OperationBudgets, samples: &Samples) -> Vec<Claim> {
     let interval = samples.mean_ns(MEAN_ERROR);
     let mean = interval.map(|(mean, _)| mean);
     let iterations = operation.iterations.get() as f64;
-    let claim = |kind, unit, mean_ns_max: f64, observed: Option<u64>, limit: u64| {
-        OperationClaim::new(kind, unit, at_most(interval, mean_ns_max))
-            .figures(observed, Some(limit))
+    let claim = |kind, mean_ns_max: f64, observed: Option<u64>, limit: u64| {
+        Claim::new(kind, held(kind, interval, mean_ns_max)).figures(observed, Some(limit))
     };
     let mut claims = Vec::new();
     if let Some(budget) = budgets.mean_max {
         let observed = mean.map(|ns| samples::picos(ns).get());
         let limit = budget.get() as f64 / 1e3;
-        claims.push(claim(
-            OperationClaimKind::Mean,
-            OperationUnit::Ps,
-            limit,
-            observed,
-            budget.get(),
-        ));
+        claims.push(claim(ClaimKind::Mean, limit, observed, budget.get()));
     }
     if let Some(budget) = budgets.total_ns_max {
         let observed = mean.map(|ns| samples::whole(ns * iterations));
         let limit = budget.get() as f64 / iterations;
-        claims.push(claim(
-            OperationClaimKind::Total,
-            OperationUnit::Ns,
-            limit,
-            observed,
-            budget.get(),
-        ));
+        claims.push(claim(ClaimKind::Total, limit, observed, budget.get()));
     }
     if let Some(budget) = budgets.throughput_min {
         let observed = mean.map(|ns| samples::millihertz(ns).get());
         let limit = 1e12 / budget.get() as f64;
-        let (kind, unit) = (OperationClaimKind::Throughput, OperationUnit::Millihertz);
-        claims.push(claim(kind, unit, limit, observed, budget.get()));
+        claims.push(claim(ClaimKind::Throughput, limit, observed, budget.get()));
     }
     claims
 }
 
-/// Whether a mean with its distance is shown to be at most the limit.
-fn at_most(interval: Option<(f64, f64)>, limit: f64) -> OperationReason {
-    match interval {
-        None => OperationReason::NoSample,
-        Some((_, distance)) if distance.is_infinite() => OperationReason::TooFewSamples,
-        Some((mean, distance)) if mean + distance <= limit => OperationReason::WithinBudget,
-        Some((mean, distance)) if mean - distance > limit => OperationReason::OverBudget,
-        Some(_) => OperationReason::Undecided,
+/// Whether a mean with its distance is shown to be on the right side of the longest mean: below it,
+/// or where the budget is a floor of what is done in the time, at most it.
+fn held(kind: ClaimKind, interval: Option<(f64, f64)>, longest: f64) -> Reason {
+    let Some((mean, distance)) = interval else { return Reason::NoSample };
+    if distance.is_infinite() {
+        return Reason::TooFewSamples;
+    }
+    let (least, most) = (mean - distance, mean + distance);
+    let is_floor = kind.direction() == Direction::AtLeast;
+    if most < longest || (is_floor && most <= longest) {
+        Reason::WithinBudget
+    } else if is_floor && least > longest {
+        Reason::BelowFloor
+    } else if !is_floor && least >= longest {
+        Reason::OverBudget
+    } else {
+        Reason::Undecided
     }
 }
 
-fn count_at_most(
-    (kind, unit): (OperationClaimKind, OperationUnit),
-    observed: Option<Range>,
-    limit: u64,
-) -> OperationClaim {
-    let observed = most(observed);
-    let reason = match observed {
-        None => OperationReason::NotObserved,
-        Some(most) if most <= limit => OperationReason::WithinBudget,
-        Some(_) => OperationReason::OverBudget,
-    };
-    OperationClaim::new(kind, unit, reason).figures(observed, Some(limit))
-}
-
-fn quality(metric: &str, floor: i64, evidence: &CaseEvidence) -> OperationClaim {
+fn quality(metric: &str, floor: i64, evidence: &CaseEvidence) -> Claim {
     let told = evidence.quality.get(metric);
     let reason = match told {
-        None => OperationReason::NotObserved,
-        Some(None) => OperationReason::NotANumber,
-        Some(Some(value)) if *value >= floor => OperationReason::WithinBudget,
-        Some(Some(_)) => OperationReason::BelowFloor,
+        None => Reason::NotObserved,
+        Some(None) => Reason::NotANumber,
+        Some(Some(value)) if *value >= floor => Reason::WithinBudget,
+        Some(Some(_)) => Reason::BelowFloor,
     };
-    let claim = OperationClaim::new(OperationClaimKind::Quality, OperationUnit::Ppm, reason);
-    OperationClaim {
-        subject: Some(metric.to_owned()),
+    let claim = Claim::new(ClaimKind::Quality, reason);
+    Claim {
+        metric: Some(metric.to_owned()),
         observed: told.copied().flatten(),
         limit: Some(floor),
         ..claim
@@ -275,18 +151,18 @@ fn quality(metric: &str, floor: i64, evidence: &CaseEvidence) -> OperationClaim 
 pub fn operation_claims<'a>(
     operation: &Operation,
     cases: impl IntoIterator<Item = (u64, &'a Samples)> + Clone,
-) -> Vec<OperationClaim> {
+) -> Vec<Claim> {
     let Some(limit) = operation.budgets.complexity_max else { return Vec::new() };
     let growth = Growth::of(cases.clone());
     let reason = match (growth, growth::at_most(limit, cases)) {
-        (None, _) => OperationReason::TooFewSamples,
-        (_, Verdict::Pass) => OperationReason::WithinBudget,
-        (_, Verdict::Fail) => OperationReason::GrowsFaster,
-        (_, Verdict::Abstain) => OperationReason::Undecided,
+        (None, _) => Reason::TooFewSamples,
+        (_, Verdict::Pass) => Reason::WithinBudget,
+        (_, Verdict::Fail) => Reason::GrowsFaster,
+        (_, Verdict::Abstain) => Reason::Undecided,
     };
-    let claim = OperationClaim::new(OperationClaimKind::Growth, OperationUnit::Ppm, reason);
+    let claim = Claim::new(ClaimKind::Growth, reason);
     let observed = growth.map(|it| it.exponent_ppm);
-    vec![OperationClaim { subject: Some(limit.to_string()), observed, ..claim }]
+    vec![Claim { metric: Some(limit.to_string()), observed, ..claim }]
 }
 
 #[cfg(test)]
@@ -303,9 +179,9 @@ mod tests {
         [[operation]]
         name = "o"
         iterations = 1000
-        budgets = { mean_ms_max = 1, total_ms_max = 1000, throughput_min = 1000, memory_bytes_max = 100, allocations_max = 3 }
+        budgets = { mean_ms_max = 1, total_ms_max = 1000, throughput_min = 1000, heap_bytes_max = 101, allocations_max = 4 }
         quality = { accuracy_min = 0.95 }
-        regression = { render = 1.15 }
+        tolerance = { render_percent = 15 }
     "#;
 
     fn operation() -> Operation {
@@ -328,7 +204,7 @@ mod tests {
         }
     }
 
-    fn reasons(claims: &[OperationClaim]) -> Vec<(OperationClaimKind, OperationReason)> {
+    fn reasons(claims: &[Claim]) -> Vec<(ClaimKind, Reason)> {
         claims.iter().map(|claim| (claim.kind, claim.reason)).collect()
     }
 
@@ -343,8 +219,7 @@ mod tests {
 
     #[test]
     fn each_budget_fails_alone() {
-        use OperationClaimKind as Kind;
-        use OperationReason as Reason;
+        use ClaimKind as Kind;
         let failing = |change: fn(&mut CaseEvidence)| {
             let mut evidence = good();
             change(&mut evidence);
@@ -358,9 +233,9 @@ mod tests {
         );
         assert_eq!(
             failing(|it| it.heap_peak_bytes = Some(Range::of(101))),
-            [(Kind::Memory, Reason::OverBudget)]
+            [(Kind::Heap, Reason::OverBudget)]
         );
-        assert_eq!(failing(|it| it.heap_peak_bytes = None), [(Kind::Memory, Reason::NotObserved)]);
+        assert_eq!(failing(|it| it.heap_peak_bytes = None), [(Kind::Heap, Reason::NotObserved)]);
         assert_eq!(
             failing(|it| it.quality = [("accuracy".to_owned(), Some(949_999))].into()),
             [(Kind::Quality, Reason::BelowFloor)]
@@ -372,13 +247,28 @@ mod tests {
         assert_eq!(failing(|it| it.quality.clear()), [(Kind::Quality, Reason::NotObserved)]);
         let times = [Kind::Mean, Kind::Total, Kind::Throughput];
         let slow = failing(|it| it.samples = samples(&[1_001_000, 1_001_001, 1_001_002]));
-        assert_eq!(slow, times.map(|kind| (kind, Reason::OverBudget)));
+        let over = [Reason::OverBudget, Reason::OverBudget, Reason::BelowFloor];
+        assert_eq!(slow, [0, 1, 2].map(|it| (times[it], over[it])));
         let wide = failing(|it| it.samples = samples(&[1_000_000, 900_000, 1_100_000]));
         assert_eq!(wide, times.map(|kind| (kind, Reason::Undecided)));
         let one = failing(|it| it.samples = samples(&[10]));
         assert_eq!(one, times.map(|kind| (kind, Reason::TooFewSamples)));
         let none = failing(|it| it.samples = Samples::default());
         assert_eq!(none, times.map(|kind| (kind, Reason::NoSample)));
+    }
+
+    #[test]
+    fn a_maximum_that_is_met_exactly_is_not_kept_and_a_floor_is() {
+        use ClaimKind::{Allocations, Completed, Heap, Mean, Quality, Throughput, Total};
+        let mut evidence = good();
+        evidence.samples = samples(&[1_000_000, 1_000_000, 1_000_000]);
+        evidence.allocations = Some(Range::of(4));
+        evidence.heap_peak_bytes = Some(Range::of(101));
+        let claims = case_claims(&operation(), &evidence);
+        let passed = claims.iter().filter(|it| it.verdict == Verdict::Pass).map(|it| it.kind);
+        assert_eq!(passed.collect::<Vec<_>>(), [Completed, Throughput, Quality]);
+        let failed = claims.iter().filter(|it| it.reason == Reason::OverBudget).map(|it| it.kind);
+        assert_eq!(failed.collect::<Vec<_>>(), [Mean, Total, Heap, Allocations]);
     }
 
     #[test]
@@ -396,14 +286,13 @@ mod tests {
 
     #[test]
     fn one_allocation_more_than_the_baseline_fails_and_a_time_abstains() {
-        use OperationReason as Reason;
         let before = CaseFigures::of(&good(), true);
         let changes = |evidence: &CaseEvidence, baseline: Option<&CaseFigures>| {
             let claims = case_changes(&operation(), evidence, baseline, None);
             claims.iter().map(|claim| claim.reason).collect::<Vec<_>>()
         };
         let none = Reason::NoSample;
-        let same = [Reason::WithinTolerance, Reason::WithinTolerance, Reason::StoredTime, none];
+        let same = [Reason::WithinTolerance, Reason::WithinTolerance, Reason::StoredLatency, none];
         assert_eq!(changes(&good(), Some(&before)), same);
         let mut more = good();
         more.allocations = Some(Range::of(4));
@@ -412,7 +301,7 @@ mod tests {
         let expected = [
             Reason::BeyondTolerance,
             Reason::WithinTolerance,
-            Reason::StoredTime,
+            Reason::StoredLatency,
             Reason::NotInBaseline,
         ];
         assert_eq!(changes(&more, Some(&before)), expected);
@@ -427,10 +316,10 @@ mod tests {
     #[test]
     fn closeness_is_the_part_of_the_budget_that_is_used() {
         let claims = case_claims(&operation(), &good());
-        let closeness: Vec<Option<f64>> = claims.iter().map(OperationClaim::closeness).collect();
+        let closeness: Vec<Option<f64>> = claims.iter().map(Claim::closeness).collect();
         assert_eq!(closeness[0], None);
         assert!((closeness[1].unwrap() - 0.999).abs() < 1e-3);
         assert!((closeness[3].unwrap() - 0.999).abs() < 1e-3);
-        assert_eq!(closeness[5], Some(1.0));
+        assert_eq!(closeness[5], Some(0.75));
     }
 }

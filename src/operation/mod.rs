@@ -8,14 +8,12 @@
 
 mod change;
 mod claim;
-mod claim_kind;
 mod evidence;
 mod growth;
 mod samples;
 
 pub use change::case_changes;
-pub use claim::{CaseFigures, OperationClaim, case_claims, operation_claims};
-pub use claim_kind::{OperationClaimKind, OperationReason, OperationUnit};
+pub use claim::{CaseFigures, case_claims, operation_claims};
 pub use evidence::{CaseEvidence, CaseEvidenceError, Failure, FailureKind};
 pub use growth::Growth;
 pub use samples::{CaseSummary, SAMPLES_MAX, Sample, Samples, SamplesError};

@@ -162,7 +162,8 @@ fn result(
     let all_measured = evidence.failed_samples == Count::ZERO;
     let measured_at_best = if all_measured { Verdict::Pass } else { Verdict::Abstain };
     let observed = |kind: ClaimKind| {
-        claims.iter().find(|claim| claim.kind == kind).and_then(|claim| claim.observed)
+        let claim = claims.iter().find(|claim| claim.kind == kind);
+        claim.and_then(|claim| u64::try_from(claim.observed?).ok())
     };
     let requests = check.requests_per_sample().max(1);
     let latency = quantile(&evidence.latency, check.budgets.latency_quantile);
@@ -175,7 +176,7 @@ fn result(
         status: worst(claims.iter().filter(|claim| claim.required)).max(measured_at_best),
         regression: claims
             .iter()
-            .any(|claim| is_cost(claim.kind) && claim.verdict == Verdict::Fail),
+            .any(|claim| claim.kind.is_cost() && claim.verdict == Verdict::Fail),
         deterministic: evidence.behaviour.as_ref().is_some_and(Behaviour::is_deterministic),
         timestamp,
         fixture: check.fixture.clone(),
@@ -195,26 +196,6 @@ fn result(
 /// FAIL outweighs ABSTAIN, which outweighs PASS. No claim at all proves nothing.
 fn worst<'a>(claims: impl Iterator<Item = &'a Claim>) -> Verdict {
     claims.map(|claim| claim.verdict).max().unwrap_or(Verdict::Abstain)
-}
-
-const fn is_speed(kind: ClaimKind) -> bool {
-    matches!(
-        kind,
-        ClaimKind::Latency
-            | ClaimKind::Allocations
-            | ClaimKind::AllocationsChange
-            | ClaimKind::InstructionsChange
-            | ClaimKind::LatencyChange
-            | ClaimKind::LatencyDrift
-    )
-}
-
-const fn is_memory(kind: ClaimKind) -> bool {
-    matches!(kind, ClaimKind::Heap | ClaimKind::HeapChange | ClaimKind::ProcessMemory)
-}
-
-const fn is_cost(kind: ClaimKind) -> bool {
-    is_speed(kind) || is_memory(kind)
 }
 
 fn summary(
@@ -260,8 +241,8 @@ fn summary(
         passed_tests: count(&|result| result.status == Verdict::Pass),
         failed_tests: count(&|result| result.status == Verdict::Fail),
         abstained_tests: count(&|result| result.status == Verdict::Abstain),
-        performance_regressions: failed(is_speed),
-        memory_regressions: failed(is_memory),
+        performance_regressions: failed(ClaimKind::is_speed),
+        memory_regressions: failed(ClaimKind::is_memory),
         max_latency_ms: results.iter().filter_map(|it| it.latency_ms).reduce(f64::max),
         max_memory_mb: results.iter().filter_map(|it| it.memory_mb).reduce(f64::max),
         max_objects: results.iter().filter_map(|it| it.objects).max(),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    CaseResult, Passport, TestResult,
-    hash::{CaseIdentity, CheckIdentity, Identity},
+    Passport, SubjectResult,
+    hash::{ClaimIdentity, Identity, SubjectIdentity},
 };
-use crate::evidence::Response;
+use crate::{contract::SubjectId, evidence::Response};
 
 /// Stands for what one side does not have.
 const NONE: &str = "-";
@@ -16,9 +16,9 @@ const NONE: &str = "-";
 /// One thing that differs between two passports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The check, as `endpoint/variant`; `contract` for what is not about one check.
+    /// The subject, by [`SubjectId::name`]; `contract` for what is not about one.
     pub test_name: String,
-    /// What of it: a claim, a figure, `response`, `body`, or `check` when only one side has it.
+    /// What of it: a claim, a figure, `response`, `body`, or its sort, such as `check`, when only one side has it.
     pub subject: String,
     /// The first passport's view; `-` when it has none.
     pub before: String,
@@ -26,97 +26,58 @@ pub struct Difference {
     pub after: String,
 }
 
-/// Lists what differs: contract, then checks in the order of the second passport, checks that are
+/// Lists what differs: contract, then subjects in the order of the second passport, those that are
 /// gone last. Whatever makes the passport hashes differ is among it.
 ///
 /// Latency figures differ on every run and prove nothing across sessions: only their verdicts
 /// count here.
 pub fn diff(before: &Passport, after: &Passport) -> Vec<Difference> {
     // Without `..`, here and below: what the hash covers one day must be compared from that day on.
-    let Identity {
-        schema_version: _,
-        contract_digest: old_contract,
-        checks: old_checks,
-        operations: old_operations,
-    } = Identity::of(before);
-    let Identity {
-        schema_version: _,
-        contract_digest: new_contract,
-        checks: new_checks,
-        operations: new_operations,
-    } = Identity::of(after);
+    // What it covers of subjects is compared subject by subject.
+    let Identity { schema_version: _, contract_digest: old_contract, checks: _, operations: _ } =
+        Identity::of(before);
+    let Identity { schema_version: _, contract_digest: new_contract, checks: _, operations: _ } =
+        Identity::of(after);
     let mut found = Vec::new();
     if old_contract != new_contract {
         let (old, new) = (old_contract.unwrap_or(NONE), new_contract.unwrap_or(NONE));
         found.push(difference("contract", "digest", old, new));
     }
-    let (old_results, new_results) = (before.results(), after.results());
-    let mut old: BTreeMap<&str, CheckIdentity<'_>> =
-        old_checks.into_iter().map(|check| (check.test_name, check)).collect();
-    for (check, result) in new_checks.into_iter().zip(&after.test_results) {
-        let name = check.test_name;
-        match old.remove(name).zip(old_results.get(name)) {
-            None => found.push(difference(name, "check", NONE, "new")),
-            Some((old, old_result)) => {
-                compare(name, &facts(old, old_result), &facts(check, result), &mut found);
-            }
+    let (old, new) = (facts_by_subject(before), facts_by_subject(after));
+    let known: BTreeMap<SubjectId<'_>, &Facts> =
+        old.iter().map(|(id, facts)| (*id, facts)).collect();
+    for (id, facts) in &new {
+        match known.get(id) {
+            None => found.push(difference(id.name(), id.sort(), NONE, "new")),
+            Some(old) => compare(id.name(), old, facts, &mut found),
         }
     }
-    for result in &before.test_results {
-        if !new_results.contains_key(result.test_name.as_str()) {
-            found.push(difference(&result.test_name, "check", "present", "gone"));
-        }
-    }
-    let old = old_operations.into_iter().zip(before.operation_cases()).map(case_facts).collect();
-    let new = new_operations.into_iter().zip(after.operation_cases()).map(case_facts).collect();
-    compare_operations(old, new, &mut found);
+    let gone = old.iter().filter(|(id, _)| !new.iter().any(|(other, _)| other == id));
+    found.extend(gone.map(|(id, _)| difference(id.name(), id.sort(), "present", "gone")));
     found
-}
-
-/// Facts of the operations of both sides, by name and in their order.
-fn compare_operations<'a>(
-    old: Vec<(&'a str, Facts)>,
-    new: Vec<(&'a str, Facts)>,
-    found: &mut Vec<Difference>,
-) {
-    let mut gone: BTreeMap<&str, Facts> = old.into_iter().collect();
-    for (name, facts) in new {
-        match gone.remove(name) {
-            None => found.push(difference(name, "operation", NONE, "new")),
-            Some(old) => compare(name, &old, &facts, found),
-        }
-    }
-    found.extend(gone.into_keys().map(|name| difference(name, "operation", "present", "gone")));
-}
-
-/// All that the hash covers of an operation, and the other verdicts on it.
-fn case_facts<'a>((case, result): (CaseIdentity<'a>, &'a CaseResult)) -> (&'a str, Facts) {
-    let CaseIdentity { name, allocations, allocated_bytes, heap_peak_bytes, verdicts } = case;
-    let mut facts = Vec::new();
-    for (subject, range) in [
-        ("allocations", allocations),
-        ("allocated bytes", allocated_bytes),
-        ("memory", heap_peak_bytes),
-    ] {
-        if let Some(range) = range {
-            add(&mut facts, subject, range.to_string());
-        }
-    }
-    let others = result.claims.iter().filter(|it| !it.kind.is_exact() && !it.kind.is_change());
-    let others = others.map(|it| (it.kind, it.subject.as_deref(), it.verdict, it.reason));
-    for (kind, of, verdict, reason) in verdicts.into_iter().chain(others) {
-        let subject = of.map_or_else(|| kind.to_string(), |of| format!("{kind} {of}"));
-        add(&mut facts, &subject, format!("{verdict} ({reason})"));
-    }
-    (name, facts)
 }
 
 /// Texts by subject, in a fixed order.
 type Facts = Vec<(String, String)>;
 
-/// All that the hash covers of a check, and the other verdicts on it.
-fn facts(check: CheckIdentity<'_>, result: &TestResult) -> Facts {
-    let CheckIdentity {
+/// The facts of each subject. An operation without sizes is one with its only case.
+fn facts_by_subject(passport: &Passport) -> Vec<(SubjectId<'_>, Facts)> {
+    let mut all: Vec<(SubjectId<'_>, Facts)> = Vec::new();
+    for subject in passport.subjects() {
+        let facts = facts(subject);
+        let is_whole = matches!(subject, SubjectResult::Operation(_));
+        match all.last_mut().filter(|(id, _)| *id == subject.id()) {
+            Some((_, known)) => known.extend(facts),
+            None if is_whole && facts.is_empty() => {}
+            None => all.push((subject.id(), facts)),
+        }
+    }
+    all
+}
+
+/// All that the hash covers of a subject, and the other verdicts on it.
+fn facts(subject: SubjectResult<'_>) -> Facts {
+    let SubjectIdentity {
         test_name: _,
         deterministic,
         response,
@@ -125,14 +86,16 @@ fn facts(check: CheckIdentity<'_>, result: &TestResult) -> Facts {
         allocated_bytes,
         heap_peak_bytes,
         verdicts,
-    } = check;
+    } = SubjectIdentity::of(subject);
     let mut facts = Vec::new();
     if let Some(Response { status, content_type, body_sha256, body_bytes }) = response {
         let media = content_type.as_deref().unwrap_or(NONE);
         add(&mut facts, "response", format!("{status} {media}"));
         add(&mut facts, "body", format!("{body_sha256} {} B", body_bytes.get()));
     }
-    add(&mut facts, "deterministic", (if deterministic { "yes" } else { "no" }).to_owned());
+    if let Some(deterministic) = deterministic {
+        add(&mut facts, "deterministic", (if deterministic { "yes" } else { "no" }).to_owned());
+    }
     if let Some(source) = source {
         add(&mut facts, "counted by", source.to_string());
     }
@@ -145,10 +108,15 @@ fn facts(check: CheckIdentity<'_>, result: &TestResult) -> Facts {
             add(&mut facts, subject, range.to_string());
         }
     }
-    let others = result.claims.iter().filter(|it| !it.kind.is_exact() && !it.kind.is_change());
-    let others = others.map(|claim| (claim.kind, claim.verdict, claim.reason));
-    for (kind, verdict, reason) in verdicts.into_iter().chain(others) {
-        add(&mut facts, &kind.to_string(), format!("{verdict} ({reason})"));
+    let others = subject.claims().iter().filter(|it| !it.kind.is_exact() && !it.kind.is_change());
+    for claim in verdicts.into_iter().chain(others.map(ClaimIdentity::of)) {
+        let (subject, verdict, reason) = match claim {
+            ClaimIdentity::Plain(kind, verdict, reason) => (kind.to_string(), verdict, reason),
+            ClaimIdentity::OfMetric(kind, metric, verdict, reason) => {
+                (format!("{kind} {metric}"), verdict, reason)
+            }
+        };
+        add(&mut facts, &subject, format!("{verdict} ({reason})"));
     }
     facts
 }

@@ -8,12 +8,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{CaseResult, Passport, SCHEMA_VERSION, TestResult, canonical::canonical};
+use super::{Passport, SCHEMA_VERSION, SubjectResult, canonical::canonical};
 use crate::{
-    claim::{Reason, Verdict},
+    claim::{Claim, Reason, Verdict},
     contract::{ClaimKind, ContractDocument},
     evidence::{CountSource, Range, Response},
-    operation::{OperationClaimKind, OperationReason},
 };
 
 /// A document that has no canonical form.
@@ -45,79 +44,93 @@ pub fn contract_digest(document: &ContractDocument) -> Result<String, HashError>
 pub(super) struct Identity<'a> {
     pub(super) schema_version: u32,
     pub(super) contract_digest: Option<&'a str>,
-    pub(super) checks: Vec<CheckIdentity<'a>>,
+    pub(super) checks: Vec<SubjectIdentity<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) operations: Vec<CaseIdentity<'a>>,
+    pub(super) operations: Vec<SubjectIdentity<'a>>,
 }
 
-/// The part of [`Identity`] that is about one check.
+/// The part of [`Identity`] that is about one subject.
 #[derive(Serialize)]
-pub(super) struct CheckIdentity<'a> {
+pub(super) struct SubjectIdentity<'a> {
     pub(super) test_name: &'a str,
-    pub(super) deterministic: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) deterministic: Option<bool>,
     pub(super) response: Option<&'a Response>,
     pub(super) source: Option<CountSource>,
     pub(super) allocations: Option<Range>,
     pub(super) allocated_bytes: Option<Range>,
     pub(super) heap_peak_bytes: Option<Range>,
-    pub(super) verdicts: Vec<(ClaimKind, Verdict, Reason)>,
+    pub(super) verdicts: Vec<ClaimIdentity<'a>>,
 }
 
-/// The part of [`Identity`] that is about one operation at one size.
+/// The part of [`Identity`] that is about one claim.
 #[derive(Serialize)]
-pub(super) struct CaseIdentity<'a> {
-    pub(super) name: &'a str,
-    pub(super) allocations: Option<Range>,
-    pub(super) allocated_bytes: Option<Range>,
-    pub(super) heap_peak_bytes: Option<Range>,
-    pub(super) verdicts: Vec<(OperationClaimKind, Option<&'a str>, Verdict, OperationReason)>,
+#[serde(untagged)]
+pub(super) enum ClaimIdentity<'a> {
+    Plain(ClaimKind, Verdict, Reason),
+    OfMetric(ClaimKind, &'a str, Verdict, Reason),
 }
 
 impl<'a> Identity<'a> {
     pub(super) fn of(passport: &'a Passport) -> Self {
+        let is_check = |it: &SubjectResult<'_>| matches!(it, SubjectResult::Check(_));
+        let (checks, operations): (Vec<_>, Vec<_>) = passport.subjects().partition(is_check);
+        let identities = |subjects: Vec<SubjectResult<'a>>| {
+            subjects.into_iter().map(SubjectIdentity::of).collect()
+        };
         Self {
             schema_version: SCHEMA_VERSION,
             contract_digest: passport.contract.as_ref().map(|it| it.digest.as_str()),
-            checks: passport.test_results.iter().map(CheckIdentity::of).collect(),
-            operations: passport.operation_cases().map(CaseIdentity::of).collect(),
+            checks: identities(checks),
+            operations: identities(operations),
         }
     }
 }
 
-impl<'a> CheckIdentity<'a> {
-    fn of(result: &'a TestResult) -> Self {
-        let behaviour = result.evidence.behaviour.as_ref();
-        let counts = result.evidence.counts.as_ref();
-        Self {
-            test_name: &result.test_name,
-            deterministic: result.deterministic,
-            // The first of several different responses is a matter of chance.
-            response: behaviour.filter(|it| it.is_deterministic()).map(|it| &it.response),
-            source: counts.map(|it| it.source),
-            allocations: counts.map(|it| it.allocations),
-            allocated_bytes: counts.and_then(|it| it.allocated_bytes),
-            heap_peak_bytes: counts.and_then(|it| it.heap_peak_bytes),
-            verdicts: result
-                .claims
-                .iter()
-                .filter(|claim| claim.kind.is_exact())
-                .map(|claim| (claim.kind, claim.verdict, claim.reason))
-                .collect(),
+impl<'a> SubjectIdentity<'a> {
+    pub(super) fn of(subject: SubjectResult<'a>) -> Self {
+        let exact = subject.claims().iter().filter(|claim| claim.kind.is_exact());
+        let of_all = Self {
+            test_name: subject.id().name(),
+            deterministic: None,
+            response: None,
+            source: None,
+            allocations: None,
+            allocated_bytes: None,
+            heap_peak_bytes: None,
+            verdicts: exact.map(ClaimIdentity::of).collect(),
+        };
+        match subject {
+            SubjectResult::Check(result) => {
+                let behaviour = result.evidence.behaviour.as_ref();
+                let counts = result.evidence.counts.as_ref();
+                Self {
+                    deterministic: Some(result.deterministic),
+                    // The first of several different responses is a matter of chance.
+                    response: behaviour.filter(|it| it.is_deterministic()).map(|it| &it.response),
+                    source: counts.map(|it| it.source),
+                    allocations: counts.map(|it| it.allocations),
+                    allocated_bytes: counts.and_then(|it| it.allocated_bytes),
+                    heap_peak_bytes: counts.and_then(|it| it.heap_peak_bytes),
+                    ..of_all
+                }
+            }
+            SubjectResult::Case(case) => Self {
+                allocations: case.evidence.allocations,
+                allocated_bytes: case.evidence.allocated_bytes,
+                heap_peak_bytes: case.evidence.heap_peak_bytes,
+                ..of_all
+            },
+            SubjectResult::Operation(_) => of_all,
         }
     }
 }
 
-impl<'a> CaseIdentity<'a> {
-    fn of(case: &'a CaseResult) -> Self {
-        let exact = case.claims.iter().filter(|claim| claim.kind.is_exact());
-        Self {
-            name: &case.name,
-            allocations: case.evidence.allocations,
-            allocated_bytes: case.evidence.allocated_bytes,
-            heap_peak_bytes: case.evidence.heap_peak_bytes,
-            verdicts: exact
-                .map(|it| (it.kind, it.subject.as_deref(), it.verdict, it.reason))
-                .collect(),
+impl<'a> ClaimIdentity<'a> {
+    pub(super) fn of(claim: &'a Claim) -> Self {
+        match &claim.metric {
+            None => Self::Plain(claim.kind, claim.verdict, claim.reason),
+            Some(metric) => Self::OfMetric(claim.kind, metric, claim.verdict, claim.reason),
         }
     }
 }

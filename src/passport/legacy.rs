@@ -226,15 +226,8 @@ fn result(
     latency_ms: Option<f64>,
     timestamp: String,
 ) -> TestResult {
-    let claim = |kind| Claim {
-        kind,
-        verdict: Verdict::Abstain,
-        reason: Reason::Imported,
-        required: true,
-        unit: Unit::Count,
-        observed: None,
-        limit: None,
-    };
+    let claim =
+        |kind| Claim { required: true, unit: Unit::Count, ..Claim::new(kind, Reason::Imported) };
     TestResult {
         endpoint,
         test_name,

@@ -12,6 +12,8 @@ mod diff;
 mod hash;
 mod legacy;
 mod operations;
+mod renamed;
+mod subjects;
 mod verify;
 
 use std::{collections::BTreeMap, io};
@@ -33,6 +35,7 @@ pub use diff::{Difference, diff};
 pub use hash::{HashError, contract_digest};
 pub use legacy::{ImportError, import};
 pub use operations::{CaseResult, MeasuredCase, OperationResult, OperationsSummary, Parameters};
+pub use subjects::SubjectResult;
 pub use verify::{VerifyError, verify};
 
 /// The passport format that this version writes.

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{BaselineRecord, Comparison, Provenance, VerifyError, assemble::Compared};
 use crate::{
-    claim::Verdict,
-    contract::{Contract, Operation},
+    claim::{Claim, Verdict},
+    contract::{Contract, Operation, SubjectId},
     operation::{
-        CaseEvidence, CaseFigures, CaseSummary, FailureKind, Growth, OperationClaim, Samples,
-        case_changes, case_claims, operation_claims,
+        CaseEvidence, CaseFigures, CaseSummary, FailureKind, Growth, Samples, case_changes,
+        case_claims, operation_claims,
     },
     paired::{Certificate, Paired, Session},
     units::{Bytes, Count},
@@ -45,7 +45,7 @@ pub struct OperationResult {
     /// How its time grows; `null` below three sizes.
     pub growth: Option<Growth>,
     /// Claims on all sizes together.
-    pub claims: Vec<OperationClaim>,
+    pub claims: Vec<Claim>,
     /// One record for each size that was measured, rising.
     pub cases: Vec<CaseResult>,
 }
@@ -72,13 +72,13 @@ pub struct CaseResult {
     /// Whether the source tree had changes beyond that commit; `null` where nobody knows.
     pub git_dirty: Option<bool>,
     /// Its times in numbers; `null` without a sample.
-    pub time: Option<CaseSummary>,
+    pub latency: Option<CaseSummary>,
     /// The largest peak heap of an iteration; `null` where nobody counted.
     pub heap_peak_bytes: Option<Bytes>,
     /// The most allocations of an iteration; `null` where nobody counted.
     pub allocations: Option<Count>,
     /// Every claim, in a fixed order.
-    pub claims: Vec<OperationClaim>,
+    pub claims: Vec<Claim>,
     /// What was observed.
     pub evidence: CaseEvidence,
     /// What the baseline says; `null` when there was none or it lacks the case.
@@ -161,7 +161,7 @@ impl OperationResult {
 impl CaseResult {
     /// How much of the closest budget is used: 1 is all of it. `None` where no budget has a figure.
     pub fn closeness(&self) -> Option<f64> {
-        self.claims.iter().filter_map(OperationClaim::closeness).reduce(f64::max)
+        self.claims.iter().filter_map(Claim::closeness).reduce(f64::max)
     }
 }
 
@@ -208,7 +208,7 @@ fn case_result(
         Compared::WithPassport => claims.extend(changes(None)),
         Compared::SideBySide(policy) => {
             claims.extend(changes(Some((&policy, &turns))));
-            let tolerance = operation.regression.time_tolerance();
+            let tolerance = operation.tolerance.latency_ppm;
             certificate = Certificate::of(&policy, tolerance, &turns);
         }
     }
@@ -221,7 +221,7 @@ fn case_result(
         toolchain: provenance.build.as_ref().map(|build| build.rustc.clone()),
         git_commit: provenance.source.commit.clone(),
         git_dirty: provenance.source.dirty,
-        time: CaseSummary::of(&evidence.samples),
+        latency: CaseSummary::of(&evidence.samples),
         heap_peak_bytes: evidence.heap_peak_bytes.map(|it| Bytes::new(it.max)),
         allocations: evidence.allocations.map(|it| Count::new(it.max)),
         claims,
@@ -248,7 +248,7 @@ fn operation_result(operation: &Operation, cases: Vec<CaseResult>) -> OperationR
     }
 }
 
-fn worst(claims: &[OperationClaim]) -> Verdict {
+fn worst(claims: &[Claim]) -> Verdict {
     let required = claims.iter().filter(|claim| claim.required);
     required.map(|claim| claim.verdict).max().unwrap_or(Verdict::Pass)
 }
@@ -286,7 +286,8 @@ pub(super) fn check_facts(
             if turns.is_some_and(|it| comparison.is_none() || !are_of_code(it)) {
                 return edited(of("paired"));
             }
-            let id = format!("operation::{}", operation.case_name(case.parameters.size));
+            let name = operation.case_name(case.parameters.size);
+            let id = SubjectId::Operation(&name).to_string();
             let anchored = comparison.is_some_and(|it| it.is_anchored(&id));
             let sessions = turns.into_iter().flat_map(|it| &it.sessions);
             if sessions.into_iter().any(|session| session.anchor.is_some() != anchored) {

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{
     HashError, Measured, OperationResult, Parts, Passport, ProbeKind, SCHEMA_VERSION,
-    canonical::INTEGER_MAX, consistent::check_facts, legacy::import_again, operations,
+    canonical::INTEGER_MAX, consistent::check_facts, legacy::import_again, operations, renamed,
 };
 use crate::{
     contract::{Contract, ContractError},
@@ -155,7 +155,12 @@ fn read(bytes: &[u8]) -> Result<Passport, VerifyError> {
             Ok(Version { schema_version: None, test_results: Some(_) }) => {
                 foreign("it comes from another system: read it with `passport import`".to_owned())
             }
-            _ => foreign(crate::text::printable(error.to_string().as_bytes(), 200)),
+            _ => {
+                let document = serde_json::from_slice(bytes).unwrap_or_default();
+                let sentence = renamed::sentence(&document);
+                let said = || crate::text::printable(error.to_string().as_bytes(), 200);
+                foreign(sentence.unwrap_or_else(said))
+            }
         }
     })
 }

@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::operations;
+use super::faults;
 use crate::{
     claim::{Claim, Reason, Verdict},
     contract::ClaimKind,
-    operation::OperationClaimKind,
     paired::{Decision, Effect, Paired, TimeOf, decide, decide_instructions},
-    passport::{CaseResult, Comparison, Passport, TestResult},
+    passport::{Comparison, Passport, SubjectResult},
     text::escaped,
-    units::Ppm,
 };
 
 /// A line for each check and each operation at a size: its verdict, the change of latency with its
@@ -185,42 +183,12 @@ pub fn comparison_markdown(passport: &Passport) -> String {
     for note in notes(comparison, passport) {
         let _ = writeln!(out, "\n{note}");
     }
-    for result in &passport.test_results {
-        for claim in at_fault(result) {
-            let _ = writeln!(
-                out,
-                "\n- **{}** `{}` {}: {} against {} ({})",
-                claim.verdict,
-                code(&result.test_name),
-                claim.kind,
-                claim.show_observed(),
-                claim.show_limit(),
-                claim.reason.explain(),
-            );
-        }
-    }
-    for (name, claim) in operations::at_fault(passport) {
-        let _ = writeln!(
-            out,
-            "\n- **{}** `{}` {}: {} against {} ({})",
-            claim.verdict,
-            code(name),
-            operations::subject(claim),
-            claim.show_observed(),
-            claim.show_limit(),
-            claim.reason.explain(),
-        );
-    }
-    out
+    out + &faults::markdown(passport)
 }
 
 /// Text between backticks: a backtick or a bar would end what it stands in.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     escaped(text).replace(['`', '|'], "?")
-}
-
-fn at_fault(result: &TestResult) -> impl Iterator<Item = &Claim> {
-    result.claims.iter().filter(|claim| claim.required && claim.verdict != Verdict::Pass)
 }
 
 /// The cells of one check, or of an operation at a size.
@@ -237,78 +205,43 @@ struct Row<'a> {
     allocations: String,
 }
 
-/// The rows of the checks, and after them those of the operations.
+/// The rows of the checks, and after them those of operations at their sizes.
 fn rows<'a>(passport: &'a Passport, comparison: &Comparison) -> Vec<Row<'a>> {
-    let of_check = |result: &'a TestResult| {
-        let tolerance = result.tolerance.map(|it| it.regression_ppm).unwrap_or_default();
-        let turns = (result.paired.as_ref(), tolerance);
-        let counts = (instructions(result), allocations(result));
-        Row::of((result.status, &result.test_name), comparison, turns, counts)
-    };
-    let of_case = |case: &'a CaseResult| {
-        let turns = (case.paired.as_ref(), tolerance(case));
-        let counts = ("-".to_owned(), allocations_of_case(case));
-        Row::of((case.status, &case.name), comparison, turns, counts)
-    };
-    let checks = passport.test_results.iter().map(of_check);
-    checks.chain(passport.operation_cases().map(of_case)).collect()
-}
-
-/// How much more time the contract accepts: the claim says it, as a ratio.
-fn tolerance(case: &CaseResult) -> Ppm {
-    let claim = case.claims.iter().find(|it| it.kind == OperationClaimKind::TimeChange);
-    let ratio = claim.and_then(|it| u64::try_from(it.limit?).ok());
-    Ppm::new(ratio.unwrap_or_default()).saturating_sub(Ppm::new(1_000_000))
+    let compared = passport.subjects().filter(|it| !matches!(it, SubjectResult::Operation(_)));
+    compared.map(|subject| Row::of(subject, comparison)).collect()
 }
 
 impl<'a> Row<'a> {
-    fn of(
-        (status, name): (Verdict, &'a str),
-        comparison: &Comparison,
-        (paired, tolerance): (Option<&Paired>, Ppm),
-        (instructions, allocations): (String, String),
-    ) -> Self {
+    fn of(subject: SubjectResult<'a>, comparison: &Comparison) -> Self {
         let none = Paired::default();
-        let decision = decide(&comparison.policy, tolerance, paired.unwrap_or(&none));
+        let paired = subject.paired().unwrap_or(&none);
+        let decision = decide(&comparison.policy, subject.tolerance(), paired);
         let known = |cell: &dyn Fn(&Decision) -> String| {
             if decision.sessions == 0 { "-".to_owned() } else { cell(&decision) }
         };
+        let dash = || "-".to_owned();
+        let instructions = subject.claim(ClaimKind::InstructionsChange);
+        let allocations = subject.claim(ClaimKind::AllocationsChange);
         Self {
-            status,
-            name,
+            status: subject.status(),
+            name: subject.id().name(),
             latency: known(&|it| percent(it.current.median)),
             between: known(&|it| {
                 format!("{} .. {}", percent(it.current.lower), percent(it.current.upper))
             }),
             unchanged: known(&|it| percent(it.control.median)),
             injected: known(&|it| percent(it.injected.median)),
-            detectable: decision.detectable.map_or_else(|| "-".to_owned(), percent),
+            detectable: decision.detectable.map_or_else(dash, percent),
             sessions: decision.sessions,
-            instructions,
-            allocations,
+            instructions: instructions.map_or_else(dash, Claim::show_observed),
+            allocations: allocations.map_or_else(dash, before_and_now),
         }
     }
 }
 
-/// `+0.10 %`.
-fn instructions(result: &TestResult) -> String {
-    let change = result.claims.iter().find(|it| it.kind == ClaimKind::InstructionsChange);
-    change.filter(|it| it.observed.is_some()).map_or_else(|| "-".to_owned(), Claim::show_observed)
-}
-
-fn allocations(result: &TestResult) -> String {
-    let change = result.claims.iter().find(|it| it.kind == ClaimKind::AllocationsChange);
-    change.map_or_else(|| "-".to_owned(), |claim| before_and_now(claim.limit, claim.observed))
-}
-
-fn allocations_of_case(case: &CaseResult) -> String {
-    let change = case.claims.iter().find(|it| it.kind == OperationClaimKind::AllocationsChange);
-    change.map_or_else(|| "-".to_owned(), |claim| before_and_now(claim.limit, claim.observed))
-}
-
 /// `29`, or `29 -> 30`.
-fn before_and_now<T: PartialEq + std::fmt::Display>(before: Option<T>, now: Option<T>) -> String {
-    match (before, now) {
+fn before_and_now(change: &Claim) -> String {
+    match (change.limit, change.observed) {
         (Some(before), Some(now)) if before != now => format!("{before} -> {now}"),
         (_, Some(now)) => now.to_string(),
         _ => "-".to_owned(),

@@ -4,12 +4,13 @@
 //! printable in a passport. Colour is the caller's decision.
 
 mod comparison;
+mod faults;
 mod operations;
 mod table;
 
 pub use comparison::{comparison_markdown, comparison_table};
+pub use faults::claims_at_fault;
 pub use operations::operations_table;
 pub use table::{
-    Style, claims_at_fault, differences, exact_counts, passport_table, summary_lines,
-    whole_summary_lines,
+    Style, differences, exact_counts, passport_table, summary_lines, whole_summary_lines,
 };

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::operations;
 use crate::{
-    claim::{Claim, Reason, Unit, Verdict},
+    claim::{Claim, Verdict},
     contract::ClaimKind,
     evidence::Range,
     passport::{Difference, Gate, Passport, TestResult},
-    text::{escaped, printable},
+    text::{counted, escaped, printable},
     units::{Count, Nanos},
 };
 
@@ -33,11 +33,41 @@ impl Style {
     }
 }
 
-/// The columns that are compared with the baseline's show the change, such as `67 (+1)`.
-struct Row {
-    name: String,
-    verdict: Verdict,
-    cells: [String; 6],
+/// A line of a table: what it is of, its verdict and its cells.
+pub(super) struct Row<const N: usize> {
+    pub(super) name: String,
+    pub(super) verdict: Verdict,
+    pub(super) cells: [String; N],
+}
+
+/// Lines under headings, each column as wide as its widest cell.
+pub(super) fn lines<const N: usize>(
+    of: &str,
+    headings: [&str; N],
+    rows: &[Row<N>],
+    style: Style,
+) -> String {
+    let name_width = rows.iter().map(|row| row.name.len()).chain([of.len()]).max();
+    let name_width = name_width.unwrap_or_default();
+    let mut widths = headings.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(&row.cells) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    let mut out = format!("{:<7}  {of:<name_width$}", "verdict");
+    for (heading, width) in headings.iter().zip(widths) {
+        let _ = write!(out, "  {heading:>width$}");
+    }
+    out.push('\n');
+    for row in rows {
+        let _ = write!(out, "{}  {:<name_width$}", style.verdict(row.verdict), row.name);
+        for (cell, width) in row.cells.iter().zip(widths) {
+            let _ = write!(out, "  {cell:>width$}");
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// Longer than any name that a contract can give.
@@ -50,31 +80,12 @@ pub fn passport_table(passport: &Passport, style: Style) -> String {
     if passport.test_results.is_empty() && !passport.operations.is_empty() {
         return String::new();
     }
-    let rows: Vec<Row> = passport.test_results.iter().map(row).collect();
-    let name_width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0).max("check".len());
-    let mut widths = HEADINGS.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(&row.cells) {
-            *width = (*width).max(cell.len());
-        }
-    }
-    let mut out = String::new();
-    let _ = write!(out, "{:<7}  {:<name_width$}", "verdict", "check");
-    for (heading, width) in HEADINGS.iter().zip(widths) {
-        let _ = write!(out, "  {heading:>width$}");
-    }
-    out.push('\n');
-    for row in &rows {
-        let _ = write!(out, "{}  {:<name_width$}", style.verdict(row.verdict), row.name);
-        for (cell, width) in row.cells.iter().zip(widths) {
-            let _ = write!(out, "  {cell:>width$}");
-        }
-        out.push('\n');
-    }
-    out
+    let rows: Vec<Row<6>> = passport.test_results.iter().map(row).collect();
+    lines("check", HEADINGS, &rows, style)
 }
 
-fn row(result: &TestResult) -> Row {
+/// The columns that are compared with the baseline's show the change, such as `67 (+1)`.
+fn row(result: &TestResult) -> Row<6> {
     let status = result.evidence.behaviour.as_ref().map(|it| match it.status_unexpected {
         Some(status) => status.to_string(),
         None => it.response.status.to_string(),
@@ -113,14 +124,9 @@ fn with_change(result: &TestResult, kind: ClaimKind, change: ClaimKind) -> Strin
     let change = self::claim(result, change);
     let figures = change.and_then(|it| it.observed.zip(it.limit));
     match figures {
-        Some((now, before)) if now != before => format!("{shown} ({})", signed(now, before)),
+        Some((now, before)) if now != before => format!("{shown} ({:+})", now - before),
         _ => shown,
     }
-}
-
-fn signed(now: u64, before: u64) -> String {
-    let difference = i128::from(now) - i128::from(before);
-    format!("{difference:+}")
 }
 
 /// What must be equal on every run of the same code: the passport hash, and under it the counts
@@ -153,88 +159,6 @@ pub fn exact_counts(passport: &Passport) -> String {
     out
 }
 
-/// One line for each claim that failed, or that is required and abstained: what, where, by how
-/// much, and why.
-pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
-    let mut out = String::new();
-    for result in &passport.test_results {
-        for claim in &result.claims {
-            let at_fault = claim.verdict == Verdict::Fail
-                || (claim.required && claim.verdict == Verdict::Abstain);
-            if at_fault {
-                let _ = writeln!(
-                    out,
-                    "{}  {}: {}{}: {}",
-                    style.verdict(claim.verdict),
-                    name(&result.test_name),
-                    claim.kind,
-                    figures(claim),
-                    claim.reason.explain()
-                );
-            }
-        }
-        if let Some(failure) = &result.evidence.first_failure {
-            let _ = writeln!(
-                out,
-                "BROKEN   {}: {} of its samples could not be measured: {}",
-                name(&result.test_name),
-                result.evidence.failed_samples,
-                escaped(failure)
-            );
-        }
-        let failed = result.paired.as_ref().and_then(|it| Some((it, it.first_failure.as_ref()?)));
-        if let Some((paired, failure)) = failed {
-            let _ = writeln!(
-                out,
-                "BROKEN   {}: {} of its sessions could not be held: {}",
-                name(&result.test_name),
-                paired.failed_sessions,
-                escaped(failure)
-            );
-        }
-    }
-    out.push_str(&operations::faults(passport, style));
-    if let Some(baseline) = &passport.baseline {
-        for gone in &baseline.checks_gone {
-            let _ = writeln!(
-                out,
-                "{}  {}: in the baseline, but no longer in the contract: accept that with \
-                 `passport baseline`",
-                style.verdict(Verdict::Abstain),
-                name(gone)
-            );
-        }
-    }
-    out
-}
-
-fn figures(claim: &Claim) -> String {
-    match (claim.observed, claim.limit) {
-        // A limit that is a ratio is no figure of the baseline.
-        (Some(_), Some(_)) if claim.kind.is_change() && claim.unit == Unit::Ppm => {
-            format!(" {} (at most {})", claim.show_observed(), claim.show_limit())
-        }
-        (Some(now), Some(before)) if claim.kind.is_change() && now != before => format!(
-            " {} -> {} ({})",
-            claim.show_limit(),
-            claim.show_observed(),
-            signed(now, before)
-        ),
-        (Some(_), Some(_)) if claim.kind.is_change() => String::new(),
-        (Some(_), Some(_)) => {
-            let relation = if is_expectation(claim) { "expected" } else { "budget" };
-            format!(" {} ({relation} {})", claim.show_observed(), claim.show_limit())
-        }
-        (None, Some(_)) => format!(" (limit {})", claim.show_limit()),
-        _ => String::new(),
-    }
-}
-
-fn is_expectation(claim: &Claim) -> bool {
-    let is_budget = matches!(claim.kind, ClaimKind::Allocations | ClaimKind::Heap);
-    claim.reason == Reason::OracleDisagrees || (claim.kind.is_exact() && !is_budget)
-}
-
 /// The last lines of a report: totals, hashes, and what a gate decides of what was measured.
 pub fn summary_lines(passport: &Passport, style: Style) -> String {
     totals(passport, style, passport.gate_of_measured())
@@ -253,9 +177,9 @@ fn totals(passport: &Passport, style: Style, gate: Gate) -> String {
     }
     let _ = writeln!(
         out,
-        "{} checks: {} passed, {} failed, {} abstained; {} performance and {} memory regressions; \
+        "{}: {} passed, {} failed, {} abstained; {} performance and {} memory regressions; \
          {:.1} % deterministic",
-        summary.total_tests,
+        counted(summary.total_tests, "check"),
         summary.passed_tests,
         summary.failed_tests,
         summary.abstained_tests,
@@ -307,11 +231,12 @@ fn verdict_lines(passport: &Passport, style: Style, gate: Gate) -> String {
         }
     };
     for (left_out, what) in [
-        (passport.checks_left_out.len(), "checks"),
-        (passport.operations_left_out.len(), "operations"),
+        (passport.checks_left_out.len(), "check"),
+        (passport.operations_left_out.len(), "operation"),
     ] {
         if left_out > 0 {
-            let _ = write!(gate, " ({left_out} {what} left out, of which nothing is said)");
+            let left_out = counted(left_out as u64, what);
+            let _ = write!(gate, " ({left_out} left out, of which nothing is said)");
         }
     }
     let _ = writeln!(out, "{gate}");

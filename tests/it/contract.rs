@@ -41,7 +41,7 @@ fn what_is_left_out_has_the_defaults_of_the_design() {
     let request = &check.requests[0];
     assert_eq!((request.method.as_str(), request.status), ("GET", 200));
     assert_eq!((check.fixture.as_str(), check.slow, check.rounds), ("default", false, 1));
-    for kind in ClaimKind::ALL {
+    for kind in ClaimKind::ALL.into_iter().filter(|it| it.is_of_checks()) {
         let side_by_side = matches!(
             kind,
             ClaimKind::InstructionsChange | ClaimKind::LatencyChange | ClaimKind::LatencyDrift
@@ -190,6 +190,10 @@ fn what_is_beyond_its_limit_is_refused_where_it_stands() {
         ("[sampling]\ntimeout_seconds = 1000001\n", 5, "timeout_seconds is above 1e6"),
         ("[sampling]\n\nseconds_max = 1e9\n", 6, "seconds_max is above 1e6"),
         ("[budgets]\nallocations_max = 1000000001\n", 5, "allocations_max is above 1000000000"),
+        ("required = ['status', 'quality']\n", 4, "`quality` is claimed of operations"),
+        ("[budgets]\nallocations_max = 0\n", 5, "never be kept, as nothing is below it: write 1"),
+        ("[budgets]\nlatency_ms_max = 1e-7\n", 5, "write 1e-6 or more"),
+        ("[budgets]\nheap_mb_max = 1e-7\n", 5, "write 1e-6 or more"),
         (
             "[[endpoint]]\nname = 'b'\npath = '/'\nbudgets.latency_ms_max = 1e7\n",
             7,

@@ -173,7 +173,7 @@ fn a_service_that_does_not_tell_its_cost_abstains() {
     assert_eq!(passport.gate(), Gate::Abstain);
     assert_eq!(reason(&passport, "orders/all", ClaimKind::Allocations).1, Reason::NotObserved);
     let shown = report::claims_at_fault(&passport, Style::Plain);
-    assert!(shown.contains("orders/all: allocations (limit 1000): the service does not tell"));
+    assert!(shown.contains("orders/all: allocations (limit 1000): nobody tells"));
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn a_part_of_the_contract_passes_for_itself_and_never_for_the_whole() {
     assert_eq!(part.summary.overall_status, Verdict::Abstain);
     assert_eq!((part.gate_of_measured(), part.gate()), (Gate::Pass, Gate::Abstain));
     let shown = report::summary_lines(&part, Style::Plain);
-    assert!(shown.ends_with("\nPASS (1 checks left out, of which nothing is said)\n"), "{shown}");
+    assert!(shown.ends_with("\nPASS (1 check left out, of which nothing is said)\n"), "{shown}");
 }
 
 #[test]

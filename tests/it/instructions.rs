@@ -36,7 +36,7 @@ fn compared(contract: &str, counts: Option<&InstructionCounts>) -> Passport {
     compared_with(contract, counts, |_, n| Ok(good(n)))
 }
 
-fn compared_with(
+pub(crate) fn compared_with(
     contract: &str,
     counts: Option<&InstructionCounts>,
     answer: impl FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
@@ -82,7 +82,7 @@ fn decided(passport: &Passport) -> (Verdict, Reason, bool) {
 }
 
 /// The contract with another tolerance, and a list of what is required.
-fn contract(tolerance: &str, required: &str) -> String {
+pub(crate) fn contract(tolerance: &str, required: &str) -> String {
     CONTRACT.replace("[target]", &format!("{required}\n[tolerance]\n{tolerance}\n[target]"))
 }
 

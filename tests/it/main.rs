@@ -21,6 +21,7 @@ mod http_probe;
 mod instructions;
 mod operations;
 mod passport;
+mod report;
 mod tidy;
 // A target of the harness, compiled and run by cargo.
 #[cfg(all(feature = "instrument", unix))]

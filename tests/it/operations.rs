@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use perf_passport::{
-    claim::Verdict,
+    claim::{Reason, Verdict},
     contract::Contract,
     evidence::Range,
-    operation::{CaseEvidence, FailureKind, OperationReason, Sample, Samples},
+    operation::{CaseEvidence, FailureKind, Sample, Samples},
     passport::{Gate, MeasuredCase, Passport, ProbeKind, diff, verify},
     pipeline::{self, Circumstances, Run},
     report::{self, Style},
@@ -24,7 +24,7 @@ budgets = { mean_ms_max = 10, complexity_max = "n log n" }
 [[operation]]
 name = "parse"
 iterations = 1000
-budgets = { total_ms_max = 5, allocations_max = 3, memory_bytes_max = 64 }
+budgets = { total_ms_max = 5, allocations_max = 4, heap_bytes_max = 65 }
 quality = { accuracy_min = 0.95 }
 "#;
 
@@ -107,7 +107,7 @@ fn operations_alone_gate_and_verify() {
     let record = passport.operation_case("sort/100").unwrap();
     assert_eq!(record.parameters.size, Some(100));
     assert!(record.toolchain.as_deref().unwrap().starts_with("rustc"));
-    assert_eq!(record.time.unwrap().iterations, Count::new(200));
+    assert_eq!(record.latency.unwrap().iterations, Count::new(200));
 }
 
 #[test]
@@ -116,12 +116,12 @@ fn each_way_to_be_wrong_has_its_gate_and_sentence() {
         (
             with_parse(|it| it.allocations = Some(Range::of(4))),
             Gate::Fail,
-            "allocations 4 (at most 3)",
+            "allocations 4 (budget 4)",
         ),
         (
             with_parse(|it| it.samples = samples(6_000)),
             Gate::Fail,
-            "total 6.00 ms (at most 5.00 ms)",
+            "total 6.00 ms (budget 5.00 ms)",
         ),
         (
             with_parse(|it| it.quality = [("accuracy".to_owned(), Some(900_000))].into()),
@@ -150,7 +150,7 @@ fn each_way_to_be_wrong_has_its_gate_and_sentence() {
             Gate::NotMeasured,
             "what was written of it cannot be used: no time",
         ),
-        (with_parse(|it| it.heap_peak_bytes = None), Gate::Abstain, "memory (limit 64 B)"),
+        (with_parse(|it| it.heap_peak_bytes = None), Gate::Abstain, "heap (limit 65 B)"),
         (good()[..4].to_vec(), Gate::Abstain, ""),
     ] {
         let passport = passport(cases, None);
@@ -172,7 +172,7 @@ fn a_change_from_linear_to_quadratic_fails_within_every_budget() {
     assert_eq!(passport.gate(), Gate::Fail);
     let sort = &passport.operations[0];
     assert!(sort.cases.iter().all(|case| case.status == Verdict::Pass));
-    assert_eq!(sort.claims[0].reason, OperationReason::GrowsFaster);
+    assert_eq!(sort.claims[0].reason, Reason::GrowsFaster);
     assert!(faults(&passport).contains("(allowed n log n)"), "{}", faults(&passport));
 }
 
@@ -187,9 +187,9 @@ fn a_baseline_finds_one_allocation_more_and_abstains_on_times() {
     let more = with_parse(|it| it.heap_peak_bytes = Some(Range::of(60)));
     let more = passport(more, Some(&before));
     assert_eq!(more.gate(), Gate::Fail);
-    assert!(faults(&more).contains("memory-change 48 B -> 60 B"), "{}", faults(&more));
+    assert!(faults(&more).contains("heap-change 48 B -> 60 B (+12)"), "{}", faults(&more));
     let told: Vec<String> = diff(&before, &more).into_iter().map(|it| it.subject).collect();
-    assert_eq!(told, ["memory"]);
+    assert_eq!(told, ["heap"]);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn an_edited_record_is_found() {
         ("/operations/0/growth/class", json!("1")),
         ("/operations/0/name", json!("other")),
         ("/operations/0/cases/1/parameters/size", json!(10)),
-        ("/operations/0/cases/1/time/mean_ps", json!(1)),
+        ("/operations/0/cases/1/latency/mean_ps", json!(1)),
         ("/operations/0/cases/1/git_commit", json!("abc")),
         ("/operations/0/cases/1/evidence/samples", json!("10:120")),
         ("/operations/1/cases/0/evidence/allocations/max", json!(2)),

@@ -29,7 +29,7 @@ use perf_passport::{
     pipeline::{self, Circumstances},
     report,
     store::{self, StoreError},
-    text::escaped,
+    text::{self, escaped},
     units::{Nanos, Ppm},
 };
 use perf_passport_compare::{
@@ -323,10 +323,12 @@ pub(super) fn checks_of<'a>(items: &[Item<'a>]) -> Vec<&'a Check> {
 /// `20 checks and 3 operations`.
 fn counted(items: &[Item<'_>]) -> String {
     let checks = items.iter().filter(|it| it.check().is_some()).count();
+    let operations = text::counted((items.len() - checks) as u64, "operation");
+    let of_checks = text::counted(checks as u64, "check");
     match (checks, items.len() - checks) {
-        (checks, 0) => format!("{checks} checks"),
-        (0, operations) => format!("{operations} operations"),
-        (checks, operations) => format!("{checks} checks and {operations} operations"),
+        (_, 0) => of_checks,
+        (0, _) => operations,
+        _ => format!("{of_checks} and {operations}"),
     }
 }
 

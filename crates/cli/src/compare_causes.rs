@@ -13,7 +13,7 @@ use perf_passport::{
     contract::{Check, ClaimKind},
     passport::Passport,
     store,
-    text::escaped,
+    text::{counted, escaped},
 };
 use perf_passport_compare::{
     self as compare, AllocationCause, CheckCauses, Finding, InstructionCause, Sides, SiteChange,
@@ -52,7 +52,10 @@ pub(super) fn find(
         return Vec::new();
     }
     let more = if left_out > 0 { format!(", and not into {left_out} more") } else { String::new() };
-    terminal::note(&format!("looking into {} checks on both sides{more}", suspects.len()));
+    terminal::note(&format!(
+        "looking into {} on both sides{more}",
+        counted(suspects.len() as u64, "check")
+    ));
     compare::causes(sides, &suspects, (clock, stop))
 }
 

@@ -6,7 +6,10 @@ use clap::Args;
 
 use super::{compare_items::failure, compare_sides, exit::Failure, measure, terminal};
 use perf_passport::{
-    contract::Contract, environment::Build, passport::MeasuredCase, text::escaped,
+    contract::Contract,
+    environment::Build,
+    passport::MeasuredCase,
+    text::{counted, escaped},
 };
 use perf_passport_compare::{
     self as compare, Item, ObservedOperations, Side, Watch, WorkerError,
@@ -57,7 +60,10 @@ impl CodeArguments {
             terminal::note(&format!("operation `{name}` is not declared by the target"));
         }
         let items: Vec<Item<'_>> = known.into_iter().flat_map(Item::cases).collect();
-        terminal::note(&format!("measuring {} operations at a size", items.len()));
+        terminal::note(&format!(
+            "measuring {} at a size",
+            counted(items.len() as u64, "operation")
+        ));
         let samples = contract.sampling.samples;
         let observed = compare::observe_operations(&side, &items, samples, (clock, stop));
         let ObservedOperations { measured: cases, fault } = observed.map_err(failure)?;

@@ -17,9 +17,10 @@ use std::{
 use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
-    claim::Verdict,
+    claim::{Reason, Verdict},
+    contract::ClaimKind,
     harness::{Code, Harness},
-    operation::{FailureKind, OperationClaimKind, OperationReason},
+    operation::FailureKind,
     passport::{CaseResult, Passport, verify},
     worker,
 };
@@ -48,12 +49,12 @@ samples = 20
 seconds_max = 0.2
 [[operation]]
 name = "lens-get"
-budgets = { allocations_max = 0 }
+budgets = { allocations_max = 1 }
 [[operation]]
 name = "traversal"
 sizes = [10, 1000]
-budgets = { memory_bytes_max = 1_000_000 }
-regression = { time = 1.1 }
+budgets = { heap_bytes_max = 1_000_000 }
+tolerance = { latency_percent = 10 }
 [[operation]]
 name = "intervene"
 sizes = [50]
@@ -220,14 +221,14 @@ impl Compared {
         self.passport.operation_case(name).unwrap_or_else(|| panic!("{name}:\n{}", self.printed))
     }
 
-    fn claim(&self, name: &str, kind: OperationClaimKind) -> (Verdict, OperationReason) {
+    fn claim(&self, name: &str, kind: ClaimKind) -> (Verdict, Reason) {
         let claim = self.case(name).claims.iter().find(|claim| claim.kind == kind);
         let claim = claim.unwrap_or_else(|| panic!("{name}: {kind}:\n{}", self.printed));
         (claim.verdict, claim.reason)
     }
 
     /// The names of the cases of which a claim of this kind failed.
-    fn failed(&self, kind: OperationClaimKind) -> Vec<&str> {
+    fn failed(&self, kind: ClaimKind) -> Vec<&str> {
         let fails = |case: &&CaseResult| {
             case.claims.iter().any(|it| it.kind == kind && it.verdict == Verdict::Fail)
         };
@@ -251,31 +252,31 @@ fn same_code() {
     let names: Vec<&str> = same.passport.operation_cases().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["lens-get", "traversal/10", "traversal/1000", "intervene/50"]);
     for name in names {
-        for kind in [OperationClaimKind::AllocationsChange, OperationClaimKind::MemoryChange] {
+        for kind in [ClaimKind::AllocationsChange, ClaimKind::HeapChange] {
             assert_eq!(same.claim(name, kind).0, Verdict::Pass, "{}", same.printed);
         }
-        assert_ne!(same.claim(name, OperationClaimKind::TimeChange).0, Verdict::Fail);
+        assert_ne!(same.claim(name, ClaimKind::LatencyChange).0, Verdict::Fail);
         let paired = same.case(name).paired.as_ref().expect("turns");
         assert!(!paired.sessions.is_empty(), "{}", same.printed);
     }
-    assert_eq!(same.claim("intervene/50", OperationClaimKind::Quality).0, Verdict::Pass);
+    assert_eq!(same.claim("intervene/50", ClaimKind::Quality).0, Verdict::Pass);
 }
 
 fn slower() {
     let slower = compare("same", "slower");
     assert_eq!(slower.code, Some(1), "{}", slower.printed);
-    assert_eq!(slower.failed(OperationClaimKind::TimeChange), ["traversal/1000"]);
-    assert_eq!(slower.failed(OperationClaimKind::AllocationsChange), ["traversal/1000"]);
-    slower.says("FAIL     traversal/1000: time-change +");
-    slower.says("% (at most +10.00 %): more than in the baseline, and not within the ratio to it");
+    assert_eq!(slower.failed(ClaimKind::LatencyChange), ["traversal/1000"]);
+    assert_eq!(slower.failed(ClaimKind::AllocationsChange), ["traversal/1000"]);
+    slower.says("FAIL     traversal/1000: latency-change +");
+    slower.says("% (at most +10.00 %): worse than the baseline, and not within the tolerance");
 }
 
 fn slower_nanosecond() {
     let more = ["--operation", "lens-get"];
     let slower = Workspace::new().compare("same", "slower-nanosecond", &more);
     assert_eq!(slower.code, Some(1), "{}", slower.printed);
-    assert_eq!(slower.failed(OperationClaimKind::TimeChange), ["lens-get"]);
-    assert_eq!(slower.failed(OperationClaimKind::AllocationsChange), NONE);
+    assert_eq!(slower.failed(ClaimKind::LatencyChange), ["lens-get"]);
+    assert_eq!(slower.failed(ClaimKind::AllocationsChange), NONE);
     let paired = slower.case("lens-get").paired.as_ref().expect("turns");
     let iterations = |it: &perf_passport::paired::Session| it.iterations.expect("of code").get();
     assert!(paired.sessions.iter().all(|it| iterations(it) > 100), "{}", slower.printed);
@@ -283,8 +284,8 @@ fn slower_nanosecond() {
 
 fn faster() {
     let faster = compare("slower", "same");
-    assert_eq!(faster.failed(OperationClaimKind::TimeChange), NONE, "{}", faster.printed);
-    assert_eq!(faster.failed(OperationClaimKind::AllocationsChange), NONE);
+    assert_eq!(faster.failed(ClaimKind::LatencyChange), NONE, "{}", faster.printed);
+    assert_eq!(faster.failed(ClaimKind::AllocationsChange), NONE);
     assert!(matches!(faster.code, Some(0 | 4)), "{}", faster.printed);
 }
 
@@ -292,7 +293,7 @@ fn one_allocation() {
     let more = ["--operation", "traversal"];
     let compared = Workspace::new().compare("same", "allocation", &more);
     assert_eq!(compared.code, Some(1), "{}", compared.printed);
-    assert_eq!(compared.failed(OperationClaimKind::AllocationsChange), ["traversal/10"]);
+    assert_eq!(compared.failed(ClaimKind::AllocationsChange), ["traversal/10"]);
     compared.says("FAIL     traversal/10: allocations-change 2 -> 3");
 }
 
@@ -300,7 +301,7 @@ fn wrong() {
     let more = ["--operation", "intervene"];
     let wrong = Workspace::new().compare("same", "wrong", &more);
     assert_eq!(wrong.code, Some(1), "{}", wrong.printed);
-    assert_eq!(wrong.failed(OperationClaimKind::Quality), ["intervene/50"]);
+    assert_eq!(wrong.failed(ClaimKind::Quality), ["intervene/50"]);
     wrong.says("intervene/50: quality accuracy");
 }
 
@@ -308,12 +309,12 @@ fn wrong() {
 fn fails_alone(build: &str, kind: FailureKind, told: &str) {
     let failed = compare("same", build);
     assert_eq!(failed.code, Some(1), "{}", failed.printed);
-    assert_eq!(failed.failed(OperationClaimKind::Completed), ["intervene/50"]);
+    assert_eq!(failed.failed(ClaimKind::Completed), ["intervene/50"]);
     let failure = failed.case("intervene/50").evidence.failure.as_ref().expect("a failure");
     assert_eq!(failure.kind, kind, "{}", failed.printed);
     failed.says(told);
-    let time = failed.claim("intervene/50", OperationClaimKind::TimeChange);
-    assert_eq!(time, (Verdict::Abstain, OperationReason::NoSample));
+    let time = failed.claim("intervene/50", ClaimKind::LatencyChange);
+    assert_eq!(time, (Verdict::Abstain, Reason::NoSample));
     assert!(failed.case("intervene/50").paired.is_none());
     assert!(failed.case("traversal/10").paired.is_some());
 }
@@ -339,8 +340,8 @@ fn anchor() {
     let more = ["--operation", "traversal/1000", "--anchor-exe", shown(&anchor)];
     let drifted = workspace.compare("slower", "slower", &more);
     assert_eq!(drifted.code, Some(1), "{}", drifted.printed);
-    assert_eq!(drifted.failed(OperationClaimKind::TimeChange), NONE);
-    assert_eq!(drifted.failed(OperationClaimKind::TimeDrift), ["traversal/1000"]);
+    assert_eq!(drifted.failed(ClaimKind::LatencyChange), NONE);
+    assert_eq!(drifted.failed(ClaimKind::LatencyDrift), ["traversal/1000"]);
 }
 
 fn lacking() {

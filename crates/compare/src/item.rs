@@ -4,7 +4,7 @@
 
 use super::FIXTURE_TIME;
 use perf_passport::{
-    contract::{Check, Contract, Operation},
+    contract::{Check, Contract, Operation, SubjectId},
     units::{Nanos, Ppm},
 };
 
@@ -37,7 +37,9 @@ impl<'a> Item<'a> {
     pub fn id(&self) -> String {
         match self {
             Self::Check(check) => check.id(),
-            Self::Case(operation, size) => format!("operation::{}", operation.case_name(*size)),
+            Self::Case(operation, size) => {
+                SubjectId::Operation(&operation.case_name(*size)).to_string()
+            }
         }
     }
 
@@ -53,7 +55,7 @@ impl<'a> Item<'a> {
     pub fn tolerance(&self) -> Ppm {
         match self {
             Self::Check(check) => check.tolerance.regression_ppm,
-            Self::Case(operation, _) => operation.regression.time_tolerance(),
+            Self::Case(operation, _) => operation.tolerance.latency_ppm,
         }
     }
 
@@ -91,7 +93,7 @@ mod tests {
     fn a_check_and_an_operation_have_names_and_tolerances_of_their_own() {
         let text = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"sort\"\npath = \"/\"\n\
                     [[endpoint.variant]]\nname = \"10\"\n[[operation]]\nname = \"sort\"\n\
-                    sizes = [10, 20]\nregression = { time = 1.1 }\n[[operation]]\nname = \"one\"\n\
+                    sizes = [10, 20]\ntolerance = { latency_percent = 10 }\n[[operation]]\nname = \"one\"\n\
                     budgets = { allocations_max = 1 }\n";
         let contract = Contract::parse(text).unwrap();
         let mut items: Vec<Item<'_>> = contract.checks.iter().map(Item::from).collect();

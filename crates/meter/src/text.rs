@@ -9,6 +9,11 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// So many of what the noun names: `1 check`, `2 checks`.
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Text from outside as printable ASCII of at most `length` characters: everything else is
 /// escaped, what is longer is cut.
 pub fn printable(bytes: &[u8], length: usize) -> String {
@@ -46,6 +51,11 @@ mod tests {
     fn a_line_stays_one_line_of_ascii() {
         assert_eq!(escaped("it's C:\\x"), "it's C:\\x");
         assert_eq!(escaped("a\n\u{1b}[31m\u{e9}\u{7f}"), "a\\n\\u{1b}[31m\\u{e9}\\u{7f}");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|it| counted(it, "check")), ["0 checks", "1 check", "2 checks"]);
     }
 
     #[test]

@@ -46,6 +46,17 @@ fn a_truncated_passport_is_not_one() {
 }
 
 #[test]
+fn a_passport_with_old_names_is_refused_by_name() {
+    let workspace = measured();
+    let old = include_str!("../../../../tests/fixtures/before_0_1_0/operations.json");
+    workspace.write("old.json", old);
+    let sentence = every_reader_refuses(&workspace, "old.json", 2);
+    assert_says(&sentence, "not a passport: its contract: `regression` is `tolerance`, in percent");
+    assert_says(&sentence, "since 0.1.0");
+    assert_says(&sentence, "measure again");
+}
+
+#[test]
 fn an_edited_passport_is_a_claim_that_failed() {
     let workspace = measured();
     let sound = workspace.read("sound.json");

@@ -143,7 +143,7 @@ fn allocations_that_nobody_tells_abstain() {
     let contract = running(&server.url()).replace("\"latency\"]", "\"latency\", \"allocations\"]");
     let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let run = workspace.run(&["check"]).exits(4);
-    assert_says(&run.stdout, "the service does not tell");
+    assert_says(&run.stdout, "nobody tells");
     assert_eq!(reason(&workspace, "allocations"), "not-observed");
 }
 

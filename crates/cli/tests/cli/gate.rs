@@ -178,7 +178,7 @@ fn validate_holds_one_endpoint_and_abstains_on_too_few_samples() {
     let contract = contract.replace("samples = 40", "samples = 2000");
     let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     let run = workspace.run(&["validate", "-v"]).exits(0);
-    assert_says(&run.stdout, "1 checks: 1 passed");
+    assert_says(&run.stdout, "1 check: 1 passed");
     for kind in ["status", "content-type", "deterministic", "allocations", "heap", "latency"] {
         assert_says(&run.stdout, &format!("PASS     metrics/default: {kind}: "));
     }
@@ -210,7 +210,7 @@ fn endpoints_and_fixtures_select_checks_and_the_others_are_left_out() {
         let whole = left_out.is_empty();
         let status = if whole { "PASS" } else { "ABSTAIN" };
         assert_eq!(document["summary"]["overall_status"], status);
-        let said = "\nPASS (1 checks left out, of which nothing is said)\n";
+        let said = "\nPASS (1 check left out, of which nothing is said)\n";
         assert_eq!(run.stdout.contains(said), !whole, "{run:#?}");
         // Who asks for the latest asks for the whole contract.
         assert_eq!(workspace.path(LATEST).exists(), whole);

@@ -54,7 +54,7 @@ fn a_suite_is_held_against_its_contract_as_it_stands() {
     let passport = workspace.json(run.filed());
     let record = &passport["operations"][0]["cases"][3];
     assert_eq!(record["name"], "sum/10000");
-    assert_eq!(record["time"]["iterations"], 5050);
+    assert_eq!(record["latency"]["iterations"], 5050);
     assert_eq!(passport["provenance"]["probe"], "samples");
     workspace.run(&["verify", "performance_passport.json"]).exits(0);
     let shown = workspace.run(&["show", "performance_passport.json"]).exits(0);
@@ -176,7 +176,7 @@ fn messages_of_cargo_criterion_are_taken_over() {
     let workspace = Workspace::with_contract(
         crate::PASSPORT,
         "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"sort\"\nbudgets.mean_ms_max = 1\n\
-         [[operation]]\nname = \"join\"\nbudgets.allocations_max = 2\n",
+         [[operation]]\nname = \"join\"\nbudgets.allocations_max = 3\n",
     );
     let message = |id, unit, value: f64| {
         let counts: Vec<u32> = (1..=10).collect();
@@ -227,8 +227,8 @@ fn exports_of_hyperfine_are_taken_over() {
         }]})
     };
     for (export, code, told) in [
-        (first, 0, "1 operations: 1 passed"),
-        (second(0, "second"), 0, "1 operations: 1 passed"),
+        (first, 0, "1 operation: 1 passed"),
+        (second(0, "second"), 0, "1 operation: 1 passed"),
         (second(3, "second"), 3, "a run of it ended with exit code 3"),
         (second(0, "hour"), 3, "its unit is `hour`, not `second`"),
         (json!({"results": [{"command": "sleep 0.1", "mean": 0.1}]}), 3, "it has no `times`"),

@@ -1,0 +1,193 @@
+//! Why claims have their verdicts.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Verdict;
+
+/// Why a claim has its verdict, for programs; [`Reason::explain`] says it to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// PASS: every response was as expected.
+    AsExpected,
+    /// PASS: the cost is below the budget, or the figure reaches its floor.
+    WithinBudget,
+    /// PASS: no worse than the baseline, up to the tolerance.
+    WithinTolerance,
+    /// FAIL: a response had another status.
+    UnexpectedStatus,
+    /// FAIL: a response had another media type.
+    UnexpectedContentType,
+    /// FAIL: a response says that it is JSON, and its body is not.
+    NotJson,
+    /// FAIL: responses to the same request differ.
+    ResponsesDiffer,
+    /// FAIL: the cost is not below the budget.
+    OverBudget,
+    /// FAIL: the figure is below the floor that the contract sets.
+    BelowFloor,
+    /// FAIL: the operation said a quality that is no finite number.
+    NotANumber,
+    /// FAIL: the time grows faster with the size than the contract allows.
+    GrowsFaster,
+    /// FAIL: the operation panicked.
+    Panicked,
+    /// FAIL: the operation was not done by its deadline.
+    DeadlineExceeded,
+    /// FAIL: dhat and the counting allocator disagree.
+    OracleDisagrees,
+    /// FAIL of the behaviour, ABSTAIN of every cost: the response is not the baseline's.
+    ChangedWork,
+    /// FAIL: worse than the baseline, and not within the tolerance.
+    BeyondTolerance,
+    /// ABSTAIN: there is no sample that counts.
+    NoSample,
+    /// ABSTAIN: one response shows no determinism, one sample has no confidence interval, and two
+    /// sizes show no growth.
+    TooFewSamples,
+    /// ABSTAIN: what another tool wrote of the operation cannot be used.
+    Unusable,
+    /// ABSTAIN: the confidence interval lies on both sides of the limit.
+    Undecided,
+    /// ABSTAIN: the slower requests were too slow, and other processes wanted the processor meanwhile.
+    BusyMachine,
+    /// ABSTAIN: nobody counted, or what is measured does not tell.
+    NotObserved,
+    /// ABSTAIN: the baseline does not have the subject, or not this figure of it.
+    NotInBaseline,
+    /// ABSTAIN: the responses differ among themselves, so they cannot be compared.
+    NotDeterministic,
+    /// ABSTAIN: toolchain, profile, target, database or source of the counts differ from the
+    /// baseline's.
+    IncomparableBuild,
+    /// ABSTAIN: times of another session prove nothing about this one.
+    StoredLatency,
+    /// ABSTAIN: the sessions show the effect neither within the tolerance nor real and beyond it.
+    UndecidedChange,
+    /// ABSTAIN: the same sessions call a copy of the baseline slower, or miss an injected slowdown.
+    NotCalibrated,
+    /// ABSTAIN: the counts of one and the same build differ by too much.
+    CountsVary,
+    /// ABSTAIN: valgrind is not installed, so nobody counts instructions.
+    ValgrindMissing,
+    /// ABSTAIN: instructions were not counted.
+    NotCounted,
+    /// ABSTAIN: fewer sessions than the first look needs.
+    TooFewSessions,
+    /// ABSTAIN: the servers were running already, so all sessions asked the same processes.
+    SameProcesses,
+    /// ABSTAIN: the round trip hides the time of a service that does not tell it.
+    HiddenByTransport,
+    /// ABSTAIN: what the service tells is within the tolerance, and the rest of the round trip got
+    /// longer.
+    NotAllTold,
+    /// ABSTAIN: the figure was taken over from a document that shows no evidence for it.
+    Imported,
+}
+
+impl Reason {
+    /// The reason as a fragment of a sentence, with the remedy where there is one.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::AsExpected => "as expected",
+            Self::WithinBudget => "within the budget",
+            Self::WithinTolerance => "within the tolerance of the baseline",
+            Self::UnexpectedStatus => "a response had another status",
+            Self::UnexpectedContentType => "a response had another media type",
+            Self::NotJson => "a response says that it is JSON, and its body is not",
+            Self::ResponsesDiffer => {
+                "responses differ: fix the handler, or list what may differ under `ignore`"
+            }
+            Self::OverBudget => "not below the budget",
+            Self::BelowFloor => "below its floor",
+            Self::NotANumber => "the operation told a value that is no finite number",
+            Self::GrowsFaster => "the time grows faster with the size than that",
+            Self::Panicked => "it panicked",
+            Self::DeadlineExceeded => "it was not done by its deadline",
+            Self::OracleDisagrees => "dhat and the counting allocator disagree",
+            Self::ChangedWork => {
+                "changed work: the response is not the baseline's, so it is neither faster nor slower"
+            }
+            Self::BeyondTolerance => "worse than the baseline, and not within the tolerance",
+            Self::NoSample => "no sample that counts",
+            Self::TooFewSamples => "too few samples: take more",
+            Self::Unusable => "what was written of it cannot be used",
+            Self::Undecided => {
+                "the confidence interval lies on both sides of the limit: take more samples"
+            }
+            Self::BusyMachine => {
+                "some requests were slow while other processes wanted the processor: measure on an \
+                 idle machine"
+            }
+            Self::NotObserved => {
+                "nobody tells: add the instrument layer to a service, the counting allocator to a \
+                 harness, or do not claim it"
+            }
+            Self::NotInBaseline => "not in the baseline: accept it with `passport baseline`",
+            Self::NotDeterministic => "the responses differ among themselves",
+            Self::IncomparableBuild => {
+                "built or counted otherwise than the baseline: renew it with `passport baseline`"
+            }
+            Self::StoredLatency => {
+                "stored times of another session prove nothing: measure two builds side by side"
+            }
+            Self::UndecidedChange => {
+                "neither shown to be within the tolerance nor to be real: give it more time"
+            }
+            Self::NotCalibrated => {
+                "the same sessions would misjudge an unchanged copy or miss an injected slowdown"
+            }
+            Self::CountsVary => {
+                "the counts of one build differ too much among themselves: raise \
+                 `instructions_percent` for this check"
+            }
+            Self::ValgrindMissing => "valgrind is not installed, so nobody counts instructions",
+            Self::NotCounted => "instructions were not counted",
+            Self::TooFewSessions => "too few sessions: give it more time",
+            Self::SameProcesses => {
+                "what stays with a process is not averaged out: let --baseline-cmd and \
+                 --current-cmd start the servers"
+            }
+            Self::HiddenByTransport => {
+                "the round trip hides the service's own time: let it tell that with `Server-Timing`"
+            }
+            Self::NotAllTold => {
+                "the round trip got longer by more than the service tells: let it tell all that it \
+                 does, or nothing"
+            }
+            Self::Imported => "imported: the document shows no evidence for it",
+        }
+    }
+
+    /// The verdict that a claim has for this reason.
+    ///
+    /// [`Self::ChangedWork`] is a FAIL of the behaviour alone.
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::AsExpected | Self::WithinBudget | Self::WithinTolerance => Verdict::Pass,
+            Self::UnexpectedStatus
+            | Self::UnexpectedContentType
+            | Self::NotJson
+            | Self::ResponsesDiffer
+            | Self::OverBudget
+            | Self::BelowFloor
+            | Self::NotANumber
+            | Self::GrowsFaster
+            | Self::Panicked
+            | Self::DeadlineExceeded
+            | Self::OracleDisagrees
+            | Self::BeyondTolerance => Verdict::Fail,
+            _ => Verdict::Abstain,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    /// The name as the passport has it: `over-budget`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}

@@ -1,0 +1,47 @@
+//! What reports tell a reader, in each format alike.
+
+use perf_passport::{
+    claim::{Reason, Verdict},
+    contract::ClaimKind,
+    probe::Exchange,
+    report::{self, Style},
+};
+
+use crate::{
+    fake::good,
+    instructions::{compared_with, contract},
+};
+
+#[test]
+fn text_and_markdown_tell_the_same_faults() {
+    let contract = contract("", "required = [\"status\"]");
+    let passport = compared_with(&contract, None, |_, n| Ok(Exchange { status: 404, ..good(n) }));
+    let result = passport.result("orders/all").unwrap();
+    let behaviour = result.claims.iter().find(|it| it.kind == ClaimKind::Behaviour).unwrap();
+    assert!(!behaviour.required);
+    assert_eq!((behaviour.verdict, behaviour.reason), (Verdict::Fail, Reason::ChangedWork));
+    let text = report::claims_at_fault(&passport, Style::Plain);
+    let markdown = report::comparison_markdown(&passport);
+    let faults = passport.claims().filter(|(_, claim)| claim.is_at_fault()).count();
+    assert_eq!(text.lines().count(), faults, "{text}");
+    assert_eq!(markdown.matches("\n- **").count(), faults, "{markdown}");
+    for told in [
+        // A difference of two statuses is no figure.
+        "behaviour 200 -> 404: changed work",
+        // What was not observed is not shown.
+        "latency-change (limit +5.00 %): ",
+    ] {
+        assert!(text.contains(told), "{text}");
+        assert!(markdown.contains(told), "{markdown}");
+    }
+}
+
+#[test]
+fn claims_are_told_with_their_subjects() {
+    let passport = compared_with(&contract("", ""), None, |_, n| Ok(good(n)));
+    let subjects: Vec<String> = passport.subjects().map(|it| it.id().to_string()).collect();
+    assert_eq!(subjects, ["orders/all", "orders/one"]);
+    let claims: usize = passport.test_results.iter().map(|it| it.claims.len()).sum();
+    assert_eq!(passport.claims().count(), claims);
+    assert!(passport.claims().all(|(subject, _)| subject.sort() == "check"));
+}

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         _ if alone || !asked => harness.run(),
         Ok("harness") => {
             let printed = |passport: &perf_passport::passport::Passport| {
-                print(passport.operation_case(NAME).and_then(|case| case.time).as_ref());
+                print(passport.operation_case(NAME).and_then(|case| case.latency).as_ref());
             };
             harness.inspect("printed", printed).run()
         }

@@ -42,7 +42,7 @@ fn hold(passport: &Passport) {
     println!(
         "\n{}",
         report::render(&Report::of_passport(passport, Scope::Measured), Format::Text, Style::Plain)
-            .unwrap()
+            .unwrap_or_default()
     );
     for (name, class) in [
         ("growth-constant", Complexity::Constant),

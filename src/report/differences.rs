@@ -10,7 +10,7 @@ const VIEW_LENGTH_MAX: usize = 300;
 
 /// The document: what differs, and both hashes.
 #[derive(Serialize)]
-struct Differences<'a> {
+struct DifferencesDocument<'a> {
     before_hash: &'a str,
     after_hash: &'a str,
     same_build: bool,
@@ -23,8 +23,12 @@ impl Report<'_> {
         let found = diff(before, after);
         let same_build = before.provenance.same_build(&after.provenance);
         let (before, after) = (before.passport_hash.as_str(), after.passport_hash.as_str());
-        let document =
-            Differences { before_hash: before, after_hash: after, same_build, differences: &found };
+        let document = DifferencesDocument {
+            before_hash: before,
+            after_hash: after,
+            same_build,
+            differences: &found,
+        };
         let document = serde_json::to_string_pretty(&document).unwrap_or_default();
         let title = if found.is_empty() { "no difference" } else { "what differs" };
         let mut report = Report::new(title.to_owned(), Document::Json(document));

@@ -66,7 +66,7 @@ fn finding(finding: &Finding) -> String {
         Mark::Verdict(verdict) => verdict.to_string(),
         Mark::Broken => "BROKEN".to_owned(),
     };
-    let message = finding.message.iter().map(|it| format!(": {}", code(it))).collect::<String>();
+    let message = finding.message.as_ref().map(|it| format!(": {}", code(it))).unwrap_or_default();
     format!("\n- **{mark}** {} {}{message}\n", code(&finding.of), inline(&finding.sentence))
 }
 

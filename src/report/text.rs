@@ -9,8 +9,7 @@ use crate::{claim::Verdict, passport::HashError};
 #[expect(clippy::unnecessary_wraps, reason = "other formats can fail")]
 pub(super) fn render(report: &Report<'_>, style: Style) -> Result<String, HashError> {
     let mut parts: Vec<String> = Vec::new();
-    let lines = |lines: &[String]| lines.iter().map(|it| format!("{it}\n")).collect::<String>();
-    parts.push(lines(&report.head));
+    parts.push(report.head.iter().flat_map(|it| [it.as_str(), "\n"]).collect());
     parts.extend(report.tables.iter().map(|it| table(it, style)));
     parts.extend(report.notes.iter().map(|it| format!("{it}\n")));
     let findings: String = report.findings.iter().map(|it| finding(it, style)).collect();
@@ -64,7 +63,7 @@ pub(super) fn finding(finding: &Finding, style: Style) -> String {
         Mark::Verdict(verdict) => padded(verdict, style),
         Mark::Broken => format!("{:<7}", "BROKEN"),
     };
-    let message = finding.message.iter().map(|it| format!(": {it}")).collect::<String>();
+    let message = finding.message.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
     format!("{mark}  {}: {}{message}\n", finding.of, finding.sentence)
 }
 

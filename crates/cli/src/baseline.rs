@@ -74,7 +74,7 @@ fn changes(path: &Path, accepted: &Passport) -> String {
         Ok(before) => {
             let found = Report::of_differences(&before, accepted);
             let head = if found.head.is_empty() { "no change of" } else { "changes to" };
-            let lines: String = found.head.iter().map(|line| format!("{line}\n")).collect();
+            let lines: String = found.head.iter().flat_map(|it| [it.as_str(), "\n"]).collect();
             format!("\n{head} the baseline before, of {}\n{lines}", escaped(&before.timestamp))
         }
         // It is replaced all the same: that may be why it is renewed.

@@ -153,7 +153,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.output.print(&report, arguments.ci)?;
     let (kept, baseline_kept, filed) = (kept?, baseline_kept?, filed?);
     arguments.output.note(&format!("passport {}", terminal::path(&kept)))?;
-    for path in baseline_kept {
+    if let Some(path) = baseline_kept {
         arguments.output.note(&format!("baseline {}", terminal::path(&path)))?;
     }
     for path in filed {

@@ -35,9 +35,9 @@ impl Output {
 }
 
 fn parser() -> impl TypedValueParser<Value = Format> {
-    let names = Format::ALL.map(|it| PossibleValue::new(it.name()).help(it.words()));
-    PossibleValuesParser::new(names).try_map(|name| {
-        let named = Format::ALL.into_iter().find(|it| it.name() == name);
-        named.ok_or_else(|| format!("there is no format `{name}`"))
+    let values = Format::ALL.map(|it| PossibleValue::new(it.name()).help(it.words()));
+    PossibleValuesParser::new(values).try_map(|given| {
+        let format = Format::ALL.into_iter().find(|it| it.name() == given);
+        format.ok_or_else(|| format!("there is no format `{given}`"))
     })
 }

@@ -12,7 +12,7 @@ use perf_passport::{
     contract::Complexity,
     harness::Harness,
     passport::Passport,
-    report::{self, Style},
+    report::{self, Format, Report, Scope, Style},
 };
 
 #[global_allocator]
@@ -39,7 +39,11 @@ fn main() -> ExitCode {
 /// Holds the growth that is told against what is known.
 #[expect(clippy::print_stdout, reason = "a benchmark's report")]
 fn hold(passport: &Passport) {
-    println!("\n{}", report::operations_table(passport, Style::Plain));
+    println!(
+        "\n{}",
+        report::render(&Report::of_passport(passport, Scope::Measured), Format::Text, Style::Plain)
+            .unwrap_or_default()
+    );
     for (name, class) in [
         ("growth-constant", Complexity::Constant),
         ("growth-linear", Complexity::Linear),

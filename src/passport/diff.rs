@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{contract::SubjectId, evidence::Response};
 const NONE: &str = "-";
 
 /// One thing that differs between two passports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The subject, by [`SubjectId::name`]; `contract` for what is not about one.
     pub test_name: String,

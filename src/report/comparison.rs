@@ -1,54 +1,62 @@
-//! What two builds took side by side, for a terminal and for a pull request.
+//! What two builds took side by side.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
-use super::faults;
+use super::{
+    Column, Document, Report, Row, Scope, Table, findings, foreign, name, or_dash, summary,
+};
 use crate::{
-    claim::{Claim, Reason, Verdict},
+    claim::{Claim, Reason},
     contract::ClaimKind,
     paired::{Decision, Effect, Paired, TimeOf, decide, decide_instructions},
     passport::{Comparison, Passport, SubjectResult},
-    text::escaped,
 };
 
-/// A line for each check and each operation at a size: its verdict, the change of latency with its
-/// bounds, what an unchanged copy and an injected slowdown looked like in the same sessions, and the
-/// changes of instructions and allocations. Empty for a passport of no comparison.
-pub fn comparison_table(passport: &Passport) -> String {
-    let Some(comparison) = &passport.comparison else { return String::new() };
-    let mut out = format!(
-        "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12} {:>12}\n",
-        "verdict",
-        "check",
-        "latency",
-        "between",
-        "unchanged",
-        "injected",
-        "detectable",
-        "sessions",
-        "instructions",
-        "allocations"
-    );
-    for row in rows(passport, comparison) {
-        let _ = writeln!(
-            out,
-            "{:8} {:26} {:>8} {:>18} {:>8} {:>8} {:>10} {:>8} {:>12} {:>12}",
-            row.status,
-            escaped(row.name),
-            row.latency,
-            row.between,
-            row.unchanged,
-            row.injected,
-            row.detectable,
-            row.sessions,
-            row.instructions,
-            row.allocations,
+/// Longer than any sentence of ours on what was not counted.
+const MESSAGE_LENGTH_MAX: usize = 300;
+
+const COLUMNS: [Column; 8] = [
+    Column::new("latency"),
+    Column::new("between"),
+    Column::detail("unchanged"),
+    Column::detail("injected"),
+    Column::new("detectable"),
+    Column::new("sessions"),
+    Column::new("instructions"),
+    Column::new("allocations"),
+];
+
+impl<'a> Report<'a> {
+    /// What two builds took side by side: the change of latency with its bounds, what an unchanged copy
+    /// and an injected slowdown looked like in the same sessions, and the changes of instructions and
+    /// allocations. `causes` are lines on what got worse; may be empty. Of a passport of no comparison,
+    /// the same as [`Report::of_passport`].
+    pub fn of_comparison(passport: &'a Passport, causes: &str) -> Self {
+        let Some(comparison) = &passport.comparison else {
+            return Self::of_passport(passport, Scope::Measured);
+        };
+        let title = format!(
+            "{}: `{}` against `{}`",
+            passport.summary.measured_status,
+            name(&comparison.current.label),
+            name(&comparison.baseline.label),
         );
+        let table = Table {
+            title: "",
+            of: "check",
+            columns: COLUMNS.to_vec(),
+            rows: rows(passport, comparison),
+            lines: Vec::new(),
+        };
+        Self {
+            tables: vec![table],
+            notes: notes(comparison, passport),
+            findings: findings::findings(passport),
+            details: causes.to_owned(),
+            summary: summary::lines(passport, Scope::Measured),
+            ..Self::new(title, Document::Passport(passport))
+        }
     }
-    for note in notes(comparison, passport) {
-        let _ = writeln!(out, "\n{note}");
-    }
-    out
 }
 
 /// Checks whose share of the round trip is shown, at most.
@@ -61,7 +69,7 @@ fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<St
     let mut uncounted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for result in &passport.test_results {
         let Some(counts) = &result.instructions else { continue };
-        let name = escaped(&result.test_name);
+        let name = name(&result.test_name);
         if let Some(why) = &counts.uncounted {
             uncounted.entry(&why.message).or_default().push(name);
             continue;
@@ -85,7 +93,7 @@ fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<St
         } else {
             format!(" ({})", shown(&names))
         };
-        notes.push(format!("{}{of}", escaped(message)));
+        notes.push(format!("{}{of}", foreign(message, MESSAGE_LENGTH_MAX)));
     }
     notes
 }
@@ -107,7 +115,7 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
             .filter_map(|(result, paired)| {
                 let session = paired.sessions.first()?;
                 let http = session.http.filter(|http| http.time == time)?;
-                let name = escaped(&result.test_name);
+                let name = name(&result.test_name);
                 Some(match time {
                     TimeOf::RoundTrip => format!("{name} {}", http.round_trip_ns),
                     TimeOf::Service | TimeOf::AboveFloor => {
@@ -129,7 +137,7 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
         }
     }
     let left_out = passport.comparison.iter().flat_map(|it| &it.checks_not_compared);
-    let left_out: Vec<String> = left_out.map(|it| escaped(it)).collect();
+    let left_out: Vec<String> = left_out.map(|it| name(it)).collect();
     if !left_out.is_empty() {
         notes.push(format!(
             "not compared, as not both sides have it and measure the same: {}",
@@ -137,7 +145,7 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
         ));
     }
     let not_anchored: Vec<String> =
-        comparison.checks_not_in_anchor.iter().map(|it| escaped(it)).collect();
+        comparison.checks_not_in_anchor.iter().map(|it| name(it)).collect();
     if !not_anchored.is_empty() {
         notes.push(format!(
             "without drift, as the anchor lacks it, or asks or answers otherwise: {}",
@@ -155,87 +163,34 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
     notes
 }
 
-/// The same as a table in Markdown, with a heading and what is at fault below it.
-pub fn comparison_markdown(passport: &Passport) -> String {
-    let Some(comparison) = &passport.comparison else { return String::new() };
-    let mut out = format!(
-        "## {}: `{}` against `{}`\n\n\
-         | verdict | check | latency | between | detectable | sessions | instructions | allocations |\n\
-         |---|---|---|---|---|---|---|---|\n",
-        passport.summary.measured_status,
-        code(&comparison.current.label),
-        code(&comparison.baseline.label),
-    );
-    for row in rows(passport, comparison) {
-        let _ = writeln!(
-            out,
-            "| {} | `{}` | {} | {} | {} | {} | {} | {} |",
-            row.status,
-            code(row.name),
-            row.latency,
-            row.between,
-            row.detectable,
-            row.sessions,
-            row.instructions,
-            row.allocations,
-        );
-    }
-    for note in notes(comparison, passport) {
-        let _ = writeln!(out, "\n{note}");
-    }
-    out + &faults::markdown(passport)
-}
-
-/// Text between backticks: a backtick or a bar would end what it stands in.
-pub(super) fn code(text: &str) -> String {
-    escaped(text).replace(['`', '|'], "?")
-}
-
-/// The cells of one check, or of an operation at a size.
-struct Row<'a> {
-    status: Verdict,
-    name: &'a str,
-    latency: String,
-    between: String,
-    unchanged: String,
-    injected: String,
-    detectable: String,
-    sessions: usize,
-    instructions: String,
-    allocations: String,
-}
-
 /// The rows of the checks, and after them those of operations at their sizes.
-fn rows<'a>(passport: &'a Passport, comparison: &Comparison) -> Vec<Row<'a>> {
+fn rows(passport: &Passport, comparison: &Comparison) -> Vec<Row> {
     let compared = passport.subjects().filter(|it| !matches!(it, SubjectResult::Operation(_)));
-    compared.map(|subject| Row::of(subject, comparison)).collect()
+    compared.map(|subject| row(subject, comparison)).collect()
 }
 
-impl<'a> Row<'a> {
-    fn of(subject: SubjectResult<'a>, comparison: &Comparison) -> Self {
-        let none = Paired::default();
-        let paired = subject.paired().unwrap_or(&none);
-        let decision = decide(&comparison.policy, subject.tolerance(), paired);
-        let known = |cell: &dyn Fn(&Decision) -> String| {
-            if decision.sessions == 0 { "-".to_owned() } else { cell(&decision) }
-        };
-        let dash = || "-".to_owned();
-        let instructions = subject.claim(ClaimKind::InstructionsChange);
-        let allocations = subject.claim(ClaimKind::AllocationsChange);
-        Self {
-            status: subject.status(),
-            name: subject.id().name(),
-            latency: known(&|it| percent(it.current.median)),
-            between: known(&|it| {
-                format!("{} .. {}", percent(it.current.lower), percent(it.current.upper))
-            }),
-            unchanged: known(&|it| percent(it.control.median)),
-            injected: known(&|it| percent(it.injected.median)),
-            detectable: decision.detectable.map_or_else(dash, percent),
-            sessions: decision.sessions,
-            instructions: instructions.map_or_else(dash, Claim::show_observed),
-            allocations: allocations.map_or_else(dash, before_and_now),
-        }
+fn row(subject: SubjectResult<'_>, comparison: &Comparison) -> Row {
+    let none = Paired::default();
+    let paired = subject.paired().unwrap_or(&none);
+    let decision = decide(&comparison.policy, subject.tolerance(), paired);
+    let known = |cell: &dyn Fn(&Decision) -> String| {
+        or_dash((decision.sessions > 0).then(|| cell(&decision)))
+    };
+    let instructions = subject.claim(ClaimKind::InstructionsChange);
+    let allocations = subject.claim(ClaimKind::AllocationsChange);
+    Row {
+        name: name(subject.id().name()),
+        verdict: Some(subject.status()),
+        cells: vec![
+            known(&|it| percent(it.current.median)),
+            known(&|it| format!("{} .. {}", percent(it.current.lower), percent(it.current.upper))),
+            known(&|it| percent(it.control.median)),
+            known(&|it| percent(it.injected.median)),
+            or_dash(decision.detectable.map(percent)),
+            decision.sessions.to_string(),
+            or_dash(instructions.map(Claim::show_observed)),
+            or_dash(allocations.map(before_and_now)),
+        ],
     }
 }
 

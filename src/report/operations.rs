@@ -1,41 +1,42 @@
 //! The operations of a passport, those closest to their budgets first.
 
-use std::fmt::Write as _;
-
-use super::{
-    Style,
-    table::{Row, lines, name},
-};
+use super::{Column, Row, Table, name, or_dash};
 use crate::{
-    passport::{CaseResult, Passport},
-    text::counted,
+    operation::Growth,
+    passport::{CaseResult, OperationResult, Passport},
 };
 
-const HEADINGS: [&str; 7] =
-    ["of budget", "mean", "min", "throughput", "allocations", "peak heap", "iterations"];
+const COLUMNS: [Column; 7] = [
+    Column::new("of budget"),
+    Column::new("mean"),
+    Column::new("min"),
+    Column::new("throughput"),
+    Column::new("allocations"),
+    Column::new("peak heap"),
+    Column::new("iterations"),
+];
 
-/// One line for each operation at each size, by how much of its closest budget is used; empty where
-/// no operation was measured.
-pub fn operations_table(passport: &Passport, style: Style) -> String {
+/// A row for each operation at each size, by how much of its closest budget is used; below them how
+/// operations grow.
+pub(super) fn table(passport: &Passport) -> Table {
     let mut cases: Vec<&CaseResult> = passport.operation_cases().collect();
-    if cases.is_empty() {
-        return String::new();
-    }
     let closeness = |case: &CaseResult| case.closeness().unwrap_or(-1.0);
     cases.sort_by(|one, other| {
         let by_verdict = other.status.cmp(&one.status);
         by_verdict.then(closeness(other).total_cmp(&closeness(one)))
     });
-    let rows: Vec<Row<7>> = cases.into_iter().map(row).collect();
-    let mut out = lines("operation", HEADINGS, &rows, style);
-    out.push_str(&growth_lines(passport));
-    out
+    Table {
+        title: "",
+        of: "operation",
+        columns: COLUMNS.to_vec(),
+        rows: cases.into_iter().map(row).collect(),
+        lines: growth_lines(passport),
+    }
 }
 
-fn row(case: &CaseResult) -> Row<7> {
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+fn row(case: &CaseResult) -> Row {
     let time = case.latency.as_ref();
-    let cells = [
+    let cells = vec![
         or_dash(case.closeness().map(percent)),
         or_dash(time.map(|it| it.mean_ps.to_string())),
         or_dash(time.map(|it| it.min_ps.to_string())),
@@ -44,7 +45,7 @@ fn row(case: &CaseResult) -> Row<7> {
         or_dash(case.heap_peak_bytes.map(|it| it.to_string())),
         or_dash(time.map(|it| it.iterations.to_string())),
     ];
-    Row { name: name(&case.name), verdict: case.status, cells }
+    Row { name: name(&case.name), verdict: Some(case.status), cells }
 }
 
 fn percent(ratio: f64) -> String {
@@ -52,40 +53,25 @@ fn percent(ratio: f64) -> String {
 }
 
 /// How each operation with sizes grows.
-fn growth_lines(passport: &Passport) -> String {
-    let mut out = String::new();
-    for operation in &passport.operations {
-        if let Some(growth) = operation.growth {
-            let _ = writeln!(
-                out,
-                "growth of {}: {}, n^{} (95 %: {} to {}) over {} sizes, from {} to {}",
-                name(&operation.name),
-                growth.class,
-                exponent(growth.exponent_ppm),
-                exponent(growth.exponent_lower_ppm),
-                exponent(growth.exponent_upper_ppm),
-                growth.sizes,
-                growth.smallest_ps,
-                growth.largest_ps
-            );
-        }
-    }
-    out
+fn growth_lines(passport: &Passport) -> Vec<String> {
+    let grown = passport.operations.iter().filter_map(|it| Some((it, it.growth?)));
+    let line = |(operation, growth): (&OperationResult, Growth)| {
+        format!(
+            "growth of {}: {}, n^{} (95 %: {} to {}) over {} sizes, from {} to {}",
+            name(&operation.name),
+            growth.class,
+            exponent(growth.exponent_ppm),
+            exponent(growth.exponent_lower_ppm),
+            exponent(growth.exponent_upper_ppm),
+            growth.sizes,
+            growth.smallest_ps,
+            growth.largest_ps
+        )
+    };
+    grown.map(line).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "display")]
 fn exponent(ppm: i64) -> String {
     format!("{:.2}", ppm as f64 / 1e6)
-}
-
-/// The line of a summary; empty where no operation was measured.
-pub(super) fn summary_line(passport: &Passport) -> String {
-    let Some(summary) = &passport.summary.operations else { return String::new() };
-    format!(
-        "{}: {} passed, {} failed, {} abstained\n",
-        counted(summary.total.get(), "operation"),
-        summary.passed,
-        summary.failed,
-        summary.abstained
-    )
 }

@@ -7,7 +7,7 @@ use perf_passport::{
     passport::{ComparedBuild, Comparison, Gate, Passport, verify},
     pipeline,
     probe::{Exchange, PreparedRequest, ProbeError},
-    report::{self, Style},
+    report::{self, Format, Report, Style},
 };
 
 use crate::fake::{CONTRACT, Fake, circumstances_in_process, good, run};
@@ -86,6 +86,10 @@ pub(crate) fn contract(tolerance: &str, required: &str) -> String {
     CONTRACT.replace("[target]", &format!("{required}\n[tolerance]\n{tolerance}\n[target]"))
 }
 
+fn text_of(passport: &Passport) -> String {
+    report::render(&Report::of_comparison(passport, ""), Format::Text, Style::Plain).unwrap()
+}
+
 const TIGHT: &str = "instructions_percent = 0.05";
 
 #[test]
@@ -99,7 +103,7 @@ fn a_thousandth_more_fails_where_half_is_accepted_and_gates() {
     assert_eq!((claim(&more).observed, claim(&more).limit), (Some(1_001_000), Some(1_000_500)));
     assert_eq!(more.gate(), Gate::Fail);
     assert_eq!(more.summary.performance_regressions, 2);
-    let text = report::comparison_table(&more);
+    let text = text_of(&more);
     assert!(text.contains("  +0.10 %"), "{text}");
     let faults = report::claims_at_fault(&more, Style::Plain);
     assert!(faults.contains("instructions-change +0.10 % (at most +0.05 %)"), "{faults}");
@@ -122,14 +126,14 @@ fn as_much_is_accepted_as_of_latency_where_the_contract_says_nothing() {
 fn counts_that_vary_by_more_than_the_tolerance_decide_nothing() {
     let passport = compared(&contract(TIGHT, ""), Some(&alone(&varying())));
     assert_eq!(decided(&passport), (Verdict::Abstain, Reason::CountsVary, false));
-    let text = report::comparison_table(&passport);
+    let text = text_of(&passport);
     let expected = "instructions of orders/all: between -0.10 % and +0.10 %, as those of one build \
                     vary; +0.25 % would be found";
     assert!(text.contains(expected), "{text}");
     // With more room there is something to say.
     let passport = compared(CONTRACT, Some(&alone(&varying())));
     assert_eq!(decided(&passport), (Verdict::Pass, Reason::WithinTolerance, true));
-    assert!(!report::comparison_table(&passport).contains("vary"));
+    assert!(!text_of(&passport).contains("vary"));
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn what_nobody_counted_abstains_and_gates_only_where_it_is_required() {
         let counts = why.map(|why| InstructionCounts::uncounted(why, "nobody was there"));
         let passport = compared(CONTRACT, counts.as_ref());
         assert_eq!(decided(&passport), (Verdict::Abstain, reason, false));
-        let told = report::comparison_table(&passport).contains("\nnobody was there\n");
+        let told = text_of(&passport).contains("\nnobody was there\n");
         assert_eq!(told, why.is_some());
         let passport = compared(&required, counts.as_ref());
         assert_eq!(decided(&passport), (Verdict::Abstain, reason, true));

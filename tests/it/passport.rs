@@ -3,8 +3,8 @@
 use std::{fs, sync::LazyLock};
 
 use perf_passport::{
-    passport::{Gate, ImportError, VerifyError, diff, import, verify},
-    report::{self, Style},
+    passport::{Gate, ImportError, VerifyError, import, verify},
+    report::{self, Format, Report, Scope, Style},
     store,
 };
 use proptest::prelude::*;
@@ -188,14 +188,18 @@ fn a_report_prints_what_a_stranger_wrote_as_plain_lines() {
         let baseline = passport.baseline.as_mut().unwrap();
         baseline.passport_hash.clone_from(&hostile);
         baseline.checks_gone = vec![hostile];
-        let shown = [
-            report::passport_table(&passport, Style::Plain),
-            report::claims_at_fault(&passport, Style::Plain),
-            report::summary_lines(&passport, Style::Plain),
-            report::differences(&diff(&sound, &passport)),
-        ]
-        .concat();
-        assert!(shown.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic()), "{shown}");
-        assert!(!shown.contains("\n\n"), "{shown}");
+        let reports = [
+            Report::of_passport(&passport, Scope::Whole),
+            Report::of_differences(&sound, &passport),
+        ];
+        for report in reports {
+            for format in [Format::Text, Format::Markdown] {
+                let shown = report::render(&report, format, Style::Plain).unwrap();
+                let plain = |c: char| c == '\n' || c == ' ' || c.is_ascii_graphic();
+                assert!(shown.chars().all(plain), "{shown}");
+                assert!(!shown.contains("\n\n\n"), "{shown}");
+                assert!(shown.lines().all(|line| line.len() < 2_000), "{shown}");
+            }
+        }
     }
 }

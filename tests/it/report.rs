@@ -4,7 +4,7 @@ use perf_passport::{
     claim::{Reason, Verdict},
     contract::ClaimKind,
     probe::Exchange,
-    report::{self, Style},
+    report::{self, Format, Report, Style},
 };
 
 use crate::{
@@ -21,7 +21,10 @@ fn text_and_markdown_tell_the_same_faults() {
     assert!(!behaviour.required);
     assert_eq!((behaviour.verdict, behaviour.reason), (Verdict::Fail, Reason::ChangedWork));
     let text = report::claims_at_fault(&passport, Style::Plain);
-    let markdown = report::comparison_markdown(&passport);
+    let report = Report::of_comparison(&passport, "");
+    let markdown = report::render(&report, Format::Markdown, Style::Plain).unwrap();
+    let json = report::render(&report, Format::Json, Style::Plain).unwrap();
+    assert_eq!(json.as_bytes(), passport.to_bytes().unwrap());
     let faults = passport.claims().filter(|(_, claim)| claim.is_at_fault()).count();
     assert_eq!(text.lines().count(), faults, "{text}");
     assert_eq!(markdown.matches("\n- **").count(), faults, "{markdown}");

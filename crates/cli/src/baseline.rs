@@ -13,11 +13,7 @@ use super::{
     measure::Measuring,
     terminal,
 };
-use perf_passport::{
-    passport::{self, Passport},
-    report, store,
-    text::escaped,
-};
+use perf_passport::{passport::Passport, report::Report, store, text::escaped};
 
 /// Measure every check and accept the passport as the baseline.
 #[derive(Debug, Args)]
@@ -48,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         )));
     }
     let outcome = measuring.run(&contract, &selection, None)?;
-    outcome.print(measuring.ci)?;
+    outcome.print(&measuring.output, measuring.ci)?;
     let code = outcome.code();
     if outcome.interrupted {
         terminal::note("interrupted: the baseline is unchanged");
@@ -65,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let changes = changes(&path, &outcome.passport);
     store::write(&path, &outcome.passport)?;
-    terminal::print(&format!("{changes}baseline {}\n", terminal::path(&path)))?;
+    measuring.output.note(&format!("{changes}baseline {}", terminal::path(&path)))?;
     Ok(Code::Pass.into())
 }
 
@@ -76,9 +72,10 @@ fn changes(path: &Path, accepted: &Passport) -> String {
     }
     match store::read(path) {
         Ok(before) => {
-            let found = report::differences(&passport::diff(&before, accepted));
-            let head = if found.is_empty() { "no change of" } else { "changes to" };
-            format!("\n{head} the baseline before, of {}\n{found}", escaped(&before.timestamp))
+            let found = Report::of_differences(&before, accepted);
+            let head = if found.head.is_empty() { "no change of" } else { "changes to" };
+            let lines: String = found.head.iter().flat_map(|it| [it.as_str(), "\n"]).collect();
+            format!("\n{head} the baseline before, of {}\n{lines}", escaped(&before.timestamp))
         }
         // It is replaced all the same: that may be why it is renewed.
         Err(error) => {

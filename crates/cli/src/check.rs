@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         terminal::note("no baseline: only budgets are held");
     }
     let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
-    outcome.print(measuring.ci)?;
-    terminal::print(&format!("passport {}\n", terminal::path(&kept?)))?;
+    outcome.print(&measuring.output, measuring.ci)?;
+    measuring.output.note(&format!("passport {}", terminal::path(&kept?)))?;
     Ok(outcome.code().into())
 }

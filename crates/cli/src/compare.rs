@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{
     compare_causes,
@@ -18,7 +18,9 @@ use super::{
     compare_sessions::{KeptSessions, Known},
     compare_sides::{Builds, SideArguments, start_guard},
     exit::{Code, Failure},
-    measure, terminal,
+    measure,
+    output::Output,
+    terminal,
 };
 use perf_passport::{
     clock::SystemClock,
@@ -27,7 +29,7 @@ use perf_passport::{
     paired::Policy,
     passport::{Comparison, Passport, ProbeKind},
     pipeline::{self, Circumstances},
-    report,
+    report::Report,
     store::{self, StoreError},
     text::{self, escaped},
     units::{Nanos, Ppm},
@@ -58,25 +60,14 @@ pub(super) struct Arguments {
     no_instructions: bool,
     #[command(flatten)]
     selecting: Selecting,
-    /// How to print the outcome
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-    output_format: Format,
+    #[command(flatten)]
+    output: Output,
     /// Where passports and sessions are filed
     #[arg(long, value_name = "DIR", default_value = "artifacts/performance")]
     artifacts_dir: PathBuf,
     /// Plain lines
     #[arg(long)]
     ci: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table
-    Text,
-    /// The passport
-    Json,
-    /// A table for a pull request
-    Markdown,
 }
 
 /// What is compared.
@@ -157,18 +148,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Ok(path) => compare_causes::keep(path, &outcome.passport, &causes),
         Err(_) => Ok(Vec::new()),
     };
-    print(arguments, &outcome.passport, &compare_causes::text(&causes))?;
+    let causes = compare_causes::text(&causes);
+    let report = Report::of_comparison(&outcome.passport, &causes);
+    arguments.output.print(&report, arguments.ci)?;
     let (kept, baseline_kept, filed) = (kept?, baseline_kept?, filed?);
-    let lines = |what: &'static str, paths: Vec<PathBuf>| {
-        paths.into_iter().map(move |path| format!("{what} {}\n", terminal::path(&path)))
-    };
-    let filed =
-        lines("baseline", baseline_kept.into_iter().collect()).chain(lines("causes  ", filed));
-    if arguments.output_format == Format::Text {
-        let filed: String = filed.collect();
-        terminal::print(&format!("passport {}\n{filed}", terminal::path(&kept)))?;
-    } else {
-        filed.for_each(|line| terminal::note(line.trim_end()));
+    arguments.output.note(&format!("passport {}", terminal::path(&kept)))?;
+    if let Some(path) = baseline_kept {
+        arguments.output.note(&format!("baseline {}", terminal::path(&path)))?;
+    }
+    for path in filed {
+        arguments.output.note(&format!("causes   {}", terminal::path(&path)))?;
     }
     if stop() {
         return Ok(Code::Interrupted.into());
@@ -330,28 +319,4 @@ fn counted(items: &[Item<'_>]) -> String {
         (0, _) => operations,
         _ => format!("{of_checks} and {operations}"),
     }
-}
-
-fn print(arguments: &Arguments, passport: &Passport, causes: &str) -> Result<(), Failure> {
-    let style = terminal::style(arguments.ci);
-    let text = match arguments.output_format {
-        Format::Json => String::from_utf8_lossy(&passport.to_bytes()?).into_owned(),
-        Format::Markdown if causes.is_empty() => report::comparison_markdown(passport),
-        Format::Markdown => {
-            format!("{}\n```text\n{causes}```\n", report::comparison_markdown(passport))
-        }
-        Format::Text => {
-            let mut text = report::comparison_table(passport);
-            let faults = report::claims_at_fault(passport, style);
-            if !faults.is_empty() {
-                text.push('\n');
-                text.push_str(&faults);
-            }
-            text.push_str(causes);
-            text.push('\n');
-            text.push_str(&report::summary_lines(passport, style));
-            text
-        }
-    };
-    Ok(terminal::print(&text)?)
 }

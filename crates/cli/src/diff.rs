@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::{
     exit::{Code, Failure},
-    terminal,
+    output::Output,
 };
-use perf_passport::{passport, report, store};
+use perf_passport::{report::Report, store};
 
 /// Print what changed between two passports, claim by claim.
 #[derive(Debug, Args)]
@@ -22,29 +22,16 @@ pub(super) struct Arguments {
     /// Exit with 1 when anything differs
     #[arg(long)]
     exit_code: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let before = store::read(&arguments.before)?;
     let after = store::read(&arguments.after)?;
-    let found = passport::diff(&before, &after);
-    let mut text = report::differences(&found);
-    if found.is_empty() {
-        text.push_str("no difference in behaviour, exact counts or verdicts\n");
-    }
-    if before.passport_hash == after.passport_hash {
-        text.push_str(&format!("passport hash {} on both sides\n", before.passport_hash));
-    } else {
-        text.push_str(&format!(
-            "passport hash {} -> {}\n",
-            before.passport_hash, after.passport_hash
-        ));
-    }
-    if !before.provenance.same_build(&after.provenance) {
-        text.push_str("they are of different toolchains, profiles, targets or databases\n");
-    }
-    terminal::print(&text)?;
-    let differs = !found.is_empty() || before.passport_hash != after.passport_hash;
+    let report = Report::of_differences(&before, &after);
+    arguments.output.print(&report, true)?;
+    let differs = !report.head.is_empty() || before.passport_hash != after.passport_hash;
     let code = if arguments.exit_code && differs { Code::Failed } else { Code::Pass };
     Ok(code.into())
 }

@@ -31,9 +31,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let baseline = arguments.baseline.as_deref().map(measure::read_baseline).transpose()?;
     let outcome = measuring.run(&contract, &selection, baseline.as_ref())?;
     let written = store::write(&arguments.output, &outcome.passport);
-    outcome.print(measuring.ci)?;
+    outcome.print(&measuring.output, measuring.ci)?;
     written?;
-    let line = format!("passport {}\n", terminal::path(&arguments.output));
-    terminal::print(&line)?;
+    measuring.output.note(&format!("passport {}", terminal::path(&arguments.output)))?;
     Ok(outcome.code().into())
 }

@@ -10,13 +10,16 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     exit::{Code, Failure},
-    input, measure, outcome, terminal,
+    input, measure,
+    output::Output,
+    terminal,
 };
 use perf_passport::{
     clock::{Clock, SystemClock},
     foreign::{self, ForeignError, Suite, Taken},
     passport::{self, ImportError, ProbeKind},
     pipeline::{self, Circumstances, Run},
+    report::{Report, Scope, SummaryLine},
     store,
     text::{escaped, printable},
     units::{BYTES_PER_MB, Bytes},
@@ -43,6 +46,8 @@ pub(super) struct Arguments {
     /// Where the imported passport is written
     #[arg(short, long, value_name = "FILE", default_value = "imported_performance_passport.json")]
     output: PathBuf,
+    #[command(flatten)]
+    format: Output,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,6 +100,8 @@ struct Holding {
     /// Where the passport is written
     #[arg(short, long, value_name = "FILE", default_value = "performance_passport.json")]
     output: PathBuf,
+    #[command(flatten)]
+    format: Output,
     /// No colours
     #[arg(long)]
     ci: bool,
@@ -162,9 +169,10 @@ fn hold(
         Circumstances::current(ProbeKind::Samples, tool, directory.unwrap_or(Path::new(".")));
     let passport = pipeline::passport(&contract, run, around, baseline.as_ref())?;
     let written = store::write(&holding.output, &passport);
-    outcome::print_report(&passport, holding.ci)?;
+    let report = Report::of_passport(&passport, Scope::Measured);
+    holding.format.print(&report, holding.ci)?;
     written?;
-    terminal::print(&format!("passport {}\n", terminal::path(&holding.output)))?;
+    holding.format.note(&format!("passport {}", terminal::path(&holding.output)))?;
     if !unnamed.is_empty() {
         terminal::note(&left_out(&unnamed));
     }
@@ -207,14 +215,11 @@ fn original(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Failure::new(code, anyhow!("cannot import `{path}`: {error}"))
     })?;
     store::write(&arguments.output, &passport)?;
-    outcome::print_report(&passport, true)?;
-    let mut text = String::new();
-    for (name, value) in &passport.annotations {
-        if name.starts_with("import.") {
-            text.push_str(&format!("{name}: {}\n", escaped(value)));
-        }
-    }
-    text.push_str(&format!("passport {}\n", terminal::path(&arguments.output)));
-    terminal::print(&text)?;
+    let mut report = Report::of_passport(&passport, Scope::Measured);
+    let annotations = passport.annotations.iter().filter(|(name, _)| name.starts_with("import."));
+    let lines = annotations.map(|(name, value)| format!("{}: {}", escaped(name), escaped(value)));
+    report.summary.extend(lines.map(SummaryLine::plain));
+    arguments.format.print(&report, true)?;
+    arguments.format.note(&format!("passport {}", terminal::path(&arguments.output)))?;
     Ok(Code::Pass.into())
 }

@@ -39,6 +39,7 @@ mod measure;
 #[cfg(target_os = "linux")]
 mod measure_code;
 mod outcome;
+mod output;
 mod selection;
 #[cfg(feature = "ledger")]
 mod serve;

@@ -20,6 +20,7 @@ use super::{
     exit::{Code, Failure},
     input,
     outcome::Outcome,
+    output::Output,
     selection::{Selection, both, named, on_fixture},
     terminal::{self, Reporter},
 };
@@ -70,6 +71,8 @@ pub(super) struct Measuring {
     #[cfg(feature = "ledger")]
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    #[command(flatten)]
+    pub(super) output: Output,
     /// Plain lines instead of a progress bar and colours
     #[arg(long)]
     pub(super) ci: bool,

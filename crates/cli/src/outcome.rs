@@ -2,11 +2,11 @@
 
 use super::{
     exit::{Code, Failure},
-    terminal,
+    output::Output,
 };
 use perf_passport::{
     passport::Passport,
-    report::{self, Style},
+    report::{Report, Scope},
 };
 
 /// A passport that was just measured, and whether the user cut it short.
@@ -29,37 +29,14 @@ impl Outcome {
         }
     }
 
-    /// Prints table, claims at fault and summary.
-    pub(super) fn print(&self, ci: bool) -> Result<(), Failure> {
-        let summary: fn(&Passport, Style) -> String =
-            if self.whole { report::whole_summary_lines } else { report::summary_lines };
-        print_with(&self.passport, ci, summary)
+    /// What there is to say of it.
+    pub(super) fn report(&self) -> Report<'_> {
+        let scope = if self.whole { Scope::Whole } else { Scope::Measured };
+        Report::of_passport(&self.passport, scope)
     }
-}
 
-/// Prints table, claims at fault and summary of what was measured.
-pub(super) fn print_report(passport: &Passport, ci: bool) -> Result<(), Failure> {
-    print_with(passport, ci, report::summary_lines)
-}
-
-fn print_with(
-    passport: &Passport,
-    ci: bool,
-    summary: fn(&Passport, Style) -> String,
-) -> Result<(), Failure> {
-    let style = terminal::style(ci);
-    let mut text = report::passport_table(passport, style);
-    let operations = report::operations_table(passport, style);
-    if !text.is_empty() && !operations.is_empty() {
-        text.push('\n');
+    /// Prints the report.
+    pub(super) fn print(&self, output: &Output, ci: bool) -> Result<(), Failure> {
+        output.print(&self.report(), ci)
     }
-    text.push_str(&operations);
-    let faults = report::claims_at_fault(passport, style);
-    if !faults.is_empty() {
-        text.push('\n');
-        text.push_str(&faults);
-    }
-    text.push('\n');
-    text.push_str(&summary(passport, style));
-    Ok(terminal::print(&text)?)
 }

@@ -4,8 +4,14 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{exit::Failure, measure::Measuring, terminal};
-use perf_passport::{contract::Check, passport::Passport, store};
+use super::{exit::Failure, measure::Measuring};
+use perf_passport::{
+    claim::Claim,
+    contract::{Check, SubjectId},
+    passport::Passport,
+    store,
+    text::escaped,
+};
 
 /// The endpoint that is validated unless another is named.
 const DEFAULT_ENDPOINT: &str = "/metrics";
@@ -40,30 +46,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(path) = &arguments.output {
         store::write(path, &outcome.passport)?;
     }
-    outcome.print(arguments.measuring.ci)?;
+    let mut report = outcome.report();
     if arguments.measuring.verbose {
-        terminal::print(&every_claim(&outcome.passport))?;
+        report.details = every_claim(&outcome.passport);
     }
+    arguments.measuring.output.print(&report, arguments.measuring.ci)?;
     Ok(outcome.code().into())
 }
 
 /// One line for each claim, whatever its verdict.
 fn every_claim(passport: &Passport) -> String {
-    let claims = passport
-        .test_results
-        .iter()
-        .flat_map(|result| result.claims.iter().map(move |claim| (result, claim)));
-    let line =
-        |(result, claim): (&perf_passport::passport::TestResult, &perf_passport::claim::Claim)| {
-            format!(
-                "{:<7}  {}: {}: {} (limit {}): {}\n",
-                claim.verdict,
-                result.test_name,
-                claim.kind,
-                claim.show_observed(),
-                claim.show_limit(),
-                claim.reason.explain()
-            )
-        };
-    claims.map(line).collect()
+    let line = |(subject, claim): (SubjectId<'_>, &Claim)| {
+        format!(
+            "{:<7}  {}: {}: {} (limit {}): {}\n",
+            claim.verdict,
+            escaped(subject.name()),
+            claim.kind,
+            claim.show_observed(),
+            claim.show_limit(),
+            claim.reason.explain()
+        )
+    };
+    passport.claims().map(line).collect()
 }

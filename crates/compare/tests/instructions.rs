@@ -46,7 +46,8 @@ use perf_passport::{
     paired::{InstructionCounts, Outcome, Policy, Spread, change_ppm, decide_instructions, grown},
     passport::{ComparedBuild, Comparison, Passport, ProbeKind, verify},
     pipeline::{self, Circumstances, Run, Work, WorkKind},
-    report, worker,
+    report::{self, Format, Report, Style},
+    worker,
 };
 use perf_passport_compare::{
     self as compare, Executed, InstructionsError, Observed, Side, Sides, count_instructions,
@@ -97,6 +98,11 @@ const WORKS_OF_A_QUICK_TRIAL: usize = 4;
 /// How often a build is compared with itself: once, so that the test does not take long, or as this
 /// variable says. Ten times are 200 decisions.
 const TRIALS_VARIABLE: &str = "PASSPORT_INSTRUCTIONS_TRIALS";
+
+fn text_of(passport: &Passport) -> String {
+    report::render(&Report::of_comparison(passport, ""), Format::Text, Style::Plain)
+        .unwrap_or_default()
+}
 
 #[expect(clippy::disallowed_methods, reason = "the second process is told its part by a variable")]
 fn main() -> ExitCode {
@@ -541,7 +547,7 @@ fn claimed() {
     assert_eq!(of(&more), (Verdict::Fail, Reason::BeyondTolerance, true));
     assert_eq!(more.summary.overall_status, Verdict::Fail);
     assert!(more.test_results[0].regression);
-    let table = report::comparison_table(&more);
+    let table = text_of(&more);
     assert!(table.contains("+0.10 %") || table.contains("+0.09 %"), "{table}");
     // By default as much is accepted as of latency.
     let default = last.replace("instructions_percent", "regression_percent").replace("0.05", "5");
@@ -582,7 +588,7 @@ fn not_counted() {
     let reason = if is_missing() { Reason::ValgrindMissing } else { Reason::NotCounted };
     assert_eq!((claim(&alone).verdict, claim(&alone).reason), (Verdict::Abstain, reason));
     assert!(!claim(&alone).required);
-    assert!(report::comparison_table(&alone).contains(expected));
+    assert!(text_of(&alone).contains(expected));
     verify(&alone.to_bytes().expect("bytes")).expect("what was measured");
     let asked = CONTRACT.replace(
         "name = \"hello\"\n[[",

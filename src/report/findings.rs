@@ -1,0 +1,115 @@
+//! Claims at fault: what, where, by how much, and why.
+
+use super::{Finding, Mark, Style, foreign, name};
+use crate::{
+    claim::{Claim, Reason, Unit, Verdict},
+    contract::{ClaimKind, Direction},
+    passport::{Passport, SubjectResult},
+};
+
+/// Longer than any message that a passport of ours holds.
+const MESSAGE_LENGTH_MAX: usize = 1_000;
+
+/// Claims that failed, or that are required and abstained; what could not be measured, or is no longer
+/// under contract.
+pub(super) fn findings(passport: &Passport) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for subject in passport.subjects() {
+        let of = name(subject.id().name());
+        for claim in subject.claims().iter().filter(|claim| claim.is_at_fault()) {
+            found.push(Finding {
+                mark: Mark::Verdict(claim.verdict),
+                of: of.clone(),
+                sentence: sentence(claim),
+                message: message(subject, claim),
+            });
+        }
+        found.extend(broken(subject).map(|(sentence, message)| Finding {
+            mark: Mark::Broken,
+            of: of.clone(),
+            sentence,
+            message: Some(foreign(message, MESSAGE_LENGTH_MAX)),
+        }));
+    }
+    let gone =
+        passport.baseline.iter().flat_map(|it| it.checks_gone.iter().chain(&it.operations_gone));
+    found.extend(gone.map(|gone| {
+        Finding {
+            mark: Mark::Verdict(Verdict::Abstain),
+            of: name(gone),
+            sentence: "in the baseline, but no longer in the contract: accept that with \
+                   `passport baseline`"
+                .to_owned(),
+            message: None,
+        }
+    }));
+    found
+}
+
+/// One line for each finding, as a terminal shows it.
+pub fn claims_at_fault(passport: &Passport, style: Style) -> String {
+    findings(passport).iter().map(|it| super::text::finding(it, style)).collect()
+}
+
+/// What of a subject could not be measured: how much, and the first reason.
+fn broken(subject: SubjectResult<'_>) -> impl Iterator<Item = (String, &str)> {
+    let samples = match subject {
+        SubjectResult::Check(result) => result.evidence.first_failure.as_deref().map(|failure| {
+            let failed = result.evidence.failed_samples;
+            (format!("{failed} of its samples could not be measured"), failure)
+        }),
+        SubjectResult::Case(_) | SubjectResult::Operation(_) => None,
+    };
+    let sessions = subject.paired().and_then(|paired| {
+        let failed = paired.failed_sessions;
+        let failure = paired.first_failure.as_deref()?;
+        Some((format!("{failed} of its sessions could not be held"), failure))
+    });
+    samples.into_iter().chain(sessions)
+}
+
+/// What is claimed, with its figures, and why it has its verdict.
+fn sentence(claim: &Claim) -> String {
+    let metric = claim.metric.as_deref().filter(|_| claim.kind == ClaimKind::Quality);
+    let metric = metric.map(|it| format!(" {}", name(it))).unwrap_or_default();
+    format!("{}{metric}{}: {}", claim.kind, figures(claim), claim.reason.explain())
+}
+
+/// What an operation said when it ended early.
+fn message(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
+    let SubjectResult::Case(case) = subject else { return None };
+    let failure = case.evidence.failure.as_ref().filter(|_| claim.kind == ClaimKind::Completed);
+    failure.map(|it| foreign(&it.message, MESSAGE_LENGTH_MAX))
+}
+
+/// The observed figure beside its limit, with a blank before it.
+fn figures(claim: &Claim) -> String {
+    let (observed, limit) = (claim.show_observed(), claim.show_limit());
+    if claim.kind == ClaimKind::Growth {
+        let allowed = claim.metric.as_deref().map(name).unwrap_or_default();
+        return format!(" n^{observed} (allowed {allowed})");
+    }
+    match (claim.observed, claim.limit) {
+        // A ratio is held against one, and not against what was before.
+        (Some(now), Some(before)) if claim.kind.is_change() && claim.unit != Unit::Ppm => {
+            match claim.unit {
+                _ if now == before => String::new(),
+                Unit::Count | Unit::Bytes => format!(" {limit} -> {observed} ({:+})", now - before),
+                _ => format!(" {limit} -> {observed}"),
+            }
+        }
+        (Some(_), Some(_)) => format!(" {observed} ({} {limit})", relation(claim)),
+        (None, Some(_)) => format!(" (limit {limit})"),
+        _ => String::new(),
+    }
+}
+
+fn relation(claim: &Claim) -> &'static str {
+    match claim.kind.direction() {
+        _ if claim.reason == Reason::OracleDisagrees => "expected",
+        Direction::Equal => "expected",
+        Direction::Below => "budget",
+        Direction::AtMost => "at most",
+        Direction::AtLeast => "at least",
+    }
+}

@@ -11,6 +11,7 @@ mod operation;
 mod path;
 mod renamed;
 mod resolve;
+mod selection;
 mod subject;
 mod template;
 mod unit;
@@ -38,6 +39,7 @@ pub use operation::{
 pub(crate) use path::{base_url_problem, path_problem};
 pub(crate) use renamed::in_document as renamed_key;
 use resolve::check_name;
+pub use selection::{CheckSelection, SelectionError};
 pub use subject::SubjectId;
 pub use template::{HeaderTemplate, SecretValue};
 pub use unit::Unit;

@@ -30,6 +30,7 @@
 //! The same target is the worker of `passport compare`, for checks and operations.
 
 mod code;
+mod lock;
 mod operations;
 #[cfg(unix)]
 mod lent;
@@ -41,7 +42,7 @@ use std::{
     future::Future,
     path::PathBuf,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use http_body::Body;
@@ -60,6 +61,7 @@ use crate::{
 };
 pub use code::Code;
 use code::Measurable;
+use lock::lock;
 
 /// What a test of the whole passport looks at; a panic fails the test.
 type Inspection = Box<dyn FnOnce(&Passport) + Send>;
@@ -278,11 +280,6 @@ fn test_or_benchmark(
 fn test_name(check: &Check) -> String {
     let slow = if check.slow { "slow::" } else { "" };
     format!("{slow}{}::{}", check.endpoint, check.variant)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A test that panicked leaves whole measurements behind, or none.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was measured so far in this process.

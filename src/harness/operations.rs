@@ -20,7 +20,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::code::{Measurable, Pass};
+use super::{
+    code::{Measurable, Pass},
+    lock::lock,
+};
 use crate::{
     clock::{Clock, SystemClock},
     contract::{Contract, Operation},
@@ -133,11 +136,11 @@ pub(super) fn note_panic(information: &PanicHookInfo<'_>) {
     let place = information.location().map(|it| format!(", at {}:{}", it.file(), it.line()));
     let message = text.unwrap_or("a panic without a message");
     let message = format!("{message}{}", place.unwrap_or_default());
-    *super::lock(&PANIC) = message;
+    *lock(&PANIC) = message;
 }
 
 pub(super) fn noted_panic() -> String {
-    super::lock(&PANIC).clone()
+    lock(&PANIC).clone()
 }
 
 /// Measures one operation in a process of its own.

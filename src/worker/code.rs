@@ -1,54 +1,18 @@
-//! Operations in a worker: what a target lends it, and the questions about them.
+//! Operations in a worker: the questions about them.
 
 use std::io;
 
 use super::{
+    operations::{ObservedPass, Operations},
     protocol::{Answer, Question},
     serve::Worker,
 };
 use crate::{
     clock::SystemClock,
-    contract::{Operation, Sampling},
-    operation::CaseEvidence,
+    contract::Sampling,
     pipeline::{CodeTurns, Iterations},
     units::Nanos,
 };
-
-/// The operations that a target declares. Code that panics is an error or evidence of it here, and
-/// ends nothing.
-pub trait Operations {
-    /// Their names.
-    fn names(&self) -> Vec<String>;
-
-    /// Measures an operation at one size in one pass over its sizes, counted from 0.
-    ///
-    /// # Errors
-    ///
-    /// When the target does not declare it, or there is no such pass.
-    fn observe(
-        &self,
-        operation: &Operation,
-        size: Option<u64>,
-        sampling: &Sampling,
-        pass: u32,
-    ) -> Result<ObservedPass, String>;
-
-    /// Makes an operation ready to run at one size.
-    ///
-    /// # Errors
-    ///
-    /// When the target does not declare it, or the message of a panic.
-    fn prepare(&self, name: &str, size: Option<u64>) -> Result<Box<dyn Iterations + '_>, String>;
-}
-
-/// What was observed of an operation at one size in one pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedPass {
-    /// The evidence; what is counted is in that of the first pass.
-    pub evidence: CaseEvidence,
-    /// How many passes there are.
-    pub passes: u32,
-}
 
 impl Worker<'_> {
     /// Answers a question about code, and those that follow from it; the next one that does not.

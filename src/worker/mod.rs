@@ -8,13 +8,14 @@
 //! prints. A worker measures and reports; it decides nothing.
 
 pub mod protocol;
+mod operations;
 mod code;
 mod serve;
 
 use std::path::PathBuf;
 
 use crate::pipeline::WorkKind;
-pub use code::{ObservedPass, Operations};
+pub use operations::{ObservedPass, Operations};
 pub use serve::{Offered, serve_stdin};
 
 /// The only argument of a process that is to be a worker.

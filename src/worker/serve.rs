@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     added_work,
-    code::Operations,
+    operations::Operations,
     protocol::{self, Answer, Question, Seen, VERSION},
 };
 #[cfg(feature = "oracle")]

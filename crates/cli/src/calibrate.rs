@@ -12,21 +12,23 @@ use clap::{Args, ValueEnum};
 
 use super::{
     calibrate_plot::plot,
-    compare_sides,
+    compare_sides::start_guard,
+    contract_file::{directory_of, read_contract},
     exit::{Code, Failure},
-    input, measure, selection, terminal,
+    input, measure, terminal,
 };
 use perf_passport::{
     clock::SystemClock,
-    contract::{Check, Contract},
+    contract::{Check, CheckSelection},
     pipeline::WorkKind,
     store,
+    text::escaped,
     units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
 };
 use perf_passport_compare::{
-    Progress, TemporaryDirectory, WorkerError,
-    calibrate::{self, Arm, Builds, Calibration, Setting},
-    checkout::{self, Project, Reference, checkout},
+    SessionProgress, Watch, WorkerError,
+    calibrate::{self, Arm, Calibration, CalibrationError, CalibrationRequest},
+    checkout::Project,
 };
 
 /// The largest calibration that is read.
@@ -92,58 +94,53 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
     let arms = arms(arguments)?;
-    let text = measure::contract_text(&arguments.contract)?;
-    let contract = Contract::parse(&text).map_err(|error| {
-        let path = terminal::path(&arguments.contract);
-        Failure::usage(anyhow!("cannot read contract `{path}`: {error}"))
-    })?;
-    let checks = selection::named(contract.checks.iter().collect(), &arguments.endpoint)?;
-    if let Some(known) = read(arguments)? {
-        // Before anything is built.
-        add_to(arguments, known, &contract, &checks, true)?;
-    }
-    let directory = TemporaryDirectory::new().map_err(|error| {
-        Failure::new(Code::NotMeasured, anyhow!("cannot make a temporary directory: {error}"))
-    })?;
-    compare_sides::start_guard();
-    let builds = builds(arguments, directory.path(), &stop)?;
-    let relinked = !builds.baseline.relinked.is_empty();
-    let mut calibration = match read(arguments)? {
-        Some(known) => add_to(arguments, known, &contract, &checks, relinked)?,
-        None => new(&contract, &checks, relinked)?,
+    let contract = read_contract(&arguments.contract)?;
+    let all: Vec<&Check> = contract.checks.iter().collect();
+    let checks = CheckSelection { names: &arguments.endpoint, fixture: None }.select(&all)?;
+    let known = read(arguments)?;
+    start_guard();
+    let project = Project {
+        repository: directory_of(&arguments.contract),
+        contract: &arguments.contract,
+        harness: &arguments.harness,
+        written: Some(&arguments.output_dir),
     };
-    let clock = SystemClock::start();
-    let setting = Setting {
+    let request = CalibrationRequest {
         contract: &contract,
         checks: &checks,
-        policy: calibration.policy,
+        project,
+        rebuilds: arguments.rebuilds,
+        runs: arguments.runs,
+        arms: &arms,
         time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
-        clock: &clock,
-        stop: &stop,
     };
-    for _ in 0..arguments.runs {
-        for arm in &arms {
-            let number = calibration.trials.iter().filter(|trial| trial.arm == *arm).count();
-            let progress = &mut |progress: Progress<'_>| {
-                if let Progress::Failed(error) = progress {
-                    terminal::note(&perf_passport::text::escaped(&format!(
-                        "session failed: {error}"
-                    )));
-                }
-            };
-            let trial = match calibrate::run(&setting, &builds, (*arm, number), progress) {
-                Ok(trial) => trial,
-                Err(WorkerError::Interrupted) => return Ok(Code::Interrupted.into()),
-                Err(error) => return Err(Failure::new(Code::NotMeasured, error)),
-            };
-            terminal::note(&line(&trial));
-            calibration.trials.push(trial);
-            // After each: what is known is kept when the rest is interrupted.
-            write(&arguments.output_dir, &calibration)?;
-        }
+    let watch = Watch { clock: &SystemClock::start(), stop: &stop };
+    let say = &mut |line: &str| terminal::note(&escaped(line));
+    let mut calibration = request.begin(known, watch, say).map_err(|error| match error {
+        CalibrationError::AnotherCalibration => refused(arguments, &error),
+        CalibrationError::Checkout(error) => error.into(),
+        CalibrationError::Worker(error) => error.into(),
+        _ => Failure::usage(error),
+    })?;
+    loop {
+        let trial = match calibration.hold_next(&mut say_failed) {
+            Ok(Some(trial)) => trial,
+            Ok(None) => break,
+            Err(WorkerError::Interrupted) => return Ok(Code::Interrupted.into()),
+            Err(error) => return Err(error.into()),
+        };
+        terminal::note(&line(trial));
+        // After each: what is known is kept when the rest is interrupted.
+        write(&arguments.output_dir, calibration.calibration())?;
     }
-    terminal::print(&calibrate::markdown(&calibration))?;
+    terminal::print(&calibrate::markdown(calibration.calibration()))?;
     Ok(Code::Pass.into())
+}
+
+fn say_failed(progress: SessionProgress<'_>) {
+    if let SessionProgress::Failed(error) = progress {
+        terminal::note(&escaped(&format!("session failed: {error}")));
+    }
 }
 
 fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
@@ -181,52 +178,6 @@ fn read(arguments: &Arguments) -> Result<Option<Calibration>, Failure> {
 fn refused(arguments: &Arguments, why: &dyn std::fmt::Display) -> Failure {
     let path = arguments.output_dir.join(FILE);
     Failure::usage(anyhow!("cannot add to the calibration `{}`: {why}", terminal::path(&path)))
-}
-
-fn new(contract: &Contract, checks: &[&Check], relinked: bool) -> Result<Calibration, Failure> {
-    Calibration::new(contract, checks, relinked).ok_or_else(|| {
-        Failure::usage(anyhow!("the checks have not all the same tolerance: name some of them"))
-    })
-}
-
-/// What is known, if it is of the same machine, policy and contract.
-fn add_to(
-    arguments: &Arguments,
-    known: Calibration,
-    contract: &Contract,
-    checks: &[&Check],
-    relinked: bool,
-) -> Result<Calibration, Failure> {
-    if new(contract, checks, relinked)?.continues(&known) {
-        Ok(known)
-    } else {
-        Err(refused(
-            arguments,
-            &"it is of another machine, policy, contract or form of the document",
-        ))
-    }
-}
-
-/// Builds the working tree, and builds it again.
-fn builds(
-    arguments: &Arguments,
-    directory: &Path,
-    stop: &dyn Fn() -> bool,
-) -> Result<Builds, Failure> {
-    let project = Project {
-        repository: compare_sides::directory_of(&arguments.contract),
-        contract: &arguments.contract,
-        harness: &arguments.harness,
-        written: Some(&arguments.output_dir),
-    };
-    let progress = &mut |line: &str| terminal::note(&perf_passport::text::escaped(line));
-    let built = checkout(&project, &Reference::WorkingTree, stop, progress)
-        .map_err(compare_sides::failure)?;
-    let seeds: Vec<u64> = (1..=arguments.rebuilds).collect();
-    let task = (seeds.as_slice(), directory);
-    let sides = checkout::rebuild(&project, &built, task, stop, progress)
-        .map_err(compare_sides::failure)?;
-    Ok(Builds { baseline: built.side, rebuilt: seeds.into_iter().zip(sides).collect() })
 }
 
 fn line(trial: &calibrate::Trial) -> String {

@@ -1,4 +1,5 @@
-//! Why a check got worse: the places that allocate more and the functions that execute more.
+//! Why a check got worse, as lines and as files: the places that allocate more and the functions that
+//! execute more.
 
 use std::{
     fmt::Write as _,
@@ -7,67 +8,15 @@ use std::{
 
 use serde::Serialize;
 
-use super::{exit::Failure, flame_graph, terminal};
-use perf_passport::{
-    claim::{Claim, Verdict},
-    contract::{Check, ClaimKind},
-    passport::Passport,
-    store,
-    text::{counted, escaped},
-};
-use perf_passport_compare::{
-    self as compare, AllocationCause, CheckCauses, Finding, InstructionCause, Sides, SiteChange,
-    Suspect, Watch,
-};
-
-/// Checks that are looked into, at most: each takes seconds.
-const CHECKS_MAX: usize = 4;
+use super::{exit::Failure, flame_graph};
+use perf_passport::{passport::Passport, store, text::escaped};
+use perf_passport_compare::{AllocationCause, CheckCauses, Finding, InstructionCause, SiteChange};
 
 /// Functions and places that are named of each, at most.
 const NAMED_MAX: usize = 5;
 
 /// The version of the file's format.
 const SCHEMA_VERSION: u32 = 1;
-
-/// Looks into the checks with a change that failed, and those that allocate more within what is
-/// tolerated; empty when there are none. This is advice: no verdict depends on it.
-pub(super) fn find(
-    passport: &Passport,
-    checks: &[&Check],
-    sides: &Sides,
-    (clock, stop): Watch<'_>,
-) -> Vec<CheckCauses> {
-    let any = |check: &Check, is_one: fn(&Claim) -> bool| {
-        passport.result(&check.id()).is_some_and(|result| result.claims.iter().any(is_one))
-    };
-    let (failed, others): (Vec<&Check>, Vec<&Check>) =
-        checks.iter().copied().partition(|check| any(check, is_failed_change));
-    let failed = failed.into_iter().map(|check| Suspect { check, instructions: true });
-    let tolerated = others.into_iter().filter(|check| any(check, is_more_allocations));
-    let tolerated = tolerated.map(|check| Suspect { check, instructions: false });
-    let mut suspects: Vec<Suspect<'_>> = failed.chain(tolerated).collect();
-    let left_out = suspects.len().saturating_sub(CHECKS_MAX);
-    suspects.truncate(CHECKS_MAX);
-    if suspects.is_empty() || stop() {
-        return Vec::new();
-    }
-    let more = if left_out > 0 { format!(", and not into {left_out} more") } else { String::new() };
-    terminal::note(&format!(
-        "looking into {} on both sides{more}",
-        counted(suspects.len() as u64, "check")
-    ));
-    compare::causes(sides, &suspects, (clock, stop))
-}
-
-fn is_failed_change(claim: &Claim) -> bool {
-    claim.kind.is_change() && claim.verdict == Verdict::Fail
-}
-
-/// Whether there are more allocations or a higher peak, be it tolerated or not.
-fn is_more_allocations(claim: &Claim) -> bool {
-    let is_count = matches!(claim.kind, ClaimKind::AllocationsChange | ClaimKind::HeapChange);
-    is_count && claim.observed.zip(claim.limit).is_some_and(|(now, before)| now > before)
-}
 
 /// The causes as lines for a terminal.
 pub(super) fn text(causes: &[CheckCauses]) -> String {
@@ -172,12 +121,13 @@ pub(super) struct Causes<'a> {
     /// What the current side is called.
     current: &'a str,
     /// The checks that were looked into.
-    checks: Vec<Filed<'a>>,
+    checks: Vec<CauseDocument<'a>>,
 }
 
 /// Why one check got worse.
 #[derive(Serialize, schemars::JsonSchema)]
-struct Filed<'a> {
+#[schemars(rename = "Filed")]
+struct CauseDocument<'a> {
     #[serde(flatten)]
     causes: &'a CheckCauses,
     /// The file that it is drawn in; `null` where nothing was to be drawn.
@@ -199,43 +149,52 @@ pub(super) fn keep(
         return Ok(Vec::new());
     };
     let name = kept.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let run = store::run_name(kept);
-    let labels = (escaped(&comparison.baseline.label), escaped(&comparison.current.label));
-    let (mut drawn, mut filed) = (Vec::new(), Vec::new());
+    let (baseline, current) =
+        (escaped(&comparison.baseline.label), escaped(&comparison.current.label));
+
+    // The graphs, one for each check whose chains of calls are known.
+    let (mut written, mut checks) = (Vec::new(), Vec::new());
     for cause in causes {
-        let flame_graph = match &cause.chains {
-            None => None,
-            Some(Finding::Unknown(reason)) => Some(Finding::Unknown(reason.clone())),
-            Some(Finding::Found(chains)) => {
-                let title = format!("{}: {} against {}", cause.check, labels.1, labels.0);
-                Some(match flame_graph::draw(&title, chains) {
-                    Err(error) => Finding::Unknown(format!("cannot draw: {error}")),
-                    Ok(svg) => {
-                        let file = format!("flamegraph_{}_{run}.svg", in_a_file_name(&cause.check));
-                        let path = kept.with_file_name(&file);
-                        store::write_bytes(&path, &svg)?;
-                        drawn.push(path);
-                        Finding::Found(file)
-                    }
-                })
-            }
-        };
-        filed.push(Filed { causes: cause, flame_graph });
+        let title = format!("{}: {current} against {baseline}", cause.check);
+        let flame_graph = draw(cause, &title, kept)?;
+        let file = flame_graph.as_ref().and_then(Finding::found);
+        written.extend(file.map(|file| kept.with_file_name(file)));
+        checks.push(CauseDocument { causes: cause, flame_graph });
     }
+
+    // The document that names them.
     let document = Causes {
         schema_version: SCHEMA_VERSION,
         run_id: &passport.run_id,
         passport: &name,
-        baseline: &labels.0,
-        current: &labels.1,
-        checks: filed,
+        baseline: &baseline,
+        current: &current,
+        checks,
     };
     let mut bytes = serde_json::to_vec_pretty(&document).map_err(Failure::usage)?;
     bytes.push(b'\n');
-    let path = kept.with_file_name(format!("causes_{run}.json"));
+    let path = kept.with_file_name(format!("causes_{}.json", store::run_name(kept)));
     store::write_bytes(&path, &bytes)?;
-    drawn.insert(0, path);
-    Ok(drawn)
+    written.insert(0, path);
+    Ok(written)
+}
+
+/// Draws the flame graph of a check beside its passport; the name of its file.
+fn draw(cause: &CheckCauses, title: &str, kept: &Path) -> Result<Option<Finding<String>>, Failure> {
+    let chains = match &cause.chains {
+        None => return Ok(None),
+        Some(Finding::Unknown(reason)) => return Ok(Some(Finding::Unknown(reason.clone()))),
+        Some(Finding::Found(chains)) => chains,
+    };
+    Ok(Some(match flame_graph::draw(title, chains) {
+        Err(error) => Finding::Unknown(format!("cannot draw: {error}")),
+        Ok(svg) => {
+            let (check, run) = (in_a_file_name(&cause.check), store::run_name(kept));
+            let file = format!("flamegraph_{check}_{run}.svg");
+            store::write_bytes(&kept.with_file_name(&file), &svg)?;
+            Finding::Found(file)
+        }
+    }))
 }
 
 /// `endpoint/variant` as a part of a file's name.

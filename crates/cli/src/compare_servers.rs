@@ -1,23 +1,13 @@
-//! What `passport compare` compares when it is servers: commands that start them, or base URLs.
+//! Which servers `passport compare` compares: commands that start them, or base URLs.
 
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
 
-use super::{
-    compare_sides::{Builds, MYSELF},
-    exit::Failure,
-    measure::variable,
-};
-use perf_passport::{
-    contract::{Check, Contract},
-    passport::ComparedBuild,
-    pipeline::MissingVariable,
-    probe::{HttpSettings, HttpTarget, PreparedRequest},
-    units::Nanos,
-};
-use perf_passport_compare::{CommandLine, Server, ServerAt, Servers};
+use super::{compare_sides::MYSELF, exit::Failure, measure::variable};
+use perf_passport::units::Nanos;
+use perf_passport_compare::{CommandLine, Server, ServerAt, Servers, Sides};
 
 /// How long a server that is starting is waited for, unless the user says otherwise.
 const WAIT_SECONDS: u32 = 30;
@@ -66,32 +56,20 @@ const NOT_COMMANDS: [&str; 9] = [
 
 impl ServerArguments {
     /// The servers that were asked for; `None` when none were.
-    pub(super) fn servers(&self) -> Result<Option<(Servers<'static>, Builds)>, Failure> {
-        let command = |label: &str, text: &str| -> Result<One, Failure> {
-            let command = CommandLine::parse(text).map_err(|error| {
-                Failure::usage(anyhow!("cannot start the server of {label}: {error}"))
-            })?;
-            let shown = Some(command.shown());
-            Ok(one(label, ServerAt::Command(command), |build| build.command = shown))
-        };
-        let url = |label: &str, text: &str| -> Result<One, Failure> {
-            let url = Some(text.to_owned());
-            Ok(one(label, ServerAt::Url(text.to_owned()), |build| build.url = url))
-        };
-        let (baseline, current, anchor) = match (
-            (self.baseline_cmd.as_deref(), self.current_cmd.as_deref()),
-            (self.baseline_url.as_deref(), self.current_url.as_deref()),
-        ) {
-            ((Some(baseline), Some(current)), _) => (
-                command("baseline", baseline)?,
-                command("current", current)?,
-                self.anchor_cmd.as_deref().map(|it| command("anchor", it)).transpose()?,
-            ),
-            (_, (Some(baseline), Some(current))) => (
-                url("baseline", baseline)?,
-                url("current", current)?,
-                self.anchor_url.as_deref().map(|it| url("anchor", it)).transpose()?,
-            ),
+    pub(super) fn servers(&self) -> Result<Option<Servers<'static>>, Failure> {
+        let commands = (&self.baseline_cmd, &self.current_cmd);
+        let urls = (&self.baseline_url, &self.current_url);
+        let sides = match (commands, urls) {
+            ((Some(baseline), Some(current)), _) => Sides {
+                baseline: started("baseline", baseline)?,
+                current: started("current", current)?,
+                anchor: self.anchor_cmd.as_ref().map(|it| started("anchor", it)).transpose()?,
+            },
+            (_, (Some(baseline), Some(current))) => Sides {
+                baseline: running("baseline", baseline),
+                current: running("current", current),
+                anchor: self.anchor_url.as_ref().map(|it| running("anchor", it)),
+            },
             _ if self.wait_timeout.is_some() => {
                 return Err(Failure::usage(anyhow!(
                     "--wait-timeout is for servers: give --baseline-cmd and --current-cmd, or leave \
@@ -100,58 +78,24 @@ impl ServerArguments {
             }
             _ => return Ok(None),
         };
-        let (anchor, anchor_build) = anchor.unzip();
         let seconds = u64::from(self.wait_timeout.unwrap_or(WAIT_SECONDS));
-        let servers = Servers {
-            baseline: baseline.0,
-            current: current.0,
-            anchor,
+        Ok(Some(Servers {
+            sides,
             supervisor: PathBuf::from(MYSELF),
             wait_max: Nanos::new(seconds * 1_000_000_000),
             environment: &variable,
-        };
-        let builds = Builds {
-            baseline: baseline.1,
-            current: current.1,
-            anchor: anchor_build,
-            // Nobody tells which build a command starts.
-            sources: None,
-        };
-        Ok(Some((servers, builds)))
+        }))
     }
 }
 
-/// A server, and what is recorded of it.
-type One = (Server, ComparedBuild);
-
-fn one(label: &str, at: ServerAt, record: impl FnOnce(&mut ComparedBuild)) -> One {
-    let mut build = ComparedBuild { label: label.to_owned(), ..ComparedBuild::default() };
-    record(&mut build);
-    (Server { label: label.to_owned(), at }, build)
+/// A server that this command starts.
+fn started(label: &str, command: &str) -> Result<Server, Failure> {
+    let command = CommandLine::parse(command)
+        .map_err(|error| Failure::usage(anyhow!("cannot start the server of {label}: {error}")))?;
+    Ok(Server { label: label.to_owned(), at: ServerAt::Command(command) })
 }
 
-/// Refuses base URLs that are none and variables that are not set, before anything is started.
-pub(super) fn refuse_what_cannot_be_asked(
-    servers: &Servers<'_>,
-    contract: &Contract,
-    checks: &[&Check],
-) -> Result<(), Failure> {
-    let all = [Some(&servers.baseline), Some(&servers.current), servers.anchor.as_ref()];
-    for server in all.into_iter().flatten() {
-        let ServerAt::Url(url) = &server.at else { continue };
-        HttpTarget::new(HttpSettings {
-            base_url: url.clone(),
-            timeout: contract.sampling.timeout,
-            body_max: contract.sampling.body_max,
-            pid: None,
-        })
-        .map_err(|error| Failure::usage(anyhow!("{}: {error}", server.label)))?;
-    }
-    for check in checks {
-        for request in &check.requests {
-            PreparedRequest::new(request, &variable)
-                .map_err(|variable| MissingVariable { check: check.id(), variable })?;
-        }
-    }
-    Ok(())
+/// A server that runs at this base URL.
+fn running(label: &str, url: &str) -> Server {
+    Server { label: label.to_owned(), at: ServerAt::Url(url.to_owned()) }
 }

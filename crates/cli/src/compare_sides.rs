@@ -1,31 +1,20 @@
-//! What `passport compare` compares: two executables, or two refs that are built first.
+//! Which executables or refs `passport compare` compares, as the user names them.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
-use sha2::{Digest, Sha256};
 
 use super::{
-    exit::{Code, Failure},
-    input, measure, terminal,
-};
-use perf_passport::{
-    passport::ComparedBuild,
-    text::{escaped, hex},
-    units::{BYTES_PER_MB, Bytes, Count},
+    contract_file::{contract_text, directory_of},
+    exit::Failure,
+    terminal,
 };
 use perf_passport_compare::{
-    Side, Sides,
-    checkout::{self, CheckoutError, Project, Reference, checkout},
+    BuildSource, RefBuilds, Side, Sides,
+    checkout::{Project, Reference},
     guard,
 };
-
-/// The largest executable that is read.
-const EXECUTABLE_MAX: Bytes = Bytes::new(4_096 * BYTES_PER_MB);
 
 /// This very program, also when its file was replaced since.
 pub(super) const MYSELF: &str = "/proc/self/exe";
@@ -71,147 +60,46 @@ const NOT_BUILT: [&str; 5] =
 
 const EXECUTABLES: [&str; 3] = ["baseline_exe", "current_exe", "anchor_exe"];
 
-/// What is recorded of the builds.
-pub(super) struct Builds {
-    pub(super) baseline: ComparedBuild,
-    pub(super) current: ComparedBuild,
-    pub(super) anchor: Option<ComparedBuild>,
-    /// What each runs beside its executable, in the order of [`Comparison::builds`]: the tree of its
-    /// source, of which it may read files. `None` where nobody knows what is run.
-    ///
-    /// [`Comparison::builds`]: perf_passport::passport::Comparison::builds
-    pub(super) sources: Option<Vec<String>>,
-}
-
-impl Builds {
-    /// Whether sessions take each build at many addresses.
-    pub(super) fn are_relinked(&self) -> bool {
-        let all = [Some(&self.baseline), Some(&self.current), self.anchor.as_ref()];
-        all.into_iter().flatten().all(|build| build.relinked > Count::ZERO)
-    }
-}
-
 impl SideArguments {
-    /// The sides that were asked for, built if they are refs. Executables are copied to `directory`: what
-    /// is recorded of them is what is run, whatever becomes of their files.
-    pub(super) fn sides(
-        &self,
-        contract: &Path,
-        (artifacts, directory): (&Path, &Path),
-        stop: &dyn Fn() -> bool,
-    ) -> Result<(Sides, Builds), Failure> {
-        let (baseline, current, anchor) =
-            match (&self.baseline_branch, &self.baseline_exe, &self.current_exe) {
-                (Some(baseline), _, _) => self.built(baseline, (contract, artifacts), stop)?,
-                (None, Some(baseline), Some(current)) => {
-                    self.executables((baseline, current), contract, directory)?
-                }
-                _ => {
-                    return Err(Failure::usage(anyhow!(
-                        "say what to compare with: --baseline-branch REF, or --baseline-exe FILE \
-                         and --current-exe FILE, or --baseline-cmd CMD and --current-cmd CMD, or \
-                         --baseline-url URL and --current-url URL"
-                    )));
-                }
-            };
-        let sources = [Some(&baseline), Some(&current), anchor.as_ref()];
-        let sources = sources.into_iter().flatten().map(|one| one.source.clone()).collect();
-        let (anchor_side, anchor) = anchor.map(|one| (one.side, one.build)).unzip();
-        let sides = Sides { baseline: baseline.side, current: current.side, anchor: anchor_side };
-        Ok((sides, Builds { baseline: baseline.build, current: current.build, anchor, sources }))
+    /// The refs or executables that were asked for. `written` is where this program writes.
+    pub(super) fn source<'a>(
+        &'a self,
+        contract: &'a Path,
+        written: &'a Path,
+    ) -> Result<BuildSource<'a>, Failure> {
+        match (&self.baseline_branch, &self.baseline_exe, &self.current_exe) {
+            (Some(baseline), _, _) => {
+                let harness = &self.harness;
+                let repository = directory_of(contract);
+                let project = Project { repository, contract, harness, written: Some(written) };
+                Ok(BuildSource::Refs(self.refs(baseline, project)))
+            }
+            (None, Some(baseline), Some(current)) => {
+                let text = contract_text(contract)?;
+                let side = |label: &str, path: &PathBuf| {
+                    Side::of_executable(label, path.clone(), text.clone())
+                };
+                Ok(BuildSource::Executables(Box::new(Sides {
+                    baseline: side("baseline", baseline),
+                    current: side("current", current),
+                    anchor: self.anchor_exe.as_ref().map(|path| side("anchor", path)),
+                })))
+            }
+            _ => Err(Failure::usage(anyhow!(
+                "say what to compare with: --baseline-branch REF, or --baseline-exe FILE and \
+                 --current-exe FILE, or --baseline-cmd CMD and --current-cmd CMD, or \
+                 --baseline-url URL and --current-url URL"
+            ))),
+        }
     }
 
-    fn built(
-        &self,
-        baseline: &str,
-        (contract, artifacts): (&Path, &Path),
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Three, Failure> {
-        let project = Project {
-            repository: directory_of(contract),
-            contract,
-            harness: &self.harness,
-            written: Some(artifacts),
-        };
-        let build = |role: &str, reference: &Reference| {
-            terminal::note(&format!("{role}: {}", escaped(&reference.to_string())));
-            let progress = &mut |line: &str| terminal::note(&escaped(line));
-            checkout(&project, reference, stop, progress).map(compared).map_err(failure)
-        };
+    fn refs<'a>(&self, baseline: &str, project: Project<'a>) -> RefBuilds<'a> {
         let named = |name: &str| Reference::Named(name.to_owned());
         let current = self.current_branch.as_deref().map_or(Reference::WorkingTree, named);
-        let baseline = if self.merge_base {
-            let current = self.current_branch.as_deref().unwrap_or("HEAD");
-            checkout::merge_base(project.repository, baseline, current).map_err(failure)?
-        } else {
-            baseline.to_owned()
-        };
-        let baseline = build("baseline", &named(&baseline))?;
-        let anchor = self.anchor.as_deref().map(|it| build("anchor", &named(it))).transpose()?;
-        // Last: what is checked out then is what the user most likely builds next.
-        Ok((baseline, build("current", &current)?, anchor))
+        let anchor = self.anchor.as_deref().map(named);
+        let refs = Sides { baseline: named(baseline), current, anchor };
+        RefBuilds { project, refs, from_merge_base: self.merge_base }
     }
-
-    fn executables(
-        &self,
-        (baseline, current): (&Path, &Path),
-        contract: &Path,
-        directory: &Path,
-    ) -> Result<Three, Failure> {
-        let text = measure::contract_text(contract)?;
-        let side = |label: &str, executable: &Path| -> Result<One, Failure> {
-            let bytes = read(executable)?;
-            // What a script starts may be another program tomorrow.
-            let source = (!bytes.starts_with(b"#!")).then(String::new);
-            let executable_sha256 = Some(hex(&Sha256::digest(&bytes)));
-            let copy = directory.join(format!("given-{label}"));
-            let copied = fs::metadata(executable).and_then(|original| {
-                fs::write(&copy, &bytes)?;
-                fs::set_permissions(&copy, original.permissions())
-            });
-            copied.map_err(|error| {
-                let path = terminal::path(executable);
-                let message = anyhow!("cannot copy the executable `{path}`: {error}");
-                Failure::new(Code::NotMeasured, message)
-            })?;
-            let side = Side {
-                label: label.to_owned(),
-                executable: copy,
-                relinked: Vec::new(),
-                arguments: Vec::new(),
-                environment: Vec::new(),
-                directory: PathBuf::from("."),
-                contract: text.clone(),
-            };
-            let label = label.to_owned();
-            let build = ComparedBuild { label, executable_sha256, ..ComparedBuild::default() };
-            Ok(One { side, build, source })
-        };
-        let anchor = self.anchor_exe.as_deref().map(|path| side("anchor", path)).transpose()?;
-        Ok((side("baseline", baseline)?, side("current", current)?, anchor))
-    }
-}
-
-/// A side, and what is recorded of it.
-struct One {
-    side: Side,
-    build: ComparedBuild,
-    /// See [`Builds::sources`].
-    source: Option<String>,
-}
-
-/// Baseline, current and anchor.
-type Three = (One, One, Option<One>);
-
-fn compared(build: checkout::Build) -> One {
-    let compared = ComparedBuild {
-        label: build.side.label.clone(),
-        commit: (!build.dirty).then_some(build.commit),
-        executable_sha256: Some(build.executable_sha256),
-        relinked: Count::new(build.side.relinked.len() as u64),
-        ..ComparedBuild::default()
-    };
-    One { side: build.side, build: compared, source: Some(build.tree) }
 }
 
 /// Starts what ends builds and workers when this process is killed.
@@ -221,30 +109,4 @@ pub(super) fn start_guard() {
             "no guard: what is started here may live on if this is killed: {error}"
         ));
     }
-}
-
-/// The directory that a contract is in.
-pub(super) fn directory_of(contract: &Path) -> &Path {
-    let parent = contract.parent().filter(|it| !it.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
-}
-
-fn read(executable: &Path) -> Result<Vec<u8>, Failure> {
-    input::read(executable, EXECUTABLE_MAX).map_err(|error| {
-        let path = terminal::path(executable);
-        Failure::usage(anyhow!("cannot read the executable `{path}`: {error}"))
-    })
-}
-
-/// What the user named wrongly is usage; what does not build could not be measured.
-pub(super) fn failure(error: CheckoutError) -> Failure {
-    let code = match error {
-        CheckoutError::Interrupted => Code::Interrupted,
-        CheckoutError::NotBuilt { .. }
-        | CheckoutError::NotRun { .. }
-        | CheckoutError::Git { .. }
-        | CheckoutError::Io { .. } => Code::NotMeasured,
-        _ => Code::Usage,
-    };
-    Failure::new(code, error)
 }

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
+    contract_file::read_contract,
     exit::{Code, Failure},
     input, measure,
     output::Output,
@@ -141,7 +142,7 @@ fn hold(
     from: &Path,
     read: impl FnOnce() -> Result<Suite, ForeignError>,
 ) -> Result<ExitCode, Failure> {
-    let contract = measure::read_contract(&holding.contract)?;
+    let contract = read_contract(&holding.contract)?;
     if contract.operations.is_empty() {
         return Err(Failure::usage(anyhow!(
             "contract `{}` has no [[operation]] to hold benchmarks against",

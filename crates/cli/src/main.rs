@@ -15,18 +15,13 @@ mod compare;
 #[cfg(target_os = "linux")]
 mod compare_causes;
 #[cfg(target_os = "linux")]
-mod compare_instructions;
-#[cfg(target_os = "linux")]
-mod compare_items;
-#[cfg(target_os = "linux")]
-mod compare_observe;
+mod compare_failure;
 #[cfg(target_os = "linux")]
 mod compare_servers;
 #[cfg(target_os = "linux")]
-mod compare_sessions;
-#[cfg(target_os = "linux")]
 mod compare_sides;
 mod contract;
+mod contract_file;
 mod diff;
 mod exit;
 #[cfg(target_os = "linux")]

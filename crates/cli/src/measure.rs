@@ -1,8 +1,6 @@
 //! What every command that measures has in common.
 
 use std::{
-    fmt::Display,
-    io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -17,28 +15,27 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 #[cfg(target_os = "linux")]
 use super::measure_code::{self, CodeArguments};
 use super::{
+    contract_file::{directory_of, read_contract},
     exit::{Code, Failure},
-    input,
     outcome::Outcome,
     output::Output,
-    selection::{Selection, both, named, on_fixture},
+    selection::Selection,
     terminal::{self, Reporter},
 };
 use perf_passport::{
     clock::{Clock, SystemClock},
-    contract::{Check, Contract},
+    contract::{Check, CheckSelection, Contract},
     passport::{Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, Session},
     probe::{HttpSettings, HttpTarget, Target, wait_until_up},
     process_memory, store,
-    units::{BYTES_PER_MB, Bytes, Nanos},
+    units::Nanos,
 };
+#[cfg(target_os = "linux")]
+use perf_passport_compare::Watch;
 
 /// How long a service that is starting is waited for, unless the user says otherwise.
 const WAIT_SECONDS: u32 = 60;
-
-/// The largest contract that is read.
-const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
 /// Arguments of every command that measures.
 #[derive(Debug, Args)]
@@ -95,8 +92,7 @@ impl Measuring {
 
     /// The directory of the contract: what it names is relative to it.
     pub(super) fn directory(&self) -> &Path {
-        let parent = self.contract.parent();
-        parent.filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        directory_of(&self.contract)
     }
 
     /// The baseline's file: the one given, else the contract's.
@@ -122,7 +118,8 @@ impl Measuring {
         let timestamp = humantime::format_rfc3339_millis(clock.now()).to_string();
         // What cannot be built or started is found before anything is measured.
         #[cfg(target_os = "linux")]
-        let code = self.code.measure(&self.contract, contract, (&clock, &stop))?;
+        let code =
+            self.code.measure(&self.contract, contract, Watch { clock: &clock, stop: &stop })?;
         let (mut run, kind, name) = if selection.checks.is_empty() {
             let none =
                 Run { timestamp, measured: Vec::new(), operations: Vec::new(), complete: true };
@@ -204,11 +201,16 @@ impl Measuring {
     /// The checks that `--fixture` and `--endpoint` select; all when neither is given.
     pub(super) fn select(&self, contract: &Contract) -> Result<Selection, Failure> {
         let all: Vec<&Check> = contract.checks.iter().collect();
-        let whole = self.endpoint.is_empty() && self.fixture.is_none();
+        let whole = self.selection().is_everything();
         if whole && all.is_empty() && self.measures_code() {
             return Ok(Selection { checks: Vec::new(), whole });
         }
         Ok(Selection { whole, ..self.select_of(contract, &all)? })
+    }
+
+    /// What `--fixture` and `--endpoint` ask for.
+    fn selection(&self) -> CheckSelection<'_> {
+        CheckSelection { names: &self.endpoint, fixture: self.fixture.as_deref() }
     }
 
     /// Whether a target for the operations is named.
@@ -233,9 +235,9 @@ impl Measuring {
             )));
         }
         let running = self.api_url.is_some() || contract.document.target.url.is_some();
-        let on_fixture = on_fixture(checks, self.fixture.as_deref(), running)?;
-        let named = named(checks.to_vec(), &self.endpoint)?;
-        let selected = both(&named, &on_fixture)?;
+        let wanted = self.selection();
+        let selected =
+            if running { wanted.select_of_running(checks)? } else { wanted.select(checks)? };
         let checks = selected.iter().map(|check| check.id()).collect();
         Ok(Selection { checks, whole: false })
     }
@@ -326,29 +328,6 @@ impl Measuring {
     ) -> Result<(Box<dyn Target>, &'static str), Failure> {
         Err(unknown_service(name))
     }
-}
-
-/// Reads a contract from a file.
-pub(super) fn read_contract(path: &Path) -> Result<Contract, Failure> {
-    let text = contract_text(path)?;
-    Contract::parse(&text).map_err(|error| unreadable(path, &error))
-}
-
-/// The text of a contract, whatever is in it.
-pub(super) fn contract_text(path: &Path) -> Result<String, Failure> {
-    let refused = |why: &dyn Display| unreadable(path, why);
-    let bytes = input::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            refused(&"there is none; write one, or name it with --contract FILE")
-        }
-        _ => refused(&error),
-    })?;
-    let text = str::from_utf8(&bytes).map_err(|error| refused(&error))?;
-    Ok(text.to_owned())
-}
-
-fn unreadable(contract: &Path, why: &dyn Display) -> Failure {
-    Failure::usage(anyhow!("cannot read contract `{}`: {why}", contract.display()))
 }
 
 fn unknown_service(name: &str) -> Failure {

@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{compare_items::failure, compare_sides, exit::Failure, measure, terminal};
+use super::{
+    contract_file::{contract_text, directory_of},
+    exit::Failure,
+    terminal,
+};
 use perf_passport::{
     contract::Contract,
     environment::Build,
@@ -12,7 +16,7 @@ use perf_passport::{
     text::{counted, escaped},
 };
 use perf_passport_compare::{
-    self as compare, Item, ObservedOperations, Side, Watch, WorkerError,
+    self as compare, Item, OperationObservations, Side, Watch, WorkerError,
     checkout::{self, Project},
 };
 
@@ -48,10 +52,10 @@ impl CodeArguments {
         &self,
         path: &Path,
         contract: &Contract,
-        (clock, stop): Watch<'_>,
+        watch: Watch<'_>,
     ) -> Result<Option<MeasuredCode>, Failure> {
-        let Some(side) = self.side(path, stop)? else { return Ok(None) };
-        let offer = compare::offer(&side, (clock, stop)).map_err(failure)?;
+        let Some(side) = self.side(path, watch.stop)? else { return Ok(None) };
+        let offer = compare::offer(&side, watch)?;
         let declared = |name: &String| offer.operations.contains(name);
         let (known, unknown): (Vec<_>, Vec<_>) =
             contract.operations.iter().partition(|it| declared(&it.name));
@@ -65,34 +69,27 @@ impl CodeArguments {
             counted(items.len() as u64, "operation")
         ));
         let samples = contract.sampling.samples;
-        let observed = compare::observe_operations(&side, &items, samples, (clock, stop));
-        let ObservedOperations { measured: cases, fault } = observed.map_err(failure)?;
+        let observed = compare::observe_operations(&side, &items, samples, watch)?;
+        let OperationObservations { measured: cases, fault } = observed;
         match fault {
             None | Some(WorkerError::Interrupted) => {
                 Ok(Some(MeasuredCode { build: offer.build, cases, complete: fault.is_none() }))
             }
-            Some(error) => Err(failure(error)),
+            Some(error) => Err(error.into()),
         }
     }
 
     fn side(&self, contract: &Path, stop: &dyn Fn() -> bool) -> Result<Option<Side>, Failure> {
         if let Some(executable) = &self.harness_exe {
-            return Ok(Some(Side {
-                label: executable.display().to_string(),
-                executable: executable.clone(),
-                relinked: Vec::new(),
-                arguments: Vec::new(),
-                environment: Vec::new(),
-                directory: PathBuf::from("."),
-                contract: measure::contract_text(contract)?,
-            }));
+            let label = executable.display().to_string();
+            let text = contract_text(contract)?;
+            return Ok(Some(Side::of_executable(&label, executable.clone(), text)));
         }
         let Some(harness) = &self.harness else { return Ok(None) };
-        let repository = compare_sides::directory_of(contract);
+        let repository = directory_of(contract);
         let project = Project { repository, contract, harness, written: None };
         let progress = &mut |line: &str| terminal::note(&escaped(line));
-        let side = checkout::build_here(&project, stop, progress);
-        side.map(Some).map_err(compare_sides::failure)
+        Ok(Some(checkout::build_here(&project, stop, progress)?))
     }
 }
 

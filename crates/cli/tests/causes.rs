@@ -28,7 +28,8 @@ use perf_passport::{
     worker,
 };
 use perf_passport_compare::{
-    AllocationCause, CheckCauses, Finding, Side, Sides, SiteChange, Suspect, causes, site_changes,
+    AllocationCause, CheckCauses, Finding, Side, Sides, SiteChange, Suspect, Watch, causes,
+    site_changes,
 };
 use perf_passport_test_support::test;
 
@@ -171,7 +172,7 @@ fn causes_of(check: &str, (baseline, current): (Side, Side), instructions: bool)
     let contract = Contract::parse(CONTRACT).unwrap();
     let suspect = Suspect { check: contract.check(check).unwrap(), instructions };
     let clock = SystemClock::start();
-    let mut found = causes(&sides, &[suspect], (&clock, &|| false));
+    let mut found = causes(&sides, &[suspect], Watch { clock: &clock, stop: &|| false });
     assert_eq!(found.len(), 1);
     found.remove(0)
 }

@@ -7,14 +7,18 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::{
-    OBSERVE_TIME, Side, Watch, WorkerError,
-    process::{Placement, Worker, copy_path},
-};
 use perf_passport::{
     allocation::AllocationSite,
     contract::Check,
     worker::protocol::{Answer, Question},
+};
+
+use crate::{
+    deadlines::OBSERVE_TIME,
+    error::WorkerError,
+    process::{Placement, Worker, copy_path},
+    side::Side,
+    watch::Watch,
 };
 
 /// Samples that warm a check up. What is allocated only every few requests falls on the same sample
@@ -48,11 +52,10 @@ pub(super) fn allocation_sites(
     side: &Side,
     check: &Check,
     directory: &Path,
-    (clock, stop): Watch<'_>,
+    watch: Watch<'_>,
 ) -> Result<Vec<AllocationSite>, SitesError> {
-    let placement = Placement { cpu: None, padding: 0, layout: 0 };
     let copy = copy_path(directory, "sites");
-    let (mut worker, _) = Worker::start(side, &copy, placement, (clock, stop))?;
+    let (mut worker, _) = Worker::start(side, &copy, Placement::ANYWHERE, watch)?;
     let question = Question::AllocationSites { check: check.id(), warmup: WARMUP };
     match worker.ask(&question, OBSERVE_TIME)? {
         Answer::Allocated { sites, response: Some(_) } => Ok(sites),
@@ -60,5 +63,17 @@ pub(super) fn allocation_sites(
             Err(WorkerError::AnswersDiffer { side: side.label.clone() }.into())
         }
         other => Err(worker.unexpected(&other).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_are_in_no_error_that_is_filed() {
+        let (side, message) = ("current".to_owned(), "signal: 9; the key is hunter2".to_owned());
+        let filed = SitesError::from(WorkerError::Died { side, message }).to_string();
+        assert!(filed.ends_with("not known: the worker of current died: signal: 9"), "{filed}");
     }
 }

@@ -8,8 +8,13 @@ use std::{
     path::Path,
 };
 
-use super::{InstructionsError, Side, Watch, callgrind::Counting};
 use perf_passport::{contract::Check, probe::COLLECTED};
+
+use crate::{
+    callgrind::{CountPlace, CountedWorker, InstructionsError},
+    side::Side,
+    watch::Watch,
+};
 
 /// Callers that are told apart: more than are on the stack of a service.
 const CALLERS: usize = 128;
@@ -55,7 +60,8 @@ pub(super) fn call_chains(
     directory: &Path,
     watch: Watch<'_>,
 ) -> Result<Chains, InstructionsError> {
-    let mut counting = Counting::begin_by_callers(CALLERS, side, (directory, "chains"), watch)?;
+    let place = CountPlace { directory, role: "chains", padding: 0 };
+    let mut counting = CountedWorker::begin_by_callers(CALLERS, side, &place, watch)?;
     counting.wait_until_ready()?;
     counting.ask(check, SAMPLES)?;
     let sampled = counting.answer(check, SAMPLES).map_err(|it| it.why)?;

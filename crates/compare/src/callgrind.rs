@@ -20,17 +20,20 @@ use std::{
 
 use thiserror::Error;
 
-use super::{
-    Side, Watch, WorkerError,
-    callgrind_file::{self, Profile},
-    process::{Placement, Worker},
-    workplace::{with_cache, without_debug_information},
-};
 use perf_passport::{
     contract::Check,
     probe::{COLLECTED, SAMPLE_ENDS},
     units::Nanos,
     worker::protocol::{Answer, Question, Seen},
+};
+
+use crate::{
+    callgrind_file::{self, Profile},
+    error::WorkerError,
+    process::{Placement, Worker},
+    side::Side,
+    watch::Watch,
+    workplace::{with_cache, without_debug_information},
 };
 
 /// Requests that warm a check up, about. Their number changes the count a little, so it follows from
@@ -69,12 +72,12 @@ impl From<WorkerError> for InstructionsError {
 
 /// Why a check was not counted, and whether its worker can be asked for others all the same.
 #[derive(Debug)]
-pub(super) struct NotCounted {
+pub(super) struct CountFailure {
     pub(super) why: InstructionsError,
     pub(super) ends_the_worker: bool,
 }
 
-impl From<WorkerError> for NotCounted {
+impl From<WorkerError> for CountFailure {
     fn from(error: WorkerError) -> Self {
         // What was refused, or was answered otherwise, was answered.
         let ends_the_worker =
@@ -83,7 +86,7 @@ impl From<WorkerError> for NotCounted {
     }
 }
 
-impl NotCounted {
+impl CountFailure {
     fn of_check(message: String) -> Self {
         Self { why: InstructionsError::Unavailable(message), ends_the_worker: false }
     }
@@ -133,7 +136,7 @@ pub(super) fn countable(side: &Side, directory: &Path, role: &str) -> Result<Sid
 }
 
 /// A worker that is counted; gone when it is dropped.
-pub(super) struct Counting<'a> {
+pub(super) struct CountedWorker<'a> {
     worker: Worker<'a>,
     label: String,
     /// The file that callgrind names those after which it writes.
@@ -142,43 +145,52 @@ pub(super) struct Counting<'a> {
     parts: u32,
 }
 
+/// Where a worker is counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CountPlace<'a> {
+    /// Where callgrind and the worker write.
+    pub(super) directory: &'a Path,
+    /// Names the files of this worker.
+    pub(super) role: &'a str,
+    /// Bytes by which its environment is larger.
+    pub(super) padding: usize,
+}
+
 /// What was counted of a check.
-pub(super) struct Sampled {
+pub(super) struct CountedSamples {
     /// One for each sample.
     pub(super) samples: Vec<Profile>,
     /// What each of them was like.
     pub(super) response: Seen,
 }
 
-impl<'a> Counting<'a> {
-    /// Starts a process of a side that was made [`countable`], without waiting for it. Its
-    /// environment is larger by `padding`.
+impl<'a> CountedWorker<'a> {
+    /// Starts a process of a side that was made [`countable`], without waiting for it.
     pub(super) fn begin(
         side: &Side,
-        (directory, role): (&Path, &str),
-        padding: usize,
+        place: &CountPlace<'_>,
         watch: Watch<'a>,
     ) -> Result<Self, WorkerError> {
-        Self::begin_with(None, side, (directory, role), padding, watch)
+        Self::begin_with(None, side, place, watch)
     }
 
     /// The same, with functions told apart by so many of their callers.
     pub(super) fn begin_by_callers(
         callers: usize,
         side: &Side,
-        place: (&Path, &str),
+        place: &CountPlace<'_>,
         watch: Watch<'a>,
     ) -> Result<Self, WorkerError> {
-        Self::begin_with(Some(callers), side, place, 0, watch)
+        Self::begin_with(Some(callers), side, place, watch)
     }
 
     fn begin_with(
         callers: Option<usize>,
         side: &Side,
-        (directory, role): (&Path, &str),
-        padding: usize,
+        place: &CountPlace<'_>,
         watch: Watch<'a>,
     ) -> Result<Self, WorkerError> {
+        let CountPlace { directory, role, padding } = *place;
         let out = directory.join(format!("callgrind-{role}"));
         let mut command = under_callgrind(&side.executable, &out, callers);
         // Also of valgrind, which is killed.
@@ -200,12 +212,16 @@ impl<'a> Counting<'a> {
     }
 
     /// Waits for what was counted of the check that was asked for.
-    pub(super) fn answer(&mut self, check: &Check, samples: u32) -> Result<Sampled, NotCounted> {
+    pub(super) fn answer(
+        &mut self,
+        check: &Check,
+        samples: u32,
+    ) -> Result<CountedSamples, CountFailure> {
         let answer = self.worker.hear(COUNT_TIME);
         // They are there before the answer is; also those of samples before one that went wrong.
         let parts = self
             .take_parts()
-            .map_err(|error| NotCounted::of_check(format!("cannot read the figures: {error}")))?;
+            .map_err(|error| CountFailure::of_check(format!("cannot read the figures: {error}")))?;
         let response = match answer? {
             Answer::Executed { response: Some(response) } => response,
             Answer::Executed { response: None } => {
@@ -215,12 +231,12 @@ impl<'a> Counting<'a> {
         };
         if let Some((is, expected)) = check.unexpected_status(&response.statuses) {
             let message = format!("status {is} instead of {expected} under valgrind");
-            return Err(NotCounted::of_check(message));
+            return Err(CountFailure::of_check(message));
         }
         // The first is of the warm-up.
         let counted = parts.get(1..).unwrap_or_default();
         if counted.len() != samples as usize {
-            return Err(NotCounted::of_check(format!(
+            return Err(CountFailure::of_check(format!(
                 "callgrind wrote {} parts for {samples} samples: is the executable built \
                  with this version, and without `strip`?",
                 parts.len()
@@ -228,10 +244,10 @@ impl<'a> Counting<'a> {
         }
         let samples = counted.iter().map(|bytes| match callgrind_file::parse(bytes) {
             Ok(profile) if profile.total > 0 => Ok(profile),
-            Ok(_) => Err(NotCounted::of_check("a sample without an instruction".to_owned())),
-            Err(error) => Err(NotCounted::of_check(error.to_string())),
+            Ok(_) => Err(CountFailure::of_check("a sample without an instruction".to_owned())),
+            Err(error) => Err(CountFailure::of_check(error.to_string())),
         });
-        Ok(Sampled { samples: samples.collect::<Result<_, _>>()?, response })
+        Ok(CountedSamples { samples: samples.collect::<Result<_, _>>()?, response })
     }
 
     /// What callgrind wrote since the last time, in order.
@@ -276,6 +292,13 @@ fn under_callgrind(executable: &Path, out: &Path, callers: Option<usize>) -> Com
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn last_words_are_in_no_error_that_is_filed() {
+        let (side, message) = ("current".to_owned(), "signal: 9; the key is hunter2".to_owned());
+        let filed = InstructionsError::from(WorkerError::Died { side, message }).to_string();
+        assert!(filed.ends_with("not known: the worker of current died: signal: 9"), "{filed}");
+    }
 
     #[test]
     fn what_is_missing_is_said_and_never_taken_for_a_count() {

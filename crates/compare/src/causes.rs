@@ -6,19 +6,23 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
-use super::{
-    Executed, InstructionsError, Outcomes, Side, Sides, Watch, WorkerError,
-    allocation_sites::allocation_sites,
-    call_chains::{ChainCost, call_chains, side_by_side},
-    count_instructions, prepared,
-    site_changes::{SiteChange, site_changes},
-    temporary_directory,
-};
 use perf_passport::{
     allocation::AllocationSite,
     contract::Check,
     paired::{Growth, change_ppm, grown},
     units::{Bytes, Count},
+};
+
+use crate::{
+    allocation_sites::allocation_sites,
+    call_chains::{ChainCost, call_chains, side_by_side},
+    callgrind::InstructionsError,
+    error::WorkerError,
+    instructions::{ExecutedInstructions, InstructionsByCheck, count_instructions},
+    side::{Side, Sides},
+    site_changes::{SiteChange, site_changes},
+    watch::Watch,
+    workplace::{prepared, temporary_directory},
 };
 
 /// A part of the causes, or why nobody knows it.
@@ -105,12 +109,7 @@ pub struct Suspect<'a> {
 
 /// Looks for what each of the checks does more of than in the baseline; those after an interruption
 /// are left out.
-pub fn causes(
-    sides: &Sides,
-    suspects: &[Suspect<'_>],
-    (clock, stop): Watch<'_>,
-) -> Vec<CheckCauses> {
-    let watch = (clock, stop);
+pub fn causes(sides: &Sides, suspects: &[Suspect<'_>], watch: Watch<'_>) -> Vec<CheckCauses> {
     let closely: Vec<&Check> =
         suspects.iter().filter(|it| it.instructions).map(|it| it.check).collect();
     let counted = if closely.is_empty() {
@@ -121,15 +120,15 @@ pub fn causes(
     };
     let mut all = Vec::new();
     for suspect in suspects {
-        if stop() {
+        if watch.is_over() {
             break;
         }
         let check = suspect.check;
-        let traces = traces(sides, check, (suspect.instructions, watch));
-        let (allocations, chains) = match traces {
-            Ok((allocations, chains)) => (allocations, chains),
-            Err(error) => (Finding::Unknown(error.recorded()), None),
-        };
+        let traces = traces(sides, *suspect, watch).unwrap_or_else(|error| CheckTraces {
+            allocations: Finding::Unknown(error.recorded()),
+            chains: None,
+        });
+        let CheckTraces { allocations, chains } = traces;
         let counted = counted.as_ref().filter(|_| suspect.instructions);
         let instructions = counted.map(|counted| match counted {
             Ok((before, after)) => Finding::of(instructions(&check.id(), before, after)),
@@ -141,13 +140,17 @@ pub fn causes(
 }
 
 /// Where a check allocates otherwise, and its chains of calls.
-type Traces = (Finding<AllocationCause>, Option<Finding<Vec<ChainCost>>>);
+struct CheckTraces {
+    allocations: Finding<AllocationCause>,
+    chains: Option<Finding<Vec<ChainCost>>>,
+}
 
 fn traces(
     sides: &Sides,
-    check: &Check,
-    (closely, watch): (bool, Watch<'_>),
-) -> Result<Traces, WorkerError> {
+    suspect: Suspect<'_>,
+    watch: Watch<'_>,
+) -> Result<CheckTraces, WorkerError> {
+    let check = suspect.check;
     let directory = temporary_directory()?;
     let of = |side: &Side, role: &str| -> Result<_, WorkerError> {
         let mut counted = prepared(side, directory.path(), role)?;
@@ -156,7 +159,8 @@ fn traces(
         counted.executable = side.relinked.first().unwrap_or(&counted.executable).clone();
         let places = allocation_sites(&whole, check, directory.path(), watch);
         // After the places: then the fixture is made, which takes long under valgrind.
-        let chains = closely.then(|| call_chains(&counted, check, directory.path(), watch));
+        let chains =
+            suspect.instructions.then(|| call_chains(&counted, check, directory.path(), watch));
         Ok((places, chains))
     };
     let (before, after) = (of(&sides.baseline, "baseline")?, of(&sides.current, "current")?);
@@ -164,7 +168,7 @@ fn traces(
     let chains = before.1.zip(after.1).map(|(before, after)| {
         Finding::of(before.and_then(|before| Ok(side_by_side(&before, &after?))))
     });
-    Ok((Finding::of(allocations), chains))
+    Ok(CheckTraces { allocations: Finding::of(allocations), chains })
 }
 
 fn allocations(before: &[AllocationSite], after: &[AllocationSite]) -> AllocationCause {
@@ -185,13 +189,14 @@ fn allocations(before: &[AllocationSite], after: &[AllocationSite]) -> Allocatio
 
 fn instructions(
     check: &str,
-    before: &Outcomes,
-    after: &Outcomes,
+    before: &InstructionsByCheck,
+    after: &InstructionsByCheck,
 ) -> Result<InstructionCause, InstructionsError> {
-    let known = |outcomes: &Outcomes| -> Result<Executed, InstructionsError> {
-        let missing = || Err(InstructionsError::Interrupted);
-        outcomes.get(check).cloned().unwrap_or_else(missing)
-    };
+    let known =
+        |outcomes: &InstructionsByCheck| -> Result<ExecutedInstructions, InstructionsError> {
+            let missing = || Err(InstructionsError::Interrupted);
+            outcomes.get(check).cloned().unwrap_or_else(missing)
+        };
     let (before, after) = (known(before)?.instructions, known(after)?.instructions);
     Ok(InstructionCause {
         instructions_before: Count::new(before.per_sample()),

@@ -20,6 +20,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::process_group::pid;
+
 /// The only argument of a guard.
 pub(super) const GUARD: &str = "--perf-passport-guard";
 
@@ -54,7 +56,7 @@ pub(super) struct Guarded(Option<Pid>);
 impl Guarded {
     /// The group that this child leads.
     pub(super) fn of(child: &Child) -> Self {
-        let group = super::process::pid(child);
+        let group = pid(child);
         tell('+', group);
         Self(group)
     }

@@ -9,14 +9,6 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{
-    Side, Sides, Watch, WorkerError,
-    callgrind::{
-        Counting, InstructionsError, NotCounted, Sampled, countable, find_valgrind, warmup_samples,
-    },
-    temporary_directory,
-    workplace::fill_caches,
-};
 use perf_passport::{
     contract::Check,
     paired::{
@@ -28,6 +20,17 @@ use perf_passport::{
     worker::protocol::Seen,
 };
 
+use crate::{
+    callgrind::{
+        CountFailure, CountPlace, CountedSamples, CountedWorker, InstructionsError, countable,
+        find_valgrind, warmup_samples,
+    },
+    error::WorkerError,
+    side::{Side, Sides},
+    watch::Watch,
+    workplace::{fill_caches, temporary_directory},
+};
+
 /// Bytes by which the environment of each further pair of processes is larger: no multiple of a page, of
 /// a cache line or of the alignment of a stack.
 const PADDING: usize = 1_000;
@@ -37,7 +40,7 @@ const WORKERS_LOST_MAX: u32 = 3;
 
 /// What was counted of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executed {
+pub struct ExecutedInstructions {
     /// The instructions.
     pub instructions: Instructions,
     /// What each sample was like.
@@ -45,7 +48,7 @@ pub struct Executed {
 }
 
 /// What became of each check, by its id.
-pub type Outcomes = BTreeMap<String, Result<Executed, InstructionsError>>;
+pub type InstructionsByCheck = BTreeMap<String, Result<ExecutedInstructions, InstructionsError>>;
 
 /// Counts the instructions of each check by functions; those after an interruption are left out.
 ///
@@ -56,19 +59,19 @@ pub type Outcomes = BTreeMap<String, Result<Executed, InstructionsError>>;
 pub fn count_instructions(
     side: &Side,
     checks: &[&Check],
-    (clock, stop): Watch<'_>,
+    watch: Watch<'_>,
     progress: &mut dyn FnMut(&Check),
-) -> Result<Outcomes, InstructionsError> {
+) -> Result<InstructionsByCheck, InstructionsError> {
     find_valgrind()?;
     let directory = temporary_directory()?;
     let side = countable(side, directory.path(), "0")?;
-    let watch = (clock, stop);
     fill_caches(&[&side], checks, directory.path(), watch)?;
-    let mut outcomes = Outcomes::new();
+    let mut outcomes = InstructionsByCheck::new();
     for check in checks {
         progress(check);
         // One process for each, so that what others left behind is no part of it.
-        let outcome = Workers::new([&side], directory.path(), 0, watch).count(check, SAMPLES_ALONE);
+        let outcome =
+            CountedWorkers::new([&side], directory.path(), 0, watch).count(check, SAMPLES_ALONE);
         let outcome = match outcome {
             Err(InstructionsError::Interrupted) => break,
             Err(error) => Err(error),
@@ -87,7 +90,7 @@ pub fn count_samples(
     sides: &Sides,
     checks: &[&Check],
     policy: &Policy,
-    (clock, stop): Watch<'_>,
+    watch: Watch<'_>,
     progress: &mut dyn FnMut(&Check),
 ) -> BTreeMap<String, InstructionCounts> {
     let nothing = |check: &&Check| InstructionCounts {
@@ -96,8 +99,8 @@ pub fn count_samples(
     };
     let mut counts: BTreeMap<String, InstructionCounts> =
         checks.iter().map(|check| (check.id(), nothing(check))).collect();
-    let counted = Counted { sides, checks, policy, watch: (clock, stop) };
-    if let Err(error) = counted.count(progress, &mut counts) {
+    let counter = SampleCounter { sides, checks, policy, watch };
+    if let Err(error) = counter.count(progress, &mut counts) {
         let is_known = |it: &InstructionCounts| it.uncounted.is_some() || it.is_whole();
         if error == InstructionsError::Interrupted {
             counts.retain(|_, it| is_known(it));
@@ -110,14 +113,14 @@ pub fn count_samples(
 }
 
 /// What is counted.
-struct Counted<'a> {
+struct SampleCounter<'a> {
     sides: &'a Sides,
     checks: &'a [&'a Check],
     policy: &'a Policy,
     watch: Watch<'a>,
 }
 
-impl Counted<'_> {
+impl SampleCounter<'_> {
     fn count(
         &self,
         progress: &mut dyn FnMut(&Check),
@@ -133,7 +136,7 @@ impl Counted<'_> {
         let mut order = self.checks.to_vec();
         order.sort_by(|a, b| a.fixture.cmp(&b.fixture));
         for of_fixture in order.chunk_by(|a, b| a.fixture == b.fixture) {
-            let mut workers = Workers::new(sides, directory, 0, self.watch);
+            let mut workers = CountedWorkers::new(sides, directory, 0, self.watch);
             for check in of_fixture {
                 let Some(count) = counts.get_mut(&check.id()) else { continue };
                 progress(check);
@@ -152,7 +155,7 @@ impl Counted<'_> {
             while count.uncounted.is_none() && count.needs_a_pair(self.policy, tolerance) {
                 progress(check);
                 let padding = count.alone.len() * PADDING;
-                let mut workers = Workers::new(sides, directory, padding, self.watch);
+                let mut workers = CountedWorkers::new(sides, directory, padding, self.watch);
                 match workers.count(check, SAMPLES_ALONE) {
                     Ok(sampled) => count.alone.push(pair(&sampled)),
                     Err(InstructionsError::Interrupted) => {
@@ -166,11 +169,11 @@ impl Counted<'_> {
     }
 }
 
-fn pair([baseline, current]: &[Sampled; 2]) -> CountedPair {
+fn pair([baseline, current]: &[CountedSamples; 2]) -> CountedPair {
     CountedPair { baseline: totals(baseline), current: totals(current) }
 }
 
-fn totals(sampled: &Sampled) -> SampleCounts {
+fn totals(sampled: &CountedSamples) -> SampleCounts {
     sampled.samples.iter().map(|profile| profile.total).collect()
 }
 
@@ -183,18 +186,18 @@ fn uncounted(error: &InstructionsError) -> InstructionCounts {
 }
 
 /// Processes that are counted at the same time, one of each side, and others when one is lost.
-struct Workers<'a, const SIDES: usize> {
+struct CountedWorkers<'a, const SIDES: usize> {
     sides: [&'a Side; SIDES],
     directory: &'a Path,
     padding: usize,
     watch: Watch<'a>,
-    running: Option<[Counting<'a>; SIDES]>,
+    running: Option<[CountedWorker<'a>; SIDES]>,
     started: u32,
     /// Why the last one was lost, once that were too many.
     given_up: Option<InstructionsError>,
 }
 
-impl<'a, const SIDES: usize> Workers<'a, SIDES> {
+impl<'a, const SIDES: usize> CountedWorkers<'a, SIDES> {
     fn new(
         sides: [&'a Side; SIDES],
         directory: &'a Path,
@@ -209,7 +212,7 @@ impl<'a, const SIDES: usize> Workers<'a, SIDES> {
         &mut self,
         check: &Check,
         samples: u32,
-    ) -> Result<[Sampled; SIDES], InstructionsError> {
+    ) -> Result<[CountedSamples; SIDES], InstructionsError> {
         if let Some(why) = &self.given_up {
             return Err(why.clone());
         }
@@ -222,23 +225,24 @@ impl<'a, const SIDES: usize> Workers<'a, SIDES> {
                 self.running = Some(running);
                 Ok(counted)
             }
-            Err(NotCounted { why, ends_the_worker: false }) => {
+            Err(CountFailure { why, ends_the_worker: false }) => {
                 self.running = Some(running);
                 Err(why)
             }
-            Err(NotCounted { why, ends_the_worker: true }) => Err(self.lost(why)),
+            Err(CountFailure { why, ends_the_worker: true }) => Err(self.lost(why)),
         }
     }
 
-    fn start(&mut self) -> Result<[Counting<'a>; SIDES], WorkerError> {
+    fn start(&mut self) -> Result<[CountedWorker<'a>; SIDES], WorkerError> {
         self.started += 1;
         let mut running = Vec::with_capacity(SIDES);
         for (number, side) in self.sides.iter().enumerate() {
             let role = format!("{number}-{}-{}", self.padding, self.started);
-            let place = (self.directory, role.as_str());
-            running.push(Counting::begin(side, place, self.padding, self.watch)?);
+            let (directory, padding) = (self.directory, self.padding);
+            let place = CountPlace { directory, role: &role, padding };
+            running.push(CountedWorker::begin(side, &place, self.watch)?);
         }
-        running.iter_mut().try_for_each(Counting::wait_until_ready)?;
+        running.iter_mut().try_for_each(CountedWorker::wait_until_ready)?;
         Ok(running.try_into().unwrap_or_else(|_| unreachable!("one for each side")))
     }
 
@@ -252,10 +256,10 @@ impl<'a, const SIDES: usize> Workers<'a, SIDES> {
 
 /// Asks all for the same check at the same time; what the first says of whom it goes wrong with.
 fn count<const SIDES: usize>(
-    running: &mut [Counting<'_>; SIDES],
+    running: &mut [CountedWorker<'_>; SIDES],
     check: &Check,
     samples: u32,
-) -> Result<[Sampled; SIDES], NotCounted> {
+) -> Result<[CountedSamples; SIDES], CountFailure> {
     for counting in &mut *running {
         counting.ask(check, samples)?;
     }
@@ -264,12 +268,12 @@ fn count<const SIDES: usize>(
     let lost = heard.iter().any(|it| it.as_ref().is_err_and(|it| it.ends_the_worker));
     let mut counted = Vec::with_capacity(SIDES);
     for answer in heard {
-        counted.push(answer.map_err(|it| NotCounted { ends_the_worker: lost, ..it })?);
+        counted.push(answer.map_err(|it| CountFailure { ends_the_worker: lost, ..it })?);
     }
     Ok(counted.try_into().unwrap_or_else(|_| unreachable!("one of each side")))
 }
 
-fn executed(sampled: Sampled) -> Executed {
+fn executed(sampled: CountedSamples) -> ExecutedInstructions {
     let mut instructions = Instructions {
         total: 0,
         samples: sampled.samples.len() as u64,
@@ -283,7 +287,7 @@ fn executed(sampled: Sampled) -> Executed {
         }
     }
     instructions.functions = readable(symbols, instructions.total);
-    Executed { instructions, response: sampled.response }
+    ExecutedInstructions { instructions, response: sampled.response }
 }
 
 fn add(function: &mut FunctionCost, cost: FunctionCost) {

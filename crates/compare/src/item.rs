@@ -2,11 +2,12 @@
 //!
 //! Sessions, policy and decisions do not care which; what differs is asked of here.
 
-use super::FIXTURE_TIME;
 use perf_passport::{
     contract::{Check, Contract, Operation, SubjectId},
     units::{Nanos, Ppm},
 };
+
+use crate::deadlines::FIXTURE_TIME;
 
 /// Time beyond what its work may take that an answer may take.
 const GRACE: Nanos = Nanos::new(10_000_000_000);

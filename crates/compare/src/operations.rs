@@ -5,11 +5,6 @@
 
 use std::{fs, process::Command};
 
-use super::{
-    Item, Side, Watch, WorkerError, prepared,
-    process::{Placement, Worker, copy_path},
-    temporary_directory, without_words,
-};
 use perf_passport::{
     contract::Operation,
     environment::Build,
@@ -17,6 +12,15 @@ use perf_passport::{
     passport::MeasuredCase,
     units::Nanos,
     worker::protocol::{Answer, Question},
+};
+
+use crate::{
+    error::{WorkerError, without_last_words},
+    item::Item,
+    process::{Placement, Worker, copy_path},
+    side::Side,
+    watch::Watch,
+    workplace::{prepared, temporary_directory},
 };
 
 /// What a side can measure.
@@ -38,21 +42,19 @@ const OFFER_TIME: Nanos = Nanos::new(20_000_000_000);
 /// # Errors
 ///
 /// The worker's, when it cannot be started, dies or hangs.
-pub fn offer(side: &Side, (clock, stop): Watch<'_>) -> Result<Offer, WorkerError> {
+pub fn offer(side: &Side, watch: Watch<'_>) -> Result<Offer, WorkerError> {
     let directory = temporary_directory()?;
     let copy = copy_path(directory.path(), "offer");
-    let (mut worker, build) = Worker::start(side, &copy, PLACEMENT, (clock, stop))?;
+    let (mut worker, build) = Worker::start(side, &copy, Placement::ANYWHERE, watch)?;
     match worker.ask(&Question::Offers, OFFER_TIME)? {
         Answer::Offers { service, operations } => Ok(Offer { build, service, operations }),
         other => Err(worker.unexpected(&other)),
     }
 }
 
-const PLACEMENT: Placement = Placement { cpu: None, padding: 0, layout: 0 };
-
 /// What a side says of its operations.
 #[derive(Debug, Default)]
-pub struct ObservedOperations {
+pub struct OperationObservations {
     /// What was measured of each, at each of its sizes.
     pub measured: Vec<MeasuredCase>,
     /// Why others are missing: their worker could not be started or answers nonsense, or the user
@@ -71,7 +73,7 @@ pub fn observe_operations(
     items: &[Item<'_>],
     samples: u32,
     watch: Watch<'_>,
-) -> Result<ObservedOperations, WorkerError> {
+) -> Result<OperationObservations, WorkerError> {
     let mut operations: Vec<(&Operation, Vec<Option<u64>>)> = Vec::new();
     for item in items {
         let Item::Case(operation, at) = item else { continue };
@@ -81,7 +83,7 @@ pub fn observe_operations(
         }
     }
     if operations.is_empty() {
-        return Ok(ObservedOperations::default());
+        return Ok(OperationObservations::default());
     }
     let directory = temporary_directory()?;
     let side = prepared(side, directory.path(), "operations")?;
@@ -90,10 +92,10 @@ pub fn observe_operations(
         side: side.label.clone(),
         message: format!("cannot copy it: {error}"),
     })?;
-    let mut observed = ObservedOperations::default();
+    let mut observed = OperationObservations::default();
     for (operation, sizes) in operations {
-        let mut cases = Cases::new(operation, &sizes, watch);
-        let worker = Worker::start_by(Command::new(&copy), &side, PLACEMENT, watch);
+        let mut cases = OperationCases::new(operation, &sizes, watch);
+        let worker = Worker::start_by(Command::new(&copy), &side, Placement::ANYWHERE, watch);
         match worker.and_then(|(mut worker, _)| cases.measure(&mut worker, samples)) {
             Ok(()) => observed.measured.extend(cases.measured),
             Err(fault) => {
@@ -106,15 +108,15 @@ pub fn observe_operations(
 }
 
 /// The cases of one operation while they are measured.
-struct Cases<'a> {
+struct OperationCases<'a> {
     operation: &'a Operation,
     measured: Vec<MeasuredCase>,
     watch: Watch<'a>,
 }
 
-impl<'a> Cases<'a> {
+impl<'a> OperationCases<'a> {
     fn new(operation: &'a Operation, sizes: &[Option<u64>], watch: Watch<'a>) -> Self {
-        let timestamp = humantime::format_rfc3339_millis(watch.0.now()).to_string();
+        let timestamp = watch.timestamp();
         let case = |size: &Option<u64>| MeasuredCase {
             operation: operation.name.clone(),
             size: *size,
@@ -128,7 +130,7 @@ impl<'a> Cases<'a> {
 
     /// Measures pass after pass over all sizes, up to the deadline.
     fn measure(&mut self, worker: &mut Worker<'_>, samples: u32) -> Result<(), WorkerError> {
-        let began = self.watch.0.elapsed();
+        let began = self.watch.clock.elapsed();
         let (mut pass, mut passes) = (0, 1);
         while pass < passes {
             for place in 0..self.measured.len() {
@@ -136,7 +138,7 @@ impl<'a> Cases<'a> {
                 if case.evidence.failure.is_some() {
                     continue;
                 }
-                let spent = self.watch.0.elapsed().saturating_sub(began);
+                let spent = self.watch.clock.elapsed().saturating_sub(began);
                 let left = self.operation.deadline.saturating_sub(spent);
                 let operation = self.operation.name.clone();
                 let question = Question::ObserveCase { operation, size: case.size, samples, pass };
@@ -162,7 +164,7 @@ impl<'a> Cases<'a> {
                     }
                     Err(WorkerError::Died { message, .. }) => {
                         let message =
-                            format!("its process ended early: {}", without_words(&message));
+                            format!("its process ended early: {}", without_last_words(&message));
                         CaseEvidence::failed(FailureKind::Panicked, &message)
                     }
                     Err(other) => return Err(other),

@@ -13,13 +13,11 @@ use std::{
 };
 
 use rustix::{
-    process::{Pid, Signal, kill_process_group},
+    process::{Signal, kill_process_group},
     thread::{CpuSet, sched_setaffinity},
 };
 
-use super::{Side, Stop, WORDS, Watch, WorkerError, guard::Guarded};
 use perf_passport::{
-    clock::Clock,
     environment::Build,
     text::printable,
     units::Nanos,
@@ -27,6 +25,14 @@ use perf_passport::{
         FLAG,
         protocol::{self, Answer, Question, VERSION},
     },
+};
+
+use crate::{
+    error::{LAST_WORDS, WorkerError},
+    guard::Guarded,
+    process_group::pid,
+    side::Side,
+    watch::Watch,
 };
 
 /// How often a wait looks whether the comparison was interrupted.
@@ -64,8 +70,7 @@ pub(super) struct Worker<'a> {
     stream: UnixStream,
     answers: mpsc::Receiver<io::Result<Answer>>,
     stderr: mpsc::Receiver<String>,
-    clock: &'a dyn Clock,
-    stop: Stop<'a>,
+    watch: Watch<'a>,
 }
 
 impl<'a> Worker<'a> {
@@ -75,7 +80,7 @@ impl<'a> Worker<'a> {
         side: &Side,
         copy: &Path,
         placement: Placement,
-        (clock, stop): Watch<'a>,
+        watch: Watch<'a>,
     ) -> Result<(Self, Build), WorkerError> {
         fs::copy(&side.executable, copy).map_err(|error| WorkerError::NotStarted {
             side: side.label.clone(),
@@ -85,7 +90,7 @@ impl<'a> Worker<'a> {
         if let Some(directory) = copy.parent() {
             command.env("TMPDIR", directory);
         }
-        Self::start_by(command, side, placement, (clock, stop))
+        Self::start_by(command, side, placement, watch)
     }
 
     /// Starts the command, which becomes the side's worker with the arguments that are added, and
@@ -106,7 +111,7 @@ impl<'a> Worker<'a> {
         mut command: Command,
         side: &Side,
         placement: Placement,
-        (clock, stop): Watch<'a>,
+        watch: Watch<'a>,
     ) -> Result<Self, WorkerError> {
         let label = side.label.clone();
         let failed = |what: &str, error: &dyn std::fmt::Display| WorkerError::NotStarted {
@@ -145,8 +150,7 @@ impl<'a> Worker<'a> {
         // A process that never reads would else be waited for as long as a contract does not fit.
         let patience = Duration::from_nanos(START_TIME.get());
         stream.set_write_timeout(Some(patience)).map_err(|error| failed("no socket", &error))?;
-        let mut worker =
-            Self { label, child, _guarded: guarded, stream, answers, stderr, clock, stop };
+        let mut worker = Self { label, child, _guarded: guarded, stream, answers, stderr, watch };
         worker.tell(&Question::Hello { version: VERSION, contract: side.contract.clone() })?;
         Ok(worker)
     }
@@ -172,7 +176,7 @@ impl<'a> Worker<'a> {
 
     /// Waits for the answer to the question before, until the time is over.
     pub(super) fn hear(&mut self, time: Nanos) -> Result<Answer, WorkerError> {
-        let started = self.clock.elapsed();
+        let started = self.watch.clock.elapsed();
         loop {
             match self.answers.recv_timeout(TICK) {
                 Ok(Ok(Answer::Failed(message))) => {
@@ -186,10 +190,10 @@ impl<'a> Worker<'a> {
                 Ok(Err(_)) | Err(mpsc::RecvTimeoutError::Disconnected) => return Err(self.died()),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
-            if (self.stop)() {
+            if self.watch.is_over() {
                 return Err(WorkerError::Interrupted);
             }
-            if self.clock.elapsed().saturating_sub(started) >= time {
+            if self.watch.clock.elapsed().saturating_sub(started) >= time {
                 return Err(WorkerError::Hangs { side: self.label.clone(), after: time });
             }
         }
@@ -218,7 +222,7 @@ impl<'a> Worker<'a> {
             _ => "it closed its input".to_owned(),
         };
         let said = self.stderr.recv_timeout(TICK).unwrap_or_default();
-        let message = if said.is_empty() { status } else { format!("{status}{WORDS}{said}") };
+        let message = if said.is_empty() { status } else { format!("{status}{LAST_WORDS}{said}") };
         WorkerError::Died { side: self.label.clone(), message }
     }
 }
@@ -252,10 +256,6 @@ impl Drop for Worker<'_> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-pub(super) fn pid(child: &Child) -> Option<Pid> {
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
 fn answers(stream: UnixStream) -> mpsc::Receiver<io::Result<Answer>> {

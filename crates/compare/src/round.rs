@@ -4,37 +4,53 @@ use std::{num::NonZero, thread};
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-use super::{
-    Item, WorkerError,
+use crate::{
+    error::WorkerError,
+    item::Item,
     process::allowed_cpus,
     random::shuffle,
-    served::ServerStarter,
-    session::{self, Outcome, Setting},
-    subject::Workers,
+    server_subject::ServerStarter,
+    session::{self, ItemResult, SessionSetting},
+    subject::WorkerStarter,
 };
 
 /// Sessions at the same time, at most. What they take from each other is noise, and alike on all sides
 /// of a session; other processors are left to whoever else needs them.
-pub const AT_ONCE_MAX: usize = 2;
+pub(crate) const AT_ONCE_MAX: usize = 2;
 
 /// Who takes turns in the sessions of a comparison.
 pub(super) enum Starters<'a> {
-    Workers(Box<Workers<'a>>),
+    Workers(Box<WorkerStarter<'a>>),
     Servers(ServerStarter<'a>),
 }
 
-/// What became of each session.
-pub(super) type Held<'a> = Vec<Result<Vec<Outcome<'a>>, WorkerError>>;
+/// The next sessions, which are held at the same time.
+pub(crate) struct Round {
+    /// Of the comparison.
+    seed: u64,
+    /// The number of the first session, from 1.
+    first: u64,
+    /// The processor of each session; `None` where nobody knows which processors there are.
+    pub(crate) places: Vec<Option<usize>>,
+}
 
-/// The processors of the next sessions, one for each; `None` where nobody knows which there are.
-pub(super) fn places(starters: &Starters<'_>, (seed, first): (u64, u64)) -> Vec<Option<usize>> {
-    let at_once = match starters {
-        // As many as there is time for: a container may have less of it than it has processors.
-        Starters::Workers(_) => thread::available_parallelism().map_or(1, NonZero::get),
-        // Servers may share what there is once, such as a database.
-        Starters::Servers(_) => 1,
-    };
-    places_of(allowed_cpus(), at_once, seed_of(seed, first))
+impl Round {
+    /// The round that begins with the session of this number.
+    pub(crate) fn new(starters: &Starters<'_>, seed: u64, first: u64) -> Self {
+        let at_once = match starters {
+            // As many as there is time for: a container may have less of it than it has processors.
+            Starters::Workers(_) => thread::available_parallelism().map_or(1, NonZero::get),
+            // Servers may share what there is once, such as a database.
+            Starters::Servers(_) => 1,
+        };
+        Self { seed, first, places: places_of(allowed_cpus(), at_once, seed_of(seed, first)) }
+    }
+
+    /// Seed and processor of each session.
+    fn sessions(&self) -> impl Iterator<Item = (u64, Option<usize>)> + use<'_> {
+        let seed = |number| seed_of(self.seed, number);
+        (self.first..).map(seed).zip(self.places.iter().copied())
+    }
 }
 
 fn places_of(mut cpus: Vec<usize>, at_once: usize, seed: u64) -> Vec<Option<usize>> {
@@ -47,35 +63,26 @@ fn places_of(mut cpus: Vec<usize>, at_once: usize, seed: u64) -> Vec<Option<usiz
     if places.is_empty() { vec![None] } else { places }
 }
 
-/// Holds a session of these items at each place; the first has this number.
-pub(super) fn hold<'a>(
-    setting: &Setting<'_>,
+/// Holds a session of these items at each place; what became of each session.
+pub(crate) fn hold<'a>(
+    setting: &SessionSetting<'_>,
     starters: &Starters<'_>,
     items: &[Item<'a>],
-    (seed, first): (u64, u64),
-    places: &[Option<usize>],
-) -> Held<'a> {
-    let numbered = (first..).zip(places);
+    round: &Round,
+) -> Vec<Result<Vec<ItemResult<'a>>, WorkerError>> {
     let workers = match starters {
         Starters::Workers(workers) => workers.as_ref(),
         Starters::Servers(servers) => {
-            return numbered
-                .map(|(number, cpu)| {
-                    session::run(setting, servers, items, seed_of(seed, number), *cpu)
-                })
-                .collect();
+            let hold = |(seed, cpu)| session::run(setting, servers, items, seed, cpu);
+            return round.sessions().map(hold).collect();
         }
     };
     thread::scope(|scope| {
-        let sessions: Vec<_> = numbered
-            .map(|(number, cpu)| {
-                scope.spawn(move || {
-                    session::run(setting, workers, items, seed_of(seed, number), *cpu)
-                })
-            })
-            .collect();
+        let hold =
+            |(seed, cpu)| scope.spawn(move || session::run(setting, workers, items, seed, cpu));
+        let sessions: Vec<_> = round.sessions().map(hold).collect();
         let ended = sessions.into_iter().map(|session| match session.join() {
-            Ok(outcomes) => outcomes,
+            Ok(results) => results,
             Err(panic) => std::panic::resume_unwind(panic),
         });
         ended.collect()

@@ -14,14 +14,17 @@ use std::{
 };
 
 use rustix::process::{Signal, kill_process_group};
-use thiserror::Error;
 
-use super::{
-    CommandLine, WORDS, Watch, WorkerError,
-    process::{Placement, STDERR_MAX, TICK, pid, tail},
-    supervisor::{ANY_CPU, ENDED, NOT_STARTED, SUPERVISE},
-};
 use perf_passport::{text::printable, units::Nanos};
+
+use crate::{
+    command_line::CommandLine,
+    error::{LAST_WORDS, ServerProblem, WorkerError},
+    process::{Placement, STDERR_MAX, TICK, tail},
+    process_group::pid,
+    supervisor::{ANY_CPU, ENDED, NOT_STARTED, SUPERVISE},
+    watch::Watch,
+};
 
 /// Ports that are tried: below those that systems give to who connects, so that nobody gets one
 /// between the moment that it is found to be free and the moment that the server takes it.
@@ -38,67 +41,6 @@ const END_TRIES: u32 = 2_500;
 
 /// The longest report of a supervisor.
 const REPORT_MAX: u64 = 4_096;
-
-/// What can be wrong with a server.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ServerProblem {
-    /// Its command could not be started.
-    #[error("cannot be started: {0}")]
-    NotStarted(String),
-    /// It ended before it listened.
-    #[error("ended before it listened on port {port}: {message}")]
-    EndedEarly {
-        /// The port that it was given.
-        port: u16,
-        /// Its exit status and its last words.
-        message: String,
-    },
-    /// It listens somewhere else, or not at all.
-    #[error(
-        "does not listen on 127.0.0.1:{port} within {after}: it is told the port by the variable \
-         PORT, and by {{port}} in its command"
-    )]
-    Silent {
-        /// The port that it was given.
-        port: u16,
-        /// How long was waited.
-        after: Nanos,
-    },
-    /// It does not answer a first request.
-    #[error("does not answer within {after}: {message}")]
-    Unanswered {
-        /// How long was waited.
-        after: Nanos,
-        /// What the last attempt said.
-        message: String,
-    },
-    /// A check could not be measured.
-    #[error("fails at check {check}: {message}")]
-    FailsAt {
-        /// The check.
-        check: String,
-        /// What went wrong first.
-        message: String,
-    },
-    /// It ended while it was asked.
-    #[error("died: {0}")]
-    Died(String),
-    /// There was no answer in time.
-    #[error("did not answer within {after} ({phase})")]
-    Hangs {
-        /// How long was waited.
-        after: Nanos,
-        /// What was being waited for.
-        phase: &'static str,
-    },
-    /// An answer was none.
-    #[error("broke off: {0}")]
-    BrokeOff(String),
-    /// It told how long a request took it, and does not any more.
-    #[error("told its own time, and does not any more")]
-    TellsNoMore,
-}
 
 /// Ports that were given to servers: none is given twice.
 #[derive(Debug, Default)]
@@ -133,8 +75,16 @@ impl Ports {
     }
 }
 
+/// How a server is started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServerStart<'a> {
+    /// Ports that were given away already.
+    pub(super) ports: &'a Ports,
+    pub(super) placement: Placement,
+}
+
 /// A server that was started.
-pub(super) struct Process<'a> {
+pub(super) struct ServerProcess<'a> {
     label: String,
     pub(super) port: u16,
     supervisor: Child,
@@ -146,13 +96,13 @@ pub(super) struct Process<'a> {
     watch: Watch<'a>,
 }
 
-impl<'a> Process<'a> {
+impl<'a> ServerProcess<'a> {
     /// Starts the command; it is not waited for.
     pub(super) fn start(
-        (label, command): (&str, &CommandLine),
+        label: &str,
+        command: &CommandLine,
         supervisor: &Path,
-        ports: &Ports,
-        placement: Placement,
+        ServerStart { ports, placement }: ServerStart<'_>,
         watch: Watch<'a>,
     ) -> Result<Self, WorkerError> {
         let failed = |message: String| {
@@ -188,7 +138,7 @@ impl<'a> Process<'a> {
 
     /// Waits until something accepts connections on the port; what is left of the time.
     pub(super) fn wait_until_it_listens(&self, time: Nanos) -> Result<Nanos, WorkerError> {
-        let (clock, stop) = self.watch;
+        let clock = self.watch.clock;
         let started = clock.elapsed();
         let mut pause = PAUSE_MIN;
         loop {
@@ -196,7 +146,7 @@ impl<'a> Process<'a> {
             if let Some(problem) = self.ended_early() {
                 return Err(self.error(problem));
             }
-            if stop() {
+            if self.watch.is_over() {
                 return Err(WorkerError::Interrupted);
             }
             if is_listening(self.port) {
@@ -249,7 +199,7 @@ impl<'a> Process<'a> {
                     if said.is_empty() {
                         status.to_owned()
                     } else {
-                        format!("{status}{WORDS}{said}")
+                        format!("{status}{LAST_WORDS}{said}")
                     }
                 }
             };
@@ -263,7 +213,7 @@ impl<'a> Process<'a> {
     }
 }
 
-impl Drop for Process<'_> {
+impl Drop for ServerProcess<'_> {
     /// Has the server ended, with all that it started, and waits for that.
     fn drop(&mut self) {
         drop(self.lifeline.take());

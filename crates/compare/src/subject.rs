@@ -5,13 +5,17 @@
 
 use std::path::Path;
 
-use super::{
-    Item, Side, Sides, Watch, WorkerError,
-    process::{Placement, Worker, copy_path},
-};
 use perf_passport::{
     units::{Nanos, Ppm},
     worker::protocol::{Answer, Question, Seen},
+};
+
+use crate::{
+    error::WorkerError,
+    item::Item,
+    process::{Placement, Worker, copy_path},
+    side::{Side, Sides},
+    watch::Watch,
 };
 
 /// Samples that warm a check or an operation up in each worker, at most, and for about how long.
@@ -37,7 +41,7 @@ pub(super) enum Role {
 }
 
 /// What a subject says of an item that it is ready to take turns of.
-pub(super) struct Prepared {
+pub(crate) struct Readiness {
     /// The median latency of its last samples.
     pub(super) latency: Nanos,
     /// Of an operation, iterations of which that latency is.
@@ -45,12 +49,12 @@ pub(super) struct Prepared {
     /// What the last one was like; `None` of an operation, whose results are held when it is observed.
     pub(super) response: Option<Seen>,
     /// What its latencies are of.
-    pub(super) measures: Measures,
+    pub(super) measures: LatencyKind,
 }
 
 /// What a turn is to be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
+pub(crate) struct TurnRequest {
     /// Samples.
     pub(super) samples: u32,
     /// Of an operation, iterations in each.
@@ -61,7 +65,7 @@ pub(super) struct Asked {
 
 /// What the latencies of a subject are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measures {
+pub(crate) enum LatencyKind {
     /// The service's work.
     Work,
     /// The round trip, and how long it took the service is told as well.
@@ -86,10 +90,10 @@ pub(super) trait Subject {
     fn ready(&mut self) -> Result<(), WorkerError>;
 
     /// Brings it into the state that the item needs, and warms it up.
-    fn prepare(&mut self, item: Item<'_>) -> Result<Prepared, WorkerError>;
+    fn prepare(&mut self, item: Item<'_>) -> Result<Readiness, WorkerError>;
 
     /// Takes samples of the prepared item within this time.
-    fn batch(&mut self, asked: Asked, time: Nanos) -> Result<Turn, WorkerError>;
+    fn batch(&mut self, request: TurnRequest, time: Nanos) -> Result<Turn, WorkerError>;
 
     /// Of which side it is.
     fn label(&self) -> &str;
@@ -113,12 +117,12 @@ pub(super) trait Starter {
 }
 
 /// Starts workers.
-pub(super) struct Workers<'a> {
+pub(crate) struct WorkerStarter<'a> {
     pub(super) sides: Sides,
     pub(super) watch: Watch<'a>,
 }
 
-impl Starter for Workers<'_> {
+impl Starter for WorkerStarter<'_> {
     fn roles(&self) -> Vec<Role> {
         let mut roles = vec![Role::Baseline, Role::Current, Role::Control];
         roles.extend(self.sides.anchor.as_ref().map(|_| Role::Anchor));
@@ -156,7 +160,7 @@ impl Subject for Worker<'_> {
         Ok(())
     }
 
-    fn prepare(&mut self, item: Item<'_>) -> Result<Prepared, WorkerError> {
+    fn prepare(&mut self, item: Item<'_>) -> Result<Readiness, WorkerError> {
         let time = WARMUP_TIME;
         let question = match item {
             Item::Check(check) => Question::Prepare { check: check.id(), samples: WARMUP, time },
@@ -165,22 +169,22 @@ impl Subject for Worker<'_> {
                 Question::PrepareCase { operation, size, blocks: WARMUP, time }
             }
         };
-        let measures = Measures::Work;
+        let measures = LatencyKind::Work;
         match self.ask(&question, item.ready_time())? {
             Answer::Prepared { latency_ns: latency, response } => {
-                Ok(Prepared { latency, iterations: None, response: Some(response), measures })
+                Ok(Readiness { latency, iterations: None, response: Some(response), measures })
             }
             Answer::PreparedCase { iterations, time_ns: latency } => {
                 let iterations = Some(iterations.max(1));
-                Ok(Prepared { latency, iterations, response: None, measures })
+                Ok(Readiness { latency, iterations, response: None, measures })
             }
             other => Err(self.unexpected(&other)),
         }
     }
 
-    fn batch(&mut self, asked: Asked, time: Nanos) -> Result<Turn, WorkerError> {
-        let Asked { samples, slower: slower_ppm, .. } = asked;
-        let question = match asked.iterations {
+    fn batch(&mut self, request: TurnRequest, time: Nanos) -> Result<Turn, WorkerError> {
+        let TurnRequest { samples, slower: slower_ppm, .. } = request;
+        let question = match request.iterations {
             None => Question::Batch { samples, slower_ppm },
             Some(iterations) => Question::Iterate { samples, iterations, slower_ppm },
         };

@@ -8,8 +8,7 @@
 //! processes ([`set_child_subreaper`]). Should the supervisor itself be killed, the system kills the
 //! server: between the two there is a process that asks for that, and then becomes the server.
 //!
-//! The supervisor is the very program that compares: whoever calls [`crate::run`] on
-//! servers calls [`run_if_asked`] first thing in `main`. On its standard output it says how the
+//! The supervisor is the very program that compares: whoever compares servers calls [`run_if_asked`] first thing in `main`. On its standard output it says how the
 //! server ended, in one line.
 //!
 //! [`set_child_subreaper`]: rustix::process::set_child_subreaper
@@ -33,7 +32,7 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
-use super::guard;
+use crate::guard;
 
 /// The first argument of a supervisor. After it come the processor that the server may run on, or
 /// [`ANY_CPU`], and the words of the command.

@@ -7,14 +7,19 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{
-    FIXTURE_TIME, Side, Sides, TemporaryDirectory, Watch, WorkerError,
-    process::{Placement, Worker, copy_path},
-};
 use perf_passport::{
     contract::Check,
     units::Nanos,
     worker::{CACHE_DIRECTORY, protocol::Question},
+};
+
+use crate::{
+    deadlines::FIXTURE_TIME,
+    error::WorkerError,
+    process::{Placement, Worker, copy_path},
+    side::{Side, Sides},
+    temporary::TemporaryDirectory,
+    watch::Watch,
 };
 
 /// A directory that is gone with the comparison.
@@ -52,7 +57,7 @@ pub(super) fn with_cache(side: &Side, directory: &Path, role: &str) -> Result<Si
 /// # Errors
 ///
 /// When a directory cannot be made, and when the user interrupts.
-pub fn with_caches(
+pub(crate) fn with_caches(
     sides: Sides,
     checks: &[&Check],
     directory: &TemporaryDirectory,
@@ -65,8 +70,7 @@ pub fn with_caches(
         current: with_cache(&sides.current, directory, "1")?,
         anchor: sides.anchor.map(|side| with_cache(&side, directory, "2")).transpose()?,
     };
-    let all: Vec<&Side> =
-        [&sides.baseline, &sides.current].into_iter().chain(&sides.anchor).collect();
+    let all: Vec<&Side> = sides.iter().collect();
     // Gone when they are filled, with all else that those workers write.
     let place = temporary_directory()?;
     fill_caches(&all, checks, place.path(), watch)?;

@@ -13,8 +13,9 @@ use std::{
     hint::black_box,
     io::Read,
     os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
     process::{Command, ExitCode, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -24,18 +25,21 @@ use perf_passport::{
     allocation::CountingAllocator,
     claim::{Reason, Verdict},
     clock::{Clock, SystemClock},
-    contract::{Check, ClaimKind, Contract},
+    contract::{Check, CheckSelection, ClaimKind, Contract, SelectionError},
     harness::Harness,
     paired::{Outcome, Paired, Policy},
     passport::{ComparedBuild, Comparison, Passport, ProbeKind, verify},
     pipeline::{self, Circumstances, Run},
     report::{self, Format, Report, Scope, Style},
-    units::{Nanos, Ppm},
+    units::{Count, Nanos, Ppm},
     worker,
 };
 use perf_passport_compare::{
-    self as compare, Item, Progress, Side, Sides, Subjects, Task, WorkerError,
-    calibrate::{self, Calibration},
+    self as compare, BuildSource, CheckObservations, ComparisonError, ComparisonProgress,
+    ComparisonRequest, Item, ItemSelection, SessionProgress, SessionTask, Side, Sides, Subjects,
+    Watch, WorkerError,
+    calibrate::{self, Calibration, CalibrationBuilds, RebuiltSide, TrialSetting, run_trial},
+    hold_sessions,
 };
 use perf_passport_test_support::test;
 
@@ -86,6 +90,9 @@ fn main() -> ExitCode {
         test("a_comparison_cannot_be_edited", edited),
         test("a_calibration_finds_work_that_was_added", calibration),
         test("a_harness_that_cannot_tell_its_sites_says_so", no_sites),
+        test("verdicts_are_told_before_causes_are_sought", verdicts_first),
+        test("what_the_sides_do_not_have_is_not_compared", nothing_to_compare),
+        test("whoever_asks_for_shorter_sessions_gets_them_and_no_proof", shorter_sessions),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
@@ -151,40 +158,62 @@ fn sessions_without(
 ) -> Result<BTreeMap<String, Paired>, WorkerError> {
     let contract = Contract::parse(CONTRACT).unwrap();
     let clock = SystemClock::start();
-    compare::run(&mut Task {
+    hold_sessions(&mut SessionTask {
         contract: &contract,
         items: contract.checks.iter().map(Item::from).collect(),
         not_anchored,
-        subjects: Subjects::Workers(sides),
+        subjects: &Subjects::Workers(Box::new(sides.clone())),
         policy: Policy::for_suite(1, false),
         time_max: Nanos::new(60_000_000_000),
         known,
         slower: Ppm::new(0),
         seed: 7,
-        clock: &clock,
-        stop: &|| false,
+        watch: Watch { clock: &clock, stop: &|| false },
         progress: &mut |_| {},
     })
 }
 
 /// The whole of it: observing both, taking turns, deciding.
 fn passport(sides: &Sides) -> Passport {
-    passport_naming(sides.anchor.as_ref(), sides)
+    let request = request(sides);
+    let decided = AtomicBool::new(false);
+    // Nobody wants to know the causes.
+    let stop = || decided.load(Ordering::Relaxed);
+    let clock = SystemClock::start();
+    let outcome = request.run(Watch { clock: &clock, stop: &stop }, &mut |progress| {
+        if let ComparisonProgress::Decided { .. } = progress {
+            decided.store(true, Ordering::Relaxed);
+        }
+    });
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.fault, outcome.causes), (None, Vec::new()));
+    outcome.passport
 }
 
-/// The same, of a comparison that says that this is the anchor.
-fn passport_naming(anchor: Option<&Side>, sides: &Sides) -> Passport {
+/// A comparison that holds sessions for at most a minute, and counts no instructions.
+fn request(sides: &Sides) -> ComparisonRequest<'static> {
+    ComparisonRequest {
+        contract_path: Path::new("nowhere/passport.toml"),
+        time_max: Nanos::new(60_000_000_000),
+        counts_instructions: false,
+        ..ComparisonRequest::of(BuildSource::Executables(Box::new(sides.clone())))
+    }
+}
+
+/// The passport of a comparison that says that this is the anchor, whoever took turns.
+fn passport_naming(anchor: &Side, sides: &Sides) -> Passport {
     let contract = Contract::parse(CONTRACT).unwrap();
     let checks: Vec<&Check> = contract.checks.iter().collect();
     let clock = SystemClock::start();
-    let observe = |side| compare::observe(side, &checks, 20, (&clock, &|| false)).unwrap();
+    let watch = Watch { clock: &clock, stop: &|| false };
+    let observe = |side| compare::observe(side, &checks, 20, watch).unwrap();
     let (before, mut after) = (observe(&sides.baseline), observe(&sides.current));
     let sessions = sessions(sides, BTreeMap::new()).unwrap();
     for measured in &mut after.measured {
         measured.paired = sessions.get(&measured.check).cloned();
     }
     let circumstances = || Circumstances::current(ProbeKind::InProcess, "work", &env::temp_dir());
-    let run = |observed: compare::Observed| Run {
+    let run = |observed: CheckObservations| Run {
         timestamp: observed.timestamp,
         measured: observed.measured,
         operations: Vec::new(),
@@ -201,7 +230,7 @@ fn passport_naming(anchor: Option<&Side>, sides: &Sides) -> Passport {
         policy: Policy::for_suite(1, false),
         baseline: build(&sides.baseline),
         current: build(&sides.current),
-        anchor: anchor.map(build),
+        anchor: Some(build(anchor)),
         checks_not_compared: Vec::new(),
         checks_not_in_anchor: Vec::new(),
     });
@@ -214,22 +243,22 @@ fn calibration() {
     let checks: Vec<&Check> = contract.checks.iter().collect();
     let mut known = Calibration::new(&contract, &checks, false).unwrap();
     let clock = SystemClock::start();
-    let setting = calibrate::Setting {
+    let setting = TrialSetting {
         contract: &contract,
         checks: &checks,
         policy: known.policy,
         time_max: Nanos::new(60_000_000_000),
-        clock: &clock,
-        stop: &|| false,
+        watch: Watch { clock: &clock, stop: &|| false },
     };
-    let builds = calibrate::Builds { baseline: side("same"), rebuilt: vec![(9, side("same"))] };
+    let rebuilt = vec![RebuiltSide { seed: 9, side: side("same") }];
+    let builds = CalibrationBuilds { baseline: side("same"), rebuilt };
     for slower in [0, 500_000] {
         let arm = calibrate::Arm {
             slower_ppm: Ppm::new(slower),
             work: pipeline::WorkKind::Arithmetic,
             busy: 1,
         };
-        known.trials.push(calibrate::run(&setting, &builds, (arm, 0), &mut |_| {}).unwrap());
+        known.trials.push(run_trial(&setting, &builds, arm, 0, &mut |_| {}).unwrap());
     }
     let outcomes: Vec<_> = known.trials.iter().map(|trial| trial.decisions[0].outcome).collect();
     assert_ne!(outcomes[0], Outcome::Beyond);
@@ -305,7 +334,7 @@ fn not_anchored() {
 
 fn drift_left_out() {
     let anchor = side("same");
-    let passport = passport_naming(Some(&anchor), &sides("same", "same"));
+    let passport = passport_naming(&anchor, &sides("same", "same"));
     let error = verify(&passport.to_bytes().unwrap()).unwrap_err().to_string();
     assert!(error.contains("work/default: paired.sessions: anchor"), "{error}");
 }
@@ -346,20 +375,20 @@ fn stuck() {
     let contract = Contract::parse(&contract).unwrap();
     let clock = Hasty(SystemClock::start());
     let mut failures = Vec::new();
-    let seen = compare::run(&mut Task {
+    let sides = sides("same", "stuck");
+    let seen = hold_sessions(&mut SessionTask {
         contract: &contract,
         items: contract.checks.iter().map(Item::from).collect(),
         not_anchored: &[],
-        subjects: Subjects::Workers(&sides("same", "stuck")),
+        subjects: &Subjects::Workers(Box::new(sides)),
         policy: Policy::for_suite(1, false),
         time_max: Nanos::new(600_000_000_000),
         known: BTreeMap::new(),
         slower: Ppm::new(0),
         seed: 7,
-        clock: &clock,
-        stop: &|| false,
+        watch: Watch { clock: &clock, stop: &|| false },
         progress: &mut |progress| {
-            if let Progress::Failed(error) = progress {
+            if let SessionProgress::Failed(error) = progress {
                 failures.push(error.clone());
             }
         },
@@ -412,7 +441,11 @@ fn no_sites() {
     let contract = Contract::parse(CONTRACT).unwrap();
     let suspect = compare::Suspect { check: &contract.checks[0], instructions: false };
     let clock = SystemClock::start();
-    let found = compare::causes(&sides("same", "allocation"), &[suspect], (&clock, &|| false));
+    let found = compare::causes(
+        &sides("same", "allocation"),
+        &[suspect],
+        Watch { clock: &clock, stop: &|| false },
+    );
     let compare::Finding::Unknown(reason) = &found[0].allocations else { panic!("{found:?}") };
     assert!(reason.starts_with("allocation sites are not known: "), "{reason}");
     assert!(reason.contains("declare `Counting"), "{reason}");
@@ -434,5 +467,73 @@ fn edited() {
     assert!(text.contains("\"rebuild_floor_ppm\": 60000"));
     let weaker = text.replace("\"rebuild_floor_ppm\": 60000", "\"rebuild_floor_ppm\": 99000");
     let error = verify(weaker.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("comparison.policy"), "{error}");
+}
+
+fn verdicts_first() {
+    let request =
+        ComparisonRequest { time_max: Nanos::ZERO, ..request(&sides("same", "allocation")) };
+    let clock = SystemClock::start();
+    let mut told = Vec::new();
+    let outcome = request.run(Watch { clock: &clock, stop: &|| false }, &mut |progress| {
+        told.push(match progress {
+            ComparisonProgress::Observing { checks: 1, operations: 0 } => "observing",
+            ComparisonProgress::Decided { passport, .. } => {
+                assert_eq!(claim(passport, ClaimKind::AllocationsChange).0, Verdict::Fail);
+                "decided"
+            }
+            ComparisonProgress::SeekingCauses { checks: 1, left_out: 0 } => "causes",
+            _ => "other",
+        });
+    });
+    assert_eq!(told, ["observing", "decided", "causes"]);
+    let outcome = outcome.unwrap();
+    let checks: Vec<&str> = outcome.causes.iter().map(|it| it.check.as_str()).collect();
+    assert_eq!(checks, ["work/default"]);
+    assert_eq!(
+        outcome.baseline.test_results[0].evidence.counts.as_ref().unwrap().allocations.max,
+        outcome.passport.test_results[0].evidence.counts.as_ref().unwrap().allocations.max - 1
+    );
+}
+
+fn nothing_to_compare() {
+    let clock = SystemClock::start();
+    let error = |request: ComparisonRequest<'_>| {
+        let watch = Watch { clock: &clock, stop: &|| false };
+        request.run(watch, &mut |_| {}).unwrap_err()
+    };
+    let names = ["nowhere".to_owned()];
+    let checks = CheckSelection { names: &names, fixture: None };
+    let selection = ItemSelection { checks, ..ItemSelection::default() };
+    let unknown = error(ComparisonRequest { selection, ..request(&sides("same", "same")) });
+    let expected = SelectionError::UnknownName { name: names[0].clone() };
+    assert!(matches!(&unknown, ComparisonError::Selection(it) if *it == expected), "{unknown}");
+    let operations = ItemSelection { operations: &names, ..ItemSelection::default() };
+    let request_of = |sides: &Sides| ComparisonRequest { selection: operations, ..request(sides) };
+    let unknown = error(request_of(&sides("same", "same")));
+    assert!(matches!(unknown, ComparisonError::UnknownOperation { .. }), "{unknown}");
+    let mut apart = sides("same", "same");
+    apart.baseline.contract = CONTRACT.replace("/work", "/other");
+    let nothing = error(request(&apart));
+    assert!(matches!(nothing, ComparisonError::NothingInCommon), "{nothing}");
+    let percent = ComparisonRequest { regression_percent: Some(-1.0), ..request(&apart) };
+    assert!(matches!(error(percent), ComparisonError::Tolerance(_)));
+}
+
+/// The policy is in the passport, and [`verify`] knows that it is not this version's.
+fn shorter_sessions() {
+    let ours = Policy::for_suite(1, false);
+    let short = Policy { pair_time_ns: Nanos::new(1_000_000), ..ours };
+    let request = ComparisonRequest {
+        policy: Some(Policy { checks: Count::new(99), ..short }),
+        time_max: Nanos::new(1),
+        ..request(&sides("same", "same"))
+    };
+    let clock = SystemClock::start();
+    let outcome = request.run(Watch { clock: &clock, stop: &|| false }, &mut |_| {}).unwrap();
+    let comparison = outcome.passport.comparison.as_ref().unwrap();
+    // How many checks there are is not for whoever asks to say.
+    assert_eq!(comparison.policy, short);
+    let error = verify(&outcome.passport.to_bytes().unwrap()).unwrap_err().to_string();
     assert!(error.contains("comparison.policy"), "{error}");
 }

@@ -50,8 +50,8 @@ use perf_passport::{
     worker,
 };
 use perf_passport_compare::{
-    self as compare, Executed, InstructionsError, Observed, Side, Sides, count_instructions,
-    count_samples,
+    self as compare, CheckObservations, ExecutedInstructions, InstructionsError, Side, Sides,
+    Watch, count_instructions, count_samples,
 };
 use perf_passport_test_support::test;
 use tower::ServiceExt;
@@ -237,21 +237,26 @@ fn side(build: &str, contract: &str) -> Side {
 }
 
 /// The outcome of one check in this build.
-fn count(build: &str, check: &str) -> Result<Executed, InstructionsError> {
+fn count(build: &str, check: &str) -> Result<ExecutedInstructions, InstructionsError> {
     count_of(CONTRACT, build, check)
 }
 
 /// The outcome of one check of this contract.
-fn count_of(contract: &str, build: &str, check: &str) -> Result<Executed, InstructionsError> {
+fn count_of(
+    contract: &str,
+    build: &str,
+    check: &str,
+) -> Result<ExecutedInstructions, InstructionsError> {
     let side = side(build, contract);
     let contract = Contract::parse(contract).expect("a contract");
     let check = contract.check(check).expect("a check");
     let clock = SystemClock::start();
-    let outcomes = count_instructions(&side, &[check], (&clock, &|| false), &mut |_| {});
+    let outcomes =
+        count_instructions(&side, &[check], Watch { clock: &clock, stop: &|| false }, &mut |_| {});
     outcomes?.remove(&check.id()).expect("the outcome of the check")
 }
 
-fn counted(build: &str, check: &str) -> Executed {
+fn counted(build: &str, check: &str) -> ExecutedInstructions {
     count(build, check).expect("a count")
 }
 
@@ -406,7 +411,8 @@ fn failing_worker() {
     let contract = Contract::parse(CONTRACT).expect("a contract");
     let clock = SystemClock::start();
     let checks = [&contract.checks[0]];
-    let outcomes = count_instructions(&side, &checks, (&clock, &|| false), &mut |_| {});
+    let outcomes =
+        count_instructions(&side, &checks, Watch { clock: &clock, stop: &|| false }, &mut |_| {});
     let outcome = outcomes.expect("valgrind is there").remove("hello/default");
     let error = outcome.expect("an outcome").expect_err("no worker").to_string();
     assert!(error.contains("no worker died"), "{error}");
@@ -430,7 +436,13 @@ fn policy(checks: &[&Check]) -> Policy {
 
 fn counts(sides: &Sides, checks: &[&Check]) -> BTreeMap<String, InstructionCounts> {
     let clock = SystemClock::start();
-    count_samples(sides, checks, &policy(checks), (&clock, &|| false), &mut |_| {})
+    count_samples(
+        sides,
+        checks,
+        &policy(checks),
+        Watch { clock: &clock, stop: &|| false },
+        &mut |_| {},
+    )
 }
 
 /// By how much a thousandth more work changes a check, with bounds.
@@ -483,14 +495,16 @@ fn passport(sides: &Sides, counts: &BTreeMap<String, InstructionCounts>) -> Pass
     let checks: Vec<&Check> =
         contract.checks.iter().filter(|it| counts.contains_key(&it.id())).collect();
     let clock = SystemClock::start();
-    let observe =
-        |side| compare::observe(side, &checks, 20, (&clock, &|| false)).expect("a worker");
+    let observe = |side| {
+        compare::observe(side, &checks, 20, Watch { clock: &clock, stop: &|| false })
+            .expect("a worker")
+    };
     let (before, mut after) = (observe(&sides.baseline), observe(&sides.current));
     for measured in &mut after.measured {
         measured.instructions = counts.get(&measured.check).cloned();
     }
     let circumstances = || Circumstances::current(ProbeKind::InProcess, "hello", &env::temp_dir());
-    let run = |observed: Observed| Run {
+    let run = |observed: CheckObservations| Run {
         timestamp: observed.timestamp,
         measured: observed.measured,
         operations: Vec::new(),

@@ -9,7 +9,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{merkle::Digest32, settings::SettingsError};
+use super::{merkle::Digest32, settings_error::SettingsError};
 
 /// The header that carries the key.
 pub const API_KEY_HEADER: &str = "x-api-key";

@@ -17,12 +17,15 @@
 //! measured or null. The service proves no theorems: it stores and shows.
 
 pub mod settings;
+mod settings_error;
 pub mod server;
 mod state;
 mod auth;
 mod guard;
 mod error;
 mod routes;
+mod router;
+mod service;
 mod queries;
 pub mod statements;
 pub mod database;
@@ -32,34 +35,14 @@ pub mod hash;
 mod formula;
 mod timestamp;
 
-use axum::{Router, middleware, routing::get};
-
-use self::routes::{blocks, health, heartbeat, metrics, ui};
 pub use self::{
     auth::{API_KEY_HEADER, ApiKey},
     database::{Database, DatabaseError},
     error::LedgerError,
     fixture::Fixture,
+    router::app,
     server::serve,
+    service::{service_for_fixture, service_from_copy},
     settings::Settings,
-    state::{LedgerState, service_for_fixture, service_from_copy},
+    state::LedgerState,
 };
-use perf_passport_meter::instrument::InstrumentLayer;
-
-/// The service over one database.
-pub fn app(state: LedgerState) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics::metrics))
-        .route("/health", get(health::health))
-        .route("/blocks/latest", get(blocks::latest))
-        .route("/statements", get(routes::statements::statements))
-        .route("/ui", get(ui::page_for_people))
-        .route("/heartbeat", get(heartbeat::page))
-        .route("/heartbeat.json", get(heartbeat::json))
-        .fallback(error::unknown_route)
-        .method_not_allowed_fallback(error::wrong_method)
-        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
-        // Outermost, so that it sees the whole request.
-        .layer(InstrumentLayer::new())
-        .with_state(state)
-}

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use super::{Arm, Calibration, Decided, SHARE_ERROR, Trial, contradictions, tally};
 use perf_passport::{paired::Effect, pipeline::WorkKind, text::escaped};
+
+use super::{
+    calibration::{Arm, Calibration, CheckDecision, Trial},
+    tally::{Contradictions, SHARE_ERROR, ShareBounds, contradictions, tally},
+};
 
 /// The document, in Markdown.
 pub fn markdown(calibration: &Calibration) -> String {
@@ -29,12 +33,12 @@ pub fn markdown(calibration: &Calibration) -> String {
     by_arm(calibration, &mut out);
     whole_suites(calibration, &mut out);
     by_check(calibration, &mut out);
-    let (contradicted, repeated) = contradictions(calibration);
+    let Contradictions { checks, repeated } = contradictions(calibration);
     let _ = write!(
         out,
         "\nOf {repeated} pairs of builds and checks that were decided more than once, {} were \
          called PASS once and FAIL once.\n",
-        contradicted.len()
+        checks.len()
     );
     out
 }
@@ -105,7 +109,9 @@ fn by_check(calibration: &Calibration, out: &mut String) {
     let checks: BTreeSet<&str> = all.map(|it| it.check.as_str()).collect();
     for check in checks {
         for (arm, tally) in tally(calibration, Some(check)) {
-            let of = |figure: fn(&Decided) -> Option<i64>| figures(calibration, check, arm, figure);
+            let of = |figure: fn(&CheckDecision) -> Option<i64>| {
+                figures(calibration, check, arm, figure)
+            };
             let effects = of(|it| Some(it.effect.median));
             if effects.is_empty() {
                 continue;
@@ -133,7 +139,7 @@ fn figures(
     calibration: &Calibration,
     check: &str,
     arm: Arm,
-    figure: fn(&Decided) -> Option<i64>,
+    figure: fn(&CheckDecision) -> Option<i64>,
 ) -> Vec<i64> {
     let trials = calibration.trials.iter().filter(|trial| trial.arm == arm);
     let decisions = trials.flat_map(|trial| &trial.decisions);
@@ -164,6 +170,6 @@ fn percent(effect: Effect) -> String {
     format!("{:.2} %", effect as f64 / 1e4)
 }
 
-fn between((low, high): (f64, f64)) -> String {
-    format!("{:.1} .. {:.1} %", low * 100.0, high * 100.0)
+fn between(share: ShareBounds) -> String {
+    format!("{:.1} .. {:.1} %", share.lower * 100.0, share.upper * 100.0)
 }

@@ -13,7 +13,7 @@ use super::{
     CheckoutError,
     command::{Finished, Runner},
 };
-use crate::TemporaryDirectory;
+use crate::temporary::TemporaryDirectory;
 
 /// A repository with a working tree.
 pub(super) struct Repository<'a> {

@@ -37,7 +37,7 @@ use self::{
     command::Runner,
     git::{Repository, Snapshot},
 };
-use super::Side;
+use crate::side::Side;
 
 /// Where the builds of a project come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,6 +283,15 @@ pub fn build_here(
     })
 }
 
+/// What a build is made again by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seeds<'a> {
+    /// One for each time.
+    pub seeds: &'a [u64],
+    /// Where the executables are put.
+    pub directory: &'a Path,
+}
+
 /// Makes a build again, once for each seed, with one function more that nothing calls: the same code
 /// as a change elsewhere in the program leaves it.
 ///
@@ -295,7 +304,7 @@ pub fn build_here(
 pub fn rebuild(
     project: &Project<'_>,
     build: &Build,
-    (seeds, directory): (&[u64], &Path),
+    Seeds { seeds, directory }: Seeds<'_>,
     stop: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Side>, CheckoutError> {

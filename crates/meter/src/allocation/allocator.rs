@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use super::{process, thread};
+use super::{thread, totals};
 
 /// Set while allocations are counted.
 const COUNT: u8 = 1;
@@ -185,7 +185,7 @@ fn allocated_slowly(mode: u8, size: usize) {
     if mode & COUNT != 0 {
         thread::allocated(size);
         if mode & WATCH != 0 && !thread::is_unwatched() {
-            process::allocated(size);
+            totals::allocated(size);
         }
     }
 }
@@ -196,7 +196,7 @@ fn freed_slowly(mode: u8, size: usize) {
     if mode & COUNT != 0 {
         thread::freed(size);
         if mode & WATCH != 0 && !thread::is_unwatched() {
-            process::freed(size);
+            totals::freed(size);
         }
     }
 }

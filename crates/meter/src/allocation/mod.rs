@@ -26,6 +26,7 @@ mod meter;
 #[cfg(feature = "oracle")]
 mod oracle;
 mod process;
+mod totals;
 mod site;
 #[cfg(feature = "oracle")]
 mod source_path;

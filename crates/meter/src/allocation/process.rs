@@ -5,22 +5,13 @@
 //! `tokio::spawn`, a connection's buffers, a logging thread).
 
 use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    AtomicBool,
+    Ordering::{Acquire, Release},
 };
 
-use super::{
-    AllocationCost,
-    allocator::set_watching,
-    thread::{Tally, signed},
-};
+use super::{AllocationCost, allocator::set_watching, totals};
 
 static BUSY: AtomicBool = AtomicBool::new(false);
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-static FREES: AtomicU64 = AtomicU64::new(0);
-static BYTES: AtomicU64 = AtomicU64::new(0);
-static LIVE: AtomicI64 = AtomicI64::new(0);
-static PEAK: AtomicI64 = AtomicI64::new(0);
 
 /// Another [`ProcessWatch`] is running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,12 +36,7 @@ impl ProcessWatch {
         if BUSY.swap(true, Acquire) {
             return Err(WatchBusy);
         }
-        for total in [&ALLOCATIONS, &FREES, &BYTES] {
-            total.store(0, Relaxed);
-        }
-        for total in [&LIVE, &PEAK] {
-            total.store(0, Relaxed);
-        }
+        totals::reset();
         set_watching(true);
         Ok(Self(()))
     }
@@ -61,14 +47,7 @@ impl ProcessWatch {
     /// makes at the same moment may or may not be in it.
     pub fn stop(self) -> AllocationCost {
         set_watching(false);
-        Tally {
-            allocations: ALLOCATIONS.load(Relaxed),
-            frees: FREES.load(Relaxed),
-            bytes: BYTES.load(Relaxed),
-            live: LIVE.load(Relaxed),
-            peak: PEAK.load(Relaxed),
-        }
-        .to_cost()
+        totals::read().to_cost()
     }
 }
 
@@ -77,18 +56,4 @@ impl Drop for ProcessWatch {
         set_watching(false);
         BUSY.store(false, Release);
     }
-}
-
-/// Adds one block.
-pub(super) fn allocated(size: usize) {
-    ALLOCATIONS.fetch_add(1, Relaxed);
-    BYTES.fetch_add(size as u64, Relaxed);
-    let live = LIVE.fetch_add(signed(size), Relaxed).wrapping_add(signed(size));
-    PEAK.fetch_max(live, Relaxed);
-}
-
-/// Adds one free.
-pub(super) fn freed(size: usize) {
-    FREES.fetch_add(1, Relaxed);
-    LIVE.fetch_sub(signed(size), Relaxed);
 }

@@ -1,34 +1,33 @@
-//! Servers that are asked over HTTP: those that a comparison starts, and those that run already.
+//! Servers that take turns in a session, asked over HTTP.
 //!
 //! Each takes turns over a connection of its own, which is kept, with one request in flight. What a
 //! round trip takes is mostly not the service's doing; which part of it counts is decided in
-//! [`super::taken`].
+//! `cycles.rs`.
 
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    fmt,
-    path::PathBuf,
     rc::{Rc, Weak},
 };
 
-use super::{
-    CommandLine, Item, ServerProblem, Watch, WorkerError,
-    floor::{Floor, Script},
-    process::{Placement, STDERR_MAX},
-    server::{Ports, Process},
-    subject::{Asked, Measures, Prepared, Role, Starter, Subject, Turn},
-};
 use perf_passport::{
-    contract::{Check, Contract},
-    pipeline::{self, Run, Session, Turns},
-    probe::{
-        HttpProbe, HttpSettings, HttpTarget, Pass, PreparedRequest, Probe, ProbeError,
-        wait_until_up,
-    },
+    contract::Contract,
+    pipeline::Turns,
+    probe::{HttpProbe, Pass, PreparedRequest, Probe, ProbeError},
     text::printable,
-    units::{Count, Nanos, Ppm},
+    units::{Nanos, Ppm},
     worker::protocol::Seen,
+};
+
+use crate::{
+    error::{ServerProblem, WorkerError},
+    floor::{Floor, Script},
+    item::Item,
+    process::{Placement, STDERR_MAX},
+    server::{Ports, ServerProcess, ServerStart},
+    servers::{ReachableServer, Server, ServerAt, Servers, target},
+    subject::{LatencyKind, Readiness, Role, Starter, Subject, Turn, TurnRequest},
+    watch::Watch,
 };
 
 /// Samples that a check is warmed up by, at least.
@@ -40,200 +39,6 @@ const WARMUP_TIME: Nanos = Nanos::new(30_000_000);
 /// One part of so many of its median is the coarsest step that told times may come in: half of it is
 /// what the median of a turn is off by, and no slowdown that matters is so small.
 const STEPS_MIN: u64 = 200;
-
-/// The least time to answer a first request, however long it took to listen.
-const FIRST_ANSWER_TIME: Nanos = Nanos::new(1_000_000_000);
-
-/// A server that is compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// What people call it: `baseline`.
-    pub label: String,
-    /// Where it is.
-    pub at: ServerAt,
-}
-
-/// Where a server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ServerAt {
-    /// It is started by this command, afresh for each session, on a port that it is told.
-    Command(CommandLine),
-    /// It runs already, at this base URL.
-    Url(String),
-}
-
-/// The servers of a comparison: all of them started, or all of them running.
-#[derive(Clone)]
-pub struct Servers<'a> {
-    /// What the change started from.
-    pub baseline: Server,
-    /// The change.
-    pub current: Server,
-    /// What was accepted last, so that small steps do not add up unseen.
-    pub anchor: Option<Server>,
-    /// The program that looks after a server: one whose `main` begins with
-    /// [`supervisor::run_if_asked`](super::supervisor::run_if_asked).
-    pub supervisor: PathBuf,
-    /// How long a server may take to answer a first request.
-    pub wait_max: Nanos,
-    /// Environment variables that headers may name.
-    pub environment: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl fmt::Debug for Servers<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Servers")
-            .field("baseline", &self.baseline)
-            .field("current", &self.current)
-            .field("anchor", &self.anchor)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A server that can be asked.
-struct Reached<'s> {
-    target: HttpTarget,
-    /// `None` of one that runs already.
-    process: Option<Process<'s>>,
-}
-
-impl Servers<'_> {
-    /// Whether one of them runs already, and so is the same process in each session.
-    pub(super) fn are_running(&self) -> bool {
-        let all = [Some(&self.baseline), Some(&self.current), self.anchor.as_ref()];
-        all.into_iter().flatten().any(|it| matches!(it.at, ServerAt::Url(_)))
-    }
-
-    pub(super) fn starter<'s>(
-        &'s self,
-        contract: &'s Contract,
-        watch: Watch<'s>,
-    ) -> ServerStarter<'s> {
-        ServerStarter {
-            servers: self,
-            contract,
-            ports: Ports::default(),
-            probes: RefCell::default(),
-            heard: RefCell::default(),
-            watch,
-        }
-    }
-
-    /// Asks a server what each check does and costs by itself. What goes wrong with a check is
-    /// evidence, and said as well.
-    ///
-    /// # Errors
-    ///
-    /// When the server cannot be started or reached.
-    pub fn observe(
-        &self,
-        server: &Server,
-        contract: &Contract,
-        checks: &[&Check],
-        (clock, stop): Watch<'_>,
-    ) -> Result<(Run, Option<WorkerError>), WorkerError> {
-        let placement = Placement { cpu: None, padding: 0, layout: 0 };
-        let reached =
-            self.reach(server, contract, (&Ports::default(), placement), (clock, stop))?;
-        reached.wait(self, server, contract, (clock, stop))?;
-        let error = |problem| WorkerError::Server { side: server.label.clone(), problem };
-        let process = reached.process.as_ref();
-        let mut target = reached.target.clone();
-        let mut session = Session {
-            target: &mut target,
-            clock,
-            environment: self.environment,
-            stop: &|| stop() || process.is_some_and(|it| it.ended().is_some()),
-            progress: &mut |_| {},
-        };
-        let asked_for = |check: &Check| checks.iter().any(|it| it.has_id(&check.id()));
-        let run = pipeline::measure(contract, &mut session, &asked_for)
-            .map_err(|missing| error(ServerProblem::NotStarted(missing.to_string())))?;
-        let failed = run.measured.iter().find(|it| it.evidence.failed_samples > Count::ZERO);
-        if failed.is_none() && run.complete {
-            return Ok((run, None));
-        }
-        if stop() {
-            return Ok((run, Some(WorkerError::Interrupted)));
-        }
-        let failed = failed.map(|it| ServerProblem::FailsAt {
-            check: it.check.clone(),
-            message: it.evidence.first_failure.clone().unwrap_or_default(),
-        });
-        let died = process.and_then(Process::died);
-        Ok((run, died.or(failed).map(error)))
-    }
-
-    /// Starts a server that does not run already.
-    fn reach<'s>(
-        &'s self,
-        server: &'s Server,
-        contract: &Contract,
-        (ports, placement): (&Ports, Placement),
-        watch: Watch<'s>,
-    ) -> Result<Reached<'s>, WorkerError> {
-        let process = match &server.at {
-            ServerAt::Url(_) => None,
-            ServerAt::Command(command) => {
-                let named = (server.label.as_str(), command);
-                Some(Process::start(named, &self.supervisor, ports, placement, watch)?)
-            }
-        };
-        let url = match (&server.at, &process) {
-            (ServerAt::Url(url), _) => url.clone(),
-            (_, process) => {
-                format!("http://127.0.0.1:{}", process.as_ref().map_or(0, |it| it.port))
-            }
-        };
-        let target = target(&url, contract).map_err(|error| WorkerError::Server {
-            side: server.label.clone(),
-            problem: ServerProblem::NotStarted(error.to_string()),
-        })?;
-        Ok(Reached { target, process })
-    }
-}
-
-impl Reached<'_> {
-    /// Waits until a first request is answered, whatever the answer.
-    fn wait(
-        &self,
-        servers: &Servers<'_>,
-        server: &Server,
-        contract: &Contract,
-        (clock, stop): Watch<'_>,
-    ) -> Result<(), WorkerError> {
-        let error = |problem| WorkerError::Server { side: server.label.clone(), problem };
-        let process = self.process.as_ref();
-        let left = process.map_or(Ok(servers.wait_max), |process| {
-            process.wait_until_it_listens(servers.wait_max)
-        })?;
-        let left = if process.is_some() { left.max(FIRST_ANSWER_TIME) } else { left };
-        let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
-        let is_over = || stop() || process.is_some_and(|it| it.ended().is_some());
-        match wait_until_up(&self.target, path, left, clock, &is_over) {
-            Ok(()) => Ok(()),
-            Err(_) if stop() => Err(WorkerError::Interrupted),
-            Err(failed) => {
-                let message = match failed {
-                    ProbeError::Unreachable { message, .. } => message,
-                    other => other.to_string(),
-                };
-                let message = printable(message.as_bytes(), STDERR_MAX);
-                let unanswered = ServerProblem::Unanswered { after: servers.wait_max, message };
-                Err(error(process.and_then(Process::ended_early).unwrap_or(unanswered)))
-            }
-        }
-    }
-}
-
-fn target(url: &str, contract: &Contract) -> Result<HttpTarget, ProbeError> {
-    HttpTarget::new(HttpSettings {
-        base_url: url.to_owned(),
-        timeout: contract.sampling.timeout,
-        body_max: contract.sampling.body_max,
-        pid: None,
-    })
-}
 
 /// Starts what takes turns over HTTP.
 pub(super) struct ServerStarter<'s> {
@@ -247,13 +52,26 @@ pub(super) struct ServerStarter<'s> {
     watch: Watch<'s>,
 }
 
+impl<'s> ServerStarter<'s> {
+    pub(crate) fn new(servers: &'s Servers<'s>, contract: &'s Contract, watch: Watch<'s>) -> Self {
+        Self {
+            servers,
+            contract,
+            ports: Ports::default(),
+            probes: RefCell::default(),
+            heard: RefCell::default(),
+            watch,
+        }
+    }
+}
+
 impl Starter for ServerStarter<'_> {
     /// A server that runs already is there once, so it is its own control: then all have their turns
     /// twice, so that all have equal shares. Nothing is known of where it runs, so it is not held
     /// against a floor.
     fn roles(&self) -> Vec<Role> {
         let mut roles = vec![Role::Baseline, Role::Current, Role::Control];
-        let anchor = self.servers.anchor.as_ref();
+        let anchor = self.servers.sides.anchor.as_ref();
         roles.extend(anchor.map(|_| Role::Anchor));
         if self.servers.are_running() {
             roles.push(Role::CurrentAgain);
@@ -282,10 +100,10 @@ impl Starter for ServerStarter<'_> {
     ) -> Result<Box<dyn Subject + '_>, WorkerError> {
         let servers = self.servers;
         let server = match role {
-            Role::Baseline | Role::Control | Role::Floor => &servers.baseline,
-            Role::Current | Role::CurrentAgain => &servers.current,
+            Role::Baseline | Role::Control | Role::Floor => &servers.sides.baseline,
+            Role::Current | Role::CurrentAgain => &servers.sides.current,
             Role::Anchor | Role::AnchorAgain => {
-                servers.anchor.as_ref().unwrap_or(&servers.baseline)
+                servers.sides.anchor.as_ref().unwrap_or(&servers.sides.baseline)
             }
         };
         let error = |message: String| WorkerError::Server {
@@ -295,13 +113,21 @@ impl Starter for ServerStarter<'_> {
         let (reached, floor) = if role == Role::Floor {
             let floor = Floor::start(placement.cpu).map_err(|it| error(it.to_string()))?;
             let target = target(&floor.url(), self.contract).map_err(|it| error(it.to_string()))?;
-            (Reached { target, process: None }, Some(floor))
+            (ReachableServer { target, process: None }, Some(floor))
         } else {
-            let place = (&self.ports, placement);
-            (servers.reach(server, self.contract, place, self.watch)?, None)
+            let start = ServerStart { ports: &self.ports, placement };
+            (servers.reach(server, self.contract, start, self.watch)?, None)
         };
         let probe = self.probe(server, &reached).map_err(|it| error(it.to_string()))?;
-        Ok(Box::new(Served { starter: self, role, server, probe, turns: None, reached, floor }))
+        Ok(Box::new(ServerSubject {
+            starter: self,
+            role,
+            server,
+            probe,
+            turns: None,
+            reached,
+            floor,
+        }))
     }
 }
 
@@ -311,7 +137,7 @@ impl ServerStarter<'_> {
     fn probe(
         &self,
         server: &Server,
-        reached: &Reached<'_>,
+        reached: &ReachableServer<'_>,
     ) -> Result<Rc<RefCell<HttpProbe>>, ProbeError> {
         let mut probes = self.probes.borrow_mut();
         let runs_already = matches!(server.at, ServerAt::Url(_));
@@ -326,25 +152,24 @@ impl ServerStarter<'_> {
 }
 
 /// A server that takes turns.
-struct Served<'s> {
+struct ServerSubject<'s> {
     starter: &'s ServerStarter<'s>,
     role: Role,
     server: &'s Server,
     // Before the server, which may wait for the end of its connections.
     probe: Rc<RefCell<HttpProbe>>,
     turns: Option<Turns<'s>>,
-    reached: Reached<'s>,
+    reached: ReachableServer<'s>,
     floor: Option<Floor>,
 }
 
-impl Served<'_> {
+impl ServerSubject<'_> {
     /// Whether to go on: where a server ended, somebody else may answer on its port.
     fn goes_on(&self) -> Result<(), WorkerError> {
-        let (_, stop) = self.starter.watch;
-        if stop() {
+        if self.starter.watch.is_over() {
             return Err(WorkerError::Interrupted);
         }
-        match self.reached.process.as_ref().and_then(Process::ended) {
+        match self.reached.process.as_ref().and_then(ServerProcess::ended) {
             Some(message) => Err(self.error(ServerProblem::Died(message.to_owned()))),
             None => Ok(()),
         }
@@ -359,11 +184,11 @@ impl Served<'_> {
         let process = self.reached.process.as_ref();
         self.error(match error {
             // It was waited for long enough to be sure that it runs.
-            ProbeError::Timeout { after, phase } => match process.and_then(Process::ended) {
+            ProbeError::Timeout { after, phase } => match process.and_then(ServerProcess::ended) {
                 Some(message) => ServerProblem::Died(message.to_owned()),
                 None => ServerProblem::Hangs { after: *after, phase },
             },
-            error => process.and_then(Process::died).unwrap_or_else(|| {
+            error => process.and_then(ServerProcess::died).unwrap_or_else(|| {
                 ServerProblem::BrokeOff(printable(error.to_string().as_bytes(), STDERR_MAX))
             }),
         })
@@ -411,7 +236,7 @@ impl Served<'_> {
     }
 }
 
-impl Subject for Served<'_> {
+impl Subject for ServerSubject<'_> {
     fn ready(&mut self) -> Result<(), WorkerError> {
         if self.floor.is_some() {
             return Ok(());
@@ -420,7 +245,7 @@ impl Subject for Served<'_> {
         self.reached.wait(servers, self.server, contract, self.starter.watch)
     }
 
-    fn prepare(&mut self, item: Item<'_>) -> Result<Prepared, WorkerError> {
+    fn prepare(&mut self, item: Item<'_>) -> Result<Readiness, WorkerError> {
         self.goes_on()?;
         let Item::Check(check) = item else {
             let message = "a server runs no operations".to_owned();
@@ -434,7 +259,7 @@ impl Subject for Served<'_> {
         let requests = requests.map_err(|variable| {
             self.error(ServerProblem::BrokeOff(format!("the variable {variable} is not set")))
         })?;
-        self.turns = Some(Turns::new(check.clone(), requests, self.starter.watch.0));
+        self.turns = Some(Turns::new(check.clone(), requests, self.starter.watch.clock));
         let turn = self.warm_up()?;
         if self.role == Role::Baseline {
             self.listen()?;
@@ -443,15 +268,15 @@ impl Subject for Served<'_> {
         let response = turn.response.ok_or_else(|| WorkerError::AnswersDiffer { side: side() })?;
         let response = Some(response);
         let tells = turn.told.is_some_and(|told| is_fine(&told));
-        let measures = if tells { Measures::RoundTripAndWork } else { Measures::RoundTrip };
+        let measures = if tells { LatencyKind::RoundTripAndWork } else { LatencyKind::RoundTrip };
         let latency = median(&turn.latencies);
-        Ok(Prepared { latency, iterations: None, response, measures })
+        Ok(Readiness { latency, iterations: None, response, measures })
     }
 
     /// What is to be slower is made so when the turns are summed up.
-    fn batch(&mut self, asked: Asked, _: Nanos) -> Result<Turn, WorkerError> {
+    fn batch(&mut self, request: TurnRequest, _: Nanos) -> Result<Turn, WorkerError> {
         self.goes_on()?;
-        self.take(asked.samples)
+        self.take(request.samples)
     }
 
     fn label(&self) -> &str {

@@ -3,14 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
-use super::{input, terminal};
 use perf_passport::{
     contract::Contract,
     environment::SystemInfo,
@@ -20,24 +17,28 @@ use perf_passport::{
     text::hex,
     units::{BYTES_PER_MB, Bytes, Count},
 };
-use perf_passport_compare::{AT_ONCE_MAX, Item};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{item::Item, progress::ComparisonProgress, round::AT_ONCE_MAX};
 
 /// The largest file that is read.
 const FILE_MAX: Bytes = Bytes::new(256 * BYTES_PER_MB);
 
 /// Where sessions are kept from one comparison to the next.
-pub(super) struct KeptSessions {
+pub(crate) struct SessionStore {
     /// `None` where nobody knows what is run: servers and scripts may start another build tomorrow.
     path: Option<PathBuf>,
 }
 
-impl KeptSessions {
-    /// Those that were drawn alike: of these builds and their `sources`, which they may read files of
-    /// ([`super::compare_sides::Builds::sources`]), on this machine, by this version, that asked for
-    /// the same work. How many checks take part changes nothing of a session.
-    pub(super) fn of(
+impl SessionStore {
+    /// The store of sessions that were drawn alike: of these builds and their `sources`, which they may
+    /// read files of, on this machine, by this version, that asked for the same work. How many checks
+    /// take part changes nothing of a session.
+    pub(crate) fn of(
         directory: &Path,
-        (comparison, sources): (&Comparison, Option<&[String]>),
+        comparison: &Comparison,
+        sources: Option<&[String]>,
         contract: &Contract,
     ) -> Self {
         let executables = comparison.builds().map(|build| build.executable_sha256.as_deref());
@@ -60,50 +61,62 @@ impl KeptSessions {
         Self { path }
     }
 
-    /// Those of earlier comparisons. A file that cannot be read is as good as none, and that is told: it
-    /// may be in a cache that nobody can get at.
-    pub(super) fn read(&self) -> Known {
-        let Some(path) = &self.path else { return Known::default() };
-        let refused = |why: &dyn fmt::Display| {
-            let path = terminal::path(path);
-            terminal::note(&format!("cannot read the sessions `{path}`, new ones are held: {why}"));
-            Known::default()
-        };
-        match input::read(path, FILE_MAX) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| refused(&error)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Known::default(),
-            Err(error) => refused(&error),
-        }
+    /// A store that keeps nothing.
+    pub(crate) const NONE: Self = Self { path: None };
+
+    /// The sessions of earlier comparisons. A file that cannot be read is as good as none, and that is
+    /// told: it may be in a cache that nobody can get at.
+    pub(crate) fn read(&self, progress: &mut dyn FnMut(ComparisonProgress<'_>)) -> SessionHistory {
+        let Some(path) = &self.path else { return SessionHistory::default() };
+        let read = || serde_json::from_slice(&read_file(path)?).map_err(io::Error::from);
+        read().unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                let reason = error.to_string();
+                progress(ComparisonProgress::SessionsUnreadable { path, reason: &reason });
+            }
+            SessionHistory::default()
+        })
     }
 
-    /// Keeps these for the next one.
+    /// Keeps these for the next comparison.
     ///
     /// # Errors
     ///
     /// When they cannot be written, which takes nothing from this comparison.
-    pub(super) fn write(&self, known: &Known) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, history: &SessionHistory) -> Result<(), StoreError> {
         let Some(path) = &self.path else { return Ok(()) };
-        let bytes = serde_json::to_vec(known).map_err(io::Error::other);
+        let bytes = serde_json::to_vec(history).map_err(io::Error::other);
         let bytes = bytes.map_err(|source| StoreError::Write { path: path.clone(), source })?;
         store::write_bytes(path, &bytes)
     }
 }
 
+/// Reads a whole file, up to [`FILE_MAX`].
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_MAX.get() + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_MAX.get() {
+        let message = format!("it is larger than {FILE_MAX}");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
 /// Sessions, and how they were decided by so far.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Known {
-    /// The most checks and operations that shared the error in a comparison so far. To ask for one of them
-    /// alone lends it no more of the error: it was looked at with less.
-    pub(super) checks: Count,
+pub(crate) struct SessionHistory {
+    /// The largest number of checks and operations that ever shared the error; never lowered. To ask for
+    /// one of them alone lends it no more of the error: it was looked at with less.
+    pub(crate) checks: Count,
     /// By [`Item::id`].
-    pub(super) sessions: BTreeMap<String, Paired>,
+    pub(crate) sessions: BTreeMap<String, Paired>,
 }
 
-impl Known {
-    /// The sessions without those of the items compared now that cannot be of them: that the anchor took
-    /// part in otherwise than it does now. Of other items all, to be kept further.
-    pub(super) fn for_items(
+impl SessionHistory {
+    /// Drops sessions of the items compared now whose anchor took part otherwise than it does now.
+    /// Sessions of other items are kept.
+    pub(crate) fn for_items(
         self,
         comparison: &Comparison,
         items: &[Item<'_>],
@@ -161,7 +174,7 @@ mod tests {
     fn path_of(comparison: &Comparison, source: Option<&str>, contract: &str) -> Option<PathBuf> {
         let contract = Contract::parse(contract).unwrap();
         let sources = source.map(|it| vec![it.to_owned(); 2]);
-        KeptSessions::of(Path::new("kept"), (comparison, sources.as_deref()), &contract).path
+        SessionStore::of(Path::new("kept"), comparison, sources.as_deref(), &contract).path
     }
 
     #[test]
@@ -194,7 +207,7 @@ mod tests {
     #[test]
     fn what_is_not_compared_now_is_kept_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = KeptSessions { path: Some(directory.path().join("sessions")) };
+        let kept = SessionStore { path: Some(directory.path().join("sessions")) };
         let session = |anchor: &str| {
             let pairs = "\"current\": \"1\", \"control\": \"1\", \"injected\": \"1\"";
             format!("{{\"seed\": 1, \"baseline_ns\": 1, {pairs}{anchor}}}")
@@ -208,13 +221,14 @@ mod tests {
         let contract = Contract::parse(&two).unwrap();
         let [b, c] = ["b/default", "c/default"];
         let all = BTreeMap::from([(b.to_owned(), alone.clone()), (c.to_owned(), anchored.clone())]);
-        kept.write(&Known { checks: Count::new(2), sessions: all.clone() }).unwrap();
-        assert_eq!(kept.read().checks, Count::new(2));
+        kept.write(&SessionHistory { checks: Count::new(2), sessions: all.clone() }).unwrap();
+        assert_eq!(kept.read(&mut |_| {}).checks, Count::new(2));
         let item = |id: &str| Item::Check(contract.check(id).unwrap());
         let mut now = comparison(2, "2");
         now.anchor = Some(now.current.clone());
         // The anchor has both by now, but only c is asked for.
-        let read = |now: &Comparison, items: &[Item<'_>]| kept.read().for_items(now, items);
+        let read =
+            |now: &Comparison, items: &[Item<'_>]| kept.read(&mut |_| {}).for_items(now, items);
         assert_eq!(read(&now, &[item(c)]), all);
         let only = BTreeMap::from([(c.to_owned(), anchored)]);
         assert_eq!(read(&now, &[item(b), item(c)]), only);
@@ -226,12 +240,12 @@ mod tests {
     fn what_cannot_be_read_or_be_of_these_builds_is_held_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sessions");
-        let kept = KeptSessions { path: Some(path.clone()) };
+        let kept = SessionStore { path: Some(path.clone()) };
         let contract = Contract::parse(CONTRACT).unwrap();
         let items = [Item::Check(&contract.checks[0])];
         let read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            kept.read().for_items(&comparison(1, "2"), &items)
+            kept.read(&mut |_| {}).for_items(&comparison(1, "2"), &items)
         };
         let session = "{\"seed\": 1, \"baseline_ns\": 1, \"current\": \"1\", \
                        \"control\": \"1\", \"injected\": \"1\"}";

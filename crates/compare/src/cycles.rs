@@ -5,15 +5,16 @@
 //! service: there the time is the one that the services tell, or else what the round trip takes
 //! beyond one to a server that only answers the same.
 
-use super::subject::{Role, Turn};
 use perf_passport::{
     paired::{Effect, HIDDEN_BELOW, OverHttp, Pairs, Session, TimeOf},
     units::{Nanos, Ppm},
 };
 
+use crate::subject::{Role, Turn};
+
 /// What is added to turns, as a share of the service's time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Added {
+pub(crate) struct AddedWork {
     /// To two turns of the control in three.
     pub(super) injected: Ppm,
     /// To each turn of the current side.
@@ -21,7 +22,7 @@ pub(super) struct Added {
 }
 
 /// The turns so far.
-pub(super) struct Taken {
+pub(crate) struct Cycles {
     /// What the times are of; `None` in process.
     time: Option<TimeOf>,
     cycles: Vec<Cycle>,
@@ -41,7 +42,7 @@ struct Cycle {
     trips: [Nanos; 3],
 }
 
-impl Taken {
+impl Cycles {
     pub(super) fn new(time: Option<TimeOf>) -> Self {
         Self { time, cycles: Vec::new() }
     }
@@ -70,9 +71,9 @@ impl Taken {
     }
 
     /// What the turns come to. In process what was to be added was added already, as work.
-    pub(super) fn session(self, added: Added) -> Session {
+    pub(super) fn session(self, added: AddedWork) -> Session {
         let mut session = match self.time {
-            None => self.ratios(Added { injected: Ppm::new(0), slower: Ppm::new(0) }),
+            None => self.ratios(AddedWork { injected: Ppm::new(0), slower: Ppm::new(0) }),
             Some(TimeOf::AboveFloor) => self.above_floor(added),
             Some(TimeOf::Service | TimeOf::RoundTrip) => self.ratios(added),
         };
@@ -105,7 +106,7 @@ impl Taken {
     }
 
     /// The times as they are: each pair is the ratio of its own two.
-    fn ratios(&self, added: Added) -> Session {
+    fn ratios(&self, added: AddedWork) -> Session {
         let mut session = empty(self.median(|cycle| Some(cycle.baseline)).unwrap_or_default());
         for cycle in &self.cycles {
             let current = cycle.current.saturating_add(cycle.current.share(added.slower));
@@ -131,7 +132,7 @@ impl Taken {
     /// That share is the session's median and not each pair's own, as a pair's would now and then
     /// be nearly 0. It is no less than a tenth of the round trip: below, its size is not known, and
     /// with a larger one a slowdown only looks smaller.
-    fn above_floor(&self, added: Added) -> Session {
+    fn above_floor(&self, added: AddedWork) -> Session {
         let own = |figure: fn(&Cycle) -> Option<Nanos>| {
             let least = self.median(figure).unwrap_or_default().get() / HIDDEN_BELOW;
             let beyond = self.median(|it| Some(figure(it)?.saturating_sub(it.floor?)));
@@ -190,7 +191,7 @@ fn median_after(times: &[Nanos], skipped: usize) -> Option<Nanos> {
 mod tests {
     use super::*;
 
-    const ADDED: Added = Added { injected: Ppm::new(50_000), slower: Ppm::new(0) };
+    const ADDED: AddedWork = AddedWork { injected: Ppm::new(50_000), slower: Ppm::new(0) };
 
     fn turn(latencies: &[u64], told: Option<&[u64]>) -> Turn {
         let nanos = |times: &[u64]| times.iter().copied().map(Nanos::new).collect();
@@ -198,8 +199,8 @@ mod tests {
     }
 
     /// Two cycles whose turns are one sample after one that is skipped.
-    fn taken(time: Option<TimeOf>, times: &[(Role, u64, u64)]) -> Taken {
-        let mut taken = Taken::new(time);
+    fn cycles(time: Option<TimeOf>, times: &[(Role, u64, u64)]) -> Cycles {
+        let mut cycles = Cycles::new(time);
         for injects in [false, true] {
             let turns: Vec<_> = times
                 .iter()
@@ -207,9 +208,9 @@ mod tests {
                     (role, turn(&[9_999_999, trip], Some(&[9_999_999, told])))
                 })
                 .collect();
-            taken.add(&turns, 1, injects);
+            cycles.add(&turns, 1, injects);
         }
-        taken
+        cycles
     }
 
     fn text(pairs: &Pairs) -> String {
@@ -229,7 +230,7 @@ mod tests {
     fn in_process_every_pair_is_a_ratio_and_nothing_is_added() {
         let times =
             [(Role::Baseline, 1_000, 0), (Role::Current, 1_100, 0), (Role::Control, 1_050, 0)];
-        let session = taken(None, &times).session(ADDED);
+        let session = cycles(None, &times).session(ADDED);
         assert_eq!(text(&session.current), "\"100000 100000\"");
         assert_eq!(
             (text(&session.control), text(&session.injected)),
@@ -246,7 +247,7 @@ mod tests {
             (Role::Control, 190_000, 60_000),
             (Role::Anchor, 190_000, 70_000),
         ];
-        let session = taken(Some(TimeOf::Service), &times).session(ADDED);
+        let session = cycles(Some(TimeOf::Service), &times).session(ADDED);
         assert_eq!(text(&session.current), "\"50000 50000\"");
         assert_eq!(text(&session.control), "\"0\"");
         assert_eq!(text(&session.injected), "\"50000\"");
@@ -261,7 +262,7 @@ mod tests {
     #[test]
     fn work_that_is_not_told_is_noticed() {
         let times = [(Role::Baseline, 190_000, 60_000), (Role::Current, 196_000, 60_000)];
-        let session = taken(Some(TimeOf::Service), &times).session(ADDED);
+        let session = cycles(Some(TimeOf::Service), &times).session(ADDED);
         assert_eq!(text(&session.current), "\"0 0\"");
         assert_eq!(session.http.unwrap().untold_ppm, Some(100_000));
     }
@@ -276,7 +277,7 @@ mod tests {
             (Role::Anchor, 230_000, 0),
             (Role::Floor, 130_000, 0),
         ];
-        let session = taken(Some(TimeOf::AboveFloor), &times).session(ADDED);
+        let session = cycles(Some(TimeOf::AboveFloor), &times).session(ADDED);
         assert_eq!(text(&session.current), "\"50000 50000\"");
         assert_eq!(text(&session.control), "\"10000\"");
         assert_eq!(text(&session.injected), "\"60000\"");
@@ -294,7 +295,7 @@ mod tests {
                 (Role::Current, 101_000, 0),
                 (Role::Floor, floor, 0),
             ];
-            let session = taken(Some(TimeOf::AboveFloor), &times).session(ADDED);
+            let session = cycles(Some(TimeOf::AboveFloor), &times).session(ADDED);
             assert_eq!(text(&session.current), "\"100000 100000\"");
             assert!(session.http.unwrap().is_hidden());
         }
@@ -303,7 +304,7 @@ mod tests {
     #[test]
     fn nothing_taken_is_no_pair() {
         for time in [None, Some(TimeOf::Service), Some(TimeOf::AboveFloor)] {
-            let session = Taken::new(time).session(ADDED);
+            let session = Cycles::new(time).session(ADDED);
             assert!(session.current.is_empty() && session.anchor.is_none());
         }
     }

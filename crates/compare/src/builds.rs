@@ -1,0 +1,201 @@
+//! The builds that are compared: made, copied or named, and what is recorded of them.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
+
+use perf_passport::{
+    passport::ComparedBuild,
+    text::hex,
+    units::{BYTES_PER_MB, Bytes, Count},
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    checkout::{self, Project, Reference, checkout},
+    comparison_error::ComparisonError,
+    progress::ComparisonProgress,
+    servers::{Server, ServerAt, Servers},
+    side::{Side, Sides},
+    subjects::Subjects,
+    watch::Watch,
+};
+
+/// The largest executable that is read.
+const EXECUTABLE_MAX: Bytes = Bytes::new(4_096 * BYTES_PER_MB);
+
+/// Where the builds of a comparison come from.
+#[derive(Debug, Clone)]
+pub enum BuildSource<'a> {
+    /// Refs, which are built first. Each has a contract of its own.
+    Refs(RefBuilds<'a>),
+    /// Executables that are workers. Each is copied first: what is recorded of it is what is run,
+    /// whatever becomes of its file.
+    Executables(Box<Sides>),
+    /// Servers that are asked over HTTP.
+    Servers {
+        /// The servers.
+        servers: Box<Servers<'a>>,
+        /// The contract as written.
+        contract: String,
+    },
+}
+
+/// Refs that are built.
+#[derive(Debug, Clone)]
+pub struct RefBuilds<'a> {
+    /// Where they come from.
+    pub project: Project<'a>,
+    /// The refs.
+    pub refs: Sides<Reference>,
+    /// Whether the baseline is the common ancestor of its ref and of the current side.
+    pub from_merge_base: bool,
+}
+
+/// The builds of a comparison, ready to be run.
+pub(crate) struct Builds<'a> {
+    pub(crate) subjects: Subjects<'a>,
+    /// What is recorded of each.
+    pub(crate) recorded: Sides<ComparedBuild>,
+    /// What each runs beside its executable, in the order of
+    /// [`Comparison::builds`](perf_passport::passport::Comparison::builds): the tree of its source, of
+    /// which it may read files. `None` where nobody knows what is run.
+    pub(crate) sources: Option<Vec<String>>,
+}
+
+impl<'a> Builds<'a> {
+    /// Makes them; executables are copied to this directory.
+    pub(crate) fn make(
+        source: &BuildSource<'a>,
+        directory: &Path,
+        watch: Watch<'_>,
+        progress: &mut dyn FnMut(ComparisonProgress<'_>),
+    ) -> Result<Self, ComparisonError> {
+        match source {
+            BuildSource::Refs(refs) => refs.build(watch, progress).map(Self::of_workers),
+            BuildSource::Executables(sides) => {
+                let copy = |role, side| BuiltSide::copied(role, side, directory);
+                sides.as_ref().clone().try_map(copy).map(Self::of_workers)
+            }
+            BuildSource::Servers { servers, .. } => Ok(Self {
+                recorded: servers.sides.as_ref().map(recorded_server),
+                subjects: Subjects::Servers(servers.clone()),
+                // Nobody tells which build a command starts.
+                sources: None,
+            }),
+        }
+    }
+
+    fn of_workers(built: Sides<BuiltSide>) -> Self {
+        let sources = built.iter().map(|it| it.source.clone()).collect();
+        let recorded = built.as_ref().map(|it| it.recorded.clone());
+        let sides = built.map(|it| it.side);
+        Self { subjects: Subjects::Workers(Box::new(sides)), recorded, sources }
+    }
+
+    /// Whether sessions take each build at many addresses.
+    pub(crate) fn are_relinked(&self) -> bool {
+        self.recorded.iter().all(|build| build.relinked > Count::ZERO)
+    }
+}
+
+/// A side, and what is recorded of it.
+struct BuiltSide {
+    side: Side,
+    recorded: ComparedBuild,
+    /// See [`Builds::sources`].
+    source: Option<String>,
+}
+
+impl RefBuilds<'_> {
+    fn build(
+        &self,
+        watch: Watch<'_>,
+        progress: &mut dyn FnMut(ComparisonProgress<'_>),
+    ) -> Result<Sides<BuiltSide>, ComparisonError> {
+        let Sides { baseline, current, anchor } = &self.refs;
+        let baseline = if self.from_merge_base {
+            let name = |reference: &Reference| match reference {
+                Reference::Named(name) => name.clone(),
+                Reference::WorkingTree => "HEAD".to_owned(),
+            };
+            let (ours, theirs) = (name(baseline), name(current));
+            &Reference::Named(checkout::merge_base(self.project.repository, &ours, &theirs)?)
+        } else {
+            baseline
+        };
+        let mut build = |role: &str, reference: &Reference| {
+            progress(ComparisonProgress::Building { role, reference });
+            let say = &mut |line: &str| progress(ComparisonProgress::BuildOutput(line));
+            checkout(&self.project, reference, watch.stop, say).map(BuiltSide::checked_out)
+        };
+        let baseline = build("baseline", baseline)?;
+        let anchor = anchor.as_ref().map(|it| build("anchor", it)).transpose()?;
+        // Last: what is checked out then is what the user most likely builds next.
+        let current = build("current", current)?;
+        Ok(Sides { baseline, current, anchor })
+    }
+}
+
+impl BuiltSide {
+    fn checked_out(build: checkout::Build) -> Self {
+        let recorded = ComparedBuild {
+            label: build.side.label.clone(),
+            commit: (!build.dirty).then_some(build.commit),
+            executable_sha256: Some(build.executable_sha256),
+            relinked: Count::new(build.side.relinked.len() as u64),
+            ..ComparedBuild::default()
+        };
+        Self { side: build.side, recorded, source: Some(build.tree) }
+    }
+
+    fn copied(role: &str, side: Side, directory: &Path) -> Result<Self, ComparisonError> {
+        let path = side.executable.clone();
+        let bytes = read(&path).map_err(|source| {
+            let path = path.clone();
+            ComparisonError::UnreadableExecutable { path, source }
+        })?;
+        // What a script starts may be another program tomorrow, and so may what is told more.
+        let alone = side.arguments.is_empty() && side.environment.is_empty();
+        let source = (alone && !bytes.starts_with(b"#!")).then(String::new);
+        let recorded = ComparedBuild {
+            label: side.label.clone(),
+            executable_sha256: Some(hex(&Sha256::digest(&bytes))),
+            relinked: Count::new(side.relinked.len() as u64),
+            ..ComparedBuild::default()
+        };
+        let executable = directory.join(format!("given-{role}"));
+        let copied = fs::metadata(&path).and_then(|original| {
+            fs::write(&executable, &bytes)?;
+            fs::set_permissions(&executable, original.permissions())
+        });
+        copied.map_err(|source| ComparisonError::NotCopied { path, source })?;
+        Ok(Self { side: Side { executable, ..side }, recorded, source })
+    }
+}
+
+fn recorded_server(server: &Server) -> ComparedBuild {
+    let label = server.label.clone();
+    match &server.at {
+        ServerAt::Command(command) => {
+            ComparedBuild { label, command: Some(command.shown()), ..ComparedBuild::default() }
+        }
+        ServerAt::Url(url) => {
+            ComparedBuild { label, url: Some(url.clone()), ..ComparedBuild::default() }
+        }
+    }
+}
+
+/// Reads a whole executable, whatever it says of its length.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = EXECUTABLE_MAX.get();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("it is larger than {EXECUTABLE_MAX}");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,177 @@
+//! What the sides of a comparison do and cost by themselves.
+
+use perf_passport::{
+    contract::{Check, Contract},
+    environment::Build,
+    evidence::{Behaviour, Response},
+    passport::MeasuredCase,
+    pipeline::Run,
+};
+
+use crate::{
+    error::WorkerError,
+    item::Item,
+    observe::observe,
+    operations::{OperationObservations, observe_operations},
+    servers::{Server, ServerObservations, Servers},
+    side::{Side, Sides},
+    subjects::Subjects,
+    watch::Watch,
+};
+
+/// Samples of what is compared with: enough for what its responses are and what they allocate.
+const BASELINE_SAMPLES: u32 = 20;
+
+/// What a side does and costs by itself.
+pub(crate) struct SideRun {
+    pub(crate) run: Run,
+    /// The build of a worker.
+    pub(crate) build: Option<Build>,
+    /// What went wrong, where anything did.
+    fault: Option<WorkerError>,
+}
+
+/// What both sides do and cost by themselves.
+pub(crate) struct SideRuns {
+    pub(crate) before: SideRun,
+    pub(crate) after: SideRun,
+    /// Why the current side was not observed to its end.
+    pub(crate) fault: Option<String>,
+    /// The names of items whose work is not the anchor's, or is not known to be.
+    pub(crate) answers_otherwise: Vec<String>,
+}
+
+/// What is observed.
+pub(crate) struct ObservationTask<'a> {
+    pub(crate) contract: &'a Contract,
+    pub(crate) subjects: &'a Subjects<'a>,
+    pub(crate) items: &'a [Item<'a>],
+    /// The names of items that the anchor lacks.
+    pub(crate) not_anchored: &'a [String],
+    pub(crate) watch: Watch<'a>,
+}
+
+impl ObservationTask<'_> {
+    /// Asks all sides.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with what is compared with, and with a current side that says nothing at all.
+    pub(crate) fn observe(&self) -> Result<SideRuns, WorkerError> {
+        let is_anchored = |item: &&Item<'_>| !self.not_anchored.contains(&item.id());
+        let anchored: Vec<Item<'_>> = self.items.iter().filter(is_anchored).copied().collect();
+        let Sides { baseline: before, current: mut after, anchor } = match self.subjects {
+            Subjects::Workers(sides) => self.workers(sides, &anchored)?,
+            Subjects::Servers(servers) => self.servers(servers)?,
+        };
+        let answers_otherwise =
+            anchor.map(|anchor| answering_otherwise(&anchored, &after.run, &anchor.run));
+        let fault = after.fault.take().map(|fault| fault.to_string());
+        let answers_otherwise = answers_otherwise.unwrap_or_default();
+        Ok(SideRuns { before, after, fault, answers_otherwise })
+    }
+
+    fn workers(&self, sides: &Sides, anchored: &[Item<'_>]) -> Result<Sides<SideRun>, WorkerError> {
+        let of = |side, items, samples| SideRun::of_worker(side, items, samples, self.watch);
+        let baseline = of(&sides.baseline, self.items, BASELINE_SAMPLES)?.faultless()?;
+        let anchor = sides.anchor.as_ref();
+        let anchor = anchor.map(|side| of(side, anchored, BASELINE_SAMPLES)?.faultless());
+        let current = of(&sides.current, self.items, self.contract.sampling.samples)?;
+        let nothing = current.run.measured.is_empty() && current.run.operations.is_empty();
+        if let (true, Some(fault)) = (nothing, &current.fault) {
+            return Err(fault.clone());
+        }
+        Ok(Sides { baseline, current, anchor: anchor.transpose()? })
+    }
+
+    fn servers(&self, servers: &Servers<'_>) -> Result<Sides<SideRun>, WorkerError> {
+        let checks: Vec<&Check> = self.items.iter().filter_map(Item::check).collect();
+        let of = |server: &Server| -> Result<SideRun, WorkerError> {
+            let observed = servers.observe(server, self.contract, &checks, self.watch)?;
+            let ServerObservations { run, fault } = observed;
+            Ok(SideRun { run, build: None, fault })
+        };
+        let baseline = of(&servers.sides.baseline)?.faultless()?;
+        let anchor = servers.sides.anchor.as_ref().map(|server| of(server)?.faultless());
+        let current = of(&servers.sides.current)?;
+        Ok(Sides { baseline, current, anchor: anchor.transpose()? })
+    }
+}
+
+impl SideRun {
+    /// Asks a worker what these items do and cost, with so many samples of each.
+    fn of_worker(
+        side: &Side,
+        items: &[Item<'_>],
+        samples: u32,
+        watch: Watch<'_>,
+    ) -> Result<Self, WorkerError> {
+        let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
+        let observed = observe(side, &checks, samples, watch)?;
+        let operations = match observed.fault {
+            None => observe_operations(side, items, samples, watch)?,
+            Some(_) => OperationObservations::default(),
+        };
+        let fault = observed.fault.or(operations.fault);
+        let run = Run {
+            timestamp: observed.timestamp,
+            complete: fault.is_none(),
+            measured: observed.measured,
+            operations: operations.measured,
+        };
+        Ok(Self { run, build: Some(observed.build), fault })
+    }
+
+    fn faultless(mut self) -> Result<Self, WorkerError> {
+        self.fault.take().map_or(Ok(self), Err)
+    }
+}
+
+impl SideRuns {
+    /// Whether there is a time to compare: an operation that panics has none, and of a check whose
+    /// responses differ among themselves nobody knows whether they are the same work.
+    pub(crate) fn are_comparable(&self, item: Item<'_>) -> bool {
+        [&self.before, &self.after].iter().all(|side| has_a_time(item, &side.run))
+    }
+}
+
+/// What was observed of an operation at a size.
+pub(crate) fn case_of<'r>(
+    cases: &'r mut [MeasuredCase],
+    item: Item<'_>,
+) -> Option<&'r mut MeasuredCase> {
+    let Item::Case(operation, size) = item else { return None };
+    cases.iter_mut().find(|it| it.operation == operation.name && it.size == size)
+}
+
+fn has_a_time(item: Item<'_>, run: &Run) -> bool {
+    match item {
+        Item::Check(check) => {
+            let measured = run.measured.iter().find(|it| it.check == check.id());
+            let behaviour = measured.and_then(|it| it.evidence.behaviour.as_ref());
+            behaviour.is_none_or(Behaviour::is_deterministic)
+        }
+        Item::Case(operation, size) => {
+            let mut cases = run.operations.iter();
+            let case = cases.find(|it| it.operation == operation.name && it.size == size);
+            case.is_some_and(|it| it.evidence.failure.is_none() && !it.evidence.samples.is_empty())
+        }
+    }
+}
+
+/// The names of items whose work is not the same as the anchor's, or is not known to be.
+fn answering_otherwise(items: &[Item<'_>], now: &Run, anchor: &Run) -> Vec<String> {
+    let response = |run: &Run, id: &str| -> Option<Response> {
+        let measured = run.measured.iter().find(|it| it.check == id)?;
+        measured.evidence.behaviour.as_ref().map(|it| it.response.clone())
+    };
+    let otherwise = items.iter().filter(|item| {
+        let id = item.id();
+        let is_check = item.check().is_some();
+        let (after, then) = (response(now, &id), response(anchor, &id));
+        // What was not observed of the current side is said already.
+        let is_observed = if is_check { after.is_some() } else { has_a_time(**item, now) };
+        is_observed && (after != then || !has_a_time(**item, anchor))
+    });
+    otherwise.map(Item::id).collect()
+}

@@ -1,0 +1,161 @@
+//! How the time of one check or operation in a session is divided into turns and samples.
+
+use perf_passport::units::{Nanos, Picos};
+
+use crate::subject::Readiness;
+
+/// Time of one turn, about.
+const TURN_TIME: Nanos = Nanos::new(400_000);
+
+/// A sample of an operation is as many iterations as take this long, about: reading the clock, which
+/// hides as much of a change, is then a few thousandths of it.
+const SAMPLE_TIME: Nanos = Nanos::new(20_000);
+
+/// No sample has more iterations.
+const ITERATIONS_MAX: u64 = 1 << 40;
+
+/// An iteration of this time has averaged by itself what a short one needs many turns for, so it takes
+/// few: one of a second would else take a minute of each session.
+const LONG: Nanos = Nanos::new(10_000_000);
+
+/// Cycles of an operation in a session whose iterations are long, at least.
+const LONG_CYCLES_MIN: u64 = 4;
+
+/// Cycles of a check in a session, at least and at most: below, its median is a matter of luck;
+/// above, it is not known any better, as what is wrong with a process stays with it.
+const CYCLES_MIN: u64 = 12;
+const CYCLES_MAX: u64 = 400;
+
+/// The least where samples are so long that a turn has two: luck has more to say in each.
+const SLOW_CYCLES_MIN: u64 = 18;
+
+/// A check takes at most this many times its time where others want the processor too.
+const STRETCH_MAX: u64 = 3;
+
+/// How long a sample takes, of the side that takes longest.
+#[derive(Default)]
+pub(crate) struct SlowestSide {
+    latency: Nanos,
+    /// Of an operation, the time of one iteration.
+    iteration: Option<Picos>,
+}
+
+impl SlowestSide {
+    pub(crate) fn add(&mut self, readiness: &Readiness) {
+        self.latency = self.latency.max(readiness.latency);
+        let iteration = readiness.iterations.map(|iterations| {
+            let picos = u128::from(readiness.latency.get()) * 1_000 / u128::from(iterations.max(1));
+            Picos::new(u64::try_from(picos).unwrap_or(u64::MAX).max(1))
+        });
+        self.iteration = self.iteration.max(iteration);
+    }
+}
+
+/// How an item's time is divided.
+pub(crate) struct TurnPlan {
+    /// Samples in a turn.
+    pub(crate) batch: u32,
+    /// Of an operation, iterations in a sample: the same on all sides, so that it is the same work.
+    pub(crate) iterations: Option<u64>,
+    /// The first samples of a turn, which fetch the process into the caches again.
+    pub(crate) skipped: usize,
+    /// Turns of each side.
+    pub(crate) cycles: u64,
+    /// The least of them, however long they take.
+    pub(crate) cycles_min: u64,
+    /// All turns together take at most this long, but for the least number of cycles.
+    pub(crate) time_max: Nanos,
+}
+
+impl TurnPlan {
+    pub(crate) fn of(slowest: &SlowestSide, pair_time: Nanos) -> Self {
+        let iterations = slowest.iteration.map(|iteration| {
+            let sample = SAMPLE_TIME.saturating_mul(1_000).get();
+            sample.div_ceil(iteration.get().max(1)).clamp(1, ITERATIONS_MAX)
+        });
+        let latency = match slowest.iteration.zip(iterations) {
+            None => slowest.latency,
+            Some((iteration, iterations)) => {
+                Nanos::new(iteration.saturating_mul(iterations).get() / 1_000)
+            }
+        };
+        let is_long = iterations.is_some() && latency >= LONG;
+        let latency = latency.get().max(1);
+        // The longer a turn, the less it matters that another process had the caches before.
+        let batch_min = if is_long { 1 } else { 2 };
+        let batch = (TURN_TIME.get() / latency).clamp(batch_min, 64);
+        let skipped = if batch < 4 { 0 } else { (batch / 4).min(8) };
+        let one = latency.saturating_mul(2 * batch);
+        let cycles_min = match batch {
+            _ if is_long => LONG_CYCLES_MIN,
+            ..=2 => SLOW_CYCLES_MIN,
+            _ => CYCLES_MIN,
+        };
+        let cycles = (pair_time.get() / one).clamp(cycles_min, CYCLES_MAX);
+        Self {
+            batch: u32::try_from(batch).unwrap_or(u32::MAX),
+            iterations,
+            skipped: usize::try_from(skipped).unwrap_or(usize::MAX),
+            cycles,
+            cycles_min,
+            time_max: Nanos::new(one.saturating_mul(cycles * STRETCH_MAX)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::subject::LatencyKind;
+
+    use super::*;
+
+    const PAIR_TIME: Nanos = Nanos::new(12_000_000);
+
+    fn plan(blocks: &[(u64, u64)]) -> TurnPlan {
+        let mut slowest = SlowestSide::default();
+        for (iterations, ns) in blocks {
+            slowest.add(&Readiness {
+                latency: Nanos::new(*ns),
+                iterations: Some(*iterations),
+                response: None,
+                measures: LatencyKind::Work,
+            });
+        }
+        TurnPlan::of(&slowest, PAIR_TIME)
+    }
+
+    #[test]
+    fn a_sample_of_code_is_the_same_iterations_on_all_sides_and_long_enough() {
+        // 1 ns, and on the other side 2 ns.
+        let short = plan(&[(32_768, 32_768), (16_384, 32_768)]);
+        assert_eq!(short.iterations, Some(10_000));
+        assert_eq!((short.batch, short.skipped, short.cycles), (20, 5, 15));
+        let longer = plan(&[(1, 50_000)]);
+        assert_eq!((longer.iterations, longer.batch), (Some(1), 8));
+        // Nothing at all takes some time.
+        assert_eq!(plan(&[(1 << 40, 0)]).iterations, Some(20_000_000));
+    }
+
+    #[test]
+    fn an_iteration_of_a_second_takes_few_turns() {
+        let long = plan(&[(1, 1_000_000_000)]);
+        assert_eq!((long.batch, long.skipped, long.cycles), (1, 0, LONG_CYCLES_MIN));
+        let shorter = plan(&[(1, 5_000_000)]);
+        assert_eq!((shorter.batch, shorter.cycles), (2, SLOW_CYCLES_MIN));
+    }
+
+    #[test]
+    fn a_check_is_sampled_request_by_request() {
+        let mut slowest = SlowestSide::default();
+        let latency = Nanos::new(100_000_000);
+        let prepared = |latency| Readiness {
+            latency,
+            iterations: None,
+            response: None,
+            measures: LatencyKind::Work,
+        };
+        slowest.add(&prepared(latency));
+        let plan = TurnPlan::of(&slowest, PAIR_TIME);
+        assert_eq!((plan.iterations, plan.batch, plan.cycles), (None, 2, SLOW_CYCLES_MIN));
+    }
+}

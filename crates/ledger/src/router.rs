@@ -1,0 +1,28 @@
+//! The routes of the service.
+
+use axum::{Router, middleware, routing::get};
+use perf_passport_meter::instrument::InstrumentLayer;
+
+use super::{
+    error, guard,
+    routes::{blocks, health, heartbeat, metrics, statements, ui},
+    state::LedgerState,
+};
+
+/// The service over one database.
+pub fn app(state: LedgerState) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::metrics))
+        .route("/health", get(health::health))
+        .route("/blocks/latest", get(blocks::latest))
+        .route("/statements", get(statements::statements))
+        .route("/ui", get(ui::page_for_people))
+        .route("/heartbeat", get(heartbeat::page))
+        .route("/heartbeat.json", get(heartbeat::json))
+        .fallback(error::unknown_route)
+        .method_not_allowed_fallback(error::wrong_method)
+        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        // Outermost, so that it sees the whole request.
+        .layer(InstrumentLayer::new())
+        .with_state(state)
+}

@@ -98,7 +98,9 @@ pub fn count_samples(
         checks.iter().map(|check| (check.id(), nothing(check))).collect();
     let counted = Counted { sides, checks, policy, watch: (clock, stop) };
     if let Err(error) = counted.count(progress, &mut counts) {
-        let is_known = |it: &InstructionCounts| it.uncounted.is_some() || it.is_whole();
+        let is_known = |it: &InstructionCounts| {
+            it.uncounted.is_some() || it.is_whole(policy.instructions_rule)
+        };
         if error == InstructionsError::Interrupted {
             counts.retain(|_, it| is_known(it));
         }

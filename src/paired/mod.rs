@@ -9,9 +9,8 @@
 //!
 //! [`Policy`] names the rule and has its thresholds. The rule itself, `rule_1`, says where they come from,
 //! and stays when there is a better one: a passport is decided on by the rule that it names.
-//! [`decide`] is pure and comes to the same
-//! on every machine, so that [`crate::passport::verify`] reaches the same verdict from the pairs, to the
-//! last bit. Nothing here starts a process or reads a clock.
+//! [`decide`] is pure and comes to the same on every machine, so that [`crate::passport::verify`] reaches
+//! the same verdict from the pairs, to the last bit. Nothing here starts a process or reads a clock.
 //!
 //! [`InstructionCounts`] hardly vary, and not with what else the machine does, so a few processes are
 //! enough; [`decide_instructions`] is as pure. [`grown`] names the functions that [`Instructions`] grew in.

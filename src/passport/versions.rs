@@ -142,6 +142,11 @@ mod tests {
         found
     }
 
+    /// Whether more than a hash was found to be otherwise.
+    fn is_verdict(error: &VerifyError) -> bool {
+        matches!(error, VerifyError::Edited { field } if !field.ends_with("_hash"))
+    }
+
     #[track_caller]
     fn decides_otherwise(golden: &[u8], change: fn(&mut Passport), kind: &str) {
         let first = verify(golden).unwrap();
@@ -153,14 +158,14 @@ mod tests {
         let mut forged = first;
         change(&mut forged);
         let error = verify(&forged.to_bytes().unwrap()).unwrap_err();
-        assert!(matches!(error, VerifyError::Edited { .. }), "{kind}: {error}");
+        assert!(is_verdict(&error), "{kind}: {error}");
         let mut forged = next;
         forged.rules = Rules::LATEST;
         if let Some(comparison) = &mut forged.comparison {
             comparison.policy = verify(golden).unwrap().comparison.unwrap().policy;
         }
         let error = verify(&forged.to_bytes().unwrap()).unwrap_err();
-        assert!(matches!(error, VerifyError::Edited { .. }), "{kind}: {error}");
+        assert!(is_verdict(&error), "{kind}: {error}");
     }
 
     #[test]

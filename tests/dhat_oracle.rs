@@ -17,6 +17,7 @@ use perf_passport::{
     evidence::Evidence,
     pipeline::{self, Session},
     probe::InProcessTarget,
+    rules::LatencyRule,
     units::Count,
 };
 use perf_passport_test_support::test;
@@ -139,7 +140,7 @@ fn ask_oracle(router: Router, allocations_max: u64) -> (Evidence, Claim) {
     let run = pipeline::measure(&contract, &mut session, &|_| true).expect("no variables");
     let evidence = run.measured[0].evidence.clone();
     assert_eq!(evidence.first_failure, None);
-    let claims = claims(&contract, &contract.checks[0], &evidence);
+    let claims = claims(&contract, &contract.checks[0], &evidence, LatencyRule::LATEST);
     let claim = claims.into_iter().find(|claim| claim.kind == ClaimKind::Oracle);
     (evidence, claim.expect("dhat was asked"))
 }

@@ -4,6 +4,7 @@ use super::{Claim, Reason, Unit, mark_required};
 use crate::{
     contract::{Check, ClaimKind, Contract, Quantile},
     evidence::{Evidence, Range},
+    rules::LatencyRule,
     statistics::{interval, quantile},
     units::{Count, Nanos, Ppm},
 };
@@ -23,8 +24,13 @@ const PRESSURE_MAX: Ppm = Ppm::new(50_000);
 const MEDIAN_SAMPLES: Count = Count::new(20);
 
 /// Holds a check against its expectations and budgets: one claim for each kind that applies, in
-/// the order of [`ClaimKind::ALL`].
-pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Claim> {
+/// the order of [`ClaimKind::ALL`]. The rule is that of latencies.
+pub fn claims(
+    contract: &Contract,
+    check: &Check,
+    evidence: &Evidence,
+    rule: LatencyRule,
+) -> Vec<Claim> {
     let mut claims = vec![status(check, evidence)];
     claims.extend(content_type(check, evidence));
     claims.push(deterministic(evidence));
@@ -39,7 +45,7 @@ pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Cl
         check.budgets.heap_bytes_max.get(),
     ));
     claims.extend(oracle(check, evidence));
-    claims.push(latency(check, evidence));
+    claims.push(latency(rule, check, evidence));
     if let Some(budget) = check.budgets.process_memory_bytes_max {
         let highest = evidence.process.map(|process| Range::of(process.rss_highest().get()));
         claims.push(count_below(ClaimKind::ProcessMemory, highest, budget.get()));
@@ -47,9 +53,10 @@ pub fn claims(contract: &Contract, check: &Check, evidence: &Evidence) -> Vec<Cl
     mark_required(contract, claims)
 }
 
-/// Whether the samples taken so far leave a latency budget undecided that more could decide.
+/// Whether the samples taken so far leave a latency budget undecided that more could decide, by the
+/// latest rule.
 pub fn latency_is_undecided(check: &Check, evidence: &Evidence) -> bool {
-    latency(check, evidence).reason == Reason::Undecided
+    latency(LatencyRule::LATEST, check, evidence).reason == Reason::Undecided
 }
 
 fn status(check: &Check, evidence: &Evidence) -> Claim {
@@ -123,11 +130,26 @@ fn oracle(check: &Check, evidence: &Evidence) -> Option<Claim> {
     })
 }
 
-fn latency(check: &Check, evidence: &Evidence) -> Claim {
+fn latency(rule: LatencyRule, check: &Check, evidence: &Evidence) -> Claim {
+    let budget = check.budgets.latency_ns_max;
+    let reason = match rule {
+        LatencyRule::One => latency_reason_1(check, evidence),
+        #[cfg(test)]
+        LatencyRule::Trial => Reason::Undecided,
+    };
+    // With too few samples for the quantile the largest one is the honest figure to show.
+    let observed = quantile(&evidence.latency, check.budgets.latency_quantile)
+        .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));
+    Claim::new(ClaimKind::Latency, reason).figures(observed.map(Nanos::get), Some(budget.get()))
+}
+
+/// The first rule of latencies. Passports are decided again by it for as long as there are any, so it,
+/// its constants and [`interval`] stay as they are.
+fn latency_reason_1(check: &Check, evidence: &Evidence) -> Reason {
     let budget = check.budgets.latency_ns_max;
     let error = Ppm::new(LATENCY_ERROR.get() / LATENCY_LOOKS_MAX);
     let bounds = interval(&evidence.latency, check.budgets.latency_quantile, error);
-    let reason = match bounds {
+    match bounds {
         None => Reason::NoSample,
         Some(bounds) if bounds.lower >= budget => {
             // Others make a tail. That most requests were too slow is not their doing.
@@ -140,11 +162,7 @@ fn latency(check: &Check, evidence: &Evidence) -> Claim {
         }
         Some(bounds) if bounds.upper.is_some_and(|upper| upper < budget) => Reason::WithinBudget,
         Some(_) => Reason::Undecided,
-    };
-    // With too few samples for the quantile the largest one is the honest figure to show.
-    let observed = quantile(&evidence.latency, check.budgets.latency_quantile)
-        .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));
-    Claim::new(ClaimKind::Latency, reason).figures(observed.map(Nanos::get), Some(budget.get()))
+    }
 }
 
 /// The median latency; of too few samples for one, the least.

@@ -9,11 +9,9 @@ use crate::{
     claim::{Claim, Reason, Verdict, count_below},
     contract::{ClaimKind, Direction, Operation, OperationBudgets},
     evidence::Range,
+    rules::{GrowthRule, MeanRule},
     units::{Bytes, Count, Picos},
 };
-
-/// The probability that a bound of a mean time is on the wrong side.
-const MEAN_ERROR: f64 = 0.001;
 
 /// What a baseline says of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,18 +47,19 @@ impl CaseFigures {
 }
 
 pub(super) fn mean(samples: &Samples) -> Option<Picos> {
-    samples.mean_ns(MEAN_ERROR).map(|(mean, _)| samples::picos(mean))
+    samples.mean_ns().map(samples::picos)
 }
 
 pub(super) fn most(range: Option<Range>) -> Option<u64> {
     range.map(|it| it.max)
 }
 
-/// Holds one case against its budgets: whether it completed, then one claim for each budget.
-pub fn case_claims(operation: &Operation, evidence: &CaseEvidence) -> Vec<Claim> {
+/// Holds one case against its budgets: whether it completed, then one claim for each budget. The rule
+/// is that of mean times.
+pub fn case_claims(operation: &Operation, evidence: &CaseEvidence, rule: MeanRule) -> Vec<Claim> {
     let budgets = &operation.budgets;
     let mut claims = vec![completed(evidence)];
-    claims.extend(times(operation, budgets, &evidence.samples));
+    claims.extend(times(operation, budgets, &evidence.samples, rule));
     let heap = budgets.heap_bytes_max;
     claims.extend(heap.map(|it| count_below(ClaimKind::Heap, evidence.heap_peak_bytes, it.get())));
     let allocations = budgets.allocations_max;
@@ -84,8 +83,13 @@ fn completed(evidence: &CaseEvidence) -> Claim {
 
 /// Mean, total and throughput are one figure, the mean, in three units.
 #[expect(clippy::cast_precision_loss, reason = "figures are below 2^53")]
-fn times(operation: &Operation, budgets: &OperationBudgets, samples: &Samples) -> Vec<Claim> {
-    let interval = samples.mean_ns(MEAN_ERROR);
+fn times(
+    operation: &Operation,
+    budgets: &OperationBudgets,
+    samples: &Samples,
+    rule: MeanRule,
+) -> Vec<Claim> {
+    let interval = samples.mean_ns().zip(samples.mean_distance_ns(rule));
     let mean = interval.map(|(mean, _)| mean);
     let iterations = operation.iterations.get() as f64;
     let claim = |kind, mean_ns_max: f64, observed: Option<u64>, limit: u64| {
@@ -151,10 +155,11 @@ fn quality(metric: &str, floor: i64, evidence: &CaseEvidence) -> Claim {
 pub fn operation_claims<'a>(
     operation: &Operation,
     cases: impl IntoIterator<Item = (u64, &'a Samples)> + Clone,
+    rule: GrowthRule,
 ) -> Vec<Claim> {
     let Some(limit) = operation.budgets.complexity_max else { return Vec::new() };
-    let growth = Growth::of(cases.clone());
-    let reason = match (growth, growth::at_most(limit, cases)) {
+    let growth = Growth::of(rule, cases.clone());
+    let reason = match (growth, growth::at_most(rule, limit, cases)) {
         (None, _) => Reason::TooFewSamples,
         (_, Verdict::Pass) => Reason::WithinBudget,
         (_, Verdict::Fail) => Reason::GrowsFaster,
@@ -210,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_just_within_its_budgets_passes() {
-        let claims = case_claims(&operation(), &good());
+        let claims = case_claims(&operation(), &good(), MeanRule::One);
         assert_eq!(claims.len(), 7);
         for claim in &claims {
             assert_eq!(claim.verdict, Verdict::Pass, "{claim:?}");
@@ -223,7 +228,7 @@ mod tests {
         let failing = |change: fn(&mut CaseEvidence)| {
             let mut evidence = good();
             change(&mut evidence);
-            let mut claims = case_claims(&operation(), &evidence);
+            let mut claims = case_claims(&operation(), &evidence, MeanRule::One);
             claims.retain(|claim| claim.verdict != Verdict::Pass);
             reasons(&claims)
         };
@@ -264,7 +269,7 @@ mod tests {
         evidence.samples = samples(&[1_000_000, 1_000_000, 1_000_000]);
         evidence.allocations = Some(Range::of(4));
         evidence.heap_peak_bytes = Some(Range::of(101));
-        let claims = case_claims(&operation(), &evidence);
+        let claims = case_claims(&operation(), &evidence, MeanRule::One);
         let passed = claims.iter().filter(|it| it.verdict == Verdict::Pass).map(|it| it.kind);
         assert_eq!(passed.collect::<Vec<_>>(), [Completed, Throughput, Quality]);
         let failed = claims.iter().filter(|it| it.reason == Reason::OverBudget).map(|it| it.kind);
@@ -278,7 +283,8 @@ mod tests {
             (FailureKind::Deadline, Verdict::Fail),
             (FailureKind::Unusable, Verdict::Abstain),
         ] {
-            let claims = case_claims(&operation(), &CaseEvidence::failed(kind, "no"));
+            let claims =
+                case_claims(&operation(), &CaseEvidence::failed(kind, "no"), MeanRule::One);
             assert_eq!(claims[0].verdict, verdict);
             assert!(claims[1..].iter().all(|claim| claim.verdict == Verdict::Abstain));
         }
@@ -315,7 +321,7 @@ mod tests {
 
     #[test]
     fn closeness_is_the_part_of_the_budget_that_is_used() {
-        let claims = case_claims(&operation(), &good());
+        let claims = case_claims(&operation(), &good(), MeanRule::One);
         let closeness: Vec<Option<f64>> = claims.iter().map(Claim::closeness).collect();
         assert_eq!(closeness[0], None);
         assert!((closeness[1].unwrap() - 0.999).abs() < 1e-3);

@@ -10,6 +10,7 @@ mod change;
 mod claim;
 mod evidence;
 mod growth;
+mod growth_rule_1;
 mod samples;
 
 pub use change::case_changes;

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::{
     contract::Quantile,
+    rules::MeanRule,
     statistics::{samples_needed, student_upper},
     units::{Count, Millihertz, Nanos, Picos},
 };
@@ -24,6 +25,9 @@ const NUMBER_MAX: u64 = 1 << 53;
 
 /// Figures above this are held there: no hash covers a larger integer exactly.
 const FIGURE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// The probability that a bound of a mean time is on the wrong side, in the first rule.
+const MEAN_ERROR_1: f64 = 0.001;
 
 /// How long some iterations took together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,29 +107,40 @@ impl Samples {
         self.0.iter().map(|it| it.iteration_ns()).reduce(f64::min)
     }
 
-    /// The mean time of an iteration in nanoseconds, and how far it may be from the true one on
-    /// either side but for this probability; `None` without a sample, and an infinite distance where
-    /// there is only one.
-    ///
-    /// The mean is a ratio, all time by all iterations, and the distance is that of the ratio
-    /// estimator (Cochran 1977, equations 6.4 and 6.13) with Student's t. It assumes independent
-    /// samples, and enough of them for their mean to be about normal.
+    /// The mean time of an iteration in nanoseconds, all time by all iterations; `None` without a
+    /// sample.
     #[expect(clippy::cast_precision_loss, reason = "statistics")]
-    pub(super) fn mean_ns(&self, error: f64) -> Option<(f64, f64)> {
-        let count = self.0.len() as f64;
-        if self.0.is_empty() {
-            return None;
-        }
+    pub(super) fn mean_ns(&self) -> Option<f64> {
         let sum =
             |number: fn(&Sample) -> u64| self.0.iter().map(|it| number(it) as f64).sum::<f64>();
-        let (time, iterations) = (sum(|it| it.ns), sum(|it| it.iterations));
-        let mean = time / iterations;
+        (!self.0.is_empty()).then(|| sum(|it| it.ns) / sum(|it| it.iterations))
+    }
+
+    /// How far that mean may be from the true one on either side, by this rule; `None` without a
+    /// sample, and infinite where there is only one.
+    pub(super) fn mean_distance_ns(&self, rule: MeanRule) -> Option<f64> {
+        match rule {
+            MeanRule::One => self.mean_distance_ns_1(MEAN_ERROR_1),
+            // Nobody knows.
+            #[cfg(test)]
+            MeanRule::Trial => self.mean_ns().map(|_| f64::INFINITY),
+        }
+    }
+
+    /// The first rule of means, which stays as it is: the distance of the ratio estimator (Cochran
+    /// 1977, equations 6.4 and 6.13) with Student's t. It assumes independent samples, and enough of
+    /// them for their mean to be about normal.
+    #[expect(clippy::cast_precision_loss, reason = "statistics")]
+    fn mean_distance_ns_1(&self, error: f64) -> Option<f64> {
+        let mean = self.mean_ns()?;
+        let count = self.0.len() as f64;
+        let iterations = self.0.iter().map(|it| it.iterations as f64).sum::<f64>();
         let residuals = self.0.iter().map(|it| it.ns as f64 - mean * it.iterations as f64);
         let squares: f64 = residuals.map(|it| it * it).sum();
         let deviation = (squares / (count - 1.0) / count).sqrt() / (iterations / count);
         let distance = student_upper(self.0.len() as u64 - 1, error) * deviation;
         // Of one sample the deviation is 0 / 0.
-        Some((mean, if distance.is_nan() { f64::INFINITY } else { distance }))
+        Some(if distance.is_nan() { f64::INFINITY } else { distance })
     }
 }
 
@@ -187,7 +202,7 @@ pub struct CaseSummary {
 impl CaseSummary {
     /// The summary of samples; `None` without one.
     pub fn of(samples: &Samples) -> Option<Self> {
-        let (mean, _) = samples.mean_ns(0.5)?;
+        let mean = samples.mean_ns()?;
         let total =
             |number: fn(&Sample) -> u64| samples.0.iter().map(number).fold(0, u64::saturating_add);
         let mut averages: Vec<f64> = samples.0.iter().map(|it| it.iteration_ns()).collect();
@@ -267,12 +282,14 @@ mod tests {
     /// By hand for equal iterations: the t interval of 9, 10, 11, whose deviation is 1.
     #[test]
     fn the_interval_of_the_mean_is_students() {
-        let (mean, distance) = of(&[(1, 9), (1, 10), (1, 11)]).mean_ns(0.025).unwrap();
-        assert!((mean - 10.0).abs() < 1e-9);
+        let three = of(&[(1, 9), (1, 10), (1, 11)]);
+        assert!((three.mean_ns().unwrap() - 10.0).abs() < 1e-9);
+        let distance = three.mean_distance_ns_1(0.025).unwrap();
         assert!((distance - 4.303 / 3.0_f64.sqrt()).abs() < 1e-3, "{distance}");
-        let (_, unknown) = of(&[(1, 9)]).mean_ns(0.025).unwrap();
+        let unknown = of(&[(1, 9)]).mean_distance_ns(MeanRule::One).unwrap();
         assert!(unknown.is_infinite());
-        assert_eq!(Samples::default().mean_ns(0.025), None);
+        assert_eq!(Samples::default().mean_ns(), None);
+        assert_eq!(Samples::default().mean_distance_ns(MeanRule::One), None);
     }
 
     #[test]

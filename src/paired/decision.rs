@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     evidence::{Effect, OverHttp, Paired, Pairs, Session},
-    policy::{Bound, Policy},
+    policy::Policy,
+    rule_1,
 };
-use crate::units::Ppm;
+use crate::{rules::ComparisonRule, units::Ppm};
 
 /// What the sessions show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,14 +45,6 @@ pub struct Spread {
     pub upper: Effect,
 }
 
-impl Spread {
-    /// How far below its median an effect is bounded: what is this much larger than another is shown
-    /// to be larger.
-    fn below_median(self) -> i64 {
-        self.median - self.lower
-    }
-}
-
 /// What was decided of one check, and on what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
@@ -72,51 +65,40 @@ pub struct Decision {
     pub detectable: Option<Effect>,
 }
 
-/// Decides on the first look at which there is something to decide; on the last look that there are
-/// sessions for, when there is none. Sessions after the deciding look are not looked at, so that
-/// whoever adds sessions to a decided check changes nothing.
+/// One of the sides that may be slower than another.
+#[derive(Clone, Copy)]
+pub(super) struct Side {
+    /// Its pairs in a session.
+    pub(super) pairs: fn(&Session) -> &Pairs,
+    /// What its service does not tell.
+    pub(super) untold: fn(&OverHttp) -> Option<Effect>,
+}
+
+/// Decides by the policy's rule, on the first look at which there is something to decide; on the last
+/// look that there are sessions for, when there is none. Sessions after the deciding look are not
+/// looked at, so that whoever adds sessions to a decided check changes nothing.
 pub fn decide(policy: &Policy, tolerance: Ppm, paired: &Paired) -> Decision {
-    let decision = decide_pairs(policy, tolerance, &paired.sessions, |session| &session.current);
-    limited(policy, paired, decision, |http| http.untold_ppm)
+    let current = Side { pairs: |session| &session.current, untold: |http| http.untold_ppm };
+    decide_side(policy, tolerance, paired, current)
 }
 
 /// The same for the drift against the anchor; `None` without one.
 pub fn decide_anchor(policy: &Policy, tolerance: Ppm, paired: &Paired) -> Option<Decision> {
     let anchored = paired.sessions.iter().all(|session| session.anchor.is_some());
-    (anchored && !paired.sessions.is_empty()).then(|| {
-        let decision = decide_pairs(policy, tolerance, &paired.sessions, |session| {
-            session.anchor.as_ref().unwrap_or(&session.current)
-        });
-        limited(policy, paired, decision, |http| http.untold_anchor_ppm)
-    })
+    let anchor = Side {
+        pairs: |session| session.anchor.as_ref().unwrap_or(&session.current),
+        untold: |http| http.untold_anchor_ppm,
+    };
+    (anchored && !paired.sessions.is_empty())
+        .then(|| decide_side(policy, tolerance, paired, anchor))
 }
 
-/// What the way of measuring allows to be decided.
-fn limited(
-    policy: &Policy,
-    paired: &Paired,
-    decision: Decision,
-    untold: fn(&OverHttp) -> Option<Effect>,
-) -> Decision {
-    let http: Vec<&OverHttp> =
-        paired.sessions.iter().take(decision.sessions).filter_map(|it| it.http.as_ref()).collect();
-    let is_hidden = || http.iter().filter(|it| it.is_hidden()).count() * 2 > decision.sessions;
-    // To abstain needs no proof: that it is typically so is enough.
-    let is_untold = || {
-        let rests: Vec<Effect> = http.iter().filter_map(|it| untold(it)).collect();
-        let bound = Bound { sessions: rests.len(), rank: 1 };
-        spread(&rests, bound).median > signed(policy.resolved_ppm())
-    };
-    let outcome = match decision.outcome {
-        Outcome::TooFewSessions => Outcome::TooFewSessions,
-        _ if paired.same_processes => Outcome::SameProcesses,
-        // Held against a larger share than the service has, a slowdown only looks smaller.
-        Outcome::Beyond => Outcome::Beyond,
-        _ if is_hidden() => Outcome::Hidden,
-        Outcome::Within if is_untold() => Outcome::Untold,
-        outcome => outcome,
-    };
-    Decision { outcome, ..decision }
+fn decide_side(policy: &Policy, tolerance: Ppm, paired: &Paired, side: Side) -> Decision {
+    match policy.rule {
+        ComparisonRule::One => rule_1::decide(policy, tolerance, paired, side),
+        #[cfg(test)]
+        ComparisonRule::Trial => rule_1::decide(policy, tolerance, paired, side),
+    }
 }
 
 /// Whether more sessions would change nothing: a verdict was reached, or the last look is over.
@@ -134,98 +116,6 @@ pub fn is_decided(policy: &Policy, tolerance: Ppm, paired: &Paired) -> bool {
     };
     settled(decide(policy, tolerance, paired))
         && decide_anchor(policy, tolerance, paired).is_none_or(settled)
-}
-
-fn decide_pairs(
-    policy: &Policy,
-    tolerance: Ppm,
-    sessions: &[Session],
-    side: fn(&Session) -> &Pairs,
-) -> Decision {
-    let medians = |side: fn(&Session) -> &Pairs| -> Vec<Effect> {
-        sessions.iter().filter_map(|session| side(session).median()).collect()
-    };
-    let current = medians(side);
-    let control = medians(|session| &session.control);
-    let injected = medians(|session| &session.injected);
-    let enough = current.len().min(control.len()).min(injected.len());
-    let mut last = None;
-    for bound in policy.looks() {
-        if bound.sessions > enough {
-            break;
-        }
-        let decision = look(policy, tolerance, bound, [&current, &control, &injected]);
-        if matches!(decision.outcome, Outcome::Within | Outcome::Beyond) {
-            return decision;
-        }
-        last = Some(decision);
-    }
-    last.unwrap_or_else(|| {
-        let all = |effects: &[Effect]| spread(effects, Bound { sessions: enough, rank: 1 });
-        Decision {
-            outcome: Outcome::TooFewSessions,
-            sessions: enough,
-            current: all(&current),
-            control: all(&control),
-            injected: all(&injected),
-            resolved: None,
-            detectable: None,
-        }
-    })
-}
-
-fn look(
-    policy: &Policy,
-    tolerance: Ppm,
-    bound: Bound,
-    [current, control, injected]: [&[Effect]; 3],
-) -> Decision {
-    // Real, and where the tolerance is wide, not far within it: one unlucky session widens the interval
-    // on one side and moves the other little.
-    let resolved = signed(policy.resolved_ppm());
-    let floor = signed(policy.rebuild_floor_ppm).max(signed(tolerance) - resolved);
-    let room = signed(tolerance) - signed(policy.layout_margin_ppm);
-    let [current, control, injected] =
-        [spread(current, bound), spread(control, bound), spread(injected, bound)];
-    // Of the change and of the slowdown that was injected, the one that is known less well.
-    let width = current.below_median().max(injected.below_median());
-    let detectable = floor + width;
-    // Where the layout alone could do more than the tolerance, sessions must still resolve less.
-    let same_is_slower = control.lower > resolved;
-    // What was injected must be found, and be found to be about what it was.
-    let would_be_found = injected.lower > resolved && resolved + width <= signed(tolerance);
-    let outcome = if current.upper < room {
-        if would_be_found && !same_is_slower { Outcome::Within } else { Outcome::Uncalibrated }
-    } else if current.lower > floor {
-        if same_is_slower { Outcome::Uncalibrated } else { Outcome::Beyond }
-    } else {
-        Outcome::Undecided
-    };
-    Decision {
-        outcome,
-        sessions: bound.sessions,
-        current,
-        control,
-        injected,
-        resolved: Some(resolved + width),
-        detectable: Some(detectable),
-    }
-}
-
-/// The median of the first sessions and the effects of a rank from either end.
-fn spread(effects: &[Effect], bound: Bound) -> Spread {
-    let mut sorted: Vec<Effect> = effects.iter().copied().take(bound.sessions).collect();
-    sorted.sort_unstable();
-    let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
-    Spread {
-        lower: at(bound.rank - 1),
-        median: at(sorted.len().saturating_sub(1) / 2),
-        upper: at(sorted.len().saturating_sub(bound.rank)),
-    }
-}
-
-fn signed(ppm: Ppm) -> i64 {
-    i64::try_from(ppm.get()).unwrap_or(i64::MAX / 4)
 }
 
 #[cfg(test)]

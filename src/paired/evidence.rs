@@ -83,7 +83,7 @@ pub enum TimeOf {
 
 impl OverHttp {
     /// Whether so little of the round trip is the service's own time that its share is not known:
-    /// less than a tenth is beyond the floor.
+    /// less than a tenth is beyond the floor. The first rule of comparisons asks this.
     pub fn is_hidden(&self) -> bool {
         let own = |floor| self.round_trip_ns.saturating_sub(floor).saturating_mul(HIDDEN_BELOW);
         self.floor_ns.is_some_and(|floor| own(floor) < self.round_trip_ns)

@@ -29,27 +29,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     decision::{Outcome, Spread},
     evidence::Effect,
+    instructions_rule_1::{self, PAIRS_ALONE_MAX, PAIRS_DECIDING},
     policy::Policy,
 };
-use crate::units::{Count, Ppm};
-
-/// Samples of a check that a process counts among others: so many that with 20 checks the third from
-/// either end bounds the median.
-pub const SAMPLES_AMONG_OTHERS: u32 = 21;
-
-/// Samples that a process counts of the one check that it counts: with 20 checks the ninth from either
-/// end bounds the median. A digit less of a time, as one sample in ten has, moves no bound then.
-pub const SAMPLES_ALONE: u32 = 41;
-
-/// Pairs of processes that count nothing but one check, when the first two do not say the same; two
-/// otherwise.
-pub const PAIRS_ALONE_MAX: usize = 3;
-
-/// As many of them decide.
-const PAIRS_DECIDING: usize = 2;
-
-/// How much processes that answered other checks before may differ without a change.
-const ROOM_AMONG_OTHERS: Effect = 30_000;
+use crate::{
+    rules::InstructionsRule,
+    units::{Count, Ppm},
+};
 
 /// What the samples of one check executed in two builds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +95,7 @@ pub enum WhyUncounted {
 
 /// Instructions of each sample of one process, in their order; as text with blanks between.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SampleCounts(Vec<u64>);
+pub struct SampleCounts(pub(super) Vec<u64>);
 
 /// What the counts show of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,18 +121,13 @@ impl InstructionCounts {
         Self { uncounted, ..Self::default() }
     }
 
-    /// Whether there is as much as may be decided on, and each process has all its samples.
-    pub fn is_whole(&self) -> bool {
-        let enough = match self.alone.len() {
-            0 => self.among_others.is_some(),
-            pairs => (PAIRS_DECIDING..=PAIRS_ALONE_MAX).contains(&pairs),
-        };
-        let has = |pair: &CountedPair, samples: u32| {
-            [&pair.baseline, &pair.current].iter().all(|it| it.len() == samples as usize)
-        };
-        enough
-            && self.among_others.iter().all(|it| has(it, SAMPLES_AMONG_OTHERS))
-            && self.alone.iter().all(|it| has(it, SAMPLES_ALONE))
+    /// Whether there is as much as this rule decides on, and each process has all its samples.
+    pub fn is_whole(&self, rule: InstructionsRule) -> bool {
+        match rule {
+            InstructionsRule::One => instructions_rule_1::is_whole(self),
+            #[cfg(test)]
+            InstructionsRule::Trial => instructions_rule_1::is_whole(self),
+        }
     }
 
     /// Whether one more pair of processes, which does nothing else, could decide something.
@@ -181,83 +162,20 @@ impl FromIterator<u64> for SampleCounts {
     }
 }
 
-/// Decides whether the change of instructions is within the tolerance; `None` where not all was
-/// counted, or too few samples were for so many checks.
+/// Decides by the policy's rule whether the change of instructions is within the tolerance; `None` where
+/// not all was counted, or too few samples were for so many checks.
 pub fn decide_instructions(
     policy: &Policy,
     tolerance: Ppm,
     counts: &InstructionCounts,
 ) -> Option<InstructionDecision> {
-    if !counts.is_whole() {
-        return None;
+    match policy.instructions_rule {
+        InstructionsRule::One => instructions_rule_1::decide(policy, tolerance, counts),
+        // Whatever is counted is too much.
+        #[cfg(test)]
+        InstructionsRule::Trial => instructions_rule_1::decide(policy, tolerance, counts)
+            .map(|decision| InstructionDecision { outcome: Outcome::Beyond, ..decision }),
     }
-    let is_alone = !counts.alone.is_empty();
-    let pairs = if is_alone { counts.alone.as_slice() } else { counts.among_others.as_slice() };
-    let spreads = pairs.iter().map(|pair| pair.spread(policy));
-    let spreads = spreads.collect::<Option<Vec<Spread>>>()?;
-    let sorted = |get: fn(&Spread) -> Effect| {
-        let mut sorted: Vec<Effect> = spreads.iter().map(get).collect();
-        sorted.sort_unstable();
-        sorted
-    };
-    // What two of three are above, and below: one of them that is led astray is outside.
-    let outside = spreads.len().saturating_sub(PAIRS_DECIDING);
-    let (lower, upper) = (sorted(|it| it.lower), sorted(|it| it.upper));
-    let medians = sorted(|it| it.median);
-    let change = Spread {
-        lower: *lower.get(outside)?,
-        median: *medians.get((medians.len() - 1) / 2)?,
-        upper: *upper.get(upper.len() - 1 - outside)?,
-    };
-    let tolerance = i64::try_from(tolerance.get()).unwrap_or(i64::MAX);
-    let room = if is_alone { 0 } else { ROOM_AMONG_OTHERS };
-    let outcome = if change.upper.saturating_add(room) <= tolerance {
-        Outcome::Within
-    } else if change.lower > tolerance && is_alone {
-        Outcome::Beyond
-    } else {
-        Outcome::Undecided
-    };
-    Some(InstructionDecision { outcome, change })
-}
-
-impl CountedPair {
-    /// The median of its pairs of samples, and what bounds it.
-    fn spread(&self, policy: &Policy) -> Option<Spread> {
-        let rank = policy.instruction_rank(self.baseline.len())?;
-        let sorted = |divide: fn(i128, i128) -> i128| {
-            let pairs = self.baseline.0.iter().zip(&self.current.0);
-            let changes = pairs.map(|(before, after)| change(*before, *after, divide));
-            let mut changes = changes.collect::<Option<Vec<Effect>>>()?;
-            changes.sort_unstable();
-            Some(changes)
-        };
-        let (down, nearest, up) =
-            (sorted(i128::div_euclid)?, sorted(rounded)?, sorted(rounded_up)?);
-        Some(Spread {
-            lower: *down.get(rank - 1)?,
-            median: *nearest.get(nearest.len().checked_sub(1)? / 2)?,
-            upper: *up.get(up.len().checked_sub(rank)?)?,
-        })
-    }
-}
-
-/// How much more `after` is than `before`, in ppm of it; `None` where that was nothing.
-fn change(before: u64, after: u64, divide: fn(i128, i128) -> i128) -> Option<Effect> {
-    if before == 0 {
-        return None;
-    }
-    let more = (i128::from(after) - i128::from(before)) * 1_000_000;
-    i64::try_from(divide(more, i128::from(before))).ok()
-}
-
-/// To the nearest, halves up.
-fn rounded(numerator: i128, denominator: i128) -> i128 {
-    (2 * numerator + denominator).div_euclid(2 * denominator)
-}
-
-fn rounded_up(numerator: i128, denominator: i128) -> i128 {
-    -(-numerator).div_euclid(denominator)
 }
 
 /// No count is larger: that no hash covers exactly.
@@ -411,28 +329,28 @@ mod tests {
         assert_eq!(outcome(&[0, 900, 800]), Outcome::Beyond);
         assert_eq!(decide(&of(&[0, 900, 800])).change, spread(800, 800, 800));
         assert_eq!(decide(&of(&[0, 900, 800])).detectable(TOLERANCE), 500);
-        assert!(!asks(&[0, 900, 100]) && !of(&[0, 900, 100, 100]).is_whole());
+        assert!(!asks(&[0, 900, 100]) && !of(&[0, 900, 100, 100]).is_whole(InstructionsRule::One));
     }
 
     #[test]
     fn half_of_what_is_needed_decides_nothing() {
         let policy = Policy::for_suite(20, true);
         let none = |counts: &InstructionCounts| {
-            assert!(!counts.is_whole());
+            assert!(!counts.is_whole(InstructionsRule::One));
             assert_eq!(decide_instructions(&policy, TOLERANCE, counts), None);
         };
         none(&InstructionCounts::default());
         none(&among_others(CountedPair { current: process([5; 20]), ..exact(5, 5) }));
         let mut half = alone([exact(5, 5), exact(5, 5)]);
-        assert!(half.is_whole());
+        assert!(half.is_whole(InstructionsRule::One));
         half.alone.pop();
         none(&half);
         // With a thousand checks each has a smaller share of the error, and a lower rank.
         let of_many = Policy::for_suite(1_000, true);
-        assert_eq!(policy.instruction_rank(21), Some(3));
-        assert_eq!(policy.instruction_rank(41), Some(9));
-        assert_eq!(of_many.instruction_rank(21), Some(1));
-        assert_eq!(of_many.instruction_rank(10), None);
+        assert_eq!(instructions_rule_1::rank(&policy, 21), Some(3));
+        assert_eq!(instructions_rule_1::rank(&policy, 41), Some(9));
+        assert_eq!(instructions_rule_1::rank(&of_many, 21), Some(1));
+        assert_eq!(instructions_rule_1::rank(&of_many, 10), None);
     }
 
     #[test]

@@ -7,9 +7,10 @@
 //! its file) does not, and is averaged out by more sessions, never by longer ones. So the unit of
 //! evidence is the session, and a bound holds for the median over sessions.
 //!
-//! [`Policy`] has every threshold with where it comes from; [`decide`] is pure and comes to the same
-//! on every machine, so that [`crate::passport::verify`] reaches the same verdict from the pairs, to the
-//! last bit. Nothing here starts a process or reads a clock.
+//! [`Policy`] names the rule and has its thresholds. The rule itself, `rule_1`, says where they come from,
+//! and stays when there is a better one: a passport is decided on by the rule that it names.
+//! [`decide`] is pure and comes to the same on every machine, so that [`crate::passport::verify`] reaches
+//! the same verdict from the pairs, to the last bit. Nothing here starts a process or reads a clock.
 //!
 //! [`InstructionCounts`] hardly vary, and not with what else the machine does, so a few processes are
 //! enough; [`decide_instructions`] is as pure. [`grown`] names the functions that [`Instructions`] grew in.
@@ -19,14 +20,18 @@ mod decision;
 mod evidence;
 mod instruction_counts;
 mod instructions;
+mod instructions_rule_1;
 mod policy;
+mod rule_1;
 
 pub use certificate::Certificate;
 pub use decision::{Decision, Outcome, Spread, decide, decide_anchor, is_decided};
 pub use evidence::{Effect, HIDDEN_BELOW, OverHttp, Paired, Pairs, Session, TimeOf};
 pub use instruction_counts::{
-    CountedPair, InstructionCounts, InstructionDecision, PAIRS_ALONE_MAX, SAMPLES_ALONE,
-    SAMPLES_AMONG_OTHERS, SampleCounts, Uncounted, WhyUncounted, decide_instructions,
+    CountedPair, InstructionCounts, InstructionDecision, SampleCounts, Uncounted, WhyUncounted,
+    decide_instructions,
 };
 pub use instructions::{FunctionCost, Growth, Instructions, change_ppm, grown};
-pub use policy::{Bound, LINKS, Policy};
+// As many as the latest rule asks for.
+pub use instructions_rule_1::{PAIRS_ALONE_MAX, SAMPLES_ALONE, SAMPLES_AMONG_OTHERS};
+pub use policy::{Bound, ComparedBuilds, LINKS, Policy};

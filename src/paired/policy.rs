@@ -1,32 +1,47 @@
-//! The thresholds of a comparison, and how its error probability is shared out.
+//! How a comparison decides: its rules, and the thresholds and looks that these set.
 
 use serde::{Deserialize, Serialize};
 
-use super::instruction_counts::PAIRS_ALONE_MAX;
-use crate::units::{Count, Nanos, Ppm};
-
-/// After how many sessions a check is looked at: at first when one unlucky process in ten no longer
-/// decides, then each time after about a quarter more.
-const LOOKS: [u32; 12] = [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, LOOKS_END];
-
-/// The last look.
-const LOOKS_END: u32 = 128;
+use super::rule_1;
+use crate::{
+    rules::{ComparisonRule, InstructionsRule},
+    units::{Count, Nanos, Ppm},
+};
 
 /// Executables of a build that is linked again, of which each session takes one: enough that none of
 /// them decides, few enough to be linked in seconds.
 pub const LINKS: u64 = 24;
 
-/// What rebuilding unchanged code does at most where each session has its code elsewhere.
-const RELINKED_FLOOR: Ppm = Ppm::new(25_000);
+/// What is compared, as far as thresholds depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComparedBuilds {
+    /// Executables that are linked again and again, so that code is elsewhere in each session.
+    Relinked,
+    /// Executables as they were given.
+    Fixed,
+    /// Servers that are asked over HTTP.
+    Served,
+}
 
-/// The same where it is always at the same place.
-const FLOOR: Ppm = Ppm::new(60_000);
+/// The thresholds that a rule sets.
+#[derive(Clone, Copy)]
+pub(super) struct Thresholds {
+    pub(super) suite_error_ppm: Ppm,
+    pub(super) rebuild_floor_ppm: Ppm,
+    pub(super) layout_margin_ppm: Ppm,
+    pub(super) injected_ppm: Ppm,
+    pub(super) pair_time_ns: Nanos,
+}
 
 /// How a comparison decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
+    /// The version of the rule that decides on times.
+    pub rule: ComparisonRule,
+    /// The version of the rule that decides on counts of instructions.
+    pub instructions_rule: InstructionsRule,
     /// The probability that any check of the suite gets a FAIL that its sessions do not bear out,
     /// and likewise a PASS, all looks together. For each kind of claim: latency, drift against the
     /// anchor, and instructions have one each.
@@ -56,122 +71,62 @@ pub struct Bound {
 }
 
 impl Policy {
-    /// The policy for a suite of this many checks, whose builds are `relinked` or not.
-    ///
-    /// Floor and margin are above what rebuilds of unchanged code were measured to do: 1.2 % where
-    /// code is at other addresses in each session, and 6 % where it is always at the same. `passport
-    /// calibrate` measures it again on the machine at hand.
+    /// The policy of the latest rules for a suite of this many checks, whose builds are `relinked` or not.
     pub fn for_suite(checks: u64, relinked: bool) -> Self {
-        Self {
-            suite_error_ppm: Ppm::new(10_000),
-            checks: Count::new(checks.max(1)),
-            rebuild_floor_ppm: if relinked { RELINKED_FLOOR } else { FLOOR },
-            layout_margin_ppm: Ppm::new(if relinked { 7_500 } else { 15_000 }),
-            injected_ppm: Ppm::new(50_000),
-            pair_time_ns: Nanos::new(12_000_000),
-        }
+        let builds = if relinked { ComparedBuilds::Relinked } else { ComparedBuilds::Fixed };
+        Self::latest(checks, builds)
     }
 
-    /// The policy for a suite of this many checks of servers over HTTP. Nobody can link those again,
-    /// and to start them takes so long that a session asks for more.
+    /// The policy of the latest rules for a suite of this many checks of servers over HTTP.
     pub fn for_servers(checks: u64) -> Self {
-        Self { pair_time_ns: Nanos::new(40_000_000), ..Self::for_suite(checks, false) }
+        Self::latest(checks, ComparedBuilds::Served)
     }
 
-    /// The effect that sessions must be able to tell from none: the rebuild floor, but never more
-    /// than that of builds that are linked again.
-    pub fn resolved_ppm(&self) -> Ppm {
-        self.rebuild_floor_ppm.min(RELINKED_FLOOR)
-    }
-
-    /// The looks, in order: after how many sessions a check is looked at, and the rank whose effect
-    /// bounds the median over all sessions that could have been.
-    ///
-    /// The bound needs no distribution, only sessions that are drawn alike: whether each lies below
-    /// the median is the toss of a coin (David and Nagaraja 2003, section 7.1), and a look errs when
-    /// fewer than `rank` of its sessions do. Each check has an equal share of `suite_error` on either
-    /// side (Bonferroni's inequality). That share is for all its looks together: until the n-th
-    /// session, as much of it may be spent as the root of n in those of the last look (Lan and
-    /// `DeMets` 1983), and how much a look spends is the probability of the tosses that lead there
-    /// and to no error at any look before (Armitage, `McPherson` and Rowe 1969), which is counted
-    /// exactly. Where not even the smallest effect bounds the median surely enough there is no look.
+    /// The looks by its rule, in order: after how many sessions a check is looked at, and the rank whose
+    /// effect bounds the median over all sessions that could have been.
     pub fn looks(&self) -> Vec<Bound> {
-        let checks = u32::try_from(self.checks.get()).unwrap_or(u32::MAX).max(1);
-        let suite = u32::try_from(self.suite_error_ppm.get()).unwrap_or(u32::MAX);
-        let share = f64::from(suite) / 1e6 / f64::from(checks);
-        let mut tosses = Tosses::none();
-        let (mut looks, mut spent) = (Vec::new(), 0.0);
-        for sessions in LOOKS {
-            tosses.toss_until(sessions);
-            // What adds and halves, and takes a root, comes to the same bits on every machine.
-            let allowed = share * (f64::from(sessions) / f64::from(LOOKS_END)).sqrt();
-            let mut rank = 0;
-            for chance in &mut tosses.chances {
-                if spent + *chance > allowed {
-                    break;
-                }
-                spent += std::mem::take(chance);
-                rank += 1;
-            }
-            if rank > 0 {
-                looks.push(Bound { sessions: sessions as usize, rank });
-            }
+        match self.rule {
+            ComparisonRule::One => rule_1::looks(self),
+            // The first look is left out.
+            #[cfg(test)]
+            ComparisonRule::Trial => rule_1::looks(self).into_iter().skip(1).collect(),
         }
-        looks
     }
 
-    /// The rank from either end whose change, among those of so many pairs of samples, bounds the
-    /// median of all pairs that could have been; `None` when not even the least does surely enough.
-    ///
-    /// All pairs of processes share the error of a check, as above.
-    pub(super) fn instruction_rank(&self, samples: usize) -> Option<usize> {
-        self.shared_rank(samples as u64, 1 + PAIRS_ALONE_MAX as u128)
+    /// Whether its thresholds are those that its rule has for such builds, so that nobody proves by
+    /// weaker ones.
+    pub fn is_of_its_rule(&self, builds: ComparedBuilds) -> bool {
+        *self == Self::by(self.rule, self.instructions_rule, self.checks.get(), builds)
     }
 
-    /// The largest rank whose error is small enough when each check has so many shares of it.
-    fn shared_rank(&self, tosses: u64, shares: u128) -> Option<usize> {
-        // P(fewer than rank heads) = cumulated / 2^tosses, and
-        // the error allowed        = suite_error / (10^6 * checks * shares).
-        let checks = u128::from(self.checks.get().min(1 << 20));
-        let scale = 1_000_000 * checks * shares;
-        let allowed = u128::from(self.suite_error_ppm.get())
-            .checked_mul(1_u128.checked_shl(u32::try_from(tosses).ok()?)?)?;
-        let (mut cumulated, mut ways, mut rank) = (0_u128, 1_u128, 0_u64);
-        while rank < tosses / 2 {
-            cumulated += ways;
-            // What does not fit is larger.
-            if cumulated.checked_mul(scale).is_none_or(|error| error > allowed) {
-                break;
+    fn latest(checks: u64, builds: ComparedBuilds) -> Self {
+        Self::by(ComparisonRule::LATEST, InstructionsRule::LATEST, checks, builds)
+    }
+
+    fn by(
+        rule: ComparisonRule,
+        instructions_rule: InstructionsRule,
+        checks: u64,
+        builds: ComparedBuilds,
+    ) -> Self {
+        let thresholds = match rule {
+            ComparisonRule::One => rule_1::thresholds(builds),
+            // A margin that leaves no room for a PASS.
+            #[cfg(test)]
+            ComparisonRule::Trial => {
+                Thresholds { layout_margin_ppm: Ppm::new(1_000_000), ..rule_1::thresholds(builds) }
             }
-            ways = ways * u128::from(tosses - rank) / u128::from(rank + 1);
-            rank += 1;
+        };
+        Self {
+            rule,
+            instructions_rule,
+            suite_error_ppm: thresholds.suite_error_ppm,
+            checks: Count::new(checks.max(1)),
+            rebuild_floor_ppm: thresholds.rebuild_floor_ppm,
+            layout_margin_ppm: thresholds.layout_margin_ppm,
+            injected_ppm: thresholds.injected_ppm,
+            pair_time_ns: thresholds.pair_time_ns,
         }
-        (rank > 0).then(|| usize::try_from(rank).ok())?
-    }
-}
-
-/// A coin that is tossed again and again.
-struct Tosses {
-    tossed: u32,
-    /// For each number of heads, the probability of so many without an error at any look.
-    chances: Vec<f64>,
-}
-
-impl Tosses {
-    fn none() -> Self {
-        Self { tossed: 0, chances: vec![1.0] }
-    }
-
-    fn toss_until(&mut self, tosses: u32) {
-        for _ in self.tossed..tosses {
-            // From the last: each is half of itself and half of the one below.
-            self.chances.push(0.0);
-            for heads in (0..self.chances.len()).rev() {
-                let below = heads.checked_sub(1).map_or(0.0, |it| self.chances[it]);
-                self.chances[heads] = f64::midpoint(self.chances[heads], below);
-            }
-        }
-        self.tossed = tosses;
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     environment::SystemInfo,
     evidence::{Behaviour, Evidence},
     paired::{Certificate, InstructionCounts, Paired, Policy},
+    rules::Rules,
     statistics::quantile,
     units::{Bytes, Count, Nanos, Ppm},
 };
@@ -30,6 +31,8 @@ pub struct Parts {
     pub timestamp: String,
     /// Whether measuring came to its end.
     pub complete: bool,
+    /// By which rules it is decided on.
+    pub rules: Rules,
     /// How and on what it was measured.
     pub provenance: Provenance,
     /// The machine.
@@ -92,12 +95,16 @@ impl Passport {
         for check in &contract.checks {
             let id = check.id();
             match measured.remove(&id) {
-                Some(it) => results.push(result(contract, check, it, compared)),
+                Some(it) => results.push(result(contract, check, it, (parts.rules, compared))),
                 None => checks_left_out.push(id),
             }
         }
-        let (operations, operations_left_out) =
-            operations::results(contract, parts.operations, &parts.provenance, compared);
+        let (operations, operations_left_out) = operations::results(
+            contract,
+            parts.operations,
+            &parts.provenance,
+            (parts.rules, compared),
+        );
         let whole = parts.complete && checks_left_out.is_empty() && operations_left_out.is_empty();
         let mut seen = BTreeSet::new();
         let endpoints = results.iter().map(|result| &result.endpoint);
@@ -115,6 +122,7 @@ impl Passport {
                 digest: contract_digest(&contract.document)?,
                 document: contract.document.clone(),
             }),
+            rules: parts.rules,
             provenance: parts.provenance,
             summary: summary(contract, (&results, &operations), parts.baseline.as_ref(), whole),
             test_results: results,
@@ -138,10 +146,10 @@ fn result(
     contract: &Contract,
     check: &Check,
     measured: Measured,
-    compared: Compared,
+    (rules, compared): (Rules, Compared),
 ) -> TestResult {
     let Measured { timestamp, evidence, baseline, paired, instructions, .. } = measured;
-    let mut claims = claim::claims(contract, check, &evidence);
+    let mut claims = claim::claims(contract, check, &evidence, rules.latency);
     // A check that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();
     let changes = |beside| claim::changes(contract, check, &evidence, baseline.as_ref(), beside);

@@ -8,7 +8,7 @@ use crate::{
     claim::BaselineFigures,
     contract::{Check, Contract, base_url_problem},
     evidence::is_sha256,
-    paired::{LINKS, Policy, TimeOf, WhyUncounted},
+    paired::{ComparedBuilds, LINKS, TimeOf, WhyUncounted},
     text::escaped,
     units::Count,
 };
@@ -36,7 +36,7 @@ pub(super) fn check_facts(
         check_comparison(comparison, baseline, provenance)?;
         for result in results {
             check_paired(result, comparison, provenance)?;
-            check_instructions(result, provenance)?;
+            check_instructions(result, comparison, provenance)?;
         }
     }
     let alone = |it: &TestResult| it.paired.is_none() && it.instructions.is_none();
@@ -64,7 +64,7 @@ fn check_record(record: &BaselineRecord, contract: &Contract) -> Result<(), Veri
     Ok(())
 }
 
-/// A policy is that of this version, so that nobody proves by a weaker one.
+/// A policy is that of the rule it names, so that nobody proves by a weaker one.
 fn check_comparison(
     comparison: &Comparison,
     baseline: Option<&BaselineRecord>,
@@ -74,11 +74,12 @@ fn check_comparison(
     let relinked = comparison.builds().all(|build| build.relinked > Count::ZERO);
     let links = |build: &ComparedBuild| [Count::ZERO, Count::new(LINKS)].contains(&build.relinked);
     holds(comparison.builds().all(links), || "comparison: relinked".to_owned())?;
-    let ours = match provenance.probe {
-        ProbeKind::Http => Policy::for_servers(policy.checks.get()),
-        _ => Policy::for_suite(policy.checks.get(), relinked),
+    let builds = match provenance.probe {
+        ProbeKind::Http => ComparedBuilds::Served,
+        _ if relinked => ComparedBuilds::Relinked,
+        _ => ComparedBuilds::Fixed,
     };
-    holds(*policy == ours, || "comparison.policy".to_owned())?;
+    holds(policy.is_of_its_rule(builds), || "comparison.policy".to_owned())?;
     holds(baseline.is_some(), || "comparison".to_owned())?;
     for build in comparison.builds() {
         let of = || format!("comparison: what is known of {}", escaped(&build.label));
@@ -125,12 +126,16 @@ fn check_paired(
 }
 
 /// All of it was counted or nothing was, and there is a reason for that; servers never are.
-fn check_instructions(result: &TestResult, provenance: &Provenance) -> Result<(), VerifyError> {
+fn check_instructions(
+    result: &TestResult,
+    comparison: &Comparison,
+    provenance: &Provenance,
+) -> Result<(), VerifyError> {
     let Some(counts) = &result.instructions else { return Ok(()) };
     let of = || format!("{}: instructions", result.test_name);
     let served = provenance.probe == ProbeKind::Http;
     let Some(uncounted) = &counts.uncounted else {
-        return holds(counts.is_whole() && !served, of);
+        return holds(counts.is_whole(comparison.policy.instructions_rule) && !served, of);
     };
     holds(counts.among_others.is_none() && counts.alone.is_empty(), of)?;
     holds(served == (uncounted.why == WhyUncounted::Servers), of)?;

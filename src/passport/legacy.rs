@@ -20,6 +20,7 @@ use crate::{
     contract::ClaimKind,
     environment::{Source, SystemInfo},
     evidence::Evidence,
+    rules::Rules,
     text::{hex, printable},
     units::{Bytes, Count},
 };
@@ -132,6 +133,7 @@ pub fn import(bytes: &[u8]) -> Result<Passport, ImportError> {
         run_id: text(original.run_id.as_ref()),
         session_id: text(original.session_id.as_ref()),
         timestamp: text(original.timestamp.as_ref()),
+        rules: Rules::LATEST,
         results: results.collect(),
         thresholds: thresholds(&original.thresholds),
         system_info: system_info(original.system_info.as_ref()),
@@ -151,6 +153,7 @@ pub(super) fn import_again(imported: &Passport) -> Result<Passport, HashError> {
         run_id: imported.run_id.clone(),
         session_id: imported.session_id.clone(),
         timestamp: imported.timestamp.clone(),
+        rules: imported.rules,
         results: results.collect(),
         thresholds: imported.thresholds.clone(),
         system_info: SystemInfo {
@@ -169,6 +172,7 @@ struct Facts {
     run_id: String,
     session_id: String,
     timestamp: String,
+    rules: Rules,
     results: Vec<TestResult>,
     thresholds: Thresholds,
     system_info: SystemInfo,
@@ -197,6 +201,7 @@ fn passport(facts: Facts) -> Result<Passport, HashError> {
         performance_guarantee: GUARANTEE.to_owned(),
         endpoints_profiled,
         contract: None,
+        rules: facts.rules,
         provenance: Provenance {
             probe: ProbeKind::Imported,
             target: UNSAID.to_owned(),

@@ -15,6 +15,7 @@ mod operations;
 mod renamed;
 mod subjects;
 mod verify;
+mod versions;
 
 use std::{collections::BTreeMap, io};
 
@@ -26,6 +27,7 @@ use crate::{
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
     paired::{Certificate, InstructionCounts, Paired, Policy},
+    rules::Rules,
     statistics::Histogram,
     units::{Count, Nanos},
 };
@@ -38,7 +40,7 @@ pub use operations::{CaseResult, MeasuredCase, OperationResult, OperationsSummar
 pub use subjects::SubjectResult;
 pub use verify::{VerifyError, verify};
 
-/// The passport format that this version writes.
+/// The passport format that this version writes. The rules have numbers of their own: [`Rules`].
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The guarantee, in the words of the documents this project implements.
@@ -67,6 +69,8 @@ pub struct Passport {
     pub endpoints_profiled: Vec<String>,
     /// The contract; `null` in a passport imported from another system.
     pub contract: Option<ContractRecord>,
+    /// The versions of the rules by which it is decided on; those of a comparison are in its policy.
+    pub rules: Rules,
     /// How and on what it was measured.
     pub provenance: Provenance,
     /// One result for each check that was measured, in the order of the contract.

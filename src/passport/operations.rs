@@ -13,6 +13,7 @@ use crate::{
         case_claims, operation_claims,
     },
     paired::{Certificate, Paired, Session},
+    rules::{GrowthRule, Rules},
     units::{Bytes, Count},
 };
 
@@ -171,7 +172,7 @@ pub(super) fn results(
     contract: &Contract,
     measured: Vec<MeasuredCase>,
     provenance: &Provenance,
-    compared: Compared,
+    (rules, compared): (Rules, Compared),
 ) -> (Vec<OperationResult>, Vec<String>) {
     let mut measured: BTreeMap<(String, Option<u64>), MeasuredCase> =
         measured.into_iter().map(|case| ((case.operation.clone(), case.size), case)).collect();
@@ -180,12 +181,14 @@ pub(super) fn results(
         let mut cases = Vec::new();
         for size in operation.cases() {
             match measured.remove(&(operation.name.clone(), size)) {
-                Some(case) => cases.push(case_result(operation, case, provenance, compared)),
+                Some(case) => {
+                    cases.push(case_result(operation, case, provenance, (rules, compared)));
+                }
                 None => left_out.push(operation.case_name(size)),
             }
         }
         if !cases.is_empty() {
-            results.push(operation_result(operation, cases));
+            results.push(operation_result(operation, cases, rules.growth));
         }
     }
     (results, left_out)
@@ -195,10 +198,10 @@ fn case_result(
     operation: &Operation,
     measured: MeasuredCase,
     provenance: &Provenance,
-    compared: Compared,
+    (rules, compared): (Rules, Compared),
 ) -> CaseResult {
     let MeasuredCase { size, timestamp, evidence, baseline, paired, .. } = measured;
-    let mut claims = case_claims(operation, &evidence);
+    let mut claims = case_claims(operation, &evidence, rules.mean);
     // A case that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();
     let mut certificate = None;
@@ -232,12 +235,16 @@ fn case_result(
     }
 }
 
-fn operation_result(operation: &Operation, cases: Vec<CaseResult>) -> OperationResult {
+fn operation_result(
+    operation: &Operation,
+    cases: Vec<CaseResult>,
+    rule: GrowthRule,
+) -> OperationResult {
     let sized =
         cases.iter().filter_map(|case| Some((case.parameters.size?, &case.evidence.samples)));
     let sized: Vec<(u64, &Samples)> = sized.collect();
-    let claims = operation_claims(operation, sized.iter().copied());
-    let growth = Growth::of(sized);
+    let claims = operation_claims(operation, sized.iter().copied(), rule);
+    let growth = Growth::of(rule, sized);
     let of_cases = cases.iter().map(|case| case.status).max().unwrap_or(Verdict::Abstain);
     OperationResult {
         name: operation.name.clone(),

@@ -5,8 +5,12 @@ use std::io;
 use thiserror::Error;
 
 use super::{
-    HashError, Measured, OperationResult, Parts, Passport, ProbeKind, SCHEMA_VERSION,
-    canonical::INTEGER_MAX, consistent::check_facts, legacy::import_again, operations, renamed,
+    HashError, Measured, OperationResult, Parts, Passport, ProbeKind,
+    canonical::INTEGER_MAX,
+    consistent::check_facts,
+    legacy::import_again,
+    operations, renamed,
+    versions::{Versions, schema_problem},
 };
 use crate::{
     contract::{Contract, ContractError},
@@ -21,6 +25,19 @@ pub enum VerifyError {
     /// Not JSON, or cut short, or not a passport of a known format.
     #[error("not a passport: {0}")]
     Foreign(String),
+    /// A schema or a rule that this program does not know.
+    #[error("made by a newer version: {what} {number}, this one reads up to {latest}: update it")]
+    Newer {
+        /// What is newer: `schema`, or a rule.
+        what: String,
+        /// The number in the document.
+        number: u64,
+        /// The latest that this program knows.
+        latest: u32,
+    },
+    /// The document names no rules, so that nobody knows how it was decided on.
+    #[error("made before 0.1.0, which did not number its rules: measure or import again")]
+    Unnumbered,
     /// The contract inside cannot be used.
     #[error("its contract: {0}")]
     Contract(#[from] ContractError),
@@ -127,16 +144,9 @@ impl io::Write for Rest<'_> {
     }
 }
 
-/// The fields that tell one format from another.
-#[derive(serde::Deserialize)]
-struct Version {
-    schema_version: Option<u64>,
-    test_results: Option<serde::de::IgnoredAny>,
-}
-
 /// Parses without verifying, with a sentence for what is no passport at all.
 fn read(bytes: &[u8]) -> Result<Passport, VerifyError> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    let passport: Passport = serde_json::from_slice(bytes).map_err(|error| {
         let foreign = |text: String| VerifyError::Foreign(text);
         if error.is_eof() {
             return foreign(format!("it ends early, at line {}", error.line()));
@@ -144,32 +154,31 @@ fn read(bytes: &[u8]) -> Result<Passport, VerifyError> {
         if error.is_syntax() {
             return foreign(format!("it is not JSON, at line {}", error.line()));
         }
-        match serde_json::from_slice::<Version>(bytes) {
-            Ok(Version { schema_version: Some(version), .. })
-                if version != u64::from(SCHEMA_VERSION) =>
-            {
-                foreign(format!(
-                    "its schema_version is {version}, this version reads {SCHEMA_VERSION}"
-                ))
-            }
-            Ok(Version { schema_version: None, test_results: Some(_) }) => {
-                foreign("it comes from another system: read it with `passport import`".to_owned())
-            }
-            _ => {
-                let document = serde_json::from_slice(bytes).unwrap_or_default();
-                let sentence = renamed::sentence(&document);
-                let said = || crate::text::printable(error.to_string().as_bytes(), 200);
-                foreign(sentence.unwrap_or_else(said))
-            }
+        let version = serde_json::from_slice::<Versions>(bytes);
+        let problem = version.ok().and_then(|it| it.problem());
+        if let Some(other @ (VerifyError::Newer { .. } | VerifyError::Foreign(_))) = problem {
+            return other;
         }
-    })
+        // An old name says more than that there are no numbers.
+        let document = serde_json::from_slice(bytes).unwrap_or_default();
+        let said = || crate::text::printable(error.to_string().as_bytes(), 200);
+        match (renamed::sentence(&document), problem) {
+            (Some(sentence), _) => foreign(sentence),
+            (None, Some(unnumbered)) => unnumbered,
+            (None, None) => foreign(said()),
+        }
+    })?;
+    match schema_problem(u64::from(passport.schema_version)) {
+        Some(problem) => Err(problem),
+        None => Ok(passport),
+    }
 }
 
 /// Assembles the passport from those of its parts that cannot be derived.
 ///
 /// PERF: these are moved, not cloned. The document that was read is gone then, and what is assembled
 /// is held against its bytes, which say more than its fields do.
-fn derive_again(passport: Passport) -> Result<Passport, VerifyError> {
+pub(super) fn derive_again(passport: Passport) -> Result<Passport, VerifyError> {
     let Some(record) = passport.contract else {
         if passport.provenance.probe != ProbeKind::Imported {
             return Err(VerifyError::Edited { field: "contract".to_owned() });
@@ -204,6 +213,7 @@ fn derive_again(passport: Passport) -> Result<Passport, VerifyError> {
         session_id: passport.session_id,
         timestamp: passport.timestamp,
         complete: passport.complete,
+        rules: passport.rules,
         provenance: passport.provenance,
         system_info: passport.system_info,
         baseline: passport.baseline,

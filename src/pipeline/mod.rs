@@ -23,6 +23,7 @@ use crate::{
         Provenance, contract_digest,
     },
     probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
+    rules::Rules,
     text::printable,
     units::{Count, Nanos, Ppm},
 };
@@ -252,6 +253,7 @@ pub fn passport(
             session_id: circumstances.session_id,
             timestamp: run.timestamp,
             complete: run.complete,
+            rules: Rules::LATEST,
             provenance: circumstances.provenance,
             system_info: circumstances.system_info,
             baseline: record,

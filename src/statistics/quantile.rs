@@ -89,6 +89,9 @@ pub fn quantile(histogram: &Histogram, quantile: Quantile) -> Option<Nanos> {
 
 /// A confidence interval of the quantile: each bound is wrong with a probability of at most
 /// `error`, whatever the distribution. `None` when there is no sample.
+///
+/// NOTE: the first rule of latencies ([`crate::rules`]) depends on each bit of it. Better bounds are
+/// another function.
 pub fn interval(histogram: &Histogram, quantile: Quantile, error: Ppm) -> Option<Interval> {
     let samples = histogram.samples().get();
     if samples == 0 {

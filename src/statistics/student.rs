@@ -10,6 +10,9 @@ const DEGREES_MAX: u64 = 1000;
 
 /// The value that a t-distributed variable exceeds with this probability, between 0 and 0.5;
 /// infinite without a degree of freedom.
+///
+/// NOTE: the first rules of means and of growth ([`crate::rules`]) depend on each bit of it. A better
+/// approximation is another function.
 pub fn student_upper(degrees: u64, probability: f64) -> f64 {
     let degrees = degrees.min(DEGREES_MAX);
     if degrees == 0 || probability.is_nan() || probability <= 0.0 {

@@ -52,6 +52,7 @@ fn derive(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
         session_id: forged.session_id,
         timestamp: forged.timestamp,
         complete: forged.complete,
+        rules: forged.rules,
         provenance: forged.provenance,
         system_info: forged.system_info,
         baseline: forged.baseline,
@@ -291,5 +292,57 @@ fn an_imported_passport_that_claims_something_is_an_edit() {
         put(&mut document, pointer, value);
         let found = edited_field(&hashed(document));
         assert!(found.starts_with(field), "{found} instead of {field}");
+    }
+}
+
+/// A rule that this program has would decide otherwise, which shows; one that it has not is refused.
+#[test]
+fn a_forged_rule_is_refused_by_name() {
+    const COMPARED: &[u8] = include_bytes!("../fixtures/schema_v1/compared_pass.json");
+    let refused = |document: &[u8], pointer: &str, number: Option<Value>| {
+        let mut document: Value = serde_json::from_slice(document).unwrap();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let parent = document.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+        assert!(parent.remove(name).is_some(), "{pointer}");
+        if let Some(number) = number {
+            parent.insert(name.to_owned(), number);
+        }
+        let error = verify(document.to_string().as_bytes()).unwrap_err();
+        assert!(!error.is_edited(), "{pointer}: {error}");
+        error.to_string()
+    };
+    for (pointer, rule) in [
+        ("/rules/latency", "latency"),
+        ("/rules/mean", "mean"),
+        ("/rules/growth", "growth"),
+        ("/comparison/policy/rule", "comparison"),
+        ("/comparison/policy/instructions_rule", "instructions"),
+    ] {
+        let newer =
+            format!("made by a newer version: {rule} rule 2, this one reads up to 1: update it");
+        assert_eq!(refused(COMPARED, pointer, Some(json!(2))), newer);
+        let before = "made before 0.1.0, which did not number its rules: measure or import again";
+        assert_eq!(refused(COMPARED, pointer, Some(json!(0))), before);
+        assert_eq!(refused(COMPARED, pointer, None), before);
+        assert!(refused(COMPARED, pointer, Some(json!("1"))).starts_with("not a passport"));
+    }
+    // Whatever else a newer document says that nobody here knows.
+    let mut newer: Value = serde_json::from_slice(&SOUND).unwrap();
+    put(&mut newer, "/schema_version", json!(2));
+    newer["test_results"] = json!("elsewhere");
+    let error = verify(newer.to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(error, "made by a newer version: schema 2, this one reads up to 1: update it");
+    assert!(refused(&SOUND, "/rules", None).starts_with("made before 0.1.0"));
+}
+
+/// Weaker thresholds than those of the rule prove nothing.
+#[test]
+fn a_forged_policy_is_an_edit() {
+    const COMPARED: &[u8] = include_bytes!("../fixtures/schema_v1/compared_pass.json");
+    for threshold in ["suite_error_ppm", "rebuild_floor_ppm", "layout_margin_ppm", "injected_ppm"] {
+        let mut document: Value = serde_json::from_slice(COMPARED).unwrap();
+        let value = &mut document["comparison"]["policy"][threshold];
+        *value = json!(value.as_u64().unwrap() + 1);
+        assert_eq!(edited_field(&hashed(document)), "comparison.policy");
     }
 }

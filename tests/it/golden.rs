@@ -1,51 +1,128 @@
-//! Passports as schema version 1 writes them: they must verify for ever.
+//! Passports as schema version 1 and the first rules write them: they must verify for ever.
 //!
-//! Until the first release the format may change, and then they are renewed, in this directory and
-//! with any build of the program:
-//!
-//! ```sh
-//! cd tests/fixtures/schema_v1
-//! passport baseline --output baseline.json
-//! passport generate --baseline baseline.json --output passport.json
-//! passport import original.json --output imported.json
-//! import="import cargo-criterion messages.json --contract operations.toml"
-//! passport $import --output operations_baseline.json
-//! passport $import --baseline operations_baseline.json --output operations.json
-//! ```
-//!
-//! After it they are never touched again: another format has another `SCHEMA_VERSION`, and a
-//! directory of its own beside this one.
+//! Until the first release the format may change, and then `tests/fixtures/schema_v1/make` renews them;
+//! it says how it is run. After it they are never touched again. Another format has another
+//! `SCHEMA_VERSION`, and a directory of its own beside this one. A better rule has another number, and
+//! files of its own in this directory.
 
 use perf_passport::{
     claim::Verdict,
-    passport::{ProbeKind, diff, verify},
+    passport::{Passport, ProbeKind, diff, verify},
+    rules::{ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule, Rules},
 };
+use serde_json::Value;
 
-const BASELINE: &[u8] = include_bytes!("../fixtures/schema_v1/baseline.json");
-const PASSPORT: &[u8] = include_bytes!("../fixtures/schema_v1/passport.json");
-const IMPORTED: &[u8] = include_bytes!("../fixtures/schema_v1/imported.json");
-const OPERATIONS: &[u8] = include_bytes!("../fixtures/schema_v1/operations.json");
+/// The bytes of a golden passport.
+macro_rules! golden {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!("../fixtures/schema_v1/", $name, ".json")).as_slice())
+    };
+}
+
+const GOLDEN: [(&str, &[u8]); 13] = [
+    golden!("baseline"),
+    golden!("passport"),
+    golden!("imported"),
+    golden!("operations_baseline"),
+    golden!("operations"),
+    golden!("code"),
+    golden!("http"),
+    golden!("compared_abstain"),
+    golden!("compared_pass"),
+    golden!("compared_fail"),
+    golden!("compared_anchor"),
+    golden!("compared_code"),
+    golden!("compared_servers"),
+];
+
+/// Servers that ran already.
+const URLS: (&str, &[u8]) = golden!("compared_urls");
+
+fn bytes(name: &str) -> &'static [u8] {
+    GOLDEN.iter().find(|(it, _)| *it == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+fn golden(name: &str) -> Passport {
+    verify(bytes(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
 
 #[test]
-fn passports_of_schema_version_1_verify() {
-    for (name, bytes) in [
-        ("baseline", BASELINE),
-        ("passport", PASSPORT),
-        ("imported", IMPORTED),
-        ("operations", OPERATIONS),
-    ] {
+fn passports_of_schema_version_1_verify_and_are_written_the_same_again() {
+    let first = Rules { latency: LatencyRule::One, mean: MeanRule::One, growth: GrowthRule::One };
+    for (name, bytes) in GOLDEN.into_iter().chain([URLS]) {
         let passport = verify(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(passport.to_bytes().unwrap(), bytes, "{name}");
+        assert_eq!(passport.rules, first, "{name}");
+        assert_eq!(passport.comparison.is_some(), name.starts_with("compared_"), "{name}");
+        if let Some(comparison) = passport.comparison {
+            assert_eq!(comparison.policy.rule, ComparisonRule::One, "{name}");
+            assert_eq!(comparison.policy.instructions_rule, InstructionsRule::One, "{name}");
+        }
     }
-    let (baseline, passport) = (verify(BASELINE).unwrap(), verify(PASSPORT).unwrap());
+}
+
+#[test]
+fn golden_passports_say_what_they_are_for() {
+    let (baseline, passport) = (golden("baseline"), golden("passport"));
     assert_eq!(passport.summary.overall_status, Verdict::Pass);
     assert_eq!(passport.passport_hash, baseline.passport_hash);
     assert_eq!(passport.baseline.as_ref().unwrap().evidence_hash, baseline.evidence_hash);
     assert_eq!(diff(&baseline, &passport), []);
-    assert_eq!(verify(IMPORTED).unwrap().provenance.probe, ProbeKind::Imported);
-    let operations = verify(OPERATIONS).unwrap();
+    assert_eq!(golden("imported").provenance.probe, ProbeKind::Imported);
+    assert_eq!(golden("http").provenance.probe, ProbeKind::Http);
+    let operations = golden("operations");
     assert_eq!(operations.provenance.probe, ProbeKind::Samples);
     let statuses: Vec<Verdict> = operations.operations.iter().map(|it| it.status).collect();
     assert_eq!(statuses, [Verdict::Pass, Verdict::Pass, Verdict::Abstain]);
-    assert!(operations.operations[0].growth.is_some());
+    for name in ["operations", "code"] {
+        assert!(golden(name).operations.iter().any(|it| it.growth.is_some()), "{name}");
+    }
+    let source = golden("code").provenance.source;
+    assert!(source.commit_tree.is_some() && source.root_commit.is_some());
+}
+
+/// Kind, verdict and reason of each claim of the only check or operation at a size.
+fn claims(bytes: &[u8]) -> Vec<[String; 3]> {
+    let document: Value = serde_json::from_slice(bytes).unwrap();
+    let of = ["/test_results/0/claims", "/operations/0/cases/0/claims"];
+    let claims = of.iter().find_map(|pointer| document.pointer(pointer)).unwrap();
+    let text = |claim: &Value, field: &str| claim[field].as_str().unwrap().to_owned();
+    let parts = |claim: &Value| ["kind", "verdict", "reason"].map(|field| text(claim, field));
+    claims.as_array().unwrap().iter().map(parts).collect()
+}
+
+#[track_caller]
+fn assert_claims(bytes: &[u8], expected: &[(&str, &str, &str)]) {
+    let claims = claims(bytes);
+    for (kind, verdict, reason) in expected {
+        let claim = claims.iter().find(|[it, ..]| it == kind).expect(kind);
+        assert_eq!(claim, &[*kind, *verdict, *reason]);
+    }
+}
+
+/// So each path of the rules is taken: too few sessions, PASS, FAIL, drift, the same processes.
+#[test]
+fn golden_comparisons_decide_each_way() {
+    const CHANGE: &str = "latency-change";
+    const INSTRUCTIONS: &str = "instructions-change";
+    let within = "within-tolerance";
+    let beyond = "beyond-tolerance";
+    assert_claims(bytes("compared_abstain"), &[(CHANGE, "ABSTAIN", "too-few-sessions")]);
+    assert_claims(
+        bytes("compared_pass"),
+        &[(CHANGE, "PASS", within), (INSTRUCTIONS, "PASS", within)],
+    );
+    assert_claims(
+        bytes("compared_fail"),
+        &[(CHANGE, "FAIL", beyond), (INSTRUCTIONS, "FAIL", beyond)],
+    );
+    assert_claims(
+        bytes("compared_anchor"),
+        &[(CHANGE, "PASS", within), ("latency-drift", "FAIL", beyond)],
+    );
+    assert_claims(bytes("compared_servers"), &[(CHANGE, "PASS", within)]);
+    assert_claims(URLS.1, &[(CHANGE, "ABSTAIN", "same-processes")]);
+    let failed =
+        claims(bytes("compared_code")).into_iter().find(|[_, verdict, _]| verdict == "FAIL");
+    assert_eq!(failed.unwrap()[2], beyond);
 }

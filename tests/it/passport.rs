@@ -30,7 +30,11 @@ fn foreign_truncated_and_empty_documents_are_told_apart() {
     assert!(message(b"").contains("it ends early"));
     assert!(message(b"<html>").contains("not JSON"));
     assert!(message(b"{}").contains("not a passport"));
-    assert!(message(br#"{"schema_version":99}"#).contains("schema_version is 99"));
+    assert_eq!(
+        message(br#"{"schema_version":99}"#),
+        "made by a newer version: schema 99, this one reads up to 1: update it"
+    );
+    assert!(message(br#"{"schema_version":0}"#).contains("schema_version is 0, the first is 1"));
     assert!(message(br#"{"test_results":[]}"#).contains("passport import"));
     assert!(message(b"[1]").starts_with("not a passport"));
 }

@@ -101,7 +101,9 @@ pub fn count_samples(
         checks.iter().map(|check| (check.id(), nothing(check))).collect();
     let counter = SampleCounter { sides, checks, policy, watch };
     if let Err(error) = counter.count(progress, &mut counts) {
-        let is_known = |it: &InstructionCounts| it.uncounted.is_some() || it.is_whole();
+        let is_known = |it: &InstructionCounts| {
+            it.uncounted.is_some() || it.is_whole(policy.instructions_rule)
+        };
         if error == InstructionsError::Interrupted {
             counts.retain(|_, it| is_known(it));
         }

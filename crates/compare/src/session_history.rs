@@ -11,7 +11,7 @@ use std::{
 use perf_passport::{
     contract::Contract,
     environment::SystemInfo,
-    paired::{Paired, Policy, Session},
+    paired::{Paired, Session},
     passport::Comparison,
     store::{self, StoreError},
     text::hex,
@@ -34,7 +34,8 @@ pub(crate) struct SessionStore {
 impl SessionStore {
     /// The store of sessions that were drawn alike: of these builds and their `sources`, which they may
     /// read files of, on this machine, by this version, that asked for the same work. How many checks
-    /// take part changes nothing of a session.
+    /// take part changes nothing of a session, and neither does the rule that it is decided on by: only
+    /// what a session itself takes of the policy counts.
     pub(crate) fn of(
         directory: &Path,
         comparison: &Comparison,
@@ -44,14 +45,15 @@ impl SessionStore {
         let executables = comparison.builds().map(|build| build.executable_sha256.as_deref());
         let executables = executables.collect::<Option<Vec<&str>>>();
         let path = executables.zip(sources).map(|(executables, sources)| {
-            let policy = Policy { checks: Count::new(1), ..comparison.policy };
+            let policy = comparison.policy;
+            let session = (policy.injected_ppm, policy.pair_time_ns);
             let checks = contract.checks.iter();
             let checks: Vec<_> =
                 checks.map(|it| (it.id(), &it.requests, it.rounds, &it.fixture)).collect();
             let operations: Vec<_> =
                 contract.operations.iter().map(|it| (&it.name, &it.sizes)).collect();
             let same = (
-                (executables, sources, comparison.anchor.is_some(), policy),
+                (executables, sources, comparison.anchor.is_some(), session),
                 (SystemInfo::read(), env!("CARGO_PKG_VERSION"), AT_ONCE_MAX),
                 (&contract.name, &contract.document.target, checks, operations),
             );
@@ -147,7 +149,7 @@ impl SessionHistory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perf_passport::passport::ComparedBuild;
+    use perf_passport::{paired::Policy, passport::ComparedBuild, units::Ppm};
 
     const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\n\
                             path = \"/b\"\n";
@@ -181,6 +183,14 @@ mod tests {
     fn sessions_are_of_builds_and_work_and_not_of_how_many_checks_there_are() {
         let kept = path(&comparison(20, "2"), CONTRACT);
         assert_eq!(path(&comparison(1, "2"), CONTRACT), kept);
+        // As another rule may have them: sessions are evidence, and a rule only decides on them.
+        let mut other_rule = comparison(20, "2");
+        other_rule.policy.layout_margin_ppm = Ppm::ZERO;
+        other_rule.policy.rebuild_floor_ppm = Ppm::ZERO;
+        other_rule.policy.suite_error_ppm = Ppm::ZERO;
+        assert_eq!(path(&other_rule, CONTRACT), kept);
+        other_rule.policy.injected_ppm = Ppm::ZERO;
+        assert_ne!(path(&other_rule, CONTRACT), kept);
         let budgets = format!("{CONTRACT}[endpoint.budgets]\nallocations_max = 1\n");
         assert_eq!(path(&comparison(20, "2"), &budgets), kept);
         assert_ne!(path(&comparison(20, "3"), CONTRACT), kept);

@@ -86,7 +86,10 @@ fn json_of_another_kind_is_foreign() {
         ("[1, 2]", "not a passport: "),
         ("null", "not a passport: "),
         ("<html>\n", "it is not JSON, at line 1"),
-        ("{\"schema_version\": 7}", "its schema_version is 7, this version reads 1"),
+        (
+            "{\"schema_version\": 7}",
+            "made by a newer version: schema 7, this one reads up to 1: update it",
+        ),
         ("{\"test_results\": []}", "read it with `passport import`"),
         ("{\"\\u001b[31m\\u00e9\": 1}", "unknown field `\\x1b[31m\\xc3\\xa9`"),
     ] {
@@ -96,6 +99,29 @@ fn json_of_another_kind_is_foreign() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     workspace.write("foreign.json", deep);
     every_reader_refuses(&workspace, "foreign.json", 2);
+}
+
+/// Who has an old program and a new passport, or the other way round, edited nothing.
+#[test]
+fn a_passport_of_another_version_is_refused_by_name() {
+    let workspace = measured();
+    let sound = workspace.read("sound.json");
+    let rules = sound.find("  \"rules\": {").unwrap();
+    let rules = &sound[rules..rules + sound[rules..].find("},\n").unwrap() + 3];
+    let newer =
+        |what: &str| format!("made by a newer version: {what}, this one reads up to 1: update it");
+    let before = "made before 0.1.0, which did not number its rules: measure or import again";
+    for (part, by, said) in [
+        ("\"schema_version\": 1", "\"schema_version\": 2", newer("schema 2").as_str()),
+        ("\"growth\": 1", "\"growth\": 2", &newer("growth rule 2")),
+        ("\"latency\": 1,", "\"latency\": 7,", &newer("latency rule 7")),
+        ("\"mean\": 1", "\"mean\": 0", before),
+        (rules, "", before),
+    ] {
+        assert!(sound.contains(part), "{part}");
+        workspace.write("other.json", sound.replacen(part, by, 1));
+        assert_says(&every_reader_refuses(&workspace, "other.json", 2), said);
+    }
 }
 
 #[test]

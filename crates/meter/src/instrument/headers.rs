@@ -14,15 +14,21 @@ pub const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
 /// allocation figures as descriptions.
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Adds both headers. An earlier `X-Process-Time` is replaced; an earlier `Server-Timing` stays
+/// The most names of headers that a response may have and still get ours. `HeaderMap` panics when it is
+/// full, at 24 576 names. http 1.0 cannot be asked to refuse instead.
+const NAMES_MAX: usize = 6_000;
+
+/// Adds both headers, unless there are very many already. An earlier `X-Process-Time` is replaced; an earlier `Server-Timing` stays
 /// beside ours, as the standard allows.
 pub(super) fn write(headers: &mut HeaderMap, elapsed: Nanos, cost: Option<AllocationCost>) {
+    if headers.keys_len() > NAMES_MAX {
+        return;
+    }
     let digits = Digits::of(elapsed);
     let mut text = Text::new();
     text.seconds(&digits);
     if let Ok(value) = HeaderValue::from_bytes(text.written()) {
-        // A map that is full, at 32 768 headers, keeps what it has.
-        let _ = headers.try_insert(PROCESS_TIME, value);
+        headers.insert(PROCESS_TIME, value);
     }
     text.length = 0;
     text.push(b"total;dur=");
@@ -37,7 +43,7 @@ pub(super) fn write(headers: &mut HeaderMap, elapsed: Nanos, cost: Option<Alloca
         text.push(b"\"");
     }
     if let Ok(value) = HeaderValue::from_bytes(text.written()) {
-        let _ = headers.try_append(SERVER_TIMING, value);
+        headers.append(SERVER_TIMING, value);
     }
 }
 
@@ -181,6 +187,19 @@ mod tests {
         for power in 0..10 {
             assert_eq!(lengths(10_u64.pow(power)), lengths(0));
             assert_eq!(lengths(10_u64.pow(power) * 10 - 1), lengths(0));
+        }
+    }
+
+    #[test]
+    fn a_response_that_is_full_of_headers_stays_as_it_is() {
+        for (names, added) in [(NAMES_MAX, 2), (NAMES_MAX + 1, 0), (24_576, 0)] {
+            let mut headers = HeaderMap::new();
+            for number in 0..names {
+                let name = HeaderName::from_bytes(format!("x-{number}").as_bytes()).unwrap();
+                headers.insert(name, HeaderValue::from_static("value"));
+            }
+            write(&mut headers, Nanos::new(1), None);
+            assert_eq!(headers.len(), names + added);
         }
     }
 

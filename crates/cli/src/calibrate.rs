@@ -15,12 +15,15 @@ use super::{
     compare_sides::start_guard,
     contract_file::{directory_of, read_contract},
     exit::{Code, Failure},
-    input, measure, terminal,
+    input, measure,
+    output::Output,
+    terminal,
 };
 use perf_passport::{
     clock::SystemClock,
     contract::{Check, CheckSelection},
     pipeline::WorkKind,
+    report::{Format, Style, render},
     store,
     text::escaped,
     units::{BYTES_PER_MB, Bytes, Nanos, Ppm},
@@ -49,8 +52,8 @@ pub(super) struct Arguments {
     /// Build it so many times more, each with another function that nothing calls
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=1_000))]
     rebuilds: u64,
-    /// Comparisons of each kind
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Comparisons of each kind; 0 prints what is known, and builds nothing
+    #[arg(long, value_name = "N", default_value_t = 3)]
     runs: u32,
     /// Work that is added to the current side, in percent of its time; 0 is none
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "0,2,5,10")]
@@ -70,6 +73,8 @@ pub(super) struct Arguments {
     /// Where the calibration is kept, and added to
     #[arg(long, value_name = "DIR", default_value = "artifacts/calibration")]
     output_dir: PathBuf,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,6 +103,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let all: Vec<&Check> = contract.checks.iter().collect();
     let checks = CheckSelection { names: &arguments.endpoint, fixture: None }.select(&all)?;
     let known = read(arguments)?;
+    if arguments.runs == 0 {
+        return show(arguments, known.as_ref());
+    }
     start_guard();
     let project = Project {
         repository: directory_of(&arguments.contract),
@@ -133,7 +141,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         // After each: what is known is kept when the rest is interrupted.
         write(&arguments.output_dir, calibration.calibration())?;
     }
-    terminal::print(&calibrate::markdown(calibration.calibration()))?;
+    arguments.output.print(&calibrate::report(calibration.calibration()), true)?;
+    Ok(Code::Pass.into())
+}
+
+/// Prints what is known, and writes its document and plot again.
+fn show(arguments: &Arguments, known: Option<&Calibration>) -> Result<ExitCode, Failure> {
+    let Some(known) = known else {
+        let path = arguments.output_dir.join(FILE);
+        let path = terminal::path(&path);
+        return Err(Failure::usage(anyhow!("there is no calibration `{path}` to print")));
+    };
+    write(&arguments.output_dir, known)?;
+    arguments.output.print(&calibrate::report(known), true)?;
     Ok(Code::Pass.into())
 }
 
@@ -197,7 +217,7 @@ fn line(trial: &calibrate::Trial) -> String {
 fn write(directory: &Path, calibration: &Calibration) -> Result<(), Failure> {
     let json = serde_json::to_vec_pretty(calibration).map_err(Failure::usage)?;
     let plot = plot(calibration).map_err(Failure::usage)?;
-    let markdown = calibrate::markdown(calibration);
+    let markdown = render(&calibrate::report(calibration), Format::Markdown, Style::Plain)?;
     store::write_bytes(&directory.join(FILE), &json)?;
     store::write_bytes(&directory.join("calibration.md"), markdown.as_bytes())?;
     store::write_bytes(&directory.join("calibration.svg"), plot.as_bytes())?;

@@ -264,8 +264,8 @@ fn calibration() {
     assert_ne!(outcomes[0], Outcome::Beyond);
     assert_eq!(outcomes[1], Outcome::Beyond);
     assert!(known.trials.iter().all(|trial| trial.rebuilt == Some(9)));
-    let text = calibrate::markdown(&known);
-    assert!(text.contains("| 50.00 % | 1 | 1 | 1 | 0 | 1 | 0 |"), "{text}");
+    let text = report::render(&calibrate::report(&known), Format::Markdown, Style::Plain).unwrap();
+    assert!(text.contains("| `50.00 %` | 1 | 1 | 1 | 0 | 1 | 0 |"), "{text}");
 }
 
 fn claim(passport: &Passport, kind: ClaimKind) -> (Verdict, Reason) {

@@ -192,14 +192,17 @@ mod tests {
 
     #[test]
     fn a_response_that_is_full_of_headers_stays_as_it_is() {
-        for (names, added) in [(NAMES_MAX, 2), (NAMES_MAX + 1, 0), (24_576, 0)] {
+        for (names, added) in [(NAMES_MAX, 2), (NAMES_MAX + 1, 0), (32_768, 0)] {
             let mut headers = HeaderMap::new();
             for number in 0..names {
                 let name = HeaderName::from_bytes(format!("x-{number}").as_bytes()).unwrap();
-                headers.insert(name, HeaderValue::from_static("value"));
+                if headers.try_insert(name, HeaderValue::from_static("value")).is_err() {
+                    break;
+                }
             }
+            let before = headers.len();
             write(&mut headers, Nanos::new(1), None);
-            assert_eq!(headers.len(), names + added);
+            assert_eq!(headers.len(), before + added, "with {names} names before");
         }
     }
 

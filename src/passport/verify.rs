@@ -155,7 +155,7 @@ fn read(bytes: &[u8]) -> Result<Passport, VerifyError> {
             return foreign(format!("it is not JSON, at line {}", error.line()));
         }
         let version = serde_json::from_slice::<Versions>(bytes);
-        let problem = version.ok().and_then(|it| it.problem());
+        let problem = version.ok().and_then(Versions::problem);
         if let Some(other @ (VerifyError::Newer { .. } | VerifyError::Foreign(_))) = problem {
             return other;
         }

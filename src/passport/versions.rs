@@ -3,6 +3,8 @@
 //! Only the numbers are looked at, whatever else there is: a newer document has fields that nobody here
 //! knows, and an older one lacks some.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{SCHEMA_VERSION, VerifyError};
@@ -75,12 +77,12 @@ impl Versions {
 /// Why a document of this schema version cannot be read; `None` when it can.
 pub(super) fn schema_problem(number: u64) -> Option<VerifyError> {
     let latest = SCHEMA_VERSION;
-    if number > u64::from(latest) {
-        Some(VerifyError::Newer { what: "schema".to_owned(), number, latest })
-    } else if number == u64::from(latest) {
-        None
-    } else {
-        Some(VerifyError::Foreign(format!("its schema_version is {number}, the first is 1")))
+    match number.cmp(&u64::from(latest)) {
+        Ordering::Greater => Some(VerifyError::Newer { what: "schema".to_owned(), number, latest }),
+        Ordering::Equal => None,
+        Ordering::Less => {
+            Some(VerifyError::Foreign(format!("its schema_version is {number}, the first is 1")))
+        }
     }
 }
 

@@ -39,7 +39,7 @@ const SLOWER_MAX: f64 = 100.0;
 
 /// Find out how often `compare` is wrong on this machine, and what it finds.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct CalibrateArguments {
     /// The contract
     #[arg(long, value_name = "FILE", default_value = "passport.toml")]
     contract: PathBuf,
@@ -90,7 +90,7 @@ impl From<Work> for WorkKind {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &CalibrateArguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
     let arms = arms(arguments)?;
@@ -143,7 +143,7 @@ fn say_failed(progress: SessionProgress<'_>) {
     }
 }
 
-fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
+fn arms(arguments: &CalibrateArguments) -> Result<Vec<Arm>, Failure> {
     let mut arms = Vec::new();
     for busy in &arguments.busy {
         for percent in &arguments.slower {
@@ -164,7 +164,7 @@ fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
 const FILE: &str = "calibration.json";
 
 /// The calibration so far, if there is one.
-fn read(arguments: &Arguments) -> Result<Option<Calibration>, Failure> {
+fn read(arguments: &CalibrateArguments) -> Result<Option<Calibration>, Failure> {
     match input::read(&arguments.output_dir.join(FILE), CALIBRATION_MAX) {
         Ok(bytes) => match serde_json::from_slice(&bytes) {
             Ok(known) => Ok(Some(known)),
@@ -175,7 +175,7 @@ fn read(arguments: &Arguments) -> Result<Option<Calibration>, Failure> {
     }
 }
 
-fn refused(arguments: &Arguments, why: &dyn std::fmt::Display) -> Failure {
+fn refused(arguments: &CalibrateArguments, why: &dyn std::fmt::Display) -> Failure {
     let path = arguments.output_dir.join(FILE);
     Failure::usage(anyhow!("cannot add to the calibration `{}`: {why}", terminal::path(&path)))
 }

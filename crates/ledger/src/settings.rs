@@ -4,7 +4,7 @@
 //! read in [`ApiKey::from_file_or_environment`] only, which a command line calls.
 
 use std::{
-    error::Error, fmt, fs, io, num::NonZeroUsize, path::Path, path::PathBuf, str::FromStr,
+    error::Error, fmt, fs, num::NonZeroUsize, path::Path, path::PathBuf, str::FromStr,
     time::Duration,
 };
 

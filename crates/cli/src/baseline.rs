@@ -17,7 +17,7 @@ use perf_passport::{passport::Passport, report::Report, store, text::escaped};
 
 /// Measure every check and accept the passport as the baseline.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct BaselineArguments {
     #[command(flatten)]
     measuring: Measuring,
     /// Where the baseline is written; the contract's file when left out
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     accept_failing: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
     let measuring = &arguments.measuring;
     let contract = measuring.read_contract()?;
     let path = measuring

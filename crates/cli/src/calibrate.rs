@@ -42,7 +42,7 @@ const SLOWER_MAX: f64 = 100.0;
 
 /// Find out how often `compare` is wrong on this machine, and what it finds.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct CalibrateArguments {
     /// The contract
     #[arg(long, value_name = "FILE", default_value = "passport.toml")]
     contract: PathBuf,
@@ -95,7 +95,7 @@ impl From<Work> for WorkKind {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &CalibrateArguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
     let arms = arms(arguments)?;
@@ -163,7 +163,7 @@ fn say_failed(progress: SessionProgress<'_>) {
     }
 }
 
-fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
+fn arms(arguments: &CalibrateArguments) -> Result<Vec<Arm>, Failure> {
     let mut arms = Vec::new();
     for busy in &arguments.busy {
         for percent in &arguments.slower {
@@ -184,7 +184,7 @@ fn arms(arguments: &Arguments) -> Result<Vec<Arm>, Failure> {
 const FILE: &str = "calibration.json";
 
 /// The calibration so far, if there is one.
-fn read(arguments: &Arguments) -> Result<Option<Calibration>, Failure> {
+fn read(arguments: &CalibrateArguments) -> Result<Option<Calibration>, Failure> {
     match input::read(&arguments.output_dir.join(FILE), CALIBRATION_MAX) {
         Ok(bytes) => match serde_json::from_slice(&bytes) {
             Ok(known) => Ok(Some(known)),
@@ -195,7 +195,7 @@ fn read(arguments: &Arguments) -> Result<Option<Calibration>, Failure> {
     }
 }
 
-fn refused(arguments: &Arguments, why: &dyn std::fmt::Display) -> Failure {
+fn refused(arguments: &CalibrateArguments, why: &dyn std::fmt::Display) -> Failure {
     let path = arguments.output_dir.join(FILE);
     Failure::usage(anyhow!("cannot add to the calibration `{}`: {why}", terminal::path(&path)))
 }

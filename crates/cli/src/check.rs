@@ -13,7 +13,7 @@ use perf_passport::store;
 
 /// Measure every check, compare with the baseline, file the passport, and gate.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct CheckArguments {
     #[command(flatten)]
     measuring: Measuring,
     /// The accepted passport; the contract's when left out
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     artifacts_dir: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     let measuring = &arguments.measuring;
     let contract = measuring.read_contract()?;
     let selection = measuring.select(&contract)?;

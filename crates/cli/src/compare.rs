@@ -33,7 +33,7 @@ use perf_passport_compare::{
 
 /// Compare two builds side by side: what changed, and whether it is slower.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct CompareArguments {
     /// The contract
     #[arg(long, value_name = "FILE", default_value = "passport.toml")]
     contract: PathBuf,
@@ -69,7 +69,7 @@ pub(super) struct Arguments {
     ci: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &CompareArguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
     let watch = Watch { clock: &SystemClock::start(), stop: &stop };
@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(Code::of(&outcome.passport).into())
 }
 
-impl Arguments {
+impl CompareArguments {
     fn request(&self) -> Result<ComparisonRequest<'_>, Failure> {
         let source = if let Some(servers) = self.servers.servers()? {
             let contract = contract_text(&self.contract)?;

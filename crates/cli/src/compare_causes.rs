@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::{exit::Failure, flame_graph};
 use perf_passport::{passport::Passport, store, text::escaped};
-use perf_passport_compare::{AllocationCause, CheckCauses, Finding, InstructionCause, SiteChange};
+use perf_passport_compare::{
+    AllocationCause, CausePart, CheckCauses, InstructionCause, SiteChange,
+};
 
 /// Functions and places that are named of each, at most.
 const NAMED_MAX: usize = 5;
@@ -24,12 +26,12 @@ pub(super) fn text(causes: &[CheckCauses]) -> String {
     for cause in causes {
         let check = escaped(&cause.check);
         match &cause.allocations {
-            Finding::Found(found) => allocations(&mut out, &check, found),
-            Finding::Unknown(reason) => drop(writeln!(out, "{check}: {}", escaped(reason))),
+            CausePart::Found(found) => allocations(&mut out, &check, found),
+            CausePart::Unknown(reason) => drop(writeln!(out, "{check}: {}", escaped(reason))),
         }
         match &cause.instructions {
-            Some(Finding::Found(found)) => instructions(&mut out, &check, found),
-            Some(Finding::Unknown(reason)) => drop(writeln!(out, "{check}: {}", escaped(reason))),
+            Some(CausePart::Found(found)) => instructions(&mut out, &check, found),
+            Some(CausePart::Unknown(reason)) => drop(writeln!(out, "{check}: {}", escaped(reason))),
             None => {}
         }
     }
@@ -131,7 +133,7 @@ struct CauseDocument<'a> {
     #[serde(flatten)]
     causes: &'a CheckCauses,
     /// The file that it is drawn in; `null` where nothing was to be drawn.
-    flame_graph: Option<Finding<String>>,
+    flame_graph: Option<CausePart<String>>,
 }
 
 /// Files the causes beside their passport, each with a flame graph where there is one; what was
@@ -157,7 +159,7 @@ pub(super) fn keep(
     for cause in causes {
         let title = format!("{}: {current} against {baseline}", cause.check);
         let flame_graph = draw(cause, &title, kept)?;
-        let file = flame_graph.as_ref().and_then(Finding::found);
+        let file = flame_graph.as_ref().and_then(CausePart::found);
         written.extend(file.map(|file| kept.with_file_name(file)));
         checks.push(CauseDocument { causes: cause, flame_graph });
     }
@@ -180,19 +182,23 @@ pub(super) fn keep(
 }
 
 /// Draws the flame graph of a check beside its passport; the name of its file.
-fn draw(cause: &CheckCauses, title: &str, kept: &Path) -> Result<Option<Finding<String>>, Failure> {
+fn draw(
+    cause: &CheckCauses,
+    title: &str,
+    kept: &Path,
+) -> Result<Option<CausePart<String>>, Failure> {
     let chains = match &cause.chains {
         None => return Ok(None),
-        Some(Finding::Unknown(reason)) => return Ok(Some(Finding::Unknown(reason.clone()))),
-        Some(Finding::Found(chains)) => chains,
+        Some(CausePart::Unknown(reason)) => return Ok(Some(CausePart::Unknown(reason.clone()))),
+        Some(CausePart::Found(chains)) => chains,
     };
     Ok(Some(match flame_graph::draw(title, chains) {
-        Err(error) => Finding::Unknown(format!("cannot draw: {error}")),
+        Err(error) => CausePart::Unknown(format!("cannot draw: {error}")),
         Ok(svg) => {
             let (check, run) = (in_a_file_name(&cause.check), store::run_name(kept));
             let file = format!("flamegraph_{check}_{run}.svg");
             store::write_bytes(&kept.with_file_name(&file), &svg)?;
-            Finding::Found(file)
+            CausePart::Found(file)
         }
     }))
 }
@@ -233,14 +239,14 @@ mod tests {
     fn causes(sites: Vec<SiteChange>, functions: Vec<Growth>) -> CheckCauses {
         CheckCauses {
             check: "orders/default".to_owned(),
-            allocations: Finding::Found(AllocationCause {
+            allocations: CausePart::Found(AllocationCause {
                 allocations_before: Count::new(29),
                 allocations_after: Count::new(66),
                 allocated_bytes_before: Bytes::new(100),
                 allocated_bytes_after: Bytes::new(396),
                 sites,
             }),
-            instructions: Some(Finding::Found(InstructionCause {
+            instructions: Some(CausePart::Found(InstructionCause {
                 instructions_before: Count::new(1_000),
                 instructions_after: Count::new(1_246),
                 change_ppm: Some(246_000),
@@ -293,8 +299,9 @@ orders/default: 1000 -> 1246 instructions (+24.60 %), most of it in
         let mut unknown = causes(Vec::new(), Vec::new());
         let said = text(std::slice::from_ref(&unknown));
         assert!(said.contains("66 allocations, 29 before: no place has more"), "{said}");
-        unknown.allocations = Finding::Unknown("allocation sites are not known: why".to_owned());
-        unknown.instructions = Some(Finding::Unknown("instructions are not known: why".to_owned()));
+        unknown.allocations = CausePart::Unknown("allocation sites are not known: why".to_owned());
+        unknown.instructions =
+            Some(CausePart::Unknown("instructions are not known: why".to_owned()));
         let said = text(&[unknown]);
         let expected = "orders/default: allocation sites are not known: why\n\
                         orders/default: instructions are not known: why\n";

@@ -20,13 +20,13 @@ const FILE_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
 /// Make contracts of what others wrote.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ContractArguments {
     #[command(subcommand)]
-    command: Command,
+    command: ContractCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum ContractCommand {
     /// Make a contract of an `sla_thresholds.json` or of a file of service level objectives
     ///
     /// What has no counterpart in a contract is told on standard error.
@@ -43,8 +43,8 @@ enum Command {
     },
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Command::Import { thresholds, operation, output } = &arguments.command;
+pub(super) fn run(arguments: &ContractArguments) -> Result<ExitCode, Failure> {
+    let ContractCommand::Import { thresholds, operation, output } = &arguments.command;
     let path = thresholds.display();
     let bytes = input::read(thresholds, FILE_MAX)
         .map_err(|error| Failure::usage(anyhow!("cannot read `{path}`: {error}")))?;

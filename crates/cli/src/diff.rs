@@ -12,7 +12,7 @@ use perf_passport::{report::Report, store};
 
 /// Print what changed between two passports, claim by claim.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DiffArguments {
     /// The earlier passport
     #[arg(value_name = "BEFORE")]
     before: PathBuf,
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
     let before = store::read(&arguments.before)?;
     let after = store::read(&arguments.after)?;
     let report = Report::of_differences(&before, &after);

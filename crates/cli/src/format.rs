@@ -30,7 +30,7 @@ const WIDTH_MAX: usize = 60;
 
 /// Render metrics JSON as text, and time that.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct FormatArguments {
     /// Read the metrics from this file
     #[arg(
         long,
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     benchmark: Option<u32>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &FormatArguments) -> Result<ExitCode, Failure> {
     let (name, bytes) = read(arguments)?;
     // A file is what the user chose; an answer is what the service is held to.
     let code = if arguments.test_data.is_some() { Code::Usage } else { Code::Failed };
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(Code::Pass.into())
 }
 
-fn read(arguments: &Arguments) -> Result<(String, Vec<u8>), Failure> {
+fn read(arguments: &FormatArguments) -> Result<(String, Vec<u8>), Failure> {
     if let Some(path) = &arguments.test_data {
         if arguments.endpoint.is_some() {
             return Err(Failure::usage(anyhow!(

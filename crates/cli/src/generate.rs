@@ -13,7 +13,7 @@ use perf_passport::store;
 
 /// Measure every check and write the passport.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct GenerateArguments {
     #[command(flatten)]
     measuring: Measuring,
     /// Where the passport is written
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     baseline: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &GenerateArguments) -> Result<ExitCode, Failure> {
     let measuring = &arguments.measuring;
     let contract = measuring.read_contract()?;
     let selection = measuring.select(&contract)?;

@@ -38,7 +38,7 @@ const LISTED: usize = 10;
 /// cannot be known is said in its annotations.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(super) struct Arguments {
+pub(super) struct ImportArguments {
     #[command(subcommand)]
     tool: Option<Tool>,
     /// The original passport
@@ -108,7 +108,7 @@ struct Holding {
     ci: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
     match &arguments.tool {
         None => original(arguments),
         Some(Tool::Criterion { directory, measured, holding }) => {
@@ -205,7 +205,7 @@ fn left_out(names: &[String]) -> String {
 }
 
 /// Takes over a passport of the original scripts.
-fn original(arguments: &Arguments) -> Result<ExitCode, Failure> {
+fn original(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
     let Some(original) = &arguments.original else {
         return Err(Failure::usage(anyhow!("there is nothing to import: name a file")));
     };

@@ -60,7 +60,7 @@ use perf_passport::allocation::{CountingAllocator, OracleAllocator};
     after_help = "Exit codes: 0 pass; 1 a required claim failed; 2 usage, configuration or contract; \
                   3 could not measure; 4 a required claim abstained; 130 interrupted."
 )]
-struct Arguments {
+struct ProgramArguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -68,36 +68,36 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Measure every check, compare with the baseline, file the passport, and gate.
-    Check(check::Arguments),
+    Check(check::CheckArguments),
     /// Measure every check and write the passport.
-    Generate(generate::Arguments),
+    Generate(generate::GenerateArguments),
     /// Measure every check and accept the passport as the baseline.
-    Baseline(baseline::Arguments),
+    Baseline(baseline::BaselineArguments),
     /// Hold one endpoint against its budgets.
-    Validate(validate::Arguments),
+    Validate(validate::ValidateArguments),
     /// Verify passports offline: hashes, summaries and verdicts follow from the evidence.
-    Verify(verify::Arguments),
+    Verify(verify::VerifyArguments),
     /// Compare two builds side by side.
     #[cfg(target_os = "linux")]
-    Compare(Box<compare::Arguments>),
+    Compare(Box<compare::CompareArguments>),
     /// Find out how often `compare` is wrong on this machine, and what it finds.
     #[cfg(target_os = "linux")]
-    Calibrate(calibrate::Arguments),
+    Calibrate(calibrate::CalibrateArguments),
     /// Print a passport.
-    Show(show::Arguments),
+    Show(show::ShowArguments),
     /// Print what changed between two passports, claim by claim.
-    Diff(diff::Arguments),
+    Diff(diff::DiffArguments),
     /// Render metrics JSON as text, and time that.
-    Format(format::Arguments),
+    Format(format::FormatArguments),
     /// Take over what others measured: criterion, cargo-criterion, hyperfine, original passports.
-    Import(import::Arguments),
+    Import(import::ImportArguments),
     /// Make contracts of what others wrote.
-    Contract(contract::Arguments),
+    Contract(contract::ContractArguments),
     /// Print the JSON Schema of the contract or of the passport.
-    Schema(schema::Arguments),
+    Schema(schema::SchemaArguments),
     /// Run the reference service.
     #[cfg(feature = "ledger")]
-    Serve(serve::Arguments),
+    Serve(serve::ServeArguments),
 }
 
 /// Counts allocations for each request; asks dhat only while an oracle pass runs.
@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     if let Some(ended) = perf_passport_compare::supervisor::run_if_asked() {
         return ended;
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match ProgramArguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => return terminal::refuse(&refusal),
     };

@@ -17,7 +17,7 @@ use super::measure_code::{self, CodeArguments};
 use super::{
     contract_file::{directory_of, read_contract},
     exit::{Code, Failure},
-    outcome::Outcome,
+    outcome::CommandOutcome,
     output::Output,
     selection::Selection,
     terminal::{self, Reporter},
@@ -111,7 +111,7 @@ impl Measuring {
         contract: &Contract,
         selection: &Selection,
         baseline: Option<&Passport>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CommandOutcome, Failure> {
         let interrupted = watch_signals()?;
         let stop = || interrupted.load(Ordering::Relaxed);
         let clock = SystemClock::start();
@@ -125,7 +125,7 @@ impl Measuring {
                 Run { timestamp, measured: Vec::new(), operations: Vec::new(), complete: true };
             (none, ProbeKind::InProcess, contract.name.clone())
         } else {
-            self.measure_checks(contract, selection, (&clock, &stop))?
+            self.measure_checks(contract, selection, &clock, &stop)?
         };
         let mut circumstances = Circumstances::current(kind, name, self.directory());
         #[cfg(target_os = "linux")]
@@ -151,7 +151,7 @@ impl Measuring {
         {
             terminal::note(&sentence);
         }
-        Ok(Outcome { passport, interrupted: stop(), whole: selection.whole })
+        Ok(CommandOutcome { passport, interrupted: stop(), whole: selection.whole })
     }
 
     /// Measures these checks, of which there is at least one.
@@ -159,7 +159,8 @@ impl Measuring {
         &self,
         contract: &Contract,
         selection: &Selection,
-        (clock, stop): (&dyn Clock, &(dyn Fn() -> bool + Sync)),
+        clock: &dyn Clock,
+        stop: &dyn Fn() -> bool,
     ) -> Result<(Run, ProbeKind, String), Failure> {
         let (mut target, kind, name) = self.target(contract, clock, stop)?;
         let reporter = Reporter::new(selection.checks.len(), self.ci, self.verbose);

@@ -10,14 +10,14 @@ use perf_passport::{
 };
 
 /// A passport that was just measured, and whether the user cut it short.
-pub(super) struct Outcome {
+pub(super) struct CommandOutcome {
     pub(super) passport: Passport,
     pub(super) interrupted: bool,
     /// Whether the user asks for the contract as a whole.
     pub(super) whole: bool,
 }
 
-impl Outcome {
+impl CommandOutcome {
     /// The exit code of a command that gates on what was selected.
     pub(super) fn code(&self) -> Code {
         if self.interrupted {

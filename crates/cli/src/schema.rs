@@ -12,7 +12,7 @@ use perf_passport::{contract::ContractDocument, passport::Passport};
 
 /// Print the JSON Schema of the contract, of the passport, or of the causes beside it.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct SchemaArguments {
     /// Which document
     #[arg(value_enum)]
     document: Document,
@@ -27,7 +27,7 @@ enum Document {
     Causes,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &SchemaArguments) -> Result<ExitCode, Failure> {
     let schema = match arguments.document {
         Document::Contract => schemars::schema_for!(ContractDocument),
         Document::Passport => schemars::schema_for!(Passport),

@@ -19,7 +19,7 @@ const SEED: u64 = 42;
 
 /// Run the reference service: a small ledger on SQLite or PostgreSQL.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ServeArguments {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     api_key_file: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(Code::Pass.into())
 }
 
-async fn serve(arguments: &Arguments) -> Result<(), Failure> {
+async fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let settings = settings(arguments)?;
     let fixture: Option<Fixture> =
         arguments.fixture.as_deref().map(str::parse).transpose().map_err(Failure::usage)?;
@@ -76,7 +76,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     served.map_err(|error| Failure::new(Code::NotMeasured, anyhow!("the service ended: {error}")))
 }
 
-fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
+fn settings(arguments: &ServeArguments) -> Result<Settings, Failure> {
     let mut settings = Settings::default();
     if let Some(database) = &arguments.database {
         settings.database = database.parse::<DatabaseTarget>().map_err(Failure::usage)?;

@@ -17,7 +17,7 @@ use perf_passport::{
 
 /// Print a passport.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ShowArguments {
     /// The passport
     #[arg(
         value_name = "FILE",
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     ci: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &ShowArguments) -> Result<ExitCode, Failure> {
     let passport = store::read(&arguments.passport)?;
     let mut report = if passport.comparison.is_some() {
         Report::of_comparison(&passport, "")

@@ -18,7 +18,7 @@ const DEFAULT_ENDPOINT: &str = "/metrics";
 
 /// Hold one endpoint (/metrics unless --endpoint says otherwise) against its budgets.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ValidateArguments {
     #[command(flatten)]
     measuring: Measuring,
     /// Write the passport of the validation here
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Failure> {
     let contract = arguments.measuring.read_contract()?;
     let selection = if arguments.measuring.endpoint.is_empty() {
         let asks_for_default = |check: &&Check| {

@@ -12,13 +12,13 @@ use perf_passport::store;
 
 /// Verify passports offline: hashes, summaries and verdicts follow from the evidence.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct VerifyArguments {
     /// The passports
     #[arg(required = true, value_name = "FILE")]
     passports: Vec<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
     let mut code = Code::Pass;
     for path in &arguments.passports {
         match store::read(path) {

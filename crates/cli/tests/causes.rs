@@ -28,7 +28,7 @@ use perf_passport::{
     worker,
 };
 use perf_passport_compare::{
-    AllocationCause, CheckCauses, Finding, Side, Sides, SiteChange, Suspect, Watch, causes,
+    AllocationCause, CausePart, CheckCauses, Side, Sides, SiteChange, Suspect, Watch, causes,
     site_changes,
 };
 use perf_passport_test_support::test;
@@ -181,8 +181,8 @@ fn allocations(before: &str, after: &str) -> AllocationCause {
     let found = causes_of("orders/default", (side(before), side(after)), false);
     assert_eq!(found.instructions, None, "they were not asked for");
     match found.allocations {
-        Finding::Found(found) => found,
-        Finding::Unknown(reason) => panic!("{reason}"),
+        CausePart::Found(found) => found,
+        CausePart::Unknown(reason) => panic!("{reason}"),
     }
 }
 
@@ -253,11 +253,11 @@ fn more_work() {
         return;
     }
     let found = causes_of("orders/default", (side("same"), side("work")), true);
-    let Some(Finding::Found(cause)) = &found.instructions else {
+    let Some(CausePart::Found(cause)) = &found.instructions else {
         panic!("{found:#?}");
     };
     assert!(cause.functions[0].function.ends_with("::hash_rounds"), "{cause:#?}");
-    let Some(Finding::Found(chains)) = &found.chains else { panic!("{found:#?}") };
+    let Some(CausePart::Found(chains)) = &found.chains else { panic!("{found:#?}") };
     // What is drawn is what was counted, but for what is only done every few requests.
     let total: u64 = chains.iter().map(|it| it.after).sum();
     let counted = cause.instructions_after.get();
@@ -274,7 +274,7 @@ fn more_work() {
 
 fn differing_answers() {
     let found = causes_of("changing/default", (side("same"), side("same")), false);
-    let Finding::Unknown(reason) = found.allocations else { panic!("{found:#?}") };
+    let CausePart::Unknown(reason) = found.allocations else { panic!("{found:#?}") };
     assert!(reason.contains("not like the first one"), "{reason}");
 }
 
@@ -282,7 +282,7 @@ fn no_worker() {
     let mut none = side("none");
     none.executable = "/bin/false".into();
     let found = causes_of("orders/default", (side("same"), none), false);
-    let Finding::Unknown(reason) = found.allocations else { panic!("{found:#?}") };
+    let CausePart::Unknown(reason) = found.allocations else { panic!("{found:#?}") };
     assert!(reason.contains("allocation sites are not known"), "{reason}");
     assert!(reason.contains("none died"), "{reason}");
 }

@@ -27,16 +27,16 @@ use crate::{
 
 /// A part of the causes, or why nobody knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Finding"))]
 #[serde(rename_all = "kebab-case")]
-pub enum Finding<T> {
+pub enum CausePart<T> {
     /// What was found.
     Found(T),
     /// Why it is not known.
     Unknown(String),
 }
 
-impl<T> Finding<T> {
+impl<T> CausePart<T> {
     fn of<E: Display>(result: Result<T, E>) -> Self {
         match result {
             Ok(found) => Self::Found(found),
@@ -90,12 +90,12 @@ pub struct CheckCauses {
     /// The check.
     pub check: String,
     /// Where it allocates more.
-    pub allocations: Finding<AllocationCause>,
+    pub allocations: CausePart<AllocationCause>,
     /// Where it executes more; `None` where that was not asked for.
-    pub instructions: Option<Finding<InstructionCause>>,
+    pub instructions: Option<CausePart<InstructionCause>>,
     /// The instructions by chains of calls, to be drawn; `None` where they were not asked for.
     #[serde(skip)]
-    pub chains: Option<Finding<Vec<ChainCost>>>,
+    pub chains: Option<CausePart<Vec<ChainCost>>>,
 }
 
 /// A check that got worse, and how closely it is looked at.
@@ -125,14 +125,14 @@ pub fn causes(sides: &Sides, suspects: &[Suspect<'_>], watch: Watch<'_>) -> Vec<
         }
         let check = suspect.check;
         let traces = traces(sides, *suspect, watch).unwrap_or_else(|error| CheckTraces {
-            allocations: Finding::Unknown(error.recorded()),
+            allocations: CausePart::Unknown(error.recorded()),
             chains: None,
         });
         let CheckTraces { allocations, chains } = traces;
         let counted = counted.as_ref().filter(|_| suspect.instructions);
         let instructions = counted.map(|counted| match counted {
-            Ok((before, after)) => Finding::of(instructions(&check.id(), before, after)),
-            Err(error) => Finding::Unknown(error.to_string()),
+            Ok((before, after)) => CausePart::of(instructions(&check.id(), before, after)),
+            Err(error) => CausePart::Unknown(error.to_string()),
         });
         all.push(CheckCauses { check: check.id(), allocations, instructions, chains });
     }
@@ -141,8 +141,8 @@ pub fn causes(sides: &Sides, suspects: &[Suspect<'_>], watch: Watch<'_>) -> Vec<
 
 /// Where a check allocates otherwise, and its chains of calls.
 struct CheckTraces {
-    allocations: Finding<AllocationCause>,
-    chains: Option<Finding<Vec<ChainCost>>>,
+    allocations: CausePart<AllocationCause>,
+    chains: Option<CausePart<Vec<ChainCost>>>,
 }
 
 fn traces(
@@ -166,9 +166,9 @@ fn traces(
     let (before, after) = (of(&sides.baseline, "baseline")?, of(&sides.current, "current")?);
     let allocations = before.0.and_then(|before| Ok(allocations(&before, &after.0?)));
     let chains = before.1.zip(after.1).map(|(before, after)| {
-        Finding::of(before.and_then(|before| Ok(side_by_side(&before, &after?))))
+        CausePart::of(before.and_then(|before| Ok(side_by_side(&before, &after?))))
     });
-    Ok(CheckTraces { allocations: Finding::of(allocations), chains })
+    Ok(CheckTraces { allocations: CausePart::of(allocations), chains })
 }
 
 fn allocations(before: &[AllocationSite], after: &[AllocationSite]) -> AllocationCause {

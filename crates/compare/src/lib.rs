@@ -57,7 +57,7 @@ pub use allocation_sites::SitesError;
 pub use builds::{BuildSource, RefBuilds};
 pub use call_chains::ChainCost;
 pub use callgrind::InstructionsError;
-pub use causes::{AllocationCause, CheckCauses, Finding, InstructionCause, Suspect, causes};
+pub use causes::{AllocationCause, CausePart, CheckCauses, InstructionCause, Suspect, causes};
 pub use command_line::{CommandLine, CommandLineError};
 pub use common_items::ItemSelection;
 pub use comparison::{ComparisonOutcome, ComparisonRequest};

@@ -52,9 +52,9 @@ impl SiteChange {
         i128::from(self.allocated_bytes_after.get()) - i128::from(self.allocated_bytes_before.get())
     }
 
-    fn of(before: Option<&Line>, after: Option<&Line>) -> Option<Self> {
+    fn of(before: Option<&SourceLine>, after: Option<&SourceLine>) -> Option<Self> {
         let at = after.or(before)?.at.clone();
-        let sum = |line: Option<&Line>, get: fn(&Amount) -> u64| {
+        let sum = |line: Option<&SourceLine>, get: fn(&Amount) -> u64| {
             line.map_or(0, |line| line.within.values().map(get).fold(0, u64::saturating_add))
         };
         let counts = |get: fn(&Amount) -> u64| (sum(before, get), sum(after, get));
@@ -76,7 +76,7 @@ impl SiteChange {
 /// The places that allocate otherwise than before: those with the most allocations more first, and
 /// of these with the most bytes more.
 pub fn site_changes(before: &[AllocationSite], after: &[AllocationSite]) -> Vec<SiteChange> {
-    let (mut gone, mut new): (Vec<Line>, Vec<Line>) = (Vec::new(), Vec::new());
+    let (mut gone, mut new): (Vec<SourceLine>, Vec<SourceLine>) = (Vec::new(), Vec::new());
     let mut changes = Vec::new();
     let (mut before, mut after) = (by_function(before), by_function(after));
     let functions: Vec<_> = before.keys().chain(after.keys()).cloned().collect();
@@ -102,7 +102,7 @@ pub fn site_changes(before: &[AllocationSite], after: &[AllocationSite]) -> Vec<
 
 /// What was allocated at one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Line {
+struct SourceLine {
     at: Place,
     within: BTreeMap<Place, Amount>,
 }
@@ -114,7 +114,7 @@ struct Amount {
     peak: u64,
 }
 
-impl Line {
+impl SourceLine {
     /// What of it stays when code is moved: which functions it calls to allocate what.
     fn signature(&self) -> Vec<(&str, u64, u64)> {
         let within = self.within.iter();
@@ -136,7 +136,7 @@ impl Line {
 }
 
 /// The lines of each function in each file, in their order.
-fn by_function(sites: &[AllocationSite]) -> BTreeMap<(String, Option<String>), Vec<Line>> {
+fn by_function(sites: &[AllocationSite]) -> BTreeMap<(String, Option<String>), Vec<SourceLine>> {
     let mut lines: BTreeMap<&Place, BTreeMap<Place, Amount>> = BTreeMap::new();
     for site in sites {
         let within = lines.entry(&site.at).or_default();
@@ -145,10 +145,10 @@ fn by_function(sites: &[AllocationSite]) -> BTreeMap<(String, Option<String>), V
         amount.bytes = amount.bytes.saturating_add(site.allocated_bytes.get());
         amount.peak = amount.peak.saturating_add(site.peak_bytes.get());
     }
-    let mut functions: BTreeMap<_, Vec<Line>> = BTreeMap::new();
+    let mut functions: BTreeMap<_, Vec<SourceLine>> = BTreeMap::new();
     for (at, within) in lines {
         let key = (at.function.clone(), at.file.clone());
-        functions.entry(key).or_default().push(Line { at: at.clone(), within });
+        functions.entry(key).or_default().push(SourceLine { at: at.clone(), within });
     }
     functions
 }
@@ -158,9 +158,12 @@ fn by_function(sites: &[AllocationSite]) -> BTreeMap<(String, Option<String>), V
 ///
 /// The longest common subsequence of what the lines allocate is left out; of several, the one with
 /// most lines that stayed where they are.
-fn aligned(before: &[Line], after: &[Line]) -> Vec<(Option<Line>, Option<Line>)> {
+fn aligned(
+    before: &[SourceLine],
+    after: &[SourceLine],
+) -> Vec<(Option<SourceLine>, Option<SourceLine>)> {
     let (rows, columns) = (before.len(), after.len());
-    let signatures = |lines: &[Line]| -> Vec<_> {
+    let signatures = |lines: &[SourceLine]| -> Vec<_> {
         lines.iter().map(|line| format!("{:?}", line.signature())).collect::<Vec<String>>()
     };
     let (was, is) = (signatures(before), signatures(after));
@@ -202,7 +205,10 @@ fn aligned(before: &[Line], after: &[Line]) -> Vec<(Option<Line>, Option<Line>)>
 
 /// Lines between two that are left out: those at the same line stand for each other, then those of
 /// equal rank.
-fn paired(removed: Vec<Line>, mut added: Vec<Line>) -> Vec<(Option<Line>, Option<Line>)> {
+fn paired(
+    removed: Vec<SourceLine>,
+    mut added: Vec<SourceLine>,
+) -> Vec<(Option<SourceLine>, Option<SourceLine>)> {
     let (mut pairs, mut rest) = (Vec::new(), Vec::new());
     for line in removed {
         match added.iter().position(|it| it.at.line == line.at.line) {
@@ -218,7 +224,7 @@ fn paired(removed: Vec<Line>, mut added: Vec<Line>) -> Vec<(Option<Line>, Option
 
 /// Leaves out what is gone in one place and new in another with the same allocations: first where
 /// the function has the same name.
-fn leave_out_moved(gone: &mut Vec<Line>, new: &mut Vec<Line>) {
+fn leave_out_moved(gone: &mut Vec<SourceLine>, new: &mut Vec<SourceLine>) {
     for same_name in [true, false] {
         gone.retain(|line| {
             let found = new.iter().position(|it| {
@@ -230,8 +236,8 @@ fn leave_out_moved(gone: &mut Vec<Line>, new: &mut Vec<Line>) {
 }
 
 /// What a line calls to allocate, where that changed most.
-fn changed_most(before: Option<&Line>, after: Option<&Line>) -> Option<Place> {
-    let amount = |line: Option<&Line>, within: &Place| {
+fn changed_most(before: Option<&SourceLine>, after: Option<&SourceLine>) -> Option<Place> {
+    let amount = |line: Option<&SourceLine>, within: &Place| {
         line.and_then(|line| line.within.get(within).copied()).unwrap_or_default()
     };
     let all = [after, before].into_iter().flatten().flat_map(|line| line.within.keys());

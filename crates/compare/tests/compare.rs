@@ -446,7 +446,7 @@ fn no_sites() {
         &[suspect],
         Watch { clock: &clock, stop: &|| false },
     );
-    let compare::Finding::Unknown(reason) = &found[0].allocations else { panic!("{found:?}") };
+    let compare::CausePart::Unknown(reason) = &found[0].allocations else { panic!("{found:?}") };
     assert!(reason.starts_with("allocation sites are not known: "), "{reason}");
     assert!(reason.contains("declare `Counting"), "{reason}");
 }

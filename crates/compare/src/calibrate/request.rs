@@ -13,7 +13,7 @@ use super::{
     trial::{CalibrationBuilds, RebuiltSide, TrialSetting, run_trial},
 };
 use crate::{
-    checkout::{CheckoutError, Project, Reference, Seeds, checkout, rebuild},
+    checkout::{CheckoutError, Project, Reference, checkout, rebuild},
     error::WorkerError,
     sessions::SessionProgress,
     temporary::TemporaryDirectory,
@@ -79,7 +79,7 @@ impl<'a> CalibrationRequest<'a> {
         let directory = temporary_directory()?;
         let built = checkout(&self.project, &Reference::WorkingTree, watch.stop, progress)?;
         let seeds: Vec<u64> = (1..=self.rebuilds).collect();
-        let place = Seeds { seeds: &seeds, directory: directory.path() };
+        let place = (seeds.as_slice(), directory.path());
         let sides = rebuild(&self.project, &built, place, watch.stop, progress)?;
         let rebuilt = seeds.iter().zip(sides).map(|(seed, side)| RebuiltSide { seed: *seed, side });
         let builds = CalibrationBuilds { baseline: built.side, rebuilt: rebuilt.collect() };

@@ -283,15 +283,6 @@ pub fn build_here(
     })
 }
 
-/// What a build is made again by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seeds<'a> {
-    /// One for each time.
-    pub seeds: &'a [u64],
-    /// Where the executables are put.
-    pub directory: &'a Path,
-}
-
 /// Makes a build again, once for each seed, with one function more that nothing calls: the same code
 /// as a change elsewhere in the program leaves it.
 ///
@@ -304,7 +295,7 @@ pub struct Seeds<'a> {
 pub fn rebuild(
     project: &Project<'_>,
     build: &Build,
-    Seeds { seeds, directory }: Seeds<'_>,
+    (seeds, directory): (&[u64], &Path),
     stop: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Side>, CheckoutError> {

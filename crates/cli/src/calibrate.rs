@@ -112,6 +112,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         contract: &arguments.contract,
         harness: &arguments.harness,
         written: Some(&arguments.output_dir),
+        cache: None,
     };
     let request = CalibrationRequest {
         contract: &contract,

@@ -173,7 +173,7 @@ mod tests {
         let checks: Vec<&Check> = contract.checks.iter().collect();
         let nowhere = std::path::Path::new("/nowhere");
         let project =
-            Project { repository: nowhere, contract: nowhere, harness: "x", written: None };
+            Project { repository: nowhere, contract: nowhere, harness: "x", written: None, cache: None };
         let begin = |known: Calibration| {
             let request = CalibrationRequest {
                 contract: &contract,

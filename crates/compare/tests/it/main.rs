@@ -7,3 +7,5 @@
 )]
 
 mod checkout;
+mod clean_room;
+mod repository;

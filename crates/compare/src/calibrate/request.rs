@@ -85,7 +85,7 @@ impl<'a> CalibrationRequest<'a> {
         let builds = CalibrationBuilds { baseline: built.side, rebuilt: rebuilt.collect() };
 
         // The trials that are to come.
-        let calibration = self.calibration(known, !builds.baseline.relinked.is_empty())?;
+        let calibration = self.calibration(known, builds.are_relinked())?;
         let round = self.arms.iter().copied();
         let arms = (0..self.runs).flat_map(|_| round.clone()).collect();
         Ok(CalibrationRun {

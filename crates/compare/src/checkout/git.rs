@@ -167,7 +167,8 @@ impl<'a> Repository<'a> {
         if self.top.is_dir() {
             command.arg("-C").arg(&self.top);
         } else {
-            command.arg("--git-dir").arg(&self.directory);
+            // Its configuration names the working tree that is gone.
+            command.arg("--git-dir").arg(&self.directory).arg("--work-tree").arg(&self.directory);
         }
         command
     }

@@ -23,6 +23,7 @@ mod clone;
 mod command;
 mod error;
 mod git;
+mod layout;
 mod outside;
 mod place;
 mod rebuild;
@@ -46,7 +47,7 @@ use self::{
     outside::Outside,
 };
 use crate::side::Side;
-use perf_passport::text::hex;
+use perf_passport::{paired::LAYOUTS_MIN, text::hex};
 
 /// Where the builds of a project come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +171,7 @@ fn tell_what_is_outside(asked: &Asked<'_>, outside: &Outside, progress: &mut dyn
 }
 
 /// Links what was built again. That it cannot be is told and no error: then the executable as it is
-/// stands for the build.
+/// stands for the build. So is told that it always comes out the same.
 fn link_again(
     runner: &Runner<'_>,
     built: &Built,
@@ -185,8 +186,15 @@ fn link_again(
             linked?
         }
     };
-    if let Err(message) = linked {
-        progress(&format!("cannot link it with its parts in another order: {message}"));
+    match linked {
+        Err(message) => {
+            progress(&format!("cannot link it with its parts in another order: {message}"));
+        }
+        Ok(layouts) if layouts < LAYOUTS_MIN => progress(&format!(
+            "linked with its parts in other orders it has {layouts} layouts, and {LAYOUTS_MIN} are needed: \
+             changes are decided as those of executables that are given"
+        )),
+        Ok(_) => {}
     }
     Ok(())
 }

@@ -344,6 +344,7 @@ fn pointers_of_lfs_are_no_content() {
         return;
     }
     without.iter().for_each(|key| drop(repository.git(&["config", "--unset", key])));
+    repository.git(&["config", "--unset", "filter.lfs.required"]);
     repository.git(&["lfs", "install", "--local"]);
     repository.write(".git/lfs/objects/23/9f/239f59ed55e737c77147cf55ad0c1b030b6d7ee748a7426952f9b852d5a935e5", "payload");
     says(&repository, "include_str!(\"data.bin\")");

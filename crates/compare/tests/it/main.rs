@@ -8,4 +8,5 @@
 
 mod checkout;
 mod clean_room;
+mod layouts;
 mod repository;

@@ -210,7 +210,9 @@ pub(crate) fn killed_while_building() {
     let comparison = command(&workspace, &[]).spawn().unwrap();
     let top = workspace.path("").canonicalize().unwrap();
     let source = format!("perf-passport-source-{}{}", top.components().count() - 1, top.display());
-    let pid = || workspace.places().first().map_or(String::new(), |it| text(&it.join(&source).join("pid")));
+    let pid = || {
+        workspace.places().first().map_or(String::new(), |it| text(&it.join(&source).join("pid")))
+    };
     eventually("nothing is built", || !pid().is_empty());
     let script = pid();
     assert!(is_alive(&script));

@@ -172,8 +172,13 @@ mod tests {
         let contract = Contract::parse(text).unwrap();
         let checks: Vec<&Check> = contract.checks.iter().collect();
         let nowhere = std::path::Path::new("/nowhere");
-        let project =
-            Project { repository: nowhere, contract: nowhere, harness: "x", written: None, cache: None };
+        let project = Project {
+            repository: nowhere,
+            contract: nowhere,
+            harness: "x",
+            written: None,
+            cache: None,
+        };
         let begin = |known: Calibration| {
             let request = CalibrationRequest {
                 contract: &contract,

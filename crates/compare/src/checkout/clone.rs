@@ -65,7 +65,10 @@ impl<'a> LocalClone<'a> {
         }
         let tags = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/tags"];
         let tags = clone.users.ask(&tags)?;
-        write("packed-refs", tags.lines().map(|it| format!("{it}\n")).collect::<String>().as_bytes())?;
+        write(
+            "packed-refs",
+            tags.lines().map(|it| format!("{it}\n")).collect::<String>().as_bytes(),
+        )?;
         match fs::read(clone.users.common.join("shallow")) {
             Ok(commits) => write("shallow", &commits)?,
             Err(_) => drop(fs::remove_file(clone.directory.join("shallow"))),
@@ -152,7 +155,11 @@ impl<'a> LocalClone<'a> {
     /// # Errors
     ///
     /// Also when a submodule is here and not this commit of it, and when a file is a pointer of git LFS.
-    pub(super) fn check_out(self, object: &str, reference: &str) -> Result<Source<'a>, CheckoutError> {
+    pub(super) fn check_out(
+        self,
+        object: &str,
+        reference: &str,
+    ) -> Result<Source<'a>, CheckoutError> {
         let mut source = Source { parts: Vec::new(), empty: Vec::new() };
         self.check_out_into(&mut source, (object, reference), Path::new(""))?;
         Ok(source)

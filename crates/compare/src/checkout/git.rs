@@ -154,7 +154,8 @@ impl<'a> Repository<'a> {
             Err(error) => Err(at(index)(error)),
             Ok(_) => {
                 // A file is looked at again if it changed when the index was written, or later.
-                let written = fs::metadata(&index).and_then(|it| it.modified()).map_err(at(index))?;
+                let written =
+                    fs::metadata(&index).and_then(|it| it.modified()).map_err(at(index))?;
                 let file = fs::File::options().write(true).open(copy).map_err(at(copy))?;
                 file.set_modified(written).map_err(at(copy))
             }

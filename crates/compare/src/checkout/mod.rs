@@ -17,6 +17,7 @@
 //! The user's index, files and objects are read, never written: a dirty working tree becomes a commit
 //! object in a clone of ours (`clone.rs`). Nothing is measured here.
 
+mod asked;
 mod cache;
 mod cargo;
 mod clone;
@@ -30,21 +31,20 @@ mod rebuild;
 mod relink;
 mod working_tree;
 
-use std::{
-    fs, io,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{fs, os::unix::ffi::OsStrExt, path::Path};
 
-pub use self::{error::CheckoutError, rebuild::{Seeds, rebuild}};
 use self::{
-    cache::{Kept, Store},
+    asked::{Asked, CheckedOut},
+    cache::Kept,
     cargo::{Built, Harness, Metadata},
-    clone::{LocalClone, Source},
     command::Runner,
     error::at,
     git::{Repository, Snapshot},
     outside::Outside,
+};
+pub use self::{
+    error::CheckoutError,
+    rebuild::{Seeds, rebuild},
 };
 use crate::side::Side;
 use perf_passport::{paired::LAYOUTS_MIN, text::hex};
@@ -231,129 +231,6 @@ pub fn build_here(
     })
 }
 
-/// What is asked for, and the place to build it, which is locked.
-struct Asked<'a> {
-    project: &'a Project<'a>,
-    /// What the user calls it.
-    label: String,
-    /// The top of the working tree.
-    top: PathBuf,
-    snapshot: Snapshot,
-    /// The contract's path in the repository.
-    contract: PathBuf,
-    store: Store,
-}
-
-/// A source that is checked out.
-struct CheckedOut<'r> {
-    source: Source<'r>,
-    outside: Outside,
-    harness: Harness,
-    /// The contract as written.
-    contract: String,
-}
-
-impl<'a> Asked<'a> {
-    fn of(
-        project: &'a Project<'a>,
-        reference: &Reference,
-        stop: &dyn Fn() -> bool,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<Self, CheckoutError> {
-        let label = reference.to_string();
-        Self::with(project, label, stop, progress, |clone, progress| match reference {
-            Reference::Named(name) => clone.users.named(name),
-            Reference::WorkingTree => {
-                clone.forget_objects()?;
-                working_tree::snapshot(clone, project.written, progress)
-            }
-        })
-    }
-
-    /// The source of a build, whatever became of the working tree.
-    fn again(
-        project: &'a Project<'a>,
-        build: &Build,
-        stop: &dyn Fn() -> bool,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<Self, CheckoutError> {
-        let Build { commit, object, tree, dirty, .. } = build.clone();
-        let snapshot = Snapshot { commit, object, tree, dirty };
-        Self::with(project, build.side.label.clone(), stop, progress, |_, _| Ok(snapshot))
-    }
-
-    fn with(
-        project: &'a Project<'a>,
-        label: String,
-        stop: &dyn Fn() -> bool,
-        progress: &mut dyn FnMut(&str),
-        snapshot: impl FnOnce(
-            &LocalClone<'_>,
-            &mut dyn FnMut(&str),
-        ) -> Result<Snapshot, CheckoutError>,
-    ) -> Result<Self, CheckoutError> {
-        let runner = Runner { stop, lock: None };
-        let top = Repository::around(project.repository, &runner)?.top;
-        let contract = path_in(&top, project.contract)?;
-        let directory = place::directory(&top, project.cache)?;
-        let store = Store::open((&directory, &top), stop, progress)?;
-        let clone = clone_in(&store, project, &runner)?;
-        let snapshot = snapshot(&clone, progress)?;
-        Ok(Self { project, label, top, snapshot, contract, store })
-    }
-
-    /// Checks the source out, with what it needs around it.
-    fn check_out<'r>(&self, runner: &'r Runner<'r>) -> Result<CheckedOut<'r>, CheckoutError> {
-        let place = self.store.source();
-        let clone = clone_in(&self.store, self.project, runner)?;
-        let source = clone.check_out(&self.snapshot.object, &self.label)?;
-        let outside = Outside::of(&source.files(&outside::NAMING)?, place, &self.top);
-        outside.link(self.store.around(), &self.top)?;
-        if let Some(problem) = outside.working_tree_itself(&self.label) {
-            return Err(problem);
-        }
-        let contract = read_contract(place, &self.contract, &self.label)?;
-        let directory = place.join(self.contract.parent().unwrap_or(Path::new("")));
-        let metadata = Metadata::read(runner, &directory)?
-            .map_err(|message| self.not_built(&message, &source, &outside))?;
-        let mut harness = metadata.harness(self.project.harness, &directory).ok_or_else(|| {
-            let (reference, harness) = (self.label.clone(), self.project.harness.to_owned());
-            CheckoutError::NoHarness { reference, harness }
-        })?;
-        harness.lent_lock = cargo::lend_lock(&metadata, place, &self.top).map_err(at(place))?;
-        Ok(CheckedOut { source, outside, harness, contract })
-    }
-
-    /// Why it does not build, when this is the last of what cargo says.
-    fn not_built(&self, message: &str, source: &Source<'_>, outside: &Outside) -> CheckoutError {
-        let reference = self.label.clone();
-        if message.contains("--locked was passed") {
-            return CheckoutError::StaleLock { reference };
-        }
-        if let Some(problem) = outside.problem(&reference, self.store.around(), message) {
-            return problem;
-        }
-        let place = self.store.source();
-        let is_needed = |path: &&String| message.contains(&*place.join(path).to_string_lossy());
-        let remedy = source.empty.iter().find(is_needed).map(|path| {
-            format!("; the submodule `{path}` is empty: run `git submodule update --init {path}`")
-        });
-        // As the paths are called in the repository.
-        let message = message.replace(&format!("{}/", place.display()), "");
-        CheckoutError::NotBuilt { reference, message: message + &remedy.unwrap_or_default() }
-    }
-}
-
-/// Our clone of the repository, ready to be checked out.
-fn clone_in<'r>(
-    store: &Store,
-    project: &Project<'_>,
-    runner: &'r Runner<'r>,
-) -> Result<LocalClone<'r>, CheckoutError> {
-    let repository = Repository::around(project.repository, runner)?;
-    LocalClone::of(repository, store.clone_directory(), store.source().to_owned())
-}
-
 /// The best common ancestor of two commits: what a branch started from.
 ///
 /// # Errors
@@ -362,32 +239,6 @@ fn clone_in<'r>(
 pub fn merge_base(repository: &Path, a: &str, b: &str) -> Result<String, CheckoutError> {
     let runner = Runner { stop: &|| false, lock: None };
     Repository::around(repository, &runner)?.merge_base(a, b)
-}
-
-/// The contract's path in the repository. The file itself need not be there: a ref may have it.
-fn path_in(top: &Path, contract: &Path) -> Result<PathBuf, CheckoutError> {
-    let foreign =
-        || CheckoutError::ForeignContract { contract: contract.to_owned(), top: top.to_owned() };
-    let name = contract.file_name().ok_or_else(foreign)?;
-    let parent = contract.parent().filter(|it| !it.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    let parent = parent.canonicalize().map_err(at(parent))?;
-    parent.strip_prefix(top).map(|it| it.join(name)).map_err(|_| foreign())
-}
-
-fn read_contract(
-    source: &Path,
-    contract: &Path,
-    reference: &str,
-) -> Result<String, CheckoutError> {
-    let path = source.join(contract);
-    fs::read_to_string(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => CheckoutError::NoContract {
-            reference: reference.to_string(),
-            contract: contract.to_owned(),
-        },
-        _ => CheckoutError::Io { path, source: error },
-    })
 }
 
 /// What an executable depends on, as the name of its copy.

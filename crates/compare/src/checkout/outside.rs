@@ -71,9 +71,11 @@ impl Outside {
         for file in files {
             let Ok(below) = file.strip_prefix(source) else { continue };
             let Ok(text) = fs::read_to_string(file) else { continue };
-            names.extend(named_in(&text, &top.join(below)).into_iter().map(|path| {
-                (top.join(below), Named { manifest: below.to_owned(), path })
-            }));
+            names.extend(
+                named_in(&text, &top.join(below))
+                    .into_iter()
+                    .map(|path| (top.join(below), Named { manifest: below.to_owned(), path })),
+            );
         }
         let mut read = BTreeSet::new();
         while let Some((file, named)) = names.pop() {
@@ -219,7 +221,9 @@ fn named_in(text: &str, file: &Path) -> Vec<String> {
         of_manifest(&table, &mut paths);
     } else {
         for source in tables(table.get("source")) {
-            paths.extend(["directory", "local-registry"].iter().filter_map(|it| text_at(source, it)));
+            paths.extend(
+                ["directory", "local-registry"].iter().filter_map(|it| text_at(source, it)),
+            );
         }
         let overridden = table.get("paths").and_then(Value::as_array).into_iter().flatten();
         paths.extend(overridden.filter_map(|it| Some(it.as_str()?.to_owned())));
@@ -258,4 +262,38 @@ fn text_at(table: &Table, key: &str) -> Option<String> {
 /// The tables in a table.
 fn tables(value: Option<&Value>) -> impl Iterator<Item = &Table> {
     value.and_then(Value::as_table).into_iter().flatten().filter_map(|(_, it)| it.as_table())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_names_a_directory_is_found() {
+        let manifest = "[package]\nworkspace = \"a\"\n[dependencies]\nx = \"1\"\nb.path = \"b\"\n\
+            [dev-dependencies]\nc = { path = \"c\" }\n[target.'cfg(unix)'.build-dependencies]\n\
+            d = { path = \"d\" }\n[patch.crates-io]\ne = { path = \"e\" }\n[replace]\n\
+            \"f:1.0.0\" = { path = \"f\" }\n[workspace]\nmembers = [\"g\"]\n\
+            [workspace.dependencies]\nh = { path = \"h\" }\n[package.metadata]\npath = \"not\"\n";
+        let mut names = named_in(manifest, Path::new("/r/Cargo.toml"));
+        names.sort();
+        assert_eq!(names.concat(), "abcdefgh");
+        let configuration = "paths = [\"a\"]\n[source.x]\ndirectory = \"b\"\n[source.y]\n\
+            local-registry = \"c\"\n[patch.crates-io]\nz = { path = \"d\" }\n";
+        let mut names = named_in(configuration, Path::new("/r/.cargo/config.toml"));
+        names.sort();
+        assert_eq!(names.concat(), "abcd");
+        for broken in ["", "{{ x }}", "dependencies = 1", "[dependencies]\nx = { path = 1 }"] {
+            assert!(named_in(broken, Path::new("/r/Cargo.toml")).is_empty(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn paths_are_read_as_cargo_does() {
+        let read = |path: &str| lexical(Path::new(path));
+        assert_eq!(read("/a/b/../c/./d"), Some(PathBuf::from("/a/c/d")));
+        assert_eq!(read("/a/../../b"), None);
+        assert_eq!(base_of(Path::new("/r/.cargo/config.toml")), Path::new("/r"));
+        assert_eq!(base_of(Path::new("/r/a/Cargo.toml")), Path::new("/r/a"));
+    }
 }

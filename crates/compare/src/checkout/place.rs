@@ -4,8 +4,12 @@
 //! inside of the repository: no file of the working tree reaches a build.
 
 use std::{
+    ffi::OsString,
     fs,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{DirBuilderExt, MetadataExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -91,7 +95,8 @@ fn sweep(all: &Path) {
     for entry in fs::read_dir(all).into_iter().flatten().flatten() {
         let directory = entry.path();
         let Ok(top) = fs::read(directory.join(REPOSITORY)) else { continue };
-        let top = PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(top));
+        let top =
+            PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(top));
         let is_gone = matches!(top.try_exists(), Ok(false));
         if is_gone && let Some(_lock) = lock_of_nobody(&directory) {
             let _ = fs::remove_dir_all(&directory);

@@ -3,7 +3,14 @@
 
 use std::{fs, path::Path};
 
-use super::{Asked, Build, CheckedOut, CheckoutError, Project, cargo, command::Runner, error::at, link_again, relink};
+use super::{
+    Build, CheckoutError, Project,
+    asked::{Asked, CheckedOut},
+    cargo,
+    command::Runner,
+    error::at,
+    link_again, relink,
+};
 use crate::side::Side;
 
 /// What a build is made again by.
@@ -68,4 +75,3 @@ fn irrelevant(seed: u64) -> String {
          fn irrelevant(mut x: u64) -> u64 {{ {steps} x }}\n    irrelevant\n}};\n"
     )
 }
-

@@ -1,7 +1,12 @@
 //! Refs to executables, on repositories and packages of their own: real git, real cargo, and a
 //! package without dependencies that builds in a moment.
 
-use std::{fs, path::Path, process::{Command, Stdio}, thread};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+};
 
 use perf_passport_compare::checkout::{CheckoutError, Reference, checkout, merge_base};
 

@@ -165,7 +165,8 @@ fn a_dependency_that_cannot_be_had_is_refused_before_anything_is_built() {
         refused.to_string()
     };
     let said = refused("../../nowhere");
-    let expected = "`main` does not build: `pkg/Cargo.toml` names `../../nowhere`, which is not there";
+    let expected =
+        "`main` does not build: `pkg/Cargo.toml` names `../../nowhere`, which is not there";
     assert!(said.starts_with(expected), "{said}");
     repository.write("../Cargo.toml", "[package]\nname = \"dep\"\nversion = \"0.1.0\"\n");
     let said = refused("../..");
@@ -304,19 +305,29 @@ fn submodules_are_part_of_the_source() {
     repository.git(&["update-index", "--cacheinfo", &entry]);
     repository.git(&["commit", "--quiet", "--message", "newer"]);
     let refused = refusal(&repository, &named("HEAD"));
-    assert!(refused.contains(&format!("`HEAD` needs commit {newer} of the submodule `lib x/sub`")), "{refused}");
+    assert!(
+        refused.contains(&format!("`HEAD` needs commit {newer} of the submodule `lib x/sub`")),
+        "{refused}"
+    );
     assert!(refused.contains("fetch origin"), "{refused}");
     assert_ne!(first, newer);
 
     // Where nobody has it, it is empty as in a clone, and named when cargo misses it.
-    let dependency = "[dependencies]\ntiny2 = { path = \"../lib x/sub/pkg\", package = \"tiny\" }\n\n";
+    let dependency =
+        "[dependencies]\ntiny2 = { path = \"../lib x/sub/pkg\", package = \"tiny\" }\n\n";
     let manifest = MANIFEST.replace("name = \"tiny\"", "name = \"user\"");
-    repository.write("pkg/Cargo.toml", &manifest.replace("[workspace]", &format!("{dependency}[workspace]")));
+    repository.write(
+        "pkg/Cargo.toml",
+        &manifest.replace("[workspace]", &format!("{dependency}[workspace]")),
+    );
     fs::remove_file(repository.path("pkg/Cargo.lock")).unwrap();
     repository.commit();
     let clone = Repository::clone_of(&repository, &[]);
     let refused = refusal(&clone, &named("HEAD"));
-    assert!(refused.contains("the submodule `lib x/sub` is empty: run `git submodule update"), "{refused}");
+    assert!(
+        refused.contains("the submodule `lib x/sub` is empty: run `git submodule update"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -346,7 +357,10 @@ fn pointers_of_lfs_are_no_content() {
     without.iter().for_each(|key| drop(repository.git(&["config", "--unset", key])));
     repository.git(&["config", "--unset", "filter.lfs.required"]);
     repository.git(&["lfs", "install", "--local"]);
-    repository.write(".git/lfs/objects/23/9f/239f59ed55e737c77147cf55ad0c1b030b6d7ee748a7426952f9b852d5a935e5", "payload");
+    repository.write(
+        ".git/lfs/objects/23/9f/239f59ed55e737c77147cf55ad0c1b030b6d7ee748a7426952f9b852d5a935e5",
+        "payload",
+    );
     says(&repository, "include_str!(\"data.bin\")");
     repository.commit();
     assert_eq!(printed(&repository.named(MAIN).unwrap()), "\"payload\"");

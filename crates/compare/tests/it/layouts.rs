@@ -59,7 +59,8 @@ fn layouts_that_are_none_are_not_counted() {
     let layouts = links(&repository);
     assert!(layouts < LAYOUTS_MIN, "{layouts}");
     let said = repository.said.borrow().join("\n");
-    let expected = format!("in other orders it has {layouts} layouts, and {LAYOUTS_MIN} are needed");
+    let expected =
+        format!("in other orders it has {layouts} layouts, and {LAYOUTS_MIN} are needed");
     assert!(said.contains(&expected), "{said}");
     // Nor where the names of functions are not in the executable.
     let stripped = profile.replace("lto", "strip = true\nlto");

@@ -80,12 +80,7 @@ impl Repository {
     fn empty(below: &'static str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir_all(directory.path().join(below)).unwrap();
-        Self {
-            directory,
-            below,
-            cache: tempfile::tempdir().unwrap(),
-            said: RefCell::default(),
-        }
+        Self { directory, below, cache: tempfile::tempdir().unwrap(), said: RefCell::default() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -186,4 +181,3 @@ pub(crate) fn printed(build: &Build) -> String {
     let output = command.current_dir(&build.side.directory).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
-

@@ -95,8 +95,7 @@ fn sweep(all: &Path) {
     for entry in fs::read_dir(all).into_iter().flatten().flatten() {
         let directory = entry.path();
         let Ok(top) = fs::read(directory.join(REPOSITORY)) else { continue };
-        let top =
-            PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(top));
+        let top = PathBuf::from(OsString::from_vec(top));
         let is_gone = matches!(top.try_exists(), Ok(false));
         if is_gone && let Some(_lock) = lock_of_nobody(&directory) {
             let _ = fs::remove_dir_all(&directory);

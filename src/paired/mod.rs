@@ -34,4 +34,4 @@ pub use instruction_counts::{
 pub use instructions::{FunctionCost, Growth, Instructions, change_ppm, grown};
 // As many as the latest rule asks for.
 pub use instructions_rule_1::{PAIRS_ALONE_MAX, SAMPLES_ALONE, SAMPLES_AMONG_OTHERS};
-pub use policy::{Bound, ComparedBuilds, LINKS, Policy};
+pub use policy::{Bound, ComparedBuilds, LAYOUTS_MIN, LINKS, Policy};

@@ -12,6 +12,11 @@ use crate::{
 /// them decides, few enough to be linked in seconds.
 pub const LINKS: u64 = 24;
 
+/// Layouts that the links of a build must have, so that the margins of builds that are linked again hold:
+/// those were measured with [`LINKS`] layouts. The error of a median of layouts goes with the root of their
+/// number, so that with a sixth less it is a tenth more.
+pub const LAYOUTS_MIN: u64 = 20;
+
 /// What is compared, as far as thresholds depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComparedBuilds {

@@ -71,8 +71,8 @@ fn check_comparison(
     provenance: &Provenance,
 ) -> Result<(), VerifyError> {
     let policy = &comparison.policy;
-    let relinked = comparison.builds().all(|build| build.relinked > Count::ZERO);
-    let links = |build: &ComparedBuild| [Count::ZERO, Count::new(LINKS)].contains(&build.relinked);
+    let relinked = comparison.builds().all(ComparedBuild::is_relinked);
+    let links = |build: &ComparedBuild| build.relinked <= Count::new(LINKS);
     holds(comparison.builds().all(links), || "comparison: relinked".to_owned())?;
     let builds = match provenance.probe {
         ProbeKind::Http => ComparedBuilds::Served,

@@ -26,7 +26,7 @@ use crate::{
     contract::{Budgets, ContractDocument, Tolerance},
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
-    paired::{Certificate, InstructionCounts, Paired, Policy},
+    paired::{Certificate, InstructionCounts, LAYOUTS_MIN, Paired, Policy},
     rules::Rules,
     statistics::Histogram,
     units::{Count, Nanos},
@@ -178,7 +178,7 @@ pub struct ComparedBuild {
     /// SHA-256 of the executable; only there where it is a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executable_sha256: Option<String>,
-    /// How often it was linked again, so that its code was at as many addresses.
+    /// Layouts of its links: executables of the same parts that have their code at other addresses.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub relinked: Count,
     /// The name of the program that started the server, and how many arguments it was given: none of
@@ -189,6 +189,13 @@ pub struct ComparedBuild {
     /// The base URL of a server that was running already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+impl ComparedBuild {
+    /// Whether it has so many layouts that the margins of builds that are linked again hold.
+    pub fn is_relinked(&self) -> bool {
+        self.relinked >= Count::new(LAYOUTS_MIN)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

@@ -112,6 +112,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<ExitCode, Failure> {
         contract: &arguments.contract,
         harness: &arguments.harness,
         written: Some(&arguments.output_dir),
+        cache: None,
     };
     let request = CalibrationRequest {
         contract: &contract,
@@ -146,7 +147,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<ExitCode, Failure> {
 }
 
 /// Prints what is known, and writes its document and plot again.
-fn show(arguments: &Arguments, known: Option<&Calibration>) -> Result<ExitCode, Failure> {
+fn show(arguments: &CalibrateArguments, known: Option<&Calibration>) -> Result<ExitCode, Failure> {
     let Some(known) = known else {
         let path = arguments.output_dir.join(FILE);
         let path = terminal::path(&path);

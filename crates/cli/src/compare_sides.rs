@@ -71,7 +71,8 @@ impl SideArguments {
             (Some(baseline), _, _) => {
                 let harness = &self.harness;
                 let repository = directory_of(contract);
-                let project = Project { repository, contract, harness, written: Some(written) };
+                let project =
+                    Project { repository, contract, harness, written: Some(written), cache: None };
                 Ok(BuildSource::Refs(self.refs(baseline, project)))
             }
             (None, Some(baseline), Some(current)) => {

@@ -87,7 +87,7 @@ impl CodeArguments {
         }
         let Some(harness) = &self.harness else { return Ok(None) };
         let repository = directory_of(contract);
-        let project = Project { repository, contract, harness, written: None };
+        let project = Project { repository, contract, harness, written: None, cache: None };
         let progress = &mut |line: &str| terminal::note(&escaped(line));
         Ok(Some(checkout::build_here(&project, stop, progress)?))
     }

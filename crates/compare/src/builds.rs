@@ -97,7 +97,7 @@ impl<'a> Builds<'a> {
 
     /// Whether sessions take each build at many addresses.
     pub(crate) fn are_relinked(&self) -> bool {
-        self.recorded.iter().all(|build| build.relinked > Count::ZERO)
+        self.recorded.iter().all(ComparedBuild::is_relinked)
     }
 }
 
@@ -148,7 +148,8 @@ impl BuiltSide {
             relinked: Count::new(build.side.relinked.len() as u64),
             ..ComparedBuild::default()
         };
-        Self { side: build.side, recorded, source: Some(build.tree) }
+        let source = [build.tree.as_str(), build.outside.as_str()].join(" ");
+        Self { side: build.side, recorded, source: Some(source) }
     }
 
     fn copied(role: &str, side: Side, directory: &Path) -> Result<Self, ComparisonError> {

@@ -302,9 +302,14 @@ impl ComparisonRun<'_> {
         fault: &mut Option<String>,
         progress: Observer<'_>,
     ) -> SessionHistory {
+        let is_worth_sessions = |item: &Item<'_>| {
+            // Of changed work only the change since the anchor can be told.
+            let decides = sides.are_same_work(*item) || record.is_anchored(&item.id());
+            decides && sides.are_comparable(*item)
+        };
         let mut task = SessionTask {
             contract: self.contract,
-            items: self.items.iter().copied().filter(|it| sides.are_comparable(*it)).collect(),
+            items: self.items.iter().copied().filter(is_worth_sessions).collect(),
             not_anchored: &record.checks_not_in_anchor,
             subjects: self.subjects,
             policy: record.policy,

@@ -133,6 +133,17 @@ impl SideRuns {
     pub(crate) fn are_comparable(&self, item: Item<'_>) -> bool {
         [&self.before, &self.after].iter().all(|side| has_a_time(item, &side.run))
     }
+
+    /// Whether both sides answered alike; true of what was not observed, and of operations.
+    pub(crate) fn are_same_work(&self, item: Item<'_>) -> bool {
+        let response = |side: &SideRun| {
+            let check = item.check()?.id();
+            let measured = side.run.measured.iter().find(|it| it.check == check)?;
+            Some(measured.evidence.behaviour.as_ref()?.response.clone())
+        };
+        let both = response(&self.before).zip(response(&self.after));
+        both.is_none_or(|(before, after)| before == after)
+    }
 }
 
 /// What was observed of an operation at a size.

@@ -25,13 +25,16 @@ const POLLS_MAX: u32 = 18_000;
 #[derive(Debug)]
 pub struct Workspace {
     directory: TempDir,
+    /// The user's cache, which is never inside of a repository.
+    cache: TempDir,
     program: &'static str,
 }
 
 impl Workspace {
     /// An empty directory, for the program at this path.
     pub fn new(program: &'static str) -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), program }
+        let directory = || tempfile::tempdir().unwrap();
+        Self { directory: directory(), cache: directory(), program }
     }
 
     /// A directory with this contract in it.
@@ -84,7 +87,14 @@ impl Workspace {
         let mut command = Command::new(self.program);
         command.args(arguments).current_dir(self.directory.path());
         command.env_remove("LEDGER_API_KEY").env("NO_COLOR", "1");
+        command.env("XDG_CACHE_HOME", self.cache.path());
         command
+    }
+
+    /// The directories in which the refs of repositories are built.
+    pub fn places(&self) -> Vec<PathBuf> {
+        let places = fs::read_dir(self.cache.path().join("perf-passport"));
+        places.into_iter().flatten().map(|it| it.unwrap().path()).collect()
     }
 
     /// Runs the program to its end.

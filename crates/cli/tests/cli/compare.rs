@@ -125,8 +125,8 @@ fn variables_of_hooks_and_of_cargo_do_not_lead_elsewhere() {
     assert_says(&run("").sentence(), "the worker of main died: exit status: 0");
     // Flags make another executable of the same source.
     assert_says(&run("--cfg flagged").sentence(), "died: exit status: 7");
-    let builds = std::fs::read_dir(workspace.path("target/perf-passport/builds")).unwrap();
-    assert_eq!(builds.count(), 2);
+    let [place] = workspace.places().try_into().unwrap();
+    assert_eq!(std::fs::read_dir(place.join("builds")).unwrap().count(), 2);
 }
 
 #[test]

@@ -147,6 +147,33 @@ fn anchor_answers_by(manner: &str) {
     assert!(claims.iter().all(|claim| claim["kind"] != "latency-drift"), "{claims:?}");
 }
 
+/// No time can be told of it. What is not changed gets them all the same, and so does what an anchor
+/// answers alike.
+pub(crate) fn changed_work() {
+    let workspace = workspace(WORK, &format!("{WORK} changes=1"));
+    workspace.write(FILE, [CONTRACT, OTHER].concat());
+    let sessions = |more: &[&str]| {
+        let run = compare(&workspace, more).exits(1);
+        let passport = passport(&workspace);
+        assert_eq!(passport["complete"], true, "{run:#?}");
+        ["work/default", "other/default"].map(|name| {
+            let results = passport["test_results"].as_array().unwrap();
+            let result = results.iter().find(|it| it["test_name"] == name).unwrap();
+            let claims = result["claims"].as_array().unwrap();
+            let latency = claims.iter().find(|it| it["kind"] == "latency-change").unwrap();
+            let changed = latency["reason"] == "changed-work";
+            assert_eq!(changed, name == "work/default", "{latency}");
+            result["paired"]["sessions"].as_array().map_or(0, Vec::len)
+        })
+    };
+    let [changed, same] = sessions(&["--time-budget", "1", "--no-instructions"]);
+    assert!(changed == 0 && same > 0, "{changed} and {same}");
+    write_executable(&workspace, "anchor", &format!("{WORK} changes=1"));
+    let anchored = ["--anchor-exe", "anchor", "--time-budget", "1", "--no-instructions"];
+    let [changed, same] = sessions(&anchored);
+    assert!(changed > 0 && same > 0, "{changed} and {same}");
+}
+
 pub(crate) fn dies_while_observed() {
     let workspace = workspace(WORK, &format!("{WORK} other-dies"));
     workspace.write(FILE, [CONTRACT, OTHER].concat());

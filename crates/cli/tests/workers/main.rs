@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         test("an_executable_that_is_replaced_is_compared_as_it_was", half_way::replaced),
         test("a_worker_that_answers_something_else_half_way_is_not_measured", half_way::changes),
         test("what_was_observed_before_a_worker_died_is_kept", half_way::dies_while_observed),
+        test("changed_work_gets_no_sessions", half_way::changed_work),
         test("without_a_baseline_nothing_is_said", half_way::baseline_dies),
         test("one_processor_is_enough", half_way::one_processor),
         test("without_valgrind_the_cause_is_said_to_be_unknown", half_way::no_valgrind),

@@ -208,9 +208,13 @@ pub(crate) fn killed_while_building() {
     workspace.write("build.rs", build);
     commit(&workspace);
     let comparison = command(&workspace, &[]).spawn().unwrap();
-    let file = workspace.path("target/perf-passport/source/pid");
-    eventually("nothing is built", || !text(&file).is_empty());
-    let script = text(&file);
+    let top = workspace.path("").canonicalize().unwrap();
+    let source = format!("perf-passport-source-{}{}", top.components().count() - 1, top.display());
+    let pid = || {
+        workspace.places().first().map_or(String::new(), |it| text(&it.join(&source).join("pid")))
+    };
+    eventually("nothing is built", || !pid().is_empty());
+    let script = pid();
     assert!(is_alive(&script));
     send("KILL", comparison.id());
     assert_eq!(end(comparison).code, None);

@@ -13,7 +13,7 @@ use super::{
     trial::{CalibrationBuilds, RebuiltSide, TrialSetting, run_trial},
 };
 use crate::{
-    checkout::{CheckoutError, Project, Reference, checkout, rebuild},
+    checkout::{CheckoutError, Project, Reference, Seeds, checkout, rebuild},
     error::WorkerError,
     sessions::SessionProgress,
     temporary::TemporaryDirectory,
@@ -79,13 +79,13 @@ impl<'a> CalibrationRequest<'a> {
         let directory = temporary_directory()?;
         let built = checkout(&self.project, &Reference::WorkingTree, watch.stop, progress)?;
         let seeds: Vec<u64> = (1..=self.rebuilds).collect();
-        let place = (seeds.as_slice(), directory.path());
+        let place = Seeds { seeds: &seeds, directory: directory.path() };
         let sides = rebuild(&self.project, &built, place, watch.stop, progress)?;
         let rebuilt = seeds.iter().zip(sides).map(|(seed, side)| RebuiltSide { seed: *seed, side });
         let builds = CalibrationBuilds { baseline: built.side, rebuilt: rebuilt.collect() };
 
         // The trials that are to come.
-        let calibration = self.calibration(known, !builds.baseline.relinked.is_empty())?;
+        let calibration = self.calibration(known, builds.are_relinked())?;
         let round = self.arms.iter().copied();
         let arms = (0..self.runs).flat_map(|_| round.clone()).collect();
         Ok(CalibrationRun {
@@ -172,8 +172,13 @@ mod tests {
         let contract = Contract::parse(text).unwrap();
         let checks: Vec<&Check> = contract.checks.iter().collect();
         let nowhere = std::path::Path::new("/nowhere");
-        let project =
-            Project { repository: nowhere, contract: nowhere, harness: "x", written: None };
+        let project = Project {
+            repository: nowhere,
+            contract: nowhere,
+            harness: "x",
+            written: None,
+            cache: None,
+        };
         let begin = |known: Calibration| {
             let request = CalibrationRequest {
                 contract: &contract,

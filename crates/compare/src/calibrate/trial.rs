@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use perf_passport::{
     contract::{Check, Contract},
-    paired::{Policy, decide},
+    paired::{LAYOUTS_MIN, Policy, decide},
     pipeline::WorkKind,
     units::Nanos,
     worker::ADDED_WORK,
@@ -31,6 +31,14 @@ pub struct CalibrationBuilds {
     pub baseline: Side,
     /// The same code, each built with another function more that nothing calls.
     pub rebuilt: Vec<RebuiltSide>,
+}
+
+impl CalibrationBuilds {
+    /// Whether each has so many layouts that the margins of builds that are linked again hold.
+    pub(crate) fn are_relinked(&self) -> bool {
+        let all = self.rebuilt.iter().map(|it| &it.side).chain([&self.baseline]);
+        all.map(|side| side.relinked.len() as u64).all(|layouts| layouts >= LAYOUTS_MIN)
+    }
 }
 
 /// The code of a build, built again with one function more that nothing calls.

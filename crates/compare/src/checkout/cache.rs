@@ -5,6 +5,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     thread,
     time::SystemTime,
@@ -25,9 +26,18 @@ const KEPT: usize = 8;
 /// What a build that is not complete yet is called.
 const UNFINISHED: &str = ".unfinished-";
 
+/// The file that says which working tree a directory is for.
+pub(super) const REPOSITORY: &str = "repository";
+
+/// How the directory begins in which refs are checked out; then comes how many directories there are
+/// around them. `perf_passport_meter` knows paths by it.
+const CHECKED_OUT: &str = "perf-passport-source-";
+
 /// The directory, locked.
 pub(super) struct Store {
     root: PathBuf,
+    around: PathBuf,
+    source: PathBuf,
     /// Its lock is released when the last handle to it is closed.
     pub(super) lock: File,
 }
@@ -43,24 +53,16 @@ pub(super) struct Kept {
 }
 
 impl Store {
-    /// Waits for the lock of this directory, which is made if needed.
+    /// Waits for the lock of this directory, which is made if needed. It is for the repository at `top`.
     pub(super) fn open(
-        root: &Path,
+        (root, top): (&Path, &Path),
         stop: &dyn Fn() -> bool,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, CheckoutError> {
         let failed = |source| CheckoutError::Io { path: root.to_owned(), source };
         fs::create_dir_all(root.join(BUILDS)).map_err(failed)?;
         let root = root.canonicalize().map_err(failed)?;
-        // The target directory is perhaps not ignored, and then would be a part of the source.
-        fs::write(root.join(".gitignore"), "*\n").map_err(failed)?;
-        let lock = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(root.join("lock"))
-            .map_err(failed)?;
+        let lock = lock_file(&root).map_err(failed)?;
         let mut waits = false;
         loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -77,14 +79,29 @@ impl Store {
             }
             thread::sleep(TICK);
         }
-        let store = Self { root, lock };
+        fs::write(root.join(REPOSITORY), top.as_os_str().as_bytes()).map_err(failed)?;
+        let levels = top.components().count() - 1;
+        let around = root.join(format!("{CHECKED_OUT}{levels}"));
+        let source = around.join(top.strip_prefix("/").unwrap_or(top));
+        fs::create_dir_all(source.parent().unwrap_or(&around)).map_err(failed)?;
+        let store = Self { root, lock, around, source };
         store.clear_unfinished();
         Ok(store)
     }
 
-    /// Where refs are checked out.
-    pub(super) fn source(&self) -> PathBuf {
-        self.root.join("source")
+    /// Where refs are checked out: in the same directories as the working tree, but of our own.
+    pub(super) fn source(&self) -> &Path {
+        &self.source
+    }
+
+    /// What is the root directory to where refs are checked out.
+    pub(super) fn around(&self) -> &Path {
+        &self.around
+    }
+
+    /// Where our clone of the repository is.
+    pub(super) fn clone_directory(&self) -> PathBuf {
+        self.root.join("clone")
     }
 
     /// Where they are built.
@@ -170,6 +187,28 @@ impl Kept {
         let relinked = relinked_in(directory)?;
         Ok(Self { executable, executable_sha256, relinked, source: directory.join(SOURCE) })
     }
+}
+
+fn lock_file(root: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).open(root.join("lock"))
+}
+
+/// The lock of a directory, if nobody has it.
+pub(super) fn lock_of_nobody(root: &Path) -> Option<File> {
+    let lock = lock_file(root).ok()?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(lock)
+}
+
+/// Bytes of all files below a directory.
+pub(super) fn size_of(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size_of(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.fold(0, u64::saturating_add)
 }
 
 /// Marks a directory as used now: by making a file in it, whatever the file system's clock is.

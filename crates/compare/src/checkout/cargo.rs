@@ -51,7 +51,6 @@ pub(super) const PLACES: &str = "limited";
 #[derive(Deserialize)]
 pub(super) struct Metadata {
     packages: Vec<Package>,
-    pub(super) target_directory: PathBuf,
     workspace_root: PathBuf,
 }
 
@@ -113,7 +112,7 @@ impl Metadata {
         runner: &Runner<'_>,
         directory: &Path,
     ) -> Result<Result<Self, String>, CheckoutError> {
-        let mut command = Command::new("cargo");
+        let mut command = by_its_own_toolchain("cargo");
         command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(directory);
         // Such a directory may serve several repositories, each of which has its own worktree.
         command.env_remove("CARGO_TARGET_DIR");
@@ -206,7 +205,7 @@ pub(super) fn build(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Result<Built, String>, CheckoutError> {
     touch(&harness.main)?;
-    let mut command = Command::new("cargo");
+    let mut command = by_its_own_toolchain("cargo");
     command.args(["rustc", "--release", "--message-format", "json-render-diagnostics"]);
     command.args(["--color", "never", &format!("--{}", harness.kind.name()), &harness.name]);
     command.arg("--target-dir").arg(target_directory);
@@ -259,6 +258,16 @@ pub(super) fn build_here(
     Ok(executable(&finished.stdout, harness))
 }
 
+/// A command of the toolchain that a source asks for. Where this program was started by `cargo run`,
+/// rustup says which toolchain that was, and would take it for what the user wants.
+fn by_its_own_toolchain(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    if std::env::var_os("RUST_RECURSION_COUNT").is_some() {
+        command.env_remove("RUSTUP_TOOLCHAIN");
+    }
+    command
+}
+
 /// The executable that cargo names among its messages.
 fn executable(messages: &[u8], harness: &Harness) -> Result<PathBuf, String> {
     messages
@@ -281,7 +290,7 @@ fn touch(path: &Path) -> Result<(), CheckoutError> {
 /// The compiler that builds in a directory.
 pub(super) fn compiler(runner: &Runner<'_>, directory: &Path) -> Result<Vec<u8>, CheckoutError> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut command = Command::new(rustc);
+    let mut command = by_its_own_toolchain(rustc);
     let finished = runner.run_quietly(command.arg("-vV").current_dir(directory))?;
     // What does not work is told by the build.
     Ok(finished.stdout)

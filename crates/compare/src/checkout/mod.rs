@@ -1,43 +1,53 @@
 //! A side of a comparison from a git ref, or from the working tree as it is.
 //!
-//! [`checkout`] builds the harness target of a ref with the release profile. All refs are checked
-//! out in one worktree and built in one target directory, one after the other, below
-//! `<cargo's target directory>/perf-passport`: paths are a part of an executable and of the hashes
-//! in its symbols, so that equal source gives equal bytes only at equal places; and dependencies are
-//! built once. A lock keeps two that build apart. The executable is then copied, with the source
-//! beside it, to where the next comparison of the same ref finds it. What that depends on is in the
-//! name of the copy: the source, the compiler, the variables and configuration that change a build,
-//! and the target.
+//! [`checkout`] builds the harness target of a ref with the release profile, as in a clone of its own:
+//! no file of the working tree, or of a directory around it, reaches the build. All refs are checked
+//! out at one place and built in one target directory, one after the other: paths are a part of an
+//! executable and of the hashes in its symbols, so that equal source gives equal bytes only at equal
+//! places; and dependencies are built once. The place is in the user's cache (`place.rs`). A lock keeps
+//! two that build apart. The executable is then copied, with the source beside it, to where the next
+//! comparison of the same ref finds it. What that depends on is in the name of the copy: the source,
+//! the compiler, the variables and configuration that change a build, what the source names outside of
+//! the repository, and the target.
 //!
 //! A worker is started in the copy of its package's directory. What a service reads at a path that
 //! was fixed when it was compiled, such as one made of `env!("CARGO_MANIFEST_DIR")`, is that of the
-//! ref that was checked out last. Submodules are not checked out. Configuration of cargo around the
-//! target directory counts for every side, as does the toolchain that rustup is told to use.
+//! ref that was checked out last.
 //!
-//! The user's index and files are read, never written: a dirty working tree becomes a commit object
-//! that no branch knows of. Nothing is measured here.
+//! The user's index, files and objects are read, never written: a dirty working tree becomes a commit
+//! object in a clone of ours (`clone.rs`). Nothing is measured here.
 
+mod asked;
 mod cache;
 mod cargo;
+mod clone;
 mod command;
+mod error;
 mod git;
+mod layout;
+mod outside;
+mod place;
+mod rebuild;
 mod relink;
+mod working_tree;
 
-use std::{
-    fs, io,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
-
-use thiserror::Error;
+use std::{fs, os::unix::ffi::OsStrExt, path::Path};
 
 use self::{
-    cache::{Kept, Store},
+    asked::{Asked, CheckedOut},
+    cache::Kept,
     cargo::{Built, Harness, Metadata},
     command::Runner,
+    error::at,
     git::{Repository, Snapshot},
+    outside::Outside,
+};
+pub use self::{
+    error::CheckoutError,
+    rebuild::{Seeds, rebuild},
 };
 use crate::side::Side;
+use perf_passport::{paired::LAYOUTS_MIN, text::hex};
 
 /// Where the builds of a project come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +62,8 @@ pub struct Project<'a> {
     /// A directory that is no part of the source unless git tracks some of it, although it may not be
     /// ignored: whoever compares writes there, and would else find another working tree each time.
     pub written: Option<&'a Path>,
+    /// Where builds are kept, in a directory of this one; in the user's cache when left out.
+    pub cache: Option<&'a Path>,
 }
 
 /// A state of the source.
@@ -81,102 +93,14 @@ pub struct Build {
     pub commit: String,
     /// The tree, which identifies the source also when it is dirty.
     pub tree: String,
+    /// A digest of what the source names outside of its repository; empty when it names nothing.
+    pub outside: String,
     /// SHA-256 of the executable.
     pub executable_sha256: String,
     /// Whether the source differs from the commit.
     pub dirty: bool,
     /// The source as a commit, also when it is dirty.
     object: String,
-}
-
-/// Why a ref could not be built.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CheckoutError {
-    /// The directory is in no repository that has a working tree.
-    #[error("`{}` is in no git repository: {message}", directory.display())]
-    NoRepository {
-        /// The directory.
-        directory: PathBuf,
-        /// In git's words.
-        message: String,
-    },
-    /// The contract is not in the repository.
-    #[error("the contract `{}` is not in the repository `{}`", contract.display(), top.display())]
-    ForeignContract {
-        /// The contract.
-        contract: PathBuf,
-        /// The top of the repository's working tree.
-        top: PathBuf,
-    },
-    /// No commit is called that.
-    #[error("`{reference}` is no branch, tag or commit here")]
-    UnknownReference {
-        /// The reference.
-        reference: String,
-    },
-    /// Two commits have no common ancestor.
-    #[error("`{a}` and `{b}` have no common ancestor")]
-    NoMergeBase {
-        /// One.
-        a: String,
-        /// The other.
-        b: String,
-    },
-    /// The ref has no contract at this path.
-    #[error("`{reference}` has no contract `{}`", contract.display())]
-    NoContract {
-        /// The reference.
-        reference: String,
-        /// The contract's path in the repository.
-        contract: PathBuf,
-    },
-    /// The ref has neither such a test target nor such a benchmark.
-    #[error(
-        "`{reference}` has no test target `{harness}` in the package of the contract, no benchmark \
-         of that name, and not exactly one in the workspace"
-    )]
-    NoHarness {
-        /// The reference.
-        reference: String,
-        /// The target.
-        harness: String,
-    },
-    /// The ref does not build.
-    #[error("`{reference}` does not build: {message}")]
-    NotBuilt {
-        /// The reference.
-        reference: String,
-        /// The last of what cargo says.
-        message: String,
-    },
-    /// Git cannot.
-    #[error("git {command} failed: {message}")]
-    Git {
-        /// Its command.
-        command: String,
-        /// In its words.
-        message: String,
-    },
-    /// A program cannot be started or waited for.
-    #[error("cannot run {program}: {source}")]
-    NotRun {
-        /// The program.
-        program: String,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// A file or directory cannot be read or written.
-    #[error("cannot use `{}`: {source}", path.display())]
-    Io {
-        /// The path.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The user interrupted.
-    #[error("interrupted")]
-    Interrupted,
 }
 
 /// Builds a ref, unless it is built already.
@@ -194,24 +118,24 @@ pub fn checkout(
 ) -> Result<Build, CheckoutError> {
     let asked = Asked::of(project, reference, stop, &mut *progress)?;
     let runner = Runner { stop, lock: Some(&asked.store.lock) };
-    let (repository, harness, text) = asked.check_out(&runner)?;
-    let Asked { store, snapshot, contract, .. } = &asked;
-    let source = store.source();
-    let not_built = |message| CheckoutError::NotBuilt { reference: reference.to_string(), message };
-    let key = key(&runner, &snapshot.tree, contract, &harness)?;
+    let CheckedOut { source, outside, harness, contract } = asked.check_out(&runner)?;
+    let Asked { store, snapshot, .. } = &asked;
+    let outside_now = outside.digest();
+    let key = key(&runner, (&snapshot.tree, &outside_now), &asked.contract, &harness)?;
     let kept = if let Some(kept) = store.find(&key) {
         kept
     } else {
+        tell_what_is_outside(&asked, &outside, progress);
         let built = cargo::build(&runner, &harness, &store.target(), progress)?;
-        let built = built.map_err(not_built)?;
+        let built = built.map_err(|message| asked.not_built(&message, &source, &outside))?;
         store.keep(&key, &built.executable, |copy, directory| {
             link_again(&runner, &built, directory, progress)?;
-            repository.export(&source, copy)
+            source.export(copy)
         })?
     };
     let Kept { executable, executable_sha256, relinked, source: copy } = kept;
     let directory =
-        harness.directory.strip_prefix(&source).map_or(copy.clone(), |it| copy.join(it));
+        harness.directory.strip_prefix(store.source()).map_or(copy.clone(), |it| copy.join(it));
     let side = Side {
         label: reference.to_string(),
         executable,
@@ -219,14 +143,35 @@ pub fn checkout(
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), directory.clone().into())],
         directory,
-        contract: text,
+        contract,
     };
     let Snapshot { commit, tree, dirty, object } = asked.snapshot.clone();
-    Ok(Build { side, commit, tree, executable_sha256, dirty, object })
+    let outside = hex(&outside_now);
+    Ok(Build { side, commit, tree, outside, executable_sha256, dirty, object })
+}
+
+/// Says what of the directories around the repository is used, and what is not.
+fn tell_what_is_outside(asked: &Asked<'_>, outside: &Outside, progress: &mut dyn FnMut(&str)) {
+    for name in outside.names() {
+        progress(&format!(
+            "`{name}` is outside of the repository: every ref is built with what is there now"
+        ));
+    }
+    let cache = asked.store.source();
+    let around = asked.top.ancestors().skip(1).filter(|it| !cache.starts_with(it));
+    for file in around.flat_map(|it| [it.join(".cargo/config.toml"), it.join(".cargo/config")]) {
+        if file.exists() {
+            progress(&format!(
+                "`{}` is outside of the repository and not used: what refs need of it belongs into \
+                 the user's configuration of cargo",
+                file.display()
+            ));
+        }
+    }
 }
 
 /// Links what was built again. That it cannot be is told and no error: then the executable as it is
-/// stands for the build.
+/// stands for the build. So is told that it always comes out the same.
 fn link_again(
     runner: &Runner<'_>,
     built: &Built,
@@ -241,8 +186,15 @@ fn link_again(
             linked?
         }
     };
-    if let Err(message) = linked {
-        progress(&format!("cannot link it with its parts in another order: {message}"));
+    match linked {
+        Err(message) => {
+            progress(&format!("cannot link it with its parts in another order: {message}"));
+        }
+        Ok(layouts) if layouts < LAYOUTS_MIN => progress(&format!(
+            "linked with its parts in other orders it has {layouts} layouts, and {LAYOUTS_MIN} are needed: \
+             changes are decided as those of executables that are given"
+        )),
+        Ok(_) => {}
     }
     Ok(())
 }
@@ -260,11 +212,7 @@ pub fn build_here(
     let runner = Runner { stop, lock: None };
     let reference = Reference::WorkingTree;
     let not_built = |message| CheckoutError::NotBuilt { reference: reference.to_string(), message };
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| CheckoutError::Io { path, source }
-    };
-    let directory = project.repository.canonicalize().map_err(io(project.repository))?;
+    let directory = project.repository.canonicalize().map_err(at(project.repository))?;
     let metadata = Metadata::read(&runner, &directory)?.map_err(not_built)?;
     let harness =
         metadata.harness(project.harness, &directory).ok_or_else(|| CheckoutError::NoHarness {
@@ -279,127 +227,8 @@ pub fn build_here(
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), harness.directory.clone().into())],
         directory: harness.directory,
-        contract: fs::read_to_string(project.contract).map_err(io(project.contract))?,
+        contract: fs::read_to_string(project.contract).map_err(at(project.contract))?,
     })
-}
-
-/// Makes a build again, once for each seed, with one function more that nothing calls: the same code
-/// as a change elsewhere in the program leaves it.
-///
-/// Executables are put into `directory`; the sides are in the order of the seeds. The source is that
-/// of the build, whatever became of the working tree; only the test target itself is compiled again.
-///
-/// # Errors
-///
-/// [`CheckoutError`].
-pub fn rebuild(
-    project: &Project<'_>,
-    build: &Build,
-    (seeds, directory): (&[u64], &Path),
-    stop: &dyn Fn() -> bool,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Vec<Side>, CheckoutError> {
-    let reference = Reference::Named(build.object.clone());
-    let asked = Asked::of(project, &reference, stop, &mut *progress)?;
-    let runner = Runner { stop, lock: Some(&asked.store.lock) };
-    let (_, harness, _) = asked.check_out(&runner)?;
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| CheckoutError::Io { path, source }
-    };
-    // In the worktree, which the next checkout puts right.
-    let original = fs::read_to_string(&harness.main).map_err(io(&harness.main))?;
-    let one = |seed: &u64| {
-        let text = format!("{original}\n{}", irrelevant(*seed));
-        fs::write(&harness.main, text).map_err(io(&harness.main))?;
-        let made = cargo::build(&runner, &harness, &asked.store.target(), &mut *progress)?;
-        let made = made.map_err(|message| CheckoutError::NotBuilt {
-            reference: build.side.label.clone(),
-            message,
-        })?;
-        let place = directory.join(format!("rebuilt-{seed}"));
-        fs::create_dir(&place).map_err(io(&place))?;
-        let executable = place.join("executable");
-        fs::copy(&made.executable, &executable).map_err(io(&executable))?;
-        link_again(&runner, &made, &place, &mut *progress)?;
-        let relinked = relink::relinked_in(&place).map_err(io(&place))?;
-        Ok(Side { executable, relinked, ..build.side.clone() })
-    };
-    let sides = seeds.iter().map(one).collect();
-    fs::write(&harness.main, original).map_err(io(&harness.main))?;
-    sides
-}
-
-/// A function of a size that the seed gives, kept in the executable though nothing calls it.
-fn irrelevant(seed: u64) -> String {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut steps = String::new();
-    for _ in 0..=state % 61 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let (left, other) = (state >> 58, state >> 8);
-        steps += &format!("x = ::std::hint::black_box(x.rotate_left({left}) ^ {other});");
-    }
-    format!(
-        "#[used]\nstatic PERF_PASSPORT_IRRELEVANT: fn(u64) -> u64 = {{\n    #[inline(never)]\n    \
-         fn irrelevant(mut x: u64) -> u64 {{ {steps} x }}\n    irrelevant\n}};\n"
-    )
-}
-
-/// What is asked for, and the place to build it, which is locked.
-struct Asked<'a> {
-    project: &'a Project<'a>,
-    reference: &'a Reference,
-    snapshot: Snapshot,
-    /// The contract's path in the repository.
-    contract: PathBuf,
-    store: Store,
-}
-
-impl<'a> Asked<'a> {
-    fn of(
-        project: &'a Project<'a>,
-        reference: &'a Reference,
-        stop: &dyn Fn() -> bool,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<Self, CheckoutError> {
-        let runner = Runner { stop, lock: None };
-        let repository = Repository::around(project.repository, &runner)?;
-        let contract = path_in(&repository.top, project.contract)?;
-        let package = contract.parent().unwrap_or(Path::new(""));
-        let snapshot = match reference {
-            Reference::Named(name) => repository.named(name)?,
-            Reference::WorkingTree => repository.working_tree(project.written)?,
-        };
-        let here = Metadata::read(&runner, &repository.top.join(package))?.map_err(|message| {
-            CheckoutError::NotBuilt { reference: reference.to_string(), message }
-        })?;
-        let store = Store::open(&here.target_directory.join("perf-passport"), stop, progress)?;
-        Ok(Self { project, reference, snapshot, contract, store })
-    }
-
-    /// Checks the source out; the repository, the target in it, and its contract as written.
-    fn check_out<'r>(
-        &self,
-        runner: &'r Runner<'r>,
-    ) -> Result<(Repository<'r>, Harness, String), CheckoutError> {
-        let repository = Repository::around(self.project.repository, runner)?;
-        let source = self.store.source();
-        repository.check_out(&source, &self.snapshot.object)?;
-        let text = read_contract(&source, &self.contract, self.reference)?;
-        let directory = source.join(self.contract.parent().unwrap_or(Path::new("")));
-        let metadata = Metadata::read(runner, &directory)?.map_err(|message| {
-            CheckoutError::NotBuilt { reference: self.reference.to_string(), message }
-        })?;
-        let mut harness = metadata.harness(self.project.harness, &directory).ok_or_else(|| {
-            CheckoutError::NoHarness {
-                reference: self.reference.to_string(),
-                harness: self.project.harness.to_owned(),
-            }
-        })?;
-        harness.lent_lock = cargo::lend_lock(&metadata, &source, &repository.top)
-            .map_err(|error| CheckoutError::Io { path: source, source: error })?;
-        Ok((repository, harness, text))
-    }
 }
 
 /// The best common ancestor of two commits: what a branch started from.
@@ -412,38 +241,10 @@ pub fn merge_base(repository: &Path, a: &str, b: &str) -> Result<String, Checkou
     Repository::around(repository, &runner)?.merge_base(a, b)
 }
 
-/// The contract's path in the repository. The file itself need not be there: a ref may have it.
-fn path_in(top: &Path, contract: &Path) -> Result<PathBuf, CheckoutError> {
-    let foreign =
-        || CheckoutError::ForeignContract { contract: contract.to_owned(), top: top.to_owned() };
-    let name = contract.file_name().ok_or_else(foreign)?;
-    let parent = contract.parent().filter(|it| !it.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    let parent = parent
-        .canonicalize()
-        .map_err(|source| CheckoutError::Io { path: parent.to_owned(), source })?;
-    parent.strip_prefix(top).map(|it| it.join(name)).map_err(|_| foreign())
-}
-
-fn read_contract(
-    source: &Path,
-    contract: &Path,
-    reference: &Reference,
-) -> Result<String, CheckoutError> {
-    let path = source.join(contract);
-    fs::read_to_string(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => CheckoutError::NoContract {
-            reference: reference.to_string(),
-            contract: contract.to_owned(),
-        },
-        _ => CheckoutError::Io { path, source: error },
-    })
-}
-
 /// What an executable depends on, as the name of its copy.
 fn key(
     runner: &Runner<'_>,
-    tree: &str,
+    (tree, outside): (&str, &[u8]),
     contract: &Path,
     harness: &Harness,
 ) -> Result<String, CheckoutError> {
@@ -453,6 +254,7 @@ fn key(
     let count = (variables.len() as u64).to_le_bytes();
     let mut parts = vec![
         tree.as_bytes(),
+        outside,
         compiler.as_slice(),
         harness.features.as_bytes(),
         b"release",

@@ -2,7 +2,9 @@
 //!
 //! Where the linker puts code makes a handler up to several percent faster or slower, and any change
 //! elsewhere in the program moves it. So a build is compared as many executables, in each of which
-//! every object file and library is somewhere else, and each session takes one at random.
+//! every object file and library is somewhere else, and each session takes one at random. Whether the
+//! code is somewhere else is seen from the executables (`layout.rs`): with link-time optimisation there
+//! may be one object alone. Of those that have it at the same place one is kept.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +15,7 @@ use std::{
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-use super::{CheckoutError, command::Runner};
+use super::{CheckoutError, command::Runner, error::at, layout::layout};
 use crate::random::shuffle;
 use perf_passport::paired::LINKS;
 
@@ -44,7 +46,8 @@ impl Linking {
         })
     }
 
-    /// Links once for each seed from 0, into `directory`; the linker's words when it cannot.
+    /// Links once for each seed from 0, into `directory`, until there are [`LINKS`] layouts; how many
+    /// there are, or the linker's words when it cannot.
     ///
     /// # Errors
     ///
@@ -53,13 +56,20 @@ impl Linking {
         &self,
         runner: &Runner<'_>,
         directory: &Path,
-    ) -> Result<Result<(), String>, CheckoutError> {
-        for seed in 0..LINKS {
+    ) -> Result<Result<u64, String>, CheckoutError> {
+        let mut layouts = BTreeSet::new();
+        for seed in 0..SEEDS {
+            let found = layouts.len() as u64;
+            // Few after so many have not many more.
+            if found == LINKS || seed >= LINKS && found < LINKS / 2 {
+                break;
+            }
+            let executable = directory.join(format!("{PREFIX}{seed:02}"));
             let mut command = Command::new(&self.program);
             command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-            command.args(self.shuffled(seed, &directory.join(format!("{PREFIX}{seed:02}"))));
+            command.args(self.shuffled(seed, &executable));
             // Nine tenths of the file, which every session copies.
-            command.arg("-Wl,--strip-debug").current_dir(&self.directory);
+            command.arg(self.for_linker("--strip-debug")).current_dir(&self.directory);
             let finished = runner.run_quietly(&mut command)?;
             if !finished.status.success() {
                 for path in relinked_in(directory).unwrap_or_default() {
@@ -67,26 +77,48 @@ impl Linking {
                 }
                 return Ok(Err(finished.reason()));
             }
+            let is_new = layout(&executable).is_some_and(|it| layouts.insert(it));
+            if !is_new {
+                fs::remove_file(&executable).map_err(at(executable))?;
+            }
         }
-        Ok(Ok(()))
+        Ok(Ok(layouts.len() as u64))
     }
 
-    /// The arguments with the objects and libraries that rustc made in another order.
+    /// An option of the linker, which a compiler may have to pass on.
+    fn for_linker(&self, option: &str) -> String {
+        let name = Path::new(&self.program).file_name().unwrap_or_default().to_string_lossy();
+        let is_linker = name == "mold" || name.ends_with("lld") || name.starts_with("ld");
+        if is_linker { option.to_owned() } else { format!("-Wl,{option}") }
+    }
+
+    /// The arguments with the objects and libraries that rustc made in another order. They are a group,
+    /// as some linkers look into a library once, and then only for what objects before it lack.
     fn shuffled(&self, seed: u64, output: &Path) -> Vec<String> {
         let is_library = |it: &str| Path::new(it).extension().is_some_and(|it| it == "rlib");
         let is_ours = |it: &str| it.ends_with(".rcgu.o") || is_library(it);
         let mut inputs: Vec<&String> = self.arguments.iter().filter(|it| is_ours(it)).collect();
         shuffle(&mut ChaCha8Rng::seed_from_u64(seed), &mut inputs);
+        let count = inputs.len();
         let mut inputs = inputs.into_iter();
         let mut names_output = false;
-        let place = |argument: &String| {
+        let mut arguments = Vec::with_capacity(self.arguments.len() + 2);
+        for argument in &self.arguments {
             if std::mem::replace(&mut names_output, argument == "-o") {
-                return output.to_string_lossy().into_owned();
+                arguments.push(output.to_string_lossy().into_owned());
+            } else if is_ours(argument) {
+                if inputs.len() == count {
+                    arguments.push(self.for_linker("--start-group"));
+                }
+                arguments.extend(inputs.next().cloned());
+                if inputs.len() == 0 {
+                    arguments.push(self.for_linker("--end-group"));
+                }
+            } else {
+                arguments.push(argument.clone());
             }
-            let moved = is_ours(argument).then(|| inputs.next()).flatten();
-            moved.unwrap_or(argument).clone()
-        };
-        self.arguments.iter().map(place).collect()
+        }
+        arguments
     }
 
     /// Removes what rustc kept for the linker: it is as large as everything else together.
@@ -144,6 +176,9 @@ fn stem<'p>(path: &'p Path, ending: &str) -> Option<&'p Path> {
 
 const PREFIX: &str = "relinked-";
 
+/// Orders that are tried: some inputs have few, and then several are the same.
+const SEEDS: u64 = 2 * LINKS;
+
 /// The executables in a directory, in the order of their seeds.
 pub(super) fn relinked_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
@@ -174,12 +209,24 @@ mod tests {
             (0..LINKS).map(|seed| linking.shuffled(seed, Path::new("/o/x"))).collect();
         assert!(orders.len() > 1);
         for order in orders {
-            assert_eq!(order[0..2], ["-m64", "/t/rustcX/symbols.o"]);
-            assert_eq!(order[4], "-Wl,--as-needed");
-            assert_eq!(order[6..], ["-lc", "-o", "/o/x", "-pie"]);
-            let mut inputs = vec![&order[2], &order[3], &order[5]];
+            assert_eq!(order[0..3], ["-m64", "/t/rustcX/symbols.o", "-Wl,--start-group"]);
+            assert_eq!(order[5], "-Wl,--as-needed");
+            assert_eq!(order[7..], ["-Wl,--end-group", "-lc", "-o", "/o/x", "-pie"]);
+            let mut inputs = vec![&order[3], &order[4], &order[6]];
             inputs.sort();
             assert_eq!(inputs, ["/t/a.1.rcgu.o", "/t/a.2.rcgu.o", "/t/libb.rlib"]);
+        }
+    }
+
+    #[test]
+    fn options_go_to_the_linker_through_a_compiler_or_not() {
+        let option = |program: &str| {
+            let printed = String::from_utf8_lossy(PRINTED).replace("\"cc\"", program);
+            Linking::find(printed.as_bytes(), Path::new("/w")).unwrap().for_linker("--x")
+        };
+        assert_eq!([option("cc"), option("/usr/bin/clang-18")], ["-Wl,--x", "-Wl,--x"]);
+        for linker in ["ld", "/usr/bin/ld.gold", "mold", "/r/rust-lld"] {
+            assert_eq!(option(linker), "--x");
         }
     }
 

@@ -2,138 +2,15 @@
 //! package without dependencies that builds in a moment.
 
 use std::{
-    cell::RefCell,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread,
 };
 
-use perf_passport_compare::checkout::{
-    Build, CheckoutError, Project, Reference, checkout, merge_base,
-};
-use tempfile::TempDir;
+use perf_passport_compare::checkout::{CheckoutError, Reference, checkout, merge_base};
 
-const CONTRACT: &str = "schema_version = 1\n";
-
-const MANIFEST: &str = "\
-[package]
-name = \"tiny\"
-version = \"0.1.0\"
-edition = \"2021\"
-
-[features]
-measured = []
-
-[[test]]
-name = \"gate\"
-path = \"gate.rs\"
-harness = false
-required-features = [\"measured\"]
-
-[workspace]
-";
-
-const LOCK: &str = "version = 3\n\n[[package]]\nname = \"tiny\"\nversion = \"0.1.0\"\n";
-
-/// A repository whose package, in a directory of it, has a test target that prints a word and the
-/// length of a file.
-struct Repository {
-    directory: TempDir,
-    said: RefCell<Vec<String>>,
-}
-
-impl Repository {
-    fn new() -> Self {
-        let repository = Self { directory: tempfile::tempdir().unwrap(), said: RefCell::default() };
-        repository.git(&["init", "--quiet", "--initial-branch", "main"]);
-        repository.write("pkg/Cargo.toml", MANIFEST);
-        repository.write("pkg/Cargo.lock", LOCK);
-        repository.write("pkg/src/lib.rs", "");
-        repository.write("pkg/passport.toml", CONTRACT);
-        repository.write("pkg/data.txt", "1");
-        repository.write("pkg/.gitignore", "target\n");
-        repository.says("one");
-        repository.commit();
-        repository
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// Changes what the test target prints.
-    fn says(&self, word: &str) {
-        let text = "fn main() { println!(\"WORD {}\", include_str!(\"data.txt\").len() + \
-                    std::fs::read(\"data.txt\").unwrap().len()); }\n";
-        self.write("pkg/gate.rs", &text.replace("WORD", word));
-    }
-
-    fn git(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("git");
-        command.args(["-c", "user.name=a", "-c", "user.email=b", "-c", "commit.gpgSign=false"]);
-        let output = command.args(arguments).current_dir(self.directory.path()).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-    }
-
-    fn commit(&self) -> String {
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--message", "a change"]);
-        self.git(&["rev-parse", "HEAD"])
-    }
-
-    fn checkout(&self, reference: &Reference) -> Result<Build, CheckoutError> {
-        self.checkout_of("gate", reference, &|| false)
-    }
-
-    fn named(&self, name: &str) -> Result<Build, CheckoutError> {
-        self.checkout(&Reference::Named(name.to_owned()))
-    }
-
-    fn checkout_of(
-        &self,
-        harness: &str,
-        reference: &Reference,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Build, CheckoutError> {
-        let contract = self.path("pkg/passport.toml");
-        let project =
-            Project { repository: &self.path("pkg"), contract: &contract, harness, written: None };
-        self.said.borrow_mut().clear();
-        checkout(&project, reference, stop, &mut |line| {
-            self.said.borrow_mut().push(line.to_owned());
-        })
-    }
-
-    fn target(&self, name: &str) -> PathBuf {
-        self.path("pkg/target/perf-passport").join(name)
-    }
-
-    /// Whether cargo was run to build in the last checkout.
-    fn built(&self) -> bool {
-        self.said.borrow().iter().any(|line| line.contains("Compiling"))
-    }
-
-    /// The index, and what git says of the working tree.
-    fn state(&self) -> (Vec<u8>, String, String) {
-        let index = fs::read(self.path(".git/index")).unwrap();
-        (index, self.git(&["status", "--porcelain"]), self.git(&["for-each-ref"]))
-    }
-}
-
-/// What the executable prints, started as a worker is.
-fn printed(build: &Build) -> String {
-    let mut command = Command::new(&build.side.executable);
-    let output = command.current_dir(&build.side.directory).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-}
+use crate::repository::{CONTRACT, LOCK, MANIFEST, Repository, printed};
 
 #[test]
 fn refs_become_sides_that_keep_their_source_and_are_built_once() {
@@ -180,9 +57,7 @@ fn a_benchmark_is_built_where_no_test_target_has_the_name() {
     let build = repository.named("main").unwrap();
     assert_eq!(printed(&build), "one 2");
     let contract = repository.path("pkg/benches/passport.toml");
-    let directory = repository.path("pkg/benches");
-    let project =
-        Project { repository: &directory, contract: &contract, harness: "gate", written: None };
+    let project = repository.project(&contract, "gate");
     let main = Reference::Named("main".to_owned());
     let build = checkout(&project, &main, &|| false, &mut |_| {}).unwrap();
     // The package's directory, where the target is started.
@@ -239,7 +114,9 @@ fn a_dirty_working_tree_is_compared_as_it_is_and_left_as_it_is() {
     assert_eq!(dirty.commit, head);
     assert_eq!(dirty.side.label, "working tree");
     assert_eq!(printed(&dirty), "dirty 2");
-    let files = repository.git(&["ls-tree", "-r", "--name-only", &dirty.tree]);
+    // The tree is nowhere in the user's repository.
+    let clone = format!("--git-dir={}", repository.place("clone").display());
+    let files = repository.git(&[&clone, "ls-tree", "-r", "--name-only", &dirty.tree]);
     let expected = "new.txt\npkg/.gitignore\npkg/Cargo.lock\npkg/Cargo.toml\npkg/data.txt\n\
                     pkg/gate.rs\npkg/passport.toml\npkg/src/lib.rs\npkg/target/tracked.txt\n\
                     staged.txt";
@@ -290,12 +167,7 @@ fn what_cannot_be_built_is_told_in_a_sentence() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let contract = elsewhere.path().join("passport.toml");
-    let mut project = Project {
-        repository: elsewhere.path(),
-        contract: &contract,
-        harness: "gate",
-        written: None,
-    };
+    let mut project = repository.project(&contract, "gate");
     let refused = checkout(&project, &main, &|| false, &mut |_| {}).unwrap_err();
     assert!(matches!(refused, CheckoutError::NoRepository { .. }), "{refused}");
     project.repository = repository.directory.path();
@@ -318,9 +190,7 @@ fn a_contract_in_a_directory_of_a_package_is_that_of_the_package() {
     repository.write("pkg/examples/second/passport.toml", CONTRACT);
     repository.commit();
     let contract = repository.path("pkg/examples/second/passport.toml");
-    let around = contract.parent().unwrap();
-    let project =
-        Project { repository: around, contract: &contract, harness: "gate", written: None };
+    let project = repository.project(&contract, "gate");
     let main = Reference::Named("main".to_owned());
     let build = checkout(&project, &main, &|| false, &mut |_| {}).unwrap();
     assert_eq!(printed(&build), "one 2");
@@ -331,14 +201,14 @@ fn a_contract_in_a_directory_of_a_package_is_that_of_the_package() {
 fn what_a_killed_run_left_behind_is_no_obstacle() {
     let repository = Repository::new();
     let first = repository.named("main").unwrap();
-    let source = repository.target("source");
-    let builds = repository.target("builds");
+    let source = repository.source("");
+    let builds = repository.place("builds");
     repository.says("two");
     repository.commit();
     let state = repository.state();
 
     // Git was killed, files are half written, and a build was being kept.
-    fs::write(repository.path(".git/worktrees/source/index.lock"), "").unwrap();
+    fs::write(repository.place("clone/index.lock"), "").unwrap();
     fs::write(source.join("pkg/gate.rs"), "half").unwrap();
     fs::write(source.join("pkg/stray.rs"), "stray").unwrap();
     fs::create_dir(builds.join(".unfinished-x")).unwrap();
@@ -353,22 +223,25 @@ fn what_a_killed_run_left_behind_is_no_obstacle() {
     // It is gone altogether, and git still knows of it.
     fs::remove_dir_all(&source).unwrap();
     assert_eq!(printed(&repository.named("main~1").unwrap()), printed(&first));
-    // Git has forgotten it.
-    fs::remove_dir_all(repository.path(".git/worktrees")).unwrap();
+    // Our clone is damaged, or gone.
+    for file in ["HEAD", "index", "config"] {
+        fs::write(repository.place("clone").join(file), "").unwrap();
+    }
+    assert_eq!(printed(&repository.named("main").unwrap()), "two 2");
+    fs::remove_dir_all(repository.place("clone")).unwrap();
     assert_eq!(printed(&repository.named("main").unwrap()), "two 2");
     repository.git(&["checkout", "--quiet", "--", "."]);
     assert_eq!(repository.state().2, state.2);
-    assert_eq!(
-        repository.git(&["worktree", "list", "--porcelain"]).matches("worktree ").count(),
-        2
-    );
+    // The user's repository knows of none of it.
+    let worktrees = repository.git(&["worktree", "list", "--porcelain"]);
+    assert_eq!(worktrees.matches("worktree ").count(), 1);
 }
 
 #[test]
 fn a_second_checkout_waits_for_the_first_and_can_be_interrupted() {
     let repository = Repository::new();
     repository.named("main").unwrap();
-    let lock = fs::File::open(repository.target("lock")).unwrap();
+    let lock = fs::File::open(repository.place("lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     // Interrupted once it says that it waits.
     let stop = || repository.said.try_borrow().is_ok_and(|said| !said.is_empty());
@@ -399,12 +272,13 @@ fn an_interrupt_ends_the_build_with_all_that_it_started() {
          loop { std::thread::sleep(std::time::Duration::from_secs(1)); } }\n",
     );
     repository.commit();
-    let pid = repository.target("source/pkg/pid");
-    let running = || fs::read_to_string(&pid).is_ok_and(|text| !text.is_empty());
+    let pid = || fs::read_to_string(repository.source("pkg/pid")).unwrap_or_default();
+    let is_built = || repository.cache.path().join("perf-passport").exists();
+    let running = || is_built() && !pid().is_empty();
     let main = Reference::Named("main".to_owned());
     let refused = repository.checkout_of("gate", &main, &running).unwrap_err();
     assert!(matches!(refused, CheckoutError::Interrupted), "{refused}");
-    let pid = fs::read_to_string(&pid).unwrap();
+    let pid = pid();
     // It was killed with its group; who waits for it now is a matter of moments.
     let alive = || {
         let state = fs::read_to_string(Path::new("/proc").join(&pid).join("stat"));
@@ -462,5 +336,5 @@ fn only_the_builds_used_last_are_kept() {
         repository.checkout(&Reference::Named(first.commit.clone())).unwrap();
         assert!(!repository.built());
     }
-    assert_eq!(fs::read_dir(repository.target("builds")).unwrap().count(), 8);
+    assert_eq!(fs::read_dir(repository.place("builds")).unwrap().count(), 8);
 }

@@ -7,3 +7,6 @@
 )]
 
 mod checkout;
+mod clean_room;
+mod layouts;
+mod repository;

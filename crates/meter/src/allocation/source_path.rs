@@ -14,8 +14,9 @@ pub(super) enum Owner {
 /// Directories of a package in which its sources are.
 const SOURCES: [&str; 4] = ["src", "tests", "benches", "examples"];
 
-/// Where `passport compare` checks refs out.
-const CHECKED_OUT: &str = "/perf-passport/source/";
+/// The directory in which `passport compare` checks refs out, up to the number of directories that are
+/// around the repository there.
+const CHECKED_OUT: &str = "/perf-passport-source-";
 
 /// Whose the file at this path is, as the compiler wrote the path down, and its name.
 pub(super) fn owner(path: &str) -> (Owner, String) {
@@ -45,7 +46,7 @@ pub(super) fn owner(path: &str) -> (Owner, String) {
 /// The path below the repository where that is known, else below the package: from the first
 /// directory of the innermost package's sources on. What a build script wrote has only its name.
 fn below_package(path: &str) -> String {
-    if let Some((_, rest)) = path.split_once(CHECKED_OUT) {
+    if let Some(rest) = below_checkout(path) {
         return rest.to_owned();
     }
     if !path.starts_with('/') {
@@ -55,6 +56,13 @@ fn below_package(path: &str) -> String {
     let sources = parts.iter().rposition(|part| SOURCES.contains(part));
     let from = sources.unwrap_or(parts.len() - 1);
     parts[from..].join("/")
+}
+
+/// The path below a repository that was checked out.
+fn below_checkout(path: &str) -> Option<&str> {
+    let (levels, rest) = path.split_once(CHECKED_OUT)?.1.split_once('/')?;
+    let levels: usize = levels.parse().ok()?;
+    rest.splitn(levels.checked_add(1)?, '/').nth(levels)
 }
 
 #[cfg(test)]
@@ -70,10 +78,12 @@ mod tests {
             ("src/orders.rs", Owner::Program, "src/orders.rs"),
             ("/t/build/shop-0f/out/made.rs", Owner::Program, "made.rs"),
             (
-                "/w/target/perf-passport/source/crates/shop/src/orders.rs",
+                "/c/perf-passport/shop-1f/perf-passport-source-3/home/me/shop/crates/a/src/b.rs",
                 Owner::Program,
-                "crates/shop/src/orders.rs",
+                "crates/a/src/b.rs",
             ),
+            ("/c/perf-passport-source-x/me/shop/src/a.rs", Owner::Program, "src/a.rs"),
+            ("/c/perf-passport-source-9/me/shop/src/a.rs", Owner::Program, "src/a.rs"),
             (
                 "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/axum-0.8.9/src/a.rs",
                 Owner::Package,

@@ -13,6 +13,9 @@ mod cpu_wait;
 mod collected;
 #[cfg(feature = "instrument")]
 mod in_process;
+mod json_string;
+mod ignored;
+mod json_form;
 mod response;
 mod server_timing;
 #[cfg(feature = "http")]

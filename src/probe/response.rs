@@ -3,6 +3,8 @@
 //! A JSON body is compared in the form that [`super::json_form`] writes: neither key order, nor white
 //! space, nor what the contract ignores counts as a change. Any other body is hashed as it is.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use super::{ignored::IgnoredPointers, json_form::JsonForm};
@@ -42,6 +44,42 @@ impl Normalised {
             },
         }
     }
+}
+
+/// The digest of a body as it crossed the wire: its SHA-256 in hexadecimal.
+pub fn wire_digest(body: &[u8]) -> String {
+    hex(&Sha256::digest(body))
+}
+
+/// The digests of the headers of a response, by name. A header that is not there has none.
+///
+/// A digest is the SHA-256 of all values of the header, with a line feed behind each; of
+/// `set-cookie`, of the names of the cookies, sorted. So no value reaches a passport.
+pub fn header_digests(headers: &[(String, Vec<u8>)]) -> BTreeMap<String, String> {
+    let mut values: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
+    for (name, value) in headers {
+        let compared = if name == "set-cookie" { cookie_name(value) } else { value };
+        values.entry(name).or_default().push(compared);
+    }
+    if let Some(cookies) = values.get_mut("set-cookie") {
+        cookies.sort_unstable();
+        cookies.dedup();
+    }
+    let digest = |(name, values): (&str, Vec<&[u8]>)| {
+        let mut digest = Sha256::new();
+        for value in values {
+            digest.update(value);
+            digest.update(b"\n");
+        }
+        (name.to_owned(), hex(&digest.finalize()))
+    };
+    values.into_iter().map(digest).collect()
+}
+
+/// The name of the cookie that a `set-cookie` header sets.
+fn cookie_name(value: &[u8]) -> &[u8] {
+    let end = value.iter().position(|byte| matches!(byte, b'=' | b';')).unwrap_or(value.len());
+    value[..end].trim_ascii()
 }
 
 #[cfg(test)]
@@ -86,7 +124,7 @@ mod tests {
         assert_eq!(digest(r#"{"b":0,"a":1,"a":2}"#, &[]), digest(r#"{"a":1,"a":2,"b":0}"#, &[]));
     }
 
-    /// Eight million arrays, or three million objects, one within the other.
+    /// A million arrays or objects, one within the other.
     #[test]
     fn any_depth_is_json() {
         for (open, inner, other, close) in
@@ -162,6 +200,26 @@ mod tests {
         assert_ne!(list("[1,2,3,4]"), list("[1,2,3,5]"));
         assert_ne!(list("[1,2,3,4]"), list("[1,3,2,4]"));
         assert_ne!(list("[1,2]"), list("[2]"));
+    }
+
+    #[test]
+    fn headers_are_told_apart_and_cookies_by_their_names_alone() {
+        let digests = |headers: &[(&str, &str)]| {
+            let owned =
+                headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+            header_digests(&owned.collect::<Vec<_>>())
+        };
+        assert_eq!(digests(&[]), BTreeMap::new());
+        let one = digests(&[("location", "/a")]);
+        assert_eq!(one.keys().collect::<Vec<_>>(), ["location"]);
+        assert_ne!(one, digests(&[("location", "/b")]));
+        assert_ne!(one, digests(&[("location", "/a"), ("location", "/a")]));
+        // `printf '/a\n' | sha256sum`
+        assert!(one["location"].starts_with("2dcc5f52"), "{one:?}");
+        let cookies = digests(&[("set-cookie", "id=1; Path=/"), ("set-cookie", "theme=x")]);
+        assert_eq!(cookies, digests(&[("set-cookie", "theme=y; Secure"), ("set-cookie", "id=2")]));
+        assert_ne!(cookies, digests(&[("set-cookie", "id=1")]));
+        assert_ne!(cookies, digests(&[("set-cookie", "id=1"), ("set-cookie", "themes=x")]));
     }
 
     #[test]

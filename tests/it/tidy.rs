@@ -35,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("instrument", &["allocation", "units"]),
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),
-    ("evidence", &["contract", "statistics", "units"]),
+    ("evidence", &["contract", "statistics", "text", "units"]),
     ("paired", &["units"]),
     ("claim", &["contract", "evidence", "paired", "statistics", "units"]),
     ("operation", &["claim", "contract", "evidence", "paired", "statistics", "text", "units"]),

@@ -49,6 +49,7 @@ use perf_passport::{
     clock::Clock,
     contract::{Check, Contract},
     environment::Build,
+    evidence::Evidence,
     paired::{Paired, Policy, Session, is_decided},
     passport::Measured,
     text::escaped,
@@ -465,7 +466,9 @@ pub fn observe(
         let question = Question::Observe { check: check.id(), samples };
         let answer = worker.ask(&question, OBSERVE_TIME).and_then(|answer| match answer {
             // What cannot have been observed would be in no passport that verifies.
-            Answer::Observed(evidence) if evidence.validate(check).is_ok() => Ok(*evidence),
+            Answer::Observed { evidence, bodies } if evidence.validate(check).is_ok() => {
+                Ok(Evidence { bodies: *bodies, ..*evidence })
+            }
             other => Err(worker.unexpected(&other)),
         });
         match answer {

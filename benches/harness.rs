@@ -5,14 +5,21 @@
 //! The large passport has 10,000 checks, each with its own counts and 1,000 latencies, and was
 //! compared with a baseline: the most that a passport holds of a check.
 
-use std::{cell::OnceCell, fmt::Write as _, fs, hint::black_box};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    hint::black_box,
+};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use perf_passport::{
     contract::{Contract, Quantile},
     environment::{Source, SystemInfo},
     evidence::{
-        Behaviour, CountSource, Counts, Evidence, OracleCounts, ProcessEvidence, Range, Response,
+        Behaviour, Bodies, CountSource, Counts, Evidence, OracleCounts, ProcessEvidence, Range,
+        Response, WireBody,
     },
     foreign::{self, read_criterion},
     passport::{Measured, Passport, ProbeKind, Provenance, contract_digest, diff, verify},
@@ -225,13 +232,17 @@ fn run(contract: &Contract, seed: u64) -> Run {
 
 fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
     let (allocations, bytes, peak) = (30 + number % 100, 8_000 + number, 4_000 + number % 1_000);
+    let body = Normalised::of(&number.to_le_bytes(), &[]);
     Evidence {
+        bodies: Bodies::default(),
         behaviour: Some(Behaviour {
             response: Response {
                 status: 200,
                 content_type: Some("application/json".to_owned()),
-                body_sha256: Normalised::of(&number.to_le_bytes(), &[]).sha256,
+                body_sha256: body.sha256.clone(),
                 body_bytes: Bytes::new(200 + number),
+                json_sha256: None,
+                headers: BTreeMap::new(),
             },
             responses: Count::new(1_050),
             responses_equal: Count::new(1_050),
@@ -239,6 +250,15 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
             status_unexpected: None,
             content_type_mismatches: Count::ZERO,
             not_json: Count::ZERO,
+            wire: WireBody {
+                sha256: body.sha256,
+                bytes: Bytes::new(200 + number),
+                responses_equal: Count::new(1_050),
+            },
+            unequal_in_bytes_alone: Count::ZERO,
+            unequal_in_headers_alone: Count::ZERO,
+            headers_unequal: BTreeSet::new(),
+            ignored_nothing: BTreeSet::new(),
         }),
         counts: Some(Counts {
             source: CountSource::InProcess,

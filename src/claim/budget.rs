@@ -88,8 +88,16 @@ fn deterministic(evidence: &Evidence) -> Claim {
     let Some(seen) = &evidence.behaviour else {
         return Claim::new(ClaimKind::Deterministic, Reason::NoSample);
     };
-    let reason = if !seen.is_deterministic() {
-        Reason::ResponsesDiffer
+    let unequal = seen.responses.saturating_sub(seen.responses_equal);
+    // A pointer that meets nothing is the cause where what it should have met differs.
+    let reason = if !seen.ignored_nothing.is_empty() {
+        Reason::IgnoresNothing
+    } else if !seen.is_deterministic() {
+        match unequal {
+            _ if unequal == seen.unequal_in_bytes_alone => Reason::BytesDiffer,
+            _ if unequal == seen.unequal_in_headers_alone => Reason::HeadersDiffer,
+            _ => Reason::ResponsesDiffer,
+        }
     } else if seen.responses < Count::new(2) {
         Reason::TooFewSamples
     } else {

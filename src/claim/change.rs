@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Claim, Reason, Unit, Verdict, mark_required};
 use crate::{
     contract::{Check, ClaimKind, Contract},
-    evidence::{CountSource, Counts, Evidence, Response},
+    evidence::{Bodies, CountSource, Counts, Evidence, Response, ResponseDifference},
     paired::{
         Decision, InstructionCounts, Outcome, Paired, Policy, WhyUncounted, decide, decide_anchor,
         decide_instructions,
@@ -31,6 +31,9 @@ pub struct BaselineFigures {
     pub heap_peak_bytes: Option<Bytes>,
     /// The latency at the quantile of the budget; shown, never compared.
     pub latency_ns: Option<Nanos>,
+    /// What is shown of the bodies, where both sides were asked by this process; in no file.
+    #[serde(skip)]
+    pub bodies: Bodies,
 }
 
 impl BaselineFigures {
@@ -45,6 +48,7 @@ impl BaselineFigures {
             allocations: counts.map(|it| Count::new(it.allocations.max)),
             heap_peak_bytes: counts.and_then(|it| it.heap_peak_bytes).map(|it| Bytes::new(it.max)),
             latency_ns: quantile(&evidence.latency, check.budgets.latency_quantile),
+            bodies: evidence.bodies.clone(),
         }
     }
 }
@@ -180,8 +184,12 @@ fn behaviour_change(evidence: &Evidence, baseline: Option<&BaselineFigures>) -> 
     // A baseline that was accepted has no response where its responses differed.
     let before = baseline.response.as_ref().filter(|_| seen.is_deterministic());
     let Some(before) = before else { return claim(Reason::NotDeterministic) };
-    let mut decided =
-        claim(if seen.response == *before { Reason::AsExpected } else { Reason::ChangedWork });
+    let mut decided = claim(match before.difference(&seen.response) {
+        None => Reason::AsExpected,
+        Some(ResponseDifference::BytesAlone) => Reason::BytesDiffer,
+        Some(ResponseDifference::HeadersAlone) => Reason::HeadersDiffer,
+        Some(ResponseDifference::Work) => Reason::ChangedWork,
+    });
     if decided.reason == Reason::ChangedWork {
         decided.verdict = Verdict::Fail;
     }

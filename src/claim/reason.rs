@@ -25,6 +25,12 @@ pub enum Reason {
     NotJson,
     /// FAIL: responses to the same request differ.
     ResponsesDiffer,
+    /// FAIL: responses, or response and baseline, differ in the bytes of their JSON alone.
+    BytesDiffer,
+    /// FAIL: responses, or response and baseline, differ in compared headers alone.
+    HeadersDiffer,
+    /// FAIL: the contract ignores what no response has.
+    IgnoresNothing,
     /// FAIL: the cost is not below the budget.
     OverBudget,
     /// FAIL: the figure is below the floor that the contract sets.
@@ -98,6 +104,17 @@ impl Reason {
             Self::UnexpectedStatus => "a response had another status",
             Self::UnexpectedContentType => "a response had another media type",
             Self::NotJson => "a response says that it is JSON, and its body is not",
+            Self::BytesDiffer => {
+                "the same JSON in other bytes: fix the order of keys and the white space, or set \
+                 `compare_body = \"json\"`"
+            }
+            Self::HeadersDiffer => {
+                "response headers differ: fix the handler, or leave them out of `compare_headers`"
+            }
+            Self::IgnoresNothing => {
+                "an entry of `ignore` meets nothing in any response: correct the pointer, or take it \
+                 out"
+            }
             Self::ResponsesDiffer => {
                 "responses differ: fix the handler, or list what may differ under `ignore`"
             }
@@ -172,6 +189,9 @@ impl Reason {
             | Self::UnexpectedContentType
             | Self::NotJson
             | Self::ResponsesDiffer
+            | Self::BytesDiffer
+            | Self::HeadersDiffer
+            | Self::IgnoresNothing
             | Self::OverBudget
             | Self::BelowFloor
             | Self::NotANumber

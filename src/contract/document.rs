@@ -150,6 +150,18 @@ pub struct ToleranceDocument {
     pub deterministic_percent_min: Option<Percentage>,
 }
 
+/// How the bodies of two responses are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum CompareBody {
+    /// Byte by byte, as they crossed the wire.
+    Bytes,
+    /// As JSON: the order of keys, white space, escapes, and what is ignored do not count. What is no
+    /// JSON is compared byte by byte.
+    Json,
+}
+
 /// Defines a table that holds the keys which an endpoint and its variants share.
 ///
 /// `#[serde(flatten)]` would say this in one line, but it switches `deny_unknown_fields` off.
@@ -184,9 +196,17 @@ macro_rules! request_table {
             /// The expected media type, such as `application/json`; not checked unless given.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub content_type: Option<String>,
-            /// JSON pointers (RFC 6901) of what legitimately differs between two responses.
+            /// JSON pointers (RFC 6901) of what legitimately differs between two responses; `*` stands
+            /// for each element of an array. Each must meet a value in some response.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub ignore: Option<Vec<String>>,
+            /// How bodies are compared. Default `bytes`, and `json` where something is ignored.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub compare_body: Option<CompareBody>,
+            /// Response headers that are compared; of `set-cookie` only the names of the cookies.
+            /// Default `location`, `cache-control`, `content-encoding` and `set-cookie`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub compare_headers: Option<Vec<String>>,
             /// Marks a check as slow, so that a test run can leave it out.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub slow: Option<bool>,

@@ -5,6 +5,7 @@
 //! anywhere else. This module reads no file and no environment.
 
 mod claim_kind;
+mod compared;
 mod document;
 mod error;
 mod operation;
@@ -27,9 +28,9 @@ use crate::units::{Bytes, Count, Nanos, Ppm};
 
 pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
-    BudgetsDocument, ContractDocument, EndpointDocument, NotNegative, Percentage, Positive,
-    SCHEMA_VERSION, SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument,
-    VariantDocument,
+    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, NotNegative, Percentage,
+    Positive, SCHEMA_VERSION, SamplingDocument, ScenarioDocument, TargetDocument,
+    ToleranceDocument, VariantDocument,
 };
 pub use error::{ContractError, Step};
 pub use operation::{
@@ -122,6 +123,10 @@ pub struct RequestSpec {
     pub content_type: Option<String>,
     /// JSON pointers of what may differ between two responses.
     pub ignore: Vec<String>,
+    /// How bodies are compared; as JSON where something is ignored.
+    pub compare_body: CompareBody,
+    /// Response headers that are compared, in lowercase.
+    pub compare_headers: Vec<String>,
 }
 
 /// What one sample may cost; each cost must be strictly less.

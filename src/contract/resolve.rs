@@ -6,7 +6,10 @@ use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
     EndpointDocument, HeaderTemplate, NotNegative, Percentage, Positive, Quantile, RequestSpec,
     SCHEMA_VERSION, Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument,
-    base_url_problem, operation::operations, path_problem,
+    base_url_problem,
+    compared::{check_pointers, compare_body, compare_headers, is_header_name},
+    operation::operations,
+    path_problem,
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
@@ -219,6 +222,10 @@ fn endpoint_check(
     own.map_or(Ok(()), check_own_tolerance).map_err(located!(tolerance))?;
     let ignore: Vec<String> = pick!(ignore).unwrap_or_default();
     check_pointers(&ignore).map_err(located!(ignore))?;
+    let compare_body =
+        compare_body(pick!(compare_body), &ignore).map_err(located!(compare_body))?;
+    let compare_headers =
+        compare_headers(pick!(compare_headers)).map_err(located!(compare_headers))?;
     Ok(Check {
         endpoint: endpoint.name.clone(),
         variant: name.to_owned(),
@@ -233,6 +240,8 @@ fn endpoint_check(
             status,
             content_type: media_type(pick!(content_type)).map_err(located!(content_type))?,
             ignore,
+            compare_body,
+            compare_headers,
         }],
         rounds: 1,
         budgets: budgets(
@@ -404,23 +413,6 @@ fn check_path(check: &str, path: &str) -> Result<(), ContractError> {
     Err(ContractError::meaning("path", message))
 }
 
-/// RFC 6901: each part starts with `/`, and `~` is written `~0` and `/` within a name `~1`.
-fn check_pointers(pointers: &[String]) -> Result<(), ContractError> {
-    for (place, pointer) in pointers.iter().enumerate() {
-        let mut after_tilde = pointer.split('~').skip(1);
-        let remedy = if !pointer.starts_with('/') {
-            "it must start with `/`"
-        } else if after_tilde.any(|rest| !rest.starts_with(['0', '1'])) {
-            "write `~0` for `~`"
-        } else {
-            continue;
-        };
-        let message = format!("`{}` is not a JSON pointer: {remedy}", pointer.escape_default());
-        return Err(ContractError::meaning("ignore", message).item(place));
-    }
-    Ok(())
-}
-
 fn method(written: Option<String>) -> Result<String, ContractError> {
     let method = written.unwrap_or_else(|| "GET".to_owned());
     if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str()) {
@@ -448,11 +440,10 @@ fn media_type(written: Option<String>) -> Result<Option<String>, ContractError> 
 fn headers(
     written: &BTreeMap<String, HeaderTemplate>,
 ) -> Result<Vec<(String, HeaderTemplate)>, ContractError> {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let mut resolved = Vec::new();
     for (name, value) in written {
         let lower = name.to_ascii_lowercase();
-        if name.is_empty() || !name.chars().all(token) {
+        if !is_header_name(name) {
             let message = format!("`{}` is not a header name", name.escape_default());
             return Err(ContractError::meaning(name, message));
         }

@@ -159,9 +159,16 @@ fn check_result(
 
 /// What [`BaselineFigures::of`] guarantees; the field that is otherwise.
 fn check_figures(figures: &BaselineFigures) -> Result<(), &'static str> {
-    let response = figures.response.as_ref();
-    if !response.is_none_or(|it| is_sha256(&it.body_sha256)) {
-        return Err(".response.body_sha256");
+    if let Some(response) = &figures.response {
+        if !is_sha256(&response.body_sha256) {
+            return Err(".response.body_sha256");
+        }
+        if !response.json_sha256.as_ref().is_none_or(|it| is_sha256(it)) {
+            return Err(".response.json_sha256");
+        }
+        if !response.headers.values().all(|it| is_sha256(it)) {
+            return Err(".response.headers");
+        }
     }
     if figures.source.is_some() != figures.allocations.is_some() {
         return Err(".allocations");

@@ -9,7 +9,7 @@ use super::{
     Passport, SubjectResult,
     hash::{ClaimIdentity, Identity, SubjectIdentity},
 };
-use crate::{contract::SubjectId, evidence::Response};
+use crate::{contract::SubjectId, evidence::Response, text::escaped};
 
 /// Stands for what one side does not have.
 const NONE: &str = "-";
@@ -89,10 +89,16 @@ fn facts(subject: SubjectResult<'_>) -> Facts {
         verdicts,
     } = SubjectIdentity::of(subject);
     let mut facts = Vec::new();
-    if let Some(Response { status, content_type, body_sha256, body_bytes }) = response {
+    if let Some(response) = response {
+        let Response { status, content_type, body_sha256, body_bytes, json_sha256, headers } =
+            response;
         let media = content_type.as_deref().unwrap_or(NONE);
         add(&mut facts, "response", format!("{status} {media}"));
         add(&mut facts, "body", format!("{body_sha256} {} B", body_bytes.get()));
+        add(&mut facts, "body as JSON", json_sha256.clone().unwrap_or_else(|| NONE.to_owned()));
+        for (name, digest) in headers {
+            add(&mut facts, &format!("header {}", escaped(name)), digest.clone());
+        }
     }
     if let Some(deterministic) = deterministic {
         add(&mut facts, "deterministic", (if deterministic { "yes" } else { "no" }).to_owned());
@@ -242,6 +248,7 @@ mod tests {
             "/contract/digest",
             "/test_results/0/evidence/behaviour/response/content_type",
             "/test_results/1/evidence/behaviour/response/body_sha256",
+            "/test_results/1/evidence/behaviour/response/json_sha256",
             "/test_results/1/evidence/counts/source",
             "/test_results/1/evidence/counts/allocations/min",
             "/test_results/2/evidence/counts/allocated_bytes/max",

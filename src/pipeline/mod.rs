@@ -4,6 +4,7 @@
 //! observed of each; [`passport`] makes the document of it. The pipeline decides nothing but when
 //! to stop sampling, prints nothing, and writes no file.
 
+mod responses;
 mod sampler;
 mod turns;
 mod code_turns;
@@ -411,7 +412,7 @@ impl Observation<'_> {
         for _ in 0..self.check.rounds {
             for (index, request) in self.requests.iter().enumerate() {
                 match self.probe.send(request, pass) {
-                    Ok(exchange) => self.sampler.add(index, &exchange),
+                    Ok(exchange) => self.sampler.add(index, exchange),
                     Err(error) => return self.sampler.fail(&error),
                 }
             }

@@ -1,14 +1,13 @@
 //! Collecting the exchanges of one check into its evidence.
 
-use sha2::{Digest, Sha256};
-
+use super::responses::Responses;
 use crate::{
     contract::Check,
-    evidence::{Behaviour, Counts, Evidence, OracleCounts, Range, Response},
-    probe::{Cost, Exchange, Normalised, Pass, ProbeError},
+    evidence::{Counts, Evidence, OracleCounts, Range},
+    probe::{Cost, Exchange, Pass, ProbeError},
     statistics::Histogram,
-    text::{hex, printable},
-    units::{Bytes, Count, Nanos},
+    text::printable,
+    units::{Count, Nanos},
 };
 
 /// Failures after which a check is not sampled any further.
@@ -20,11 +19,7 @@ const WRONG_MAX: u64 = 20;
 
 /// Collects the samples of one check.
 pub(super) struct Sampler<'a> {
-    check: &'a Check,
-    /// The first response to each request, and the latest body with its digest.
-    first: Vec<Option<Response>>,
-    latest: Vec<Option<(Vec<u8>, Normalised)>>,
-    judged: Judged,
+    responses: Responses<'a>,
     counts: Option<Counts>,
     oracle: Option<OracleCounts>,
     latencies: Vec<Nanos>,
@@ -39,17 +34,6 @@ pub(super) struct Sampler<'a> {
     timed_out: bool,
     first_failure: Option<String>,
     sample: Sample,
-}
-
-/// What was found wrong or equal in the responses so far.
-#[derive(Default)]
-struct Judged {
-    responses: u64,
-    equal: u64,
-    status_mismatches: u64,
-    status_unexpected: Option<u16>,
-    content_type_mismatches: u64,
-    not_json: u64,
 }
 
 /// The sample being taken.
@@ -69,12 +53,8 @@ struct Sample {
 
 impl<'a> Sampler<'a> {
     pub(super) fn new(check: &'a Check) -> Self {
-        let requests = check.requests.len();
         Self {
-            check,
-            first: vec![None; requests],
-            latest: vec![None; requests],
-            judged: Judged::default(),
+            responses: Responses::new(check),
             counts: None,
             oracle: None,
             latencies: Vec::new(),
@@ -97,11 +77,12 @@ impl<'a> Sampler<'a> {
     }
 
     /// Adds the response to the request of this number.
-    pub(super) fn add(&mut self, request: usize, exchange: &Exchange) {
-        let expected = self.judge(request, exchange);
+    pub(super) fn add(&mut self, request: usize, mut exchange: Exchange) {
+        let body = std::mem::take(&mut exchange.body);
+        let expected = self.responses.judge(request, &exchange, body);
         let sample = &mut self.sample;
         sample.as_expected &= expected;
-        let (latency, cpu_wait) = without_wait(exchange);
+        let (latency, cpu_wait) = without_wait(&exchange);
         sample.latency = sample.latency.saturating_add(latency);
         let told = sample.server_latency.zip(exchange.server_latency);
         sample.server_latency = told.map(|(sum, it)| sum.saturating_add(it));
@@ -212,15 +193,7 @@ impl<'a> Sampler<'a> {
     /// The evidence so far.
     pub(super) fn evidence(&self) -> Evidence {
         Evidence {
-            behaviour: self.response().map(|response| Behaviour {
-                response,
-                responses: Count::new(self.judged.responses),
-                responses_equal: Count::new(self.judged.equal),
-                status_mismatches: Count::new(self.judged.status_mismatches),
-                status_unexpected: self.judged.status_unexpected,
-                content_type_mismatches: Count::new(self.judged.content_type_mismatches),
-                not_json: Count::new(self.judged.not_json),
-            }),
+            behaviour: self.responses.behaviour(),
             counts: self.counts.clone(),
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),
@@ -233,75 +206,13 @@ impl<'a> Sampler<'a> {
             warmup_samples: Count::new(self.warmup),
             failed_samples: Count::new(self.failures),
             first_failure: self.first_failure.clone(),
+            bodies: self.responses.bodies().clone(),
         }
     }
 
     /// The cost of the sample, when every request of it was counted.
     fn sample_cost(&self) -> Option<Cost> {
         self.sample.cost.filter(|_| self.sample.counted_requests == self.sample.requests)
-    }
-
-    /// Compares a response with what the contract expects and with the first one; whether it is as
-    /// expected.
-    fn judge(&mut self, request: usize, exchange: &Exchange) -> bool {
-        let spec = &self.check.requests[request];
-        let normalised = match &self.latest[request] {
-            // PERF: equal bytes have an equal digest; for 250 KB of JSON this is 100 times cheaper.
-            Some((body, normalised)) if *body == exchange.body => normalised.clone(),
-            _ => {
-                let normalised = Normalised::of(&exchange.body, &spec.ignore);
-                self.latest[request] = Some((exchange.body.clone(), normalised.clone()));
-                normalised
-            }
-        };
-        let response = Response {
-            status: exchange.status,
-            content_type: exchange.content_type.as_deref().map(media_type),
-            body_sha256: normalised.sha256,
-            body_bytes: normalised.bytes,
-        };
-        let judged = &mut self.judged;
-        judged.responses += 1;
-        let status_fits = response.status == spec.status;
-        if !status_fits {
-            judged.status_mismatches += 1;
-            judged.status_unexpected.get_or_insert(response.status);
-        }
-        let type_fits = spec.content_type.is_none() || spec.content_type == response.content_type;
-        if !type_fits {
-            judged.content_type_mismatches += 1;
-        }
-        let body_fits = normalised.json || !type_fits || !spec.expects_json();
-        if !body_fits {
-            judged.not_json += 1;
-        }
-        match &self.first[request] {
-            Some(first) if *first != response => {}
-            Some(_) => judged.equal += 1,
-            None => {
-                judged.equal += 1;
-                self.first[request] = Some(response);
-            }
-        }
-        status_fits && type_fits && body_fits
-    }
-
-    /// The response of the check: of several requests, their digests hashed in order.
-    fn response(&self) -> Option<Response> {
-        let responses: Vec<&Response> = self.first.iter().flatten().collect();
-        let first = *responses.first()?;
-        if self.first.len() == 1 {
-            return Some(first.clone());
-        }
-        let mut all = Sha256::new();
-        let mut bytes = Bytes::ZERO;
-        for response in responses {
-            let media = response.content_type.as_deref().unwrap_or("-");
-            let line = format!("{} {media} {}\n", response.status, response.body_sha256);
-            all.update(line.as_bytes());
-            bytes = bytes.saturating_add(response.body_bytes);
-        }
-        Some(Response { body_sha256: hex(&all.finalize()), body_bytes: bytes, ..first.clone() })
     }
 }
 
@@ -354,10 +265,4 @@ fn add_costs(a: Cost, b: Cost) -> Cost {
             .zip(b.process_allocations)
             .map(|(a, b)| a.saturating_add(b)),
     }
-}
-
-/// The media type without its parameters, in lowercase.
-fn media_type(header: &[u8]) -> String {
-    let end = header.iter().position(|byte| *byte == b';').unwrap_or(header.len());
-    printable(header[..end].trim_ascii(), 80).to_ascii_lowercase()
 }

@@ -11,8 +11,11 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    contract::Check,
-    probe::{Normalised, Pass, PreparedRequest, Probe, ProbeError, end_sample},
+    contract::{Check, CompareBody},
+    probe::{
+        Normalised, Pass, PreparedRequest, Probe, ProbeError, end_sample, header_digests,
+        wire_digest,
+    },
     text::hex,
     units::{Nanos, Ppm},
 };
@@ -25,7 +28,7 @@ pub const WARMUP_MIN: u32 = 12;
 pub struct Seen {
     /// The statuses of its requests.
     pub statuses: Vec<u16>,
-    /// SHA-256 of its bodies, ignored pointers left out.
+    /// SHA-256 of its bodies and headers, as far as the contract compares them.
     pub body_sha256: String,
 }
 
@@ -48,6 +51,7 @@ struct Sample {
     told: Option<Nanos>,
     statuses: Vec<u16>,
     bodies: Vec<Vec<u8>>,
+    headers: Vec<Vec<(String, Vec<u8>)>>,
 }
 
 /// A check that is sampled in turns.
@@ -59,8 +63,8 @@ pub struct Turns<'a> {
     added: AddedWork<'a>,
     /// How long one sample takes; known once warm.
     latency: Nanos,
-    /// The bodies that were looked at last, with what was seen.
-    known: Option<(Vec<Vec<u8>>, Seen)>,
+    /// The sample that was looked at last, with what was seen.
+    known: Option<(Sample, Seen)>,
 }
 
 impl std::fmt::Debug for Turns<'_> {
@@ -185,19 +189,26 @@ impl<'a> Turns<'a> {
 
     fn seen(&mut self, sample: Sample) -> Seen {
         // PERF: equal bytes have an equal digest, and most services answer with equal bytes.
-        if let Some((bodies, seen)) = &self.known
-            && *bodies == sample.bodies
-            && seen.statuses == sample.statuses
+        if let Some((known, seen)) = &self.known
+            && known.bodies == sample.bodies
+            && known.headers == sample.headers
+            && known.statuses == sample.statuses
         {
             return seen.clone();
         }
         let mut digest = Sha256::new();
-        for (index, body) in sample.bodies.iter().enumerate() {
+        for (index, (body, headers)) in sample.bodies.iter().zip(&sample.headers).enumerate() {
             let request = &self.check.requests[index % self.check.requests.len()];
-            digest.update(Normalised::of(body, &request.ignore).sha256);
+            digest.update(match request.compare_body {
+                CompareBody::Bytes => wire_digest(body),
+                CompareBody::Json => Normalised::of(body, &request.ignore).sha256,
+            });
+            for (name, header) in header_digests(headers) {
+                digest.update(format!(" {name} {header}"));
+            }
         }
-        let seen = Seen { statuses: sample.statuses, body_sha256: hex(&digest.finalize()) };
-        self.known = Some((sample.bodies, seen.clone()));
+        let seen = Seen { statuses: sample.statuses.clone(), body_sha256: hex(&digest.finalize()) };
+        self.known = Some((sample, seen.clone()));
         seen
     }
 
@@ -207,6 +218,7 @@ impl<'a> Turns<'a> {
             told: Some(Nanos::ZERO),
             statuses: Vec::new(),
             bodies: Vec::new(),
+            headers: Vec::new(),
         };
         for _ in 0..self.check.rounds {
             for request in &self.requests {
@@ -217,6 +229,7 @@ impl<'a> Turns<'a> {
                 sample.told = sample.told.zip(told).map(|(sum, it)| sum.saturating_add(it));
                 sample.statuses.push(exchange.status);
                 sample.bodies.push(exchange.body);
+                sample.headers.push(exchange.headers);
             }
         }
         Ok(sample)

@@ -19,6 +19,7 @@ use super::{
     Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, ServerTiming, Target,
     http_client::{HttpClient, Stopwatch, body},
     performance_block, process_time,
+    response_headers::named_headers,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -129,6 +130,7 @@ impl HttpProbe {
 
 impl Probe for HttpProbe {
     fn send(&mut self, request: &PreparedRequest, _: Pass) -> Result<Exchange, ProbeError> {
+        let names = &request.compare_headers;
         let request = self.target.request(request)?;
         let settings = &self.target.settings;
         let (status, headers, body, latency) = self.client.run(async {
@@ -144,6 +146,7 @@ impl Probe for HttpProbe {
         Ok(Exchange {
             status: status.as_u16(),
             content_type: headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_vec()),
+            headers: named_headers(&headers, names),
             // The client's own waiting says nothing of the service's.
             cpu_wait: None,
             server_latency: timing.total.or_else(said),

@@ -76,6 +76,11 @@ impl HttpClient {
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
+            // Whatever features another crate switches on: bytes are told as they crossed the wire.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
             .referer(false)
             .user_agent(env!("CARGO_PKG_NAME"))
             .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX).to_duration())

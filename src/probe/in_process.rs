@@ -16,6 +16,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes as Buffer};
+use http::header::CONTENT_TYPE;
 use http_body::Body;
 use http_body_util::Full;
 use tokio::runtime::Runtime;
@@ -23,7 +24,7 @@ use tower_service::Service;
 
 use super::{
     Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target, collected::collected,
-    cpu_wait::CpuWait,
+    cpu_wait::CpuWait, response_headers::named_headers,
 };
 #[cfg(feature = "oracle")]
 use crate::allocation::OracleError;
@@ -106,7 +107,7 @@ struct InProcessProbe<'runtime, S> {
 /// What one request left behind.
 struct Sent {
     status: u16,
-    content_type: Option<Vec<u8>>,
+    headers: http::HeaderMap,
     latency: Nanos,
     cpu_wait: Option<Nanos>,
     meter: Meter,
@@ -121,6 +122,7 @@ where
     Out::Error: Display,
 {
     fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError> {
+        let names = &request.compare_headers;
         let request = build(request)?;
         // Dropped at the end, also when the service panics.
         let _switch = Counting::switched(matches!(pass, Pass::Counted | Pass::Oracle));
@@ -142,7 +144,8 @@ where
         let counted = pass == Pass::Counted && allocation::is_installed();
         Ok(Exchange {
             status: sent.status,
-            content_type: sent.content_type,
+            content_type: sent.headers.get(CONTENT_TYPE).map(|it| it.as_bytes().to_vec()),
+            headers: named_headers(&sent.headers, names),
             body: self.body.clone(),
             latency: sent.latency,
             cpu_wait: sent.cpu_wait,
@@ -293,10 +296,9 @@ where
     }
     let latency = Nanos::from_duration(start.elapsed());
     let process_allocations = watch.map(|watch| watch.stop().allocations);
-    let content_type = head.headers.get(http::header::CONTENT_TYPE);
     Ok(Sent {
         status: head.status.as_u16(),
-        content_type: content_type.map(|it| it.as_bytes().to_vec()),
+        headers: head.headers,
         latency,
         cpu_wait: None,
         meter,

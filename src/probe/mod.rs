@@ -13,7 +13,12 @@ mod cpu_wait;
 mod collected;
 #[cfg(feature = "instrument")]
 mod in_process;
+mod json_string;
+mod ignored;
+mod json_form;
 mod response;
+#[cfg(any(feature = "http", feature = "instrument"))]
+mod response_headers;
 mod server_timing;
 #[cfg(feature = "http")]
 mod http_client;
@@ -35,7 +40,7 @@ pub use collected::{COLLECTED, SAMPLE_ENDS};
 pub use http::{HttpProbe, HttpSettings, HttpTarget, wait_until_up};
 #[cfg(feature = "instrument")]
 pub use in_process::{InProcessTarget, Request};
-pub use response::Normalised;
+pub use response::{Normalised, header_digests, wire_digest};
 pub use server_timing::{ServerTiming, performance_block, process_time};
 
 /// A request with its secrets filled in.
@@ -49,6 +54,8 @@ pub struct PreparedRequest {
     pub headers: Vec<(String, SecretValue)>,
     /// The body; empty when there is none.
     pub body: Vec<u8>,
+    /// Names of response headers to report, in lowercase.
+    pub compare_headers: Vec<String>,
 }
 
 impl PreparedRequest {
@@ -69,6 +76,7 @@ impl PreparedRequest {
             path: spec.path.clone(),
             headers: spec.headers.iter().map(fill).collect::<Result<_, _>>()?,
             body: spec.body.clone().unwrap_or_default().into_bytes(),
+            compare_headers: spec.compare_headers.clone(),
         })
     }
 }
@@ -95,7 +103,10 @@ pub struct Exchange {
     pub status: u16,
     /// The `content-type` header as received.
     pub content_type: Option<Vec<u8>>,
-    /// The whole body.
+    /// The headers that [`PreparedRequest::compare_headers`] names, as received and in the order of
+    /// the names; one that was sent twice is there twice.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The whole body, as it crossed the wire.
     pub body: Vec<u8>,
     /// From before the request was sent until the last byte of the body was received.
     pub latency: Nanos,

@@ -1,6 +1,6 @@
 //! Claims at fault: what, where, by how much, and why.
 
-use super::{Finding, Mark, Style, foreign, name};
+use super::{Finding, Mark, Style, bodies, foreign, name};
 use crate::{
     claim::{Claim, Reason, Unit, Verdict},
     contract::{ClaimKind, Direction},
@@ -23,6 +23,9 @@ pub(super) fn findings(passport: &Passport) -> Vec<Finding> {
                 sentence: sentence(claim),
                 message: message(subject, claim),
             });
+        }
+        if let SubjectResult::Check(result) = subject {
+            found.extend(bodies::details(result, &of));
         }
         found.extend(broken(subject).map(|(sentence, message)| Finding {
             mark: Mark::Broken,

@@ -65,6 +65,7 @@ fn finding(finding: &Finding) -> String {
     let mark = match finding.mark {
         Mark::Verdict(verdict) => verdict.to_string(),
         Mark::Broken => "BROKEN".to_owned(),
+        Mark::Detail => "DETAIL".to_owned(),
     };
     let message = finding.message.as_ref().map(|it| format!(": {}", code(it))).unwrap_or_default();
     format!("\n- **{mark}** {} {}{message}\n", code(&finding.of), inline(&finding.sentence))

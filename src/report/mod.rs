@@ -6,6 +6,7 @@
 //! of formats below; a new kind of report is one constructor. ASCII only. Text from outside is made
 //! printable here, and each format escapes it for its own place. Colour is the caller's decision.
 
+mod bodies;
 mod checks;
 mod comparison;
 mod differences;
@@ -186,6 +187,8 @@ pub enum Mark {
     Verdict(Verdict),
     /// Something could not be measured.
     Broken,
+    /// More is known of a finding before it.
+    Detail,
 }
 
 /// One thing that a reader must be told.

@@ -62,6 +62,7 @@ pub(super) fn finding(finding: &Finding, style: Style) -> String {
     let mark = match finding.mark {
         Mark::Verdict(verdict) => padded(verdict, style),
         Mark::Broken => format!("{:<7}", "BROKEN"),
+        Mark::Detail => format!("{:<7}", "DETAIL"),
     };
     let message = finding.message.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
     format!("{mark}  {}: {}{message}\n", finding.of, finding.sentence)

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     allocation::AllocationSite,
     environment::Build,
-    evidence::Evidence,
+    evidence::{Bodies, Evidence},
     operation::CaseEvidence,
     units::{Nanos, Ppm},
 };
 
 /// Changes when a message does that a comparison cannot do without; both ends must speak the same. A
 /// worker that does not know a question ends, so what is only asked for advice may be added.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The longest line that is read: the evidence of a check has some ten thousand bytes.
 const LINE_MAX: u64 = 64 << 20;
@@ -117,7 +117,12 @@ pub enum Answer {
         build: Build,
     },
     /// To [`Question::Observe`].
-    Observed(Box<Evidence>),
+    Observed {
+        /// What was observed.
+        evidence: Box<Evidence>,
+        /// What is shown of the bodies, which evidence that is written leaves out.
+        bodies: Box<Bodies>,
+    },
     /// To [`Question::Prepare`].
     Prepared {
         /// The median latency of the second half of the warm-up.
@@ -180,7 +185,7 @@ pub enum Answer {
 pub struct Seen {
     /// The statuses of its requests.
     pub statuses: Vec<u16>,
-    /// SHA-256 of its bodies, ignored pointers left out.
+    /// SHA-256 of its bodies and headers, as far as the contract compares them.
     pub body_sha256: String,
 }
 

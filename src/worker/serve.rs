@@ -22,6 +22,7 @@ use crate::{
     clock::SystemClock,
     contract::{Check, Contract},
     environment::Build,
+    passport::Measured,
     pipeline::{self, Session, Turns, Work},
     probe::{PreparedRequest, Probe, Target},
     text::printable,
@@ -227,7 +228,10 @@ impl Worker<'_> {
         match pipeline::measure(&contract, &mut session, &|check| check.has_id(id)) {
             Err(missing) => Answer::Failed(missing.to_string()),
             Ok(run) => match run.measured.into_iter().next() {
-                Some(measured) => Answer::Observed(Box::new(measured.evidence)),
+                Some(Measured { mut evidence, .. }) => Answer::Observed {
+                    bodies: Box::new(std::mem::take(&mut evidence.bodies)),
+                    evidence: Box::new(evidence),
+                },
                 None => Answer::Failed(format!("the worker has no check `{id}`")),
             },
         }

@@ -104,6 +104,7 @@ pub(crate) fn good(number: u64) -> Exchange {
     Exchange {
         status: 200,
         content_type: Some(b"application/json; charset=utf-8".to_vec()),
+        headers: Vec::new(),
         body: format!(r#"{{"orders":[1,2,3],"now":{number}}}"#).into_bytes(),
         latency: Nanos::new(50_000 + number % 7_000),
         cpu_wait: None,

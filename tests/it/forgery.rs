@@ -145,6 +145,32 @@ fn evidence_that_cannot_have_been_observed_is_refused_with_check_and_field() {
         (vec![("behaviour/response/content_type", json!(null))], "content_type_mismatches"),
         (vec![("behaviour/response/body_sha256", json!(upper))], "behaviour.response.body_sha256"),
         (vec![("behaviour/response/body_sha256", json!("ab"))], "behaviour.response.body_sha256"),
+        (vec![("behaviour/response/json_sha256", json!("ab"))], "behaviour.response.json_sha256"),
+        (
+            vec![("behaviour/response/headers", json!({ "etag": "0".repeat(64) }))],
+            "behaviour.response.headers",
+        ),
+        (
+            vec![("behaviour/response/headers", json!({ "location": "/secret" }))],
+            "behaviour.response.headers",
+        ),
+        (
+            vec![("behaviour/response/body_sha256", json!("0".repeat(64)))],
+            "behaviour.response.body_sha256",
+        ),
+        (vec![("behaviour/wire/sha256", json!("ab"))], "behaviour.wire.sha256"),
+        (vec![("behaviour/wire/responses_equal", json!(0))], "behaviour.wire.responses_equal"),
+        (
+            vec![("behaviour/wire/responses_equal", json!(1_000_000))],
+            "behaviour.wire.responses_equal",
+        ),
+        (vec![("behaviour/unequal_in_bytes_alone", json!(1))], "behaviour.unequal_in_bytes_alone"),
+        (
+            vec![("behaviour/unequal_in_headers_alone", json!(1))],
+            "behaviour.unequal_in_bytes_alone",
+        ),
+        (vec![("behaviour/headers_unequal", json!(["location"]))], "behaviour.headers_unequal"),
+        (vec![("behaviour/ignored_nothing", json!(["/other"]))], "behaviour.ignored_nothing"),
         (vec![("counts/samples", json!(0))], "counts.samples"),
         (vec![("counts/allocations", range(9, 8))], "counts.allocations"),
         (vec![("counts/allocated_bytes", range(9, 8))], "counts.allocated_bytes"),
@@ -212,6 +238,14 @@ fn a_baseline_or_a_build_that_contradicts_the_rest_is_refused() {
         (
             vec![("/test_results/0/baseline/response/body_sha256", json!("x"))],
             "orders/all: baseline.response.body_sha256",
+        ),
+        (
+            vec![("/test_results/0/baseline/response/json_sha256", json!("x"))],
+            "orders/all: baseline.response.json_sha256",
+        ),
+        (
+            vec![("/test_results/0/baseline/response/headers", json!({ "location": "x" }))],
+            "orders/all: baseline.response.headers",
         ),
         (
             vec![("/test_results/0/baseline/source", json!(null))],

@@ -156,7 +156,7 @@ fn responses_that_differ_fail_unless_the_contract_ignores_the_difference() {
     // `now` differs in every good answer, and is ignored.
     assert_eq!(measure(|_, n| Ok(good(n)), None).gate(), Gate::Pass);
     let differ = |_: &_, n: u64| {
-        Ok(Exchange { body: format!(r#"{{"orders":{n}}}"#).into_bytes(), ..good(n) })
+        Ok(Exchange { body: format!(r#"{{"orders":{n},"now":1}}"#).into_bytes(), ..good(n) })
     };
     let passport = measure(differ, None);
     assert_eq!(
@@ -241,8 +241,9 @@ fn fewer_allocations_pass_and_a_tolerance_is_kept_to_the_unit() {
 #[test]
 fn a_changed_response_is_changed_work_and_no_speed() {
     let before = measure(|_, n| Ok(good(n)), None);
-    let changed =
-        |_: &_, n| Ok(Exchange { body: br#"{"orders":[]}"#.to_vec(), ..more_allocations(n, 500) });
+    let changed = |_: &_, n| {
+        Ok(Exchange { body: br#"{"orders":[],"now":1}"#.to_vec(), ..more_allocations(n, 500) })
+    };
     let after = measure(changed, Some(&before));
     let behaviour = reason(&after, "orders/all", ClaimKind::Behaviour);
     assert_eq!(behaviour, (Verdict::Fail, Reason::ChangedWork));
@@ -300,7 +301,7 @@ fn the_share_of_deterministic_checks_gates_and_all_of_them_where_it_is_100_perce
     // Of two checks one differs: 50 %.
     let half = |request: &PreparedRequest, n: u64| {
         let differs = if request.path == "/orders/1" { n } else { 0 };
-        Ok(Exchange { body: format!(r#"{{"orders":{differs}}}"#).into_bytes(), ..good(n) })
+        Ok(Exchange { body: format!(r#"{{"orders":{differs},"now":1}}"#).into_bytes(), ..good(n) })
     };
     for (percent, status, required) in [
         ("0", Verdict::Pass, false),
@@ -435,12 +436,14 @@ fn html_that_says_it_is_json_fails() {
     assert_eq!(reason(&passport, "orders/all", ClaimKind::Latency).1, Reason::NoSample);
     // A HEAD has the media type of a body that it does not have; and any text is plain text.
     let empty = |_: &_, n| Ok(Exchange { body: Vec::new(), ..good(n) });
-    let head = CONTRACT.replace("path = \"/orders\"", "path = \"/orders\"\nmethod = \"HEAD\"");
+    let plain_contract = CONTRACT.replace("ignore = [\"/now\"]\n", "");
+    let head =
+        plain_contract.replace("path = \"/orders\"", "path = \"/orders\"\nmethod = \"HEAD\"");
     assert_eq!(measure_with(&head, empty, None, &|| false).gate(), Gate::Pass);
     let plain = |_: &_, n| {
         Ok(Exchange { content_type: Some(b"text/plain".to_vec()), body: b"<".to_vec(), ..good(n) })
     };
-    let contract = CONTRACT.replace("application/json", "text/plain");
+    let contract = plain_contract.replace("application/json", "text/plain");
     assert_eq!(measure_with(&contract, plain, None, &|| false).gate(), Gate::Pass);
 }
 

@@ -57,6 +57,7 @@ fn get(path: &str) -> PreparedRequest {
         path: path.to_owned(),
         headers: vec![("authorization".to_owned(), secret)],
         body: Vec::new(),
+        compare_headers: ["location", "set-cookie"].map(str::to_owned).to_vec(),
     }
 }
 

@@ -10,6 +10,7 @@ use perf_passport::allocation::CountingAllocator;
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod anything;
+mod behaviour;
 mod circles;
 mod contract;
 mod documents;

@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rules", &[]),
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),
-    ("evidence", &["contract", "statistics", "units"]),
+    ("evidence", &["contract", "statistics", "text", "units"]),
     ("paired", &["rules", "units"]),
     ("claim", &["contract", "evidence", "paired", "rules", "statistics", "units"]),
     (

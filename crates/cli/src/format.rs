@@ -96,6 +96,7 @@ fn read(arguments: &FormatArguments) -> Result<(String, Vec<u8>), Failure> {
         path: endpoint.to_owned(),
         headers: Vec::new(),
         body: Vec::new(),
+        compare_headers: Vec::new(),
     };
     let exchange = target.probe("")?.send(&request, Pass::Timed)?;
     let name = format!("{base_url}{endpoint}");

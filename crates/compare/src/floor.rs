@@ -190,6 +190,7 @@ mod tests {
             path: "/".to_owned(),
             headers: Vec::new(),
             body: Vec::new(),
+            compare_headers: Vec::new(),
         }
     }
 
@@ -197,6 +198,7 @@ mod tests {
         Exchange {
             status,
             content_type: Some(b"text/plain".to_vec()),
+            headers: Vec::new(),
             body: body.as_bytes().to_vec(),
             latency: Nanos::ZERO,
             cpu_wait: None,

@@ -3,6 +3,7 @@
 use perf_passport::{
     contract::Check,
     environment::Build,
+    evidence::Evidence,
     passport::Measured,
     worker::protocol::{Answer, Question},
 };
@@ -51,7 +52,9 @@ pub fn observe(
         let question = Question::Observe { check: check.id(), samples };
         let answer = worker.ask(&question, OBSERVE_TIME).and_then(|answer| match answer {
             // What cannot have been observed would be in no passport that verifies.
-            Answer::Observed(evidence) if evidence.validate(check).is_ok() => Ok(*evidence),
+            Answer::Observed { evidence, bodies } if evidence.validate(check).is_ok() => {
+                Ok(Evidence { bodies: *bodies, ..*evidence })
+            }
             other => Err(worker.unexpected(&other)),
         });
         match answer {

@@ -4,16 +4,21 @@
 //! passport, so that every verdict can be recomputed from it. It holds no verdict and no budget.
 //! [`Evidence::validate`] finds what cannot have been observed.
 
+mod behaviour;
+mod bodies;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    contract::{Check, RequestSpec},
+    contract::Check,
     statistics::{Histogram, HistogramError},
     units::{Bytes, Count, Nanos, Ppm},
 };
+pub use behaviour::{Behaviour, Response, ResponseDifference, WireBody};
+pub use bodies::Bodies;
 
 /// More samples than a contract may ask for. Bounds of quantiles are found by going through as many, so
 /// that a passport from outside could else be verified for ever.
@@ -53,50 +58,9 @@ pub struct Evidence {
     pub failed_samples: Count,
     /// Why the first of them could not; printable ASCII.
     pub first_failure: Option<String>,
-}
-
-/// What the responses of a check were like.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Behaviour {
-    /// The first response.
-    pub response: Response,
-    /// Responses seen.
-    pub responses: Count,
-    /// Responses that were equal to the first.
-    pub responses_equal: Count,
-    /// Responses without the expected status.
-    pub status_mismatches: Count,
-    /// The first status that was not expected.
-    pub status_unexpected: Option<u16>,
-    /// Responses without the expected media type.
-    pub content_type_mismatches: Count,
-    /// Responses with the expected media type, of JSON, whose body is none.
-    pub not_json: Count,
-}
-
-/// One response, without what the contract ignores.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Response {
-    /// The status; of a scenario, that of its first request.
-    pub status: u16,
-    /// The media type without parameters, printable ASCII; of a scenario, of its first request.
-    pub content_type: Option<String>,
-    /// SHA-256 of the body in hexadecimal, `null` where the contract ignores; of a scenario, of all its
-    /// statuses, media types and body digests in order.
-    pub body_sha256: String,
-    /// Size of what was hashed; of a scenario, of all its bodies.
-    pub body_bytes: Bytes,
-}
-
-impl Behaviour {
-    /// Whether each response was equal to the first.
-    pub fn is_deterministic(&self) -> bool {
-        self.responses_equal == self.responses
-    }
+    /// What is shown of the bodies while the process lives; in no file.
+    #[serde(skip)]
+    pub bodies: Bodies,
 }
 
 /// Where counts come from; counts of different sources are not compared.
@@ -304,61 +268,6 @@ impl Evidence {
             self.first_failure.is_some() == (self.failed_samples > Count::ZERO),
             "says that a sample failed, or none did, and `failed_samples` says otherwise",
         )
-    }
-}
-
-impl Behaviour {
-    fn validate(&self, check: &Check) -> Result<(), EvidenceError> {
-        let Some(first) = check.requests.first() else { return Ok(()) };
-        holds(
-            "behaviour.response.body_sha256",
-            is_sha256(&self.response.body_sha256),
-            "is not 64 lowercase hexadecimal digits",
-        )?;
-        // The first response is equal to itself.
-        let equal = Count::new(1) <= self.responses_equal && self.responses_equal <= self.responses;
-        holds("behaviour.responses_equal", equal, "is not between 1 and `responses`")?;
-        let unexpected = self.status_unexpected;
-        holds(
-            "behaviour.status_unexpected",
-            unexpected.is_some() == (self.status_mismatches > Count::ZERO)
-                && unexpected.is_none_or(|it| check.requests.iter().any(|sent| sent.status != it)),
-            "does not fit `status_mismatches` and the expected status",
-        )?;
-        let status_fits = self.response.status == first.status;
-        holds(
-            "behaviour.status_mismatches",
-            self.can_mismatch(check, self.status_mismatches, status_fits)
-                && (status_fits || unexpected == Some(self.response.status)),
-            "does not fit the status of the first response and the number of equal ones",
-        )?;
-        let (expected, seen) = (&first.content_type, &self.response.content_type);
-        let type_fits = expected.is_none() || expected == seen;
-        let any_expected = check.requests.iter().any(|sent| sent.content_type.is_some());
-        holds(
-            "behaviour.content_type_mismatches",
-            self.can_mismatch(check, self.content_type_mismatches, type_fits)
-                && (any_expected || self.content_type_mismatches == Count::ZERO),
-            "does not fit the media type of the first response and the number of equal ones",
-        )?;
-        let typed = self.responses.saturating_sub(self.content_type_mismatches);
-        let due = check.requests.iter().any(RequestSpec::expects_json);
-        holds(
-            "behaviour.not_json",
-            self.not_json == Count::ZERO || (due && self.not_json <= typed),
-            "is above the responses that say, as expected, that they are JSON",
-        )
-    }
-
-    /// Whether so many responses can be otherwise than expected, given whether the first one is as
-    /// expected. Where one request is repeated, those that are equal to the first share its fate.
-    fn can_mismatch(&self, check: &Check, mismatches: Count, first_fits: bool) -> bool {
-        let alike = if check.requests.len() == 1 { self.responses_equal } else { Count::new(1) };
-        if first_fits {
-            mismatches <= self.responses.saturating_sub(alike)
-        } else {
-            alike <= mismatches && mismatches <= self.responses
-        }
     }
 }
 

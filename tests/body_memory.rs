@@ -54,6 +54,5 @@ fn within(body: &str, times: u64) {
     assert!(normalised.json);
     let size = body.len() as u64;
     let all = size + cost.heap_peak.get();
-    eprintln!("{size} bytes of body, {all} with what comparing takes");
     assert!(all <= times * size + 1_000_000, "{all} bytes for a body of {size}");
 }

@@ -33,7 +33,9 @@ impl Bodies {
         let mut value: Option<Value> = short.and_then(|body| serde_json::from_slice(body).ok());
         for pointer in ignore {
             let segments: Vec<String> = pointer.split('/').skip(1).map(unescape).collect();
-            value.iter_mut().for_each(|value| blank(value, &segments));
+            if let Some(value) = &mut value {
+                blank(value, &segments);
+            }
         }
         self.first.push(value);
     }

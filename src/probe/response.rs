@@ -276,12 +276,12 @@ mod tests {
     fn written(json: &Json, style: u32) -> String {
         let blank = ["", " ", "\n\t", "\r "][style as usize % 4];
         let text = |text: &str| -> String {
-            if style % 3 == 0 {
+            if style.is_multiple_of(3) {
                 return serde_json::to_string(text).unwrap();
             }
-            let escaped: String =
+            let escaped: Vec<String> =
                 text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
-            format!("\"{escaped}\"")
+            format!("\"{}\"", escaped.concat())
         };
         let joined = |parts: Vec<String>| parts.join(&format!("{blank},"));
         let next = style / 2;

@@ -100,6 +100,7 @@ fn deriving_anew_changes_nothing() {
 
 /// Each edits the evidence of the first check; with the field that the refusal names.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn evidence_that_cannot_have_been_observed_is_refused_with_check_and_field() {
     let range = |min: u64, max: u64| json!({ "min": min, "max": max });
     let upper = "A".repeat(64);

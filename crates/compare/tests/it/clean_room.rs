@@ -102,8 +102,8 @@ fn a_package_is_in_the_workspace_of_its_ref() {
 /// Writes a package beside the repository, whose function says this.
 fn beside(repository: &Repository, name: &str, word: &str, dependencies: &str) {
     let place = format!("../{name}");
-    let manifest = format!("[package]\nname = \"dep\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-    repository.write(&format!("{place}/Cargo.toml"), &(manifest + dependencies));
+    let manifest = "[package]\nname = \"dep\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    repository.write(&format!("{place}/Cargo.toml"), &format!("{manifest}{dependencies}"));
     repository.write(
         &format!("{place}/src/lib.rs"),
         &format!("pub fn word() -> &'static str {{ \"{word}\" }}\n"),
@@ -341,7 +341,9 @@ fn pointers_of_lfs_are_no_content() {
     repository.write("pkg/data.bin", &pointer);
     // As where git-lfs is not installed.
     let without = ["clean", "smudge", "process"].map(|it| format!("filter.lfs.{it}"));
-    without.iter().for_each(|key| drop(repository.git(&["config", key, ""])));
+    for key in &without {
+        repository.git(&["config", key, ""]);
+    }
     repository.git(&["config", "filter.lfs.required", "false"]);
     repository.commit();
     let refused = refusal(&repository, &named(MAIN));
@@ -354,7 +356,9 @@ fn pointers_of_lfs_are_no_content() {
         println!("MISSING: git-lfs");
         return;
     }
-    without.iter().for_each(|key| drop(repository.git(&["config", "--unset", key])));
+    for key in &without {
+        repository.git(&["config", "--unset", key]);
+    }
     repository.git(&["config", "--unset", "filter.lfs.required"]);
     repository.git(&["lfs", "install", "--local"]);
     repository.write(

@@ -17,6 +17,7 @@ fn links(repository: &Repository) -> u64 {
     build.side.relinked.len() as u64
 }
 
+#[expect(clippy::print_stdout, reason = "a missing component is said")]
 fn links_by(linker: &str) {
     if Command::new(format!("ld.{linker}")).arg("--version").output().is_err() {
         println!("MISSING: {linker}");

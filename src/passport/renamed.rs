@@ -17,13 +17,13 @@ const REASONS: [(&str, &str); 1] = [("stored-time", "stored-latency")];
 
 /// A sentence for the first old name of a document that is no passport of this version.
 pub(super) fn sentence(document: &Value) -> Option<String> {
-    let found = in_contract(document).or_else(|| in_operations(document))?;
-    Some(format!("{found}: measure again"))
+    let in_operations = || Some(format!("{}: measure again", in_operations(document)?));
+    in_contract(document).or_else(in_operations)
 }
 
 fn in_contract(document: &Value) -> Option<String> {
     let problem = renamed_key(document.get("contract")?.get("document")?)?;
-    Some(format!("its contract: {problem}, and"))
+    Some(format!("its contract: {problem}, and measure again"))
 }
 
 /// Checks have kept their names.

@@ -84,7 +84,7 @@ impl Store {
         let around = root.join(format!("{CHECKED_OUT}{levels}"));
         let source = around.join(top.strip_prefix("/").unwrap_or(top));
         fs::create_dir_all(source.parent().unwrap_or(&around)).map_err(failed)?;
-        let store = Self { root, lock, around, source };
+        let store = Self { root, around, source, lock };
         store.clear_unfinished();
         Ok(store)
     }

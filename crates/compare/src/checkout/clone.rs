@@ -65,10 +65,8 @@ impl<'a> LocalClone<'a> {
         }
         let tags = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/tags"];
         let tags = clone.users.ask(&tags)?;
-        write(
-            "packed-refs",
-            tags.lines().map(|it| format!("{it}\n")).collect::<String>().as_bytes(),
-        )?;
+        let lines = tags.lines().flat_map(|it| [it, "\n"]).collect::<String>();
+        write("packed-refs", lines.as_bytes())?;
         match fs::read(clone.users.common.join("shallow")) {
             Ok(commits) => write("shallow", &commits)?,
             Err(_) => drop(fs::remove_file(clone.directory.join("shallow"))),

@@ -175,8 +175,9 @@ impl Outside {
             digest.update((path.as_os_str().len() as u64).to_le_bytes());
             digest.update(path.as_os_str().as_bytes());
             if !metadata.is_dir() {
-                let figures = [metadata.len() as i64, metadata.mtime(), metadata.mtime_nsec()];
-                figures.iter().for_each(|it| digest.update(it.to_le_bytes()));
+                digest.update(metadata.len().to_le_bytes());
+                digest.update(metadata.mtime().to_le_bytes());
+                digest.update(metadata.mtime_nsec().to_le_bytes());
             } else if !path.join("CACHEDIR.TAG").exists() && !path.ends_with(".git") {
                 let entries = fs::read_dir(&path).into_iter().flatten().flatten();
                 let mut entries: Vec<PathBuf> = entries.map(|it| it.path()).collect();

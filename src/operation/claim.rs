@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CaseEvidence, FailureKind, Samples, growth, growth::Growth, samples};
+use super::{CaseEvidence, FailureKind, Samples, growth::Growth, growth_rules, samples};
 use crate::{
     claim::{Claim, Reason, Verdict, count_below},
     contract::{ClaimKind, Direction, Operation, OperationBudgets},
@@ -159,7 +159,7 @@ pub fn operation_claims<'a>(
 ) -> Vec<Claim> {
     let Some(limit) = operation.budgets.complexity_max else { return Vec::new() };
     let growth = Growth::of(rule, cases.clone());
-    let reason = match (growth, growth::at_most(rule, limit, cases)) {
+    let reason = match (growth, growth_rules::at_most(rule, limit, cases)) {
         (None, _) => Reason::TooFewSamples,
         (_, Verdict::Pass) => Reason::WithinBudget,
         (_, Verdict::Fail) => Reason::GrowsFaster,

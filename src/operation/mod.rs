@@ -11,6 +11,7 @@ mod claim;
 mod evidence;
 mod growth;
 mod growth_rule_1;
+mod growth_rules;
 mod samples;
 
 pub use change::case_changes;

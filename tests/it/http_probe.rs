@@ -122,6 +122,19 @@ fn a_response_arrives_whole_with_a_latency() {
 }
 
 #[test]
+fn a_body_stays_as_it_crossed_the_wire_and_chosen_headers_come_with_it() {
+    let headers = "Content-Encoding: gzip\r\nSet-Cookie: a=1\r\nLocation: /there\r\n\
+                   X-Other: no\r\nset-cookie: b=2\r\n";
+    // No gzip at all: whoever decoded it would fail.
+    let server = Server::answering(response("200 OK", headers, "\u{1f}\u{7f} raw"));
+    let exchange = send(&server).unwrap();
+    assert_eq!(exchange.body, "\u{1f}\u{7f} raw".as_bytes());
+    let expected = [("location", "/there"), ("set-cookie", "a=1"), ("set-cookie", "b=2")]
+        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    assert_eq!(exchange.headers, expected);
+}
+
+#[test]
 fn fifty_requests_share_one_connection() {
     let server = Server::answering(response("200 OK", "", "again"));
     let mut probe = probe_of(&server);

@@ -140,7 +140,7 @@ impl RefBuilds<'_> {
 }
 
 impl BuiltSide {
-    fn checked_out(build: checkout::Build) -> Self {
+    fn checked_out(build: checkout::RefBuild) -> Self {
         let recorded = ComparedBuild {
             label: build.side.label.clone(),
             commit: (!build.dirty).then_some(build.commit),

@@ -6,15 +6,16 @@ use std::{
 };
 
 use super::{
-    Build, CheckoutError, Project, Reference,
     cache::Store,
     cargo::{self, Harness, Metadata},
     clone::{LocalClone, Source},
     command::Runner,
-    error::at,
+    error::{CheckoutError, at},
     git::{Repository, Snapshot},
     outside::{self, Outside},
-    place, working_tree,
+    place,
+    project::{Project, RefBuild, Reference},
+    working_tree,
 };
 
 /// What is asked for, and the place to build it, which is locked.
@@ -59,11 +60,11 @@ impl<'a> Asked<'a> {
     /// The source of a build again, whatever became of the working tree.
     pub(super) fn again(
         project: &'a Project<'a>,
-        build: &Build,
+        build: &RefBuild,
         stop: &dyn Fn() -> bool,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, CheckoutError> {
-        let Build { commit, object, tree, dirty, .. } = build.clone();
+        let RefBuild { commit, object, tree, dirty, .. } = build.clone();
         let snapshot = Snapshot { commit, object, tree, dirty };
         Self::with(project, build.side.label.clone(), stop, progress, |_, _| Ok(snapshot))
     }

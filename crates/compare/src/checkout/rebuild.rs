@@ -4,12 +4,13 @@
 use std::{fs, path::Path};
 
 use super::{
-    Build, CheckoutError, Project,
     asked::{Asked, CheckedOut},
     cargo,
     command::Runner,
-    error::at,
-    link_again, relink,
+    error::{CheckoutError, at},
+    link_again,
+    project::{Project, RefBuild},
+    relink,
 };
 use crate::side::Side;
 
@@ -33,7 +34,7 @@ pub struct Seeds<'a> {
 /// [`CheckoutError`].
 pub fn rebuild(
     project: &Project<'_>,
-    build: &Build,
+    build: &RefBuild,
     Seeds { seeds, directory }: Seeds<'_>,
     stop: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str),

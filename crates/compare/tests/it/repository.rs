@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use perf_passport_compare::checkout::{Build, CheckoutError, Project, Reference, checkout};
+use perf_passport_compare::checkout::{CheckoutError, Project, RefBuild, Reference, checkout};
 use tempfile::TempDir;
 
 pub(crate) const CONTRACT: &str = "schema_version = 1\n";
@@ -114,11 +114,11 @@ impl Repository {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    pub(crate) fn checkout(&self, reference: &Reference) -> Result<Build, CheckoutError> {
+    pub(crate) fn checkout(&self, reference: &Reference) -> Result<RefBuild, CheckoutError> {
         self.checkout_of("gate", reference, &|| false)
     }
 
-    pub(crate) fn named(&self, name: &str) -> Result<Build, CheckoutError> {
+    pub(crate) fn named(&self, name: &str) -> Result<RefBuild, CheckoutError> {
         self.checkout(&Reference::Named(name.to_owned()))
     }
 
@@ -127,7 +127,7 @@ impl Repository {
         harness: &str,
         reference: &Reference,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Build, CheckoutError> {
+    ) -> Result<RefBuild, CheckoutError> {
         let contract = self.path("pkg/passport.toml");
         let project = self.project(&contract, harness);
         self.said.borrow_mut().clear();
@@ -176,7 +176,7 @@ impl Repository {
 }
 
 /// What the executable prints, started as a worker is.
-pub(crate) fn printed(build: &Build) -> String {
+pub(crate) fn printed(build: &RefBuild) -> String {
     let mut command = Command::new(&build.side.executable);
     let output = command.current_dir(&build.side.directory).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Scope, SummaryLine};
+use super::{Scope, SummaryLine, name};
 use crate::{
     claim::Verdict,
     passport::{Gate, Passport},
-    text::{counted, escaped},
+    text::counted,
 };
 
 /// Totals of operations and checks, the hashes, what is odd about the baseline, and the gate.
@@ -19,7 +19,7 @@ pub(super) fn lines(passport: &Passport, scope: Scope) -> Vec<SummaryLine> {
     if !passport.test_results.is_empty() || lines.is_empty() {
         lines.push(checks(passport));
     }
-    lines.push(format!("passport hash {}", passport.passport_hash));
+    lines.push(format!("passport hash {}", name(&passport.passport_hash)));
     lines.extend(baseline(passport));
     let mut lines: Vec<SummaryLine> = lines.into_iter().map(SummaryLine::plain).collect();
     lines.push(gate_line(passport, gate));
@@ -56,7 +56,7 @@ fn checks(passport: &Passport) -> String {
 fn baseline(passport: &Passport) -> Vec<String> {
     let Some(baseline) = &passport.baseline else { return Vec::new() };
     let is_equal = baseline.passport_hash == passport.passport_hash;
-    let hash = if is_equal { "equal".to_owned() } else { escaped(&baseline.passport_hash) };
+    let hash = if is_equal { "equal".to_owned() } else { name(&baseline.passport_hash) };
     let mut lines = vec![format!("baseline hash {hash}")];
     // The baseline of a comparison is asked for its responses and counts; too few samples are
     // taken of it to prove anything of its latency.

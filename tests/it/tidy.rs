@@ -115,6 +115,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "environment",
             "evidence",
             "operation",
+            "passport",
             "pipeline",
             "probe",
             "text",

@@ -79,11 +79,13 @@ fn code(text: &str) -> String {
 /// A sentence whose backticks mean code: outside of them nothing is markup.
 fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let last = text.matches('`').count();
     for (index, part) in text.split('`').enumerate() {
         if index > 0 {
             out.push('`');
         }
-        let is_code = index % 2 == 1;
+        // Behind a backtick that nothing ends, there is no code.
+        let is_code = index % 2 == 1 && index < last;
         for c in part.chars() {
             match c {
                 '|' => out.push_str(if is_code { "?" } else { "\\|" }),
@@ -126,6 +128,7 @@ mod tests {
         }
         assert_eq!(code("a`b|c"), "`a?b?c`");
         assert_eq!(inline("see `a_b` and c_d"), "see `a_b` and c\\_d");
+        assert_eq!(inline("`a` and `<b>"), "`a` and `&lt;b>");
         assert_eq!(fence("a ```` b"), "`````");
     }
 

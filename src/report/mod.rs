@@ -18,7 +18,7 @@ mod summary;
 use crate::{
     claim::Verdict,
     passport::{HashError, Passport},
-    text::printable,
+    text::{escaped, printable},
 };
 
 pub use exact_counts::exact_counts;
@@ -261,12 +261,16 @@ const NAME_LENGTH_MAX: usize = 160;
 /// A name as text from outside: a stranger's passport may name its checks anything. Backticks, which
 /// end code in sentences and in Markdown, become quotes.
 fn name(text: &str) -> String {
-    foreign(text, NAME_LENGTH_MAX)
+    printable(text.as_bytes(), NAME_LENGTH_MAX).replace('`', "'")
 }
 
-/// Any text from outside, cut to a length in bytes.
+/// Any other text from outside, cut to a length in bytes.
 fn foreign(text: &str, length_max: usize) -> String {
-    printable(text.as_bytes(), length_max).replace('`', "'")
+    let text = escaped(text);
+    match text.get(..length_max) {
+        Some(beginning) if text.len() > length_max => format!("{beginning}..."),
+        _ => text,
+    }
 }
 
 /// A cell of what is not known.

@@ -34,13 +34,13 @@ use super::{
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-/// use perf_passport::ledger::service_for_fixture;
+/// use perf_passport_ledger::service_for_fixture;
 /// use tower::ServiceExt;
 ///
 /// let service = service_for_fixture("normal", 7, None).await?;
 /// let request = axum::extract::Request::get("/metrics").body(axum::body::Body::empty()).unwrap();
 /// assert_eq!(service.oneshot(request).await.unwrap().status(), 200);
-/// # Ok::<(), perf_passport::ledger::LedgerError>(())
+/// # Ok::<(), perf_passport_ledger::LedgerError>(())
 /// # }).unwrap();
 /// ```
 pub async fn service_for_fixture(

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use criterion::{Criterion, criterion_group, criterion_main};
-//! use perf_passport::{allocation::CountingAllocator, criterion::Allocations};
+//! use perf_passport_meter::{allocation::CountingAllocator, criterion::Allocations};
 //!
 //! #[global_allocator]
 //! static ALLOCATOR: CountingAllocator = CountingAllocator::system();

@@ -93,6 +93,13 @@ fn a_failing_run_is_no_baseline_unless_it_is_accepted() {
     assert_eq!(workspace.json(LATEST)["baseline"]["overall_status"], "FAIL");
 }
 
+/// The contract with a page of statements in the place of the metrics, whose clocks it does not have.
+fn of_statements(limit: u32) -> String {
+    let page = LEDGER.replace("\"/metrics\"\n", &format!("\"/statements?limit={limit}\"\n"));
+    let clocks = page.lines().find(|line| line.contains("/generated_at")).unwrap().to_owned();
+    page.replace(&clocks, "")
+}
+
 #[test]
 fn a_baseline_says_what_accepting_it_changes() {
     let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
@@ -100,7 +107,7 @@ fn a_baseline_says_what_accepting_it_changes() {
     assert!(!first.stdout.contains("the baseline before"), "{first:#?}");
     let same = workspace.run(&["baseline"]).exits(0);
     assert_says(&same.stdout, "\nno change of the baseline before, of 2");
-    workspace.write("passport.toml", LEDGER.replace("\"/metrics\"\n", "\"/statements?limit=1\"\n"));
+    workspace.write("passport.toml", of_statements(1));
     let changed = workspace.run(&["baseline"]).exits(0);
     assert_says(&changed.stdout, "\nchanges to the baseline before, of 2");
     assert_says(&changed.stdout, "\ncontract: digest: ");
@@ -128,13 +135,11 @@ fn one_allocation_more_than_the_baseline_fails_and_is_shown() {
     let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     workspace.run(&["baseline"]).exits(0);
     // Another body and so other work: a page of two instead of one.
-    let statements =
-        |limit: u32| LEDGER.replace("\"/metrics\"\n", &format!("\"/statements?limit={limit}\"\n"));
-    workspace.write("passport.toml", statements(1));
+    workspace.write("passport.toml", of_statements(1));
     let changed = workspace.run(&["check"]).exits(1);
     assert_says(&changed.stdout, "metrics/default: behaviour: changed work");
     workspace.run(&["baseline", "-o", "one.json"]).exits(0);
-    workspace.write("passport.toml", statements(2));
+    workspace.write("passport.toml", of_statements(2));
     workspace.run(&["generate", "-o", "two.json"]).exits(0);
     let found = workspace.run(&["diff", "one.json", "two.json"]).exits(0);
     assert_says(&found.stdout, "metrics/default: body: ");
@@ -165,7 +170,7 @@ fn show_prints_what_was_measured_and_where() {
     assert_says(&short, "PASS     metrics/default");
     assert!(!short.contains("T-1"));
     let long = workspace.run(&["show", "-v", "--ci", "a.json"]).exits(0).stdout;
-    for line in ["target ledger (sqlite), rustc 1.", "\ncommit ", "\nticket: T-1\n"] {
+    for line in ["target ledger (sqlite), rustc 1.", "\ncommit ", "\nannotation ticket: T-1\n"] {
         assert_says(&long, line);
     }
     let document = workspace.json("a.json");

@@ -54,5 +54,5 @@ fn a_service_in_python_is_held_to_what_can_be_seen_of_it() {
     assert_eq!(passport["summary"]["overall_status"], "PASS");
     assert_eq!(passport["test_results"][0]["objects"], serde_json::Value::Null);
     let counted = counted.exits(4);
-    assert_says(&counted.stdout, "ABSTAIN  orders/default: allocations (limit 1000): the service");
+    assert_says(&counted.stdout, "ABSTAIN  orders/default: allocations (limit 1000): nobody tells");
 }

@@ -153,6 +153,8 @@ pub(crate) fn changed_work() {
     let workspace = workspace(WORK, &format!("{WORK} changes=1"));
     workspace.write(FILE, [CONTRACT, OTHER].concat());
     let sessions = |more: &[&str]| {
+        // What the comparison before filed.
+        let _ = std::fs::remove_dir_all(workspace.path("artifacts"));
         let run = compare(&workspace, more).exits(1);
         let passport = passport(&workspace);
         assert_eq!(passport["complete"], true, "{run:#?}");

@@ -27,7 +27,7 @@ static MODE: AtomicU8 = AtomicU8::new(COUNT);
 /// A global allocator that counts what passes through it and leaves the work to another.
 ///
 /// ```
-/// use perf_passport::allocation::{CountingAllocator, measure};
+/// use perf_passport_meter::allocation::{CountingAllocator, measure};
 ///
 /// #[global_allocator]
 /// static ALLOCATOR: CountingAllocator = CountingAllocator::system();

@@ -141,7 +141,7 @@ impl Enclosing {
 /// Work on other threads is not included, unless it went there by [`Meter::for_task`].
 ///
 /// ```
-/// let (sum, cost) = perf_passport::allocation::measure(|| 1 + 1);
+/// let (sum, cost) = perf_passport_meter::allocation::measure(|| 1 + 1);
 /// assert_eq!((sum, cost.allocations.get()), (2, 0));
 /// ```
 pub fn measure<R>(work: impl FnOnce() -> R) -> (R, AllocationCost) {

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use perf_passport::instrument::InstrumentLayer;
+//! use perf_passport_meter::instrument::InstrumentLayer;
 //!
 //! let app: Router = Router::new()
 //!     .route("/", get(|| async { "hello" }))

@@ -64,6 +64,7 @@ pub mod foreign;
 pub mod pipeline;
 pub mod store;
 pub mod report;
+pub mod schemas;
 #[cfg(all(feature = "instrument", unix))]
 pub mod worker;
 #[cfg(feature = "instrument")]

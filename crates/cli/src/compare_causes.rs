@@ -110,7 +110,8 @@ fn percent(ppm: i64) -> String {
 }
 
 /// Why checks got worse, filed beside the passport of a comparison.
-#[derive(Serialize, schemars::JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Causes<'a> {
     /// The version of this format.
     schema_version: u32,
@@ -127,8 +128,8 @@ pub(super) struct Causes<'a> {
 }
 
 /// Why one check got worse.
-#[derive(Serialize, schemars::JsonSchema)]
-#[schemars(rename = "Filed")]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Filed"))]
 struct CauseDocument<'a> {
     #[serde(flatten)]
     causes: &'a CheckCauses,

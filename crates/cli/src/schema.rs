@@ -8,7 +8,7 @@ use super::{
     exit::{Code, Failure},
     terminal,
 };
-use perf_passport::{contract::ContractDocument, passport::Passport};
+use perf_passport::schemas;
 
 /// Print the JSON Schema of the contract, of the passport, or of the causes beside it.
 #[derive(Debug, Args)]
@@ -23,19 +23,50 @@ enum Document {
     Contract,
     Passport,
     /// Why checks got worse, beside the passport of a comparison
-    #[cfg(target_os = "linux")]
     Causes,
 }
 
 pub(super) fn run(arguments: &SchemaArguments) -> Result<ExitCode, Failure> {
-    let schema = match arguments.document {
-        Document::Contract => schemars::schema_for!(ContractDocument),
-        Document::Passport => schemars::schema_for!(Passport),
-        #[cfg(target_os = "linux")]
-        Document::Causes => schemars::schema_for!(super::compare_causes::Causes<'_>),
-    };
-    let mut text = serde_json::to_string_pretty(&schema).map_err(Failure::usage)?;
-    text.push('\n');
-    terminal::print(&text)?;
+    terminal::print(match arguments.document {
+        Document::Contract => schemas::CONTRACT,
+        Document::Passport => schemas::PASSPORT,
+        Document::Causes => schemas::CAUSES,
+    })?;
     Ok(Code::Pass.into())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{env, fs, path::Path};
+
+    use perf_passport::{contract::ContractDocument, passport::Passport};
+    use schemars::{JsonSchema, schema_for};
+
+    use super::*;
+    use crate::compare_causes::Causes;
+
+    /// Set, this test writes the files instead of comparing them.
+    const WRITE: &str = "PASSPORT_WRITE_SCHEMAS";
+
+    #[test]
+    fn the_published_schemas_are_those_of_the_types() {
+        holds::<ContractDocument>("contract", schemas::CONTRACT);
+        holds::<Passport>("passport", schemas::PASSPORT);
+        holds::<Causes<'_>>("causes", schemas::CAUSES);
+    }
+
+    #[track_caller]
+    fn holds<T: JsonSchema>(name: &str, published: &str) {
+        let made = serde_json::to_string_pretty(&schema_for!(T)).unwrap() + "\n";
+        if env::var_os(WRITE).is_some() {
+            let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
+            fs::write(schemas.join(format!("{name}.schema.json")), made).unwrap();
+            return;
+        }
+        assert!(
+            made == published.replace("\r\n", "\n"),
+            "{name}.schema.json is out of step: run `{WRITE}=yes cargo test --package \
+             perf-passport-cli --bin passport schemas`"
+        );
+    }
 }

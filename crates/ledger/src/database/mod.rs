@@ -10,6 +10,7 @@
 //!
 //! Nothing here knows what the rows mean: `queries` does.
 
+mod migrations;
 mod value;
 mod sqlite;
 mod postgres;
@@ -21,14 +22,6 @@ use super::{
     fixture::Load,
     settings::{DatabaseTarget, Settings},
 };
-
-/// The migrations, inside the binary.
-mod embedded {
-    refinery::embed_migrations!("migrations");
-}
-
-/// The indexes of the second migration: a bulk load drops them and runs that file again.
-const INDEXES: &str = include_str!("../../migrations/V2__indexes.sql");
 
 /// An open database whose migrations have run.
 #[derive(Debug)]
@@ -213,26 +206,5 @@ impl Database {
             Backend::Sqlite(pool) => pool.load(load).await,
             Backend::Postgres(pool) => pool.load(load).await,
         }
-    }
-}
-
-/// The statements that drop every index of the second migration.
-fn drop_indexes() -> String {
-    INDEXES
-        .lines()
-        .filter_map(|line| line.split_once(" INDEX ")?.1.split_once(' '))
-        .fold(String::new(), |sql, (name, _)| sql + "DROP INDEX " + name + ";\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_index_is_dropped_before_a_load() {
-        let created = INDEXES.matches("\nCREATE ").count();
-        assert_eq!(created, 7);
-        assert_eq!(drop_indexes().matches("DROP INDEX ").count(), created);
-        assert!(drop_indexes().contains("DROP INDEX statements_hash;\n"));
     }
 }

@@ -13,7 +13,11 @@ use tokio_postgres::{
     Config, NoTls, Row, binary_copy::BinaryCopyInWriter, types::ToSql, types::Type,
 };
 
-use super::{Columns, DatabaseError, DatabaseKind, INDEXES, Value, drop_indexes, value::ArrayRow};
+use super::{
+    Columns, DatabaseError, DatabaseKind, Value,
+    migrations::{self, INDEXES, drop_indexes},
+    value::ArrayRow,
+};
 use crate::{
     fixture::{Batch, ColumnKind, Load, ReadLoaded, Table},
     settings::{PostgresTarget, Settings},
@@ -72,10 +76,8 @@ impl PostgresPool {
             let sql = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
             client.batch_execute(&sql).await.map_err(failed)?;
         }
-        super::embedded::migrations::runner().run_async(&mut client).await.map_err(|error| {
-            DatabaseError::Migrate { kind: DatabaseKind::Postgres, source: error.into() }
-        })?;
-        Ok(())
+        let migrated = migrate(&mut client).await;
+        migrated.map_err(|source| DatabaseError::Migrate { kind: DatabaseKind::Postgres, source })
     }
 
     pub(super) async fn query(
@@ -184,6 +186,16 @@ impl PostgresPool {
         client.execute("SELECT pg_advisory_lock($1)", &[&SETUP_LOCK]).await.map_err(failed)?;
         Ok(client)
     }
+}
+
+/// Brings the tables up to date, in one transaction.
+async fn migrate(client: &mut tokio_postgres::Client) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(migrations::PREPARE).await?;
+    let rows = transaction.query(migrations::RAN, &[]).await?;
+    let ran = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    transaction.batch_execute(&migrations::left(&ran)?).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Copies `batch` and those that follow for the same table; gives the first one of another.

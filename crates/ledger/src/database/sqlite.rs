@@ -19,7 +19,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags, Statement, TransactionBehavior, params_from_iter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Columns, DatabaseError, DatabaseKind, INDEXES, Value, drop_indexes};
+use super::{
+    Columns, DatabaseError, DatabaseKind, Value,
+    migrations::{self, INDEXES, drop_indexes},
+};
 use crate::{
     fixture::{Batch, Load, ReadLoaded},
     settings::Settings,
@@ -98,9 +101,8 @@ impl SqlitePool {
 
     pub(super) fn migrate(&self) -> Result<(), DatabaseError> {
         let mut connection = self.connect(Missing::Create)?;
-        super::embedded::migrations::runner().run(&mut connection).map_err(|error| {
-            DatabaseError::Migrate { kind: DatabaseKind::Sqlite, source: error.into() }
-        })?;
+        let migrated = migrate(&mut connection);
+        migrated.map_err(|source| DatabaseError::Migrate { kind: DatabaseKind::Sqlite, source })?;
         self.idle().push(connection);
         Ok(())
     }
@@ -230,6 +232,18 @@ impl fmt::Debug for SqlitePool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlitePool").finish_non_exhaustive()
     }
+}
+
+/// Brings the tables up to date, in one transaction.
+fn migrate(connection: &mut Connection) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(migrations::PREPARE)?;
+    let ran = transaction
+        .prepare(migrations::RAN)?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<Vec<String>, _>>()?;
+    transaction.execute_batch(&migrations::left(&ran)?)?;
+    Ok(transaction.commit()?)
 }
 
 /// Loads everything in one transaction on a connection that is then closed.

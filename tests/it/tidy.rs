@@ -106,6 +106,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     // In another process than what asks it.
+    ("schemas", &[]),
     (
         "worker",
         &[

@@ -105,8 +105,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    // In another process than what asks it.
     ("schemas", &[]),
+    // In another process than what asks it.
     (
         "worker",
         &[

@@ -198,8 +198,12 @@ impl Code {
             let (tree, after) = statement["use ".len()..].split_once(';').unwrap_or_default();
             let before = rest.trim_end();
             let last = before.rsplit(['\n', ';', '}']).next().unwrap_or_default().trim();
-            let paths = if last.starts_with("pub") { &mut code.shown } else { &mut code.used };
+            let is_shown = last.starts_with("pub");
+            let paths = if is_shown { &mut code.shown } else { &mut code.used };
             paths.extend(expanded(tree));
+            // Else the next statement would seem to be shown too.
+            let visibility = if is_shown { last.len() } else { 0 };
+            rest.truncate(before.len() - visibility);
             rest.push_str(after);
         }
         // Paths elsewhere, such as `super::b::f`.

@@ -13,7 +13,11 @@ use tokio_postgres::{
     Config, NoTls, Row, binary_copy::BinaryCopyInWriter, types::ToSql, types::Type,
 };
 
-use super::{Columns, DatabaseError, DatabaseKind, INDEXES, Value, drop_indexes, value::ArrayRow};
+use super::{
+    Columns, DatabaseError, DatabaseKind, Value,
+    schema::{self, INDEXES, drop_indexes},
+    value::ArrayRow,
+};
 use crate::{
     fixture::{Batch, ColumnKind, Load, ReadLoaded, Table},
     settings::{PostgresTarget, Settings},
@@ -72,7 +76,7 @@ impl PostgresPool {
             let sql = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
             client.batch_execute(&sql).await.map_err(failed)?;
         }
-        super::embedded::migrations::runner().run_async(&mut client).await.map_err(|error| {
+        schema::embedded::migrations::runner().run_async(&mut client).await.map_err(|error| {
             DatabaseError::Migrate { kind: DatabaseKind::Postgres, source: error.into() }
         })?;
         Ok(())

@@ -19,7 +19,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags, Statement, TransactionBehavior, params_from_iter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Columns, DatabaseError, DatabaseKind, INDEXES, Value, drop_indexes};
+use super::{
+    Columns, DatabaseError, DatabaseKind, Value,
+    schema::{self, INDEXES, drop_indexes},
+};
 use crate::{
     fixture::{Batch, Load, ReadLoaded},
     settings::Settings,
@@ -98,7 +101,7 @@ impl SqlitePool {
 
     pub(super) fn migrate(&self) -> Result<(), DatabaseError> {
         let mut connection = self.connect(Missing::Create)?;
-        super::embedded::migrations::runner().run(&mut connection).map_err(|error| {
+        schema::embedded::migrations::runner().run(&mut connection).map_err(|error| {
             DatabaseError::Migrate { kind: DatabaseKind::Sqlite, source: error.into() }
         })?;
         self.idle().push(connection);

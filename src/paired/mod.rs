@@ -35,7 +35,7 @@ pub use evidence::{Effect, HIDDEN_BELOW, OverHttp, Paired, Pairs, Session, TimeO
 pub use instruction_counts::{
     CountedPair, InstructionCounts, InstructionDecision, SampleCounts, Uncounted, WhyUncounted,
 };
-pub use instructions::{FunctionCost, Growth, Instructions, change_ppm, grown};
+pub use instructions::{FunctionCost, FunctionGrowth, Instructions, change_ppm, grown};
 // As many as the latest rule asks for.
 pub use instructions_rule_1::{PAIRS_ALONE_MAX, SAMPLES_ALONE, SAMPLES_AMONG_OTHERS};
 pub use policy::{Bound, ComparedBuilds, LAYOUTS_MIN, LINKS, Policy};

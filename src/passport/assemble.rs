@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    BaselineRecord, ContractRecord, GUARANTEE, HashError, LatencySummary, Measured,
+    BaselineRecord, ContractRecord, GUARANTEE, HashError, LatencySummary, MeasuredCheck,
     OperationResult, OperationsSummary, Parts, Passport, SCHEMA_VERSION, Summary, TestResult,
     Thresholds, contract_digest, operations, parts::Compared,
 };
@@ -32,7 +32,7 @@ impl Passport {
             (Some(_), None) => Compared::WithPassport,
             (Some(_), Some(comparison)) => Compared::SideBySide(comparison.policy),
         };
-        let mut measured: BTreeMap<String, Measured> =
+        let mut measured: BTreeMap<String, MeasuredCheck> =
             parts.measured.into_iter().map(|it| (it.check.clone(), it)).collect();
         let (mut results, mut checks_left_out) = (Vec::new(), Vec::new());
         for check in &contract.checks {
@@ -88,10 +88,10 @@ impl Passport {
 fn result(
     contract: &Contract,
     check: &Check,
-    measured: Measured,
+    measured: MeasuredCheck,
     (rules, compared): (Rules, Compared),
 ) -> TestResult {
-    let Measured { timestamp, evidence, baseline, paired, instructions, .. } = measured;
+    let MeasuredCheck { timestamp, evidence, baseline, paired, instructions, .. } = measured;
     let mut claims = claim::claims(contract, check, &evidence, rules.latency);
     // A check that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();

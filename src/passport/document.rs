@@ -271,7 +271,7 @@ pub struct LatencySummary {
 impl LatencySummary {
     /// The summary of a histogram; `None` when it is empty.
     pub fn of(histogram: &Histogram) -> Option<Self> {
-        let summary = crate::statistics::Summary::of(histogram)?;
+        let summary = crate::statistics::SummaryStatistics::of(histogram)?;
         Some(Self {
             samples: summary.samples,
             min_ns: summary.min,

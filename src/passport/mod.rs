@@ -32,7 +32,7 @@ pub use legacy::{ImportError, import};
 pub use operation_result::{
     CaseResult, MeasuredCase, OperationResult, OperationsSummary, Parameters,
 };
-pub use parts::{Measured, Parts};
+pub use parts::{MeasuredCheck, Parts};
 pub use subjects::SubjectResult;
 pub use verify::verify;
 pub use verify_error::VerifyError;

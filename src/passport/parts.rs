@@ -37,14 +37,14 @@ pub struct Parts {
     /// Free text.
     pub annotations: BTreeMap<String, String>,
     /// What was measured, in any order.
-    pub measured: Vec<Measured>,
+    pub measured: Vec<MeasuredCheck>,
     /// What was measured of operations, in any order.
     pub operations: Vec<MeasuredCase>,
 }
 
 /// What was measured of one check.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
+pub struct MeasuredCheck {
     /// [`crate::contract::Check::id`].
     pub check: String,
     /// When, RFC 3339 in UTC.

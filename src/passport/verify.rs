@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{
-    Measured, OperationResult, Parts, Passport, ProbeKind, VerifyError,
+    MeasuredCheck, OperationResult, Parts, Passport, ProbeKind, VerifyError,
     canonical::INTEGER_MAX,
     consistent::{check_facts, check_operations},
     legacy::import_again,
@@ -116,7 +116,7 @@ pub(super) fn derive_again(passport: Passport) -> Result<Passport, VerifyError> 
         }
     }
     let cases = passport.operations.into_iter().flat_map(OperationResult::into_measured);
-    let measured = passport.test_results.into_iter().map(|result| Measured {
+    let measured = passport.test_results.into_iter().map(|result| MeasuredCheck {
         check: result.test_name,
         timestamp: result.timestamp,
         evidence: result.evidence,

@@ -22,10 +22,10 @@ use perf_passport::{
         Response, WireBody,
     },
     foreign::{self, read_criterion},
-    passport::{Measured, Passport, ProbeKind, Provenance, contract_digest, diff, verify},
+    passport::{MeasuredCheck, Passport, ProbeKind, Provenance, contract_digest, diff, verify},
     pipeline::{self, Circumstances, Run},
     probe::Normalised,
-    statistics::{Histogram, Summary, interval},
+    statistics::{Histogram, SummaryStatistics, interval},
     units::{Bytes, Count, Nanos, Ppm},
 };
 use rand_chacha::{
@@ -69,7 +69,7 @@ fn statistics(criterion: &mut Criterion) {
         bencher.iter(|| Histogram::from_samples(black_box(&samples)));
     });
     group.bench_function("summary", |bencher| {
-        bencher.iter(|| Summary::of(black_box(&histogram)));
+        bencher.iter(|| SummaryStatistics::of(black_box(&histogram)));
     });
     group.bench_function("interval of p99", |bencher| {
         bencher.iter(|| interval(black_box(&histogram), Quantile::P99, Ppm::new(1_000)));
@@ -96,7 +96,7 @@ fn import(criterion: &mut Criterion) {
     group.bench_function("read, decide and hash", |bencher| {
         let (directory, contract) = made.get_or_init(suite);
         bencher.iter(|| {
-            let suite = read_criterion(directory.path(), foreign::Measured::Time);
+            let suite = read_criterion(directory.path(), foreign::MeasuredQuantity::Time);
             let taken = suite.expect("a suite").take(contract, TIMESTAMP);
             assert_eq!(taken.cases.len(), 1_000);
             let run = Run {
@@ -214,7 +214,7 @@ fn contract_text(endpoints: usize) -> String {
 /// number alone, times on `seed`.
 fn run(contract: &Contract, seed: u64) -> Run {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let measured = contract.checks.iter().zip(0_u64..).map(|(check, number)| Measured {
+    let measured = contract.checks.iter().zip(0_u64..).map(|(check, number)| MeasuredCheck {
         check: check.id(),
         timestamp: TIMESTAMP.to_owned(),
         evidence: evidence(number, &mut random),

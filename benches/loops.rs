@@ -18,7 +18,7 @@ use criterion::Criterion;
 use perf_passport::{
     allocation::{CountingAllocator, set_counting},
     contract::Contract,
-    foreign::{Measured, read_criterion},
+    foreign::{MeasuredQuantity, read_criterion},
     harness::Harness,
     operation::CaseSummary,
 };
@@ -76,7 +76,7 @@ fn by_criterion() -> ExitCode {
         .measurement_time(Duration::from_millis(500))
         .bench_function(NAME, |bencher| bencher.iter(closure()));
     let contract = Contract::parse(CONTRACT).expect("a contract");
-    let suite = read_criterion(&directory, Measured::Time).expect("criterion wrote it");
+    let suite = read_criterion(&directory, MeasuredQuantity::Time).expect("criterion wrote it");
     let taken = suite.take(&contract, "");
     let evidence = taken.cases.first().map(|case| &case.evidence);
     print(evidence.and_then(|it| CaseSummary::of(&it.samples)).as_ref());

@@ -20,7 +20,7 @@ use perf_passport::{
     contract::Contract,
     criterion::{AllocatedBytes, Allocations, exact},
     evidence::Range,
-    foreign::{Measured, read_criterion},
+    foreign::{MeasuredQuantity, read_criterion},
 };
 use perf_passport_test_support::test;
 use serde_json::Value;
@@ -127,7 +127,7 @@ fn one_more_is_found() {
     }
     let found = counts(directory.path(), "blocks");
     assert!(is_all(&found, 21.0), "{found:?}");
-    let suite = read_criterion(directory.path(), Measured::Allocations).expect("a suite");
+    let suite = read_criterion(directory.path(), MeasuredQuantity::Allocations).expect("a suite");
     let contract = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"blocks\"\n\
                     budgets.allocations_max = 20\n";
     let contract = Contract::parse(contract).expect("a contract");

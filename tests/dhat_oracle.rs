@@ -15,7 +15,7 @@ use perf_passport::{
     clock::SystemClock,
     contract::{ClaimKind, Contract},
     evidence::Evidence,
-    pipeline::{self, Session},
+    pipeline::{self, RunContext},
     probe::InProcessTarget,
     rules::LatencyRule,
     units::Count,
@@ -130,14 +130,14 @@ fn ask_oracle(router: Router, allocations_max: u64) -> (Evidence, Claim) {
         async { Ok::<_, String>(router) }
     };
     let mut target = InProcessTarget::new(contract.sampling, made).expect("a runtime");
-    let mut session = Session {
+    let mut context = RunContext {
         target: &mut target,
         clock: &SystemClock::start(),
         environment: &|_| None,
         stop: &|| false,
         progress: &mut |_| {},
     };
-    let run = pipeline::measure(&contract, &mut session, &|_| true).expect("no variables");
+    let run = pipeline::measure(&contract, &mut context, &|_| true).expect("no variables");
     let evidence = run.measured[0].evidence.clone();
     assert_eq!(evidence.first_failure, None);
     let claims = claims(&contract, &contract.checks[0], &evidence, LatencyRule::LATEST);

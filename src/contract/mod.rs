@@ -8,198 +8,39 @@ mod claim_kind;
 mod compared;
 mod document;
 mod error;
+mod limits;
+mod name;
+mod number;
 mod operation;
 mod path;
+mod quantile;
 mod renamed;
 mod resolve;
+mod resolved;
 mod selection;
 mod subject;
 mod template;
 mod unit;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
-
-use serde::{Deserialize, Serialize};
-
-use crate::units::{Bytes, Count, Nanos, Ppm};
-
 pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
-    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, NotNegative, Percentage,
-    Positive, SCHEMA_VERSION, SamplingDocument, ScenarioDocument, TargetDocument,
-    ToleranceDocument, VariantDocument,
+    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, SCHEMA_VERSION,
+    SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument, VariantDocument,
 };
 pub use error::{ContractError, Step};
+pub use number::{NotNegative, Percentage, Positive};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
     OperationTolerance, OperationToleranceDocument, quality_ppm,
 };
 pub(crate) use path::{base_url_problem, path_problem};
+pub use quantile::Quantile;
 pub(crate) use renamed::in_document as renamed_key;
-use resolve::check_name;
+pub use resolved::{Budgets, Check, Contract, RequestSpec, Sampling, Tolerance};
 pub use selection::{CheckSelection, SelectionError};
 pub use subject::SubjectId;
 pub use template::{HeaderTemplate, SecretValue};
 pub use unit::Unit;
-
-/// A contract in which nothing is left to look up.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Contract {
-    /// What is under contract.
-    pub name: String,
-    /// The contract as it was written; its digest identifies the contract.
-    pub document: ContractDocument,
-    /// How much evidence each check gathers.
-    pub sampling: Sampling,
-    /// The least share of deterministic checks.
-    pub deterministic_min: Ppm,
-    /// The budgets of one request, where a check has none of its own.
-    pub budgets: Budgets,
-    /// The tolerance, where a check has none of its own.
-    pub tolerance: Tolerance,
-    /// The claims that must be proved.
-    pub required: Vec<ClaimKind>,
-    /// The checks, in the order they are measured; names are unique.
-    pub checks: Vec<Check>,
-    /// The operations, in the order of the contract; names are unique.
-    pub operations: Vec<Operation>,
-}
-
-/// How much evidence is gathered for each check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sampling {
-    /// Latency samples.
-    pub samples: u32,
-    /// Requests whose allocations are counted.
-    pub counted: u32,
-    /// Requests at most until the counts are stable.
-    pub warmup_max: u32,
-    /// After this long a check takes no further latency samples.
-    pub time_max: Nanos,
-    /// For one request, first byte sent to last received.
-    pub timeout: Nanos,
-    /// The largest body that is read.
-    pub body_max: Bytes,
-}
-
-/// One thing that is measured: a request, or several that make one sample.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Check {
-    /// The endpoint, or the scenario.
-    pub endpoint: String,
-    /// The variant; `default` where the contract names none.
-    pub variant: String,
-    /// The state of the service.
-    pub fixture: String,
-    /// Whether a test run may leave it out.
-    pub slow: bool,
-    /// What one sample sends, in order; never empty.
-    pub requests: Vec<RequestSpec>,
-    /// How often `requests` is repeated within one sample; at least 1.
-    pub rounds: u32,
-    /// What one sample may cost.
-    pub budgets: Budgets,
-    /// How much worse than the baseline it may be.
-    pub tolerance: Tolerance,
-}
-
-/// One HTTP request and the response it must have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestSpec {
-    /// The HTTP method, in capitals.
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// Header names in lowercase, with their templates.
-    pub headers: Vec<(String, HeaderTemplate)>,
-    /// The request body.
-    pub body: Option<String>,
-    /// The expected status.
-    pub status: u16,
-    /// The expected media type, where one is required.
-    pub content_type: Option<String>,
-    /// JSON pointers of what may differ between two responses.
-    pub ignore: Vec<String>,
-    /// How bodies are compared; as JSON where something is ignored.
-    pub compare_body: CompareBody,
-    /// Response headers that are compared, in lowercase.
-    pub compare_headers: Vec<String>,
-}
-
-/// What one sample may cost; each cost must be strictly less.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Budgets {
-    /// Latency at [`Budgets::latency_quantile`].
-    pub latency_ns_max: Nanos,
-    /// The quantile that the latency budget holds.
-    pub latency_quantile: Quantile,
-    /// Peak heap of one request.
-    pub heap_bytes_max: Bytes,
-    /// Allocations of one sample.
-    pub allocations_max: Count,
-    /// Resident memory of the measured process, where a budget was given.
-    pub process_memory_bytes_max: Option<Bytes>,
-}
-
-/// How much worse than the baseline a check may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Tolerance {
-    /// Of latency and peak heap, and of instructions where they have none of their own.
-    pub regression_ppm: Ppm,
-    /// Of the allocation count.
-    pub allocations_ppm: Ppm,
-    /// Of instructions, where the contract says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instructions_ppm: Option<Ppm>,
-}
-
-impl Tolerance {
-    /// How many more instructions are accepted.
-    pub fn of_instructions(&self) -> Ppm {
-        self.instructions_ppm.unwrap_or(self.regression_ppm)
-    }
-}
-
-/// A quantile that the harness knows how to bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Quantile {
-    /// The median.
-    P50,
-    /// 95 of 100 are faster.
-    P95,
-    /// 99 of 100 are faster.
-    P99,
-}
-
-impl Quantile {
-    /// The share of samples below the quantile, in parts per million.
-    pub const fn share(self) -> Ppm {
-        Ppm::new(match self {
-            Self::P50 => 500_000,
-            Self::P95 => 950_000,
-            Self::P99 => 990_000,
-        })
-    }
-}
-
-impl fmt::Display for Quantile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::P50 => "p50",
-            Self::P95 => "p95",
-            Self::P99 => "p99",
-        })
-    }
-}
 
 impl Contract {
     /// Parses and resolves the text of a contract.
@@ -252,83 +93,5 @@ impl Contract {
         let mut document = self.document.clone();
         document.set_regression_percent(percent);
         Self::from_document(document).map_err(|error| error.to_string())
-    }
-
-    /// Whether the contract lists the claim as one that must be proved.
-    pub fn requires(&self, kind: ClaimKind) -> bool {
-        self.required.contains(&kind)
-    }
-
-    /// Whether the claim must be proved of each check. Where the contract lets some checks differ,
-    /// [`ClaimKind::Deterministic`] must not: the share of deterministic checks gates in its place.
-    pub fn requires_of_each(&self, kind: ClaimKind) -> bool {
-        let share_gates =
-            kind == ClaimKind::Deterministic && self.deterministic_min < Ppm::new(1_000_000);
-        self.requires(kind) && !share_gates
-    }
-
-    /// The check with this [`Check::id`].
-    pub fn check(&self, id: &str) -> Option<&Check> {
-        self.checks.iter().find(|check| check.has_id(id))
-    }
-
-    /// The operation of this name.
-    pub fn operation(&self, name: &str) -> Option<&Operation> {
-        self.operations.iter().find(|operation| operation.name == name)
-    }
-
-    /// The names of all cases of operations, as [`Operation::case_name`] gives them.
-    pub fn operation_cases(&self) -> BTreeSet<String> {
-        let names = |it: &Operation| -> Vec<String> {
-            it.cases().into_iter().map(|size| it.case_name(size)).collect()
-        };
-        self.operations.iter().flat_map(names).collect()
-    }
-
-    /// All checks by their [`Check::id`], for who looks for many.
-    pub(crate) fn checks_by_id(&self) -> BTreeMap<String, &Check> {
-        self.checks.iter().map(|check| (check.id(), check)).collect()
-    }
-
-    /// The names of the fixtures in the order they are first used.
-    pub fn fixtures(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for check in &self.checks {
-            if !names.contains(&check.fixture.as_str()) {
-                names.push(&check.fixture);
-            }
-        }
-        names
-    }
-}
-
-impl RequestSpec {
-    /// Whether each body must be JSON: the media type that is due says so, and there is a body.
-    pub fn expects_json(&self) -> bool {
-        let json = |it: &str| it == "application/json" || it.ends_with("+json");
-        self.method != "HEAD" && self.content_type.as_deref().is_some_and(json)
-    }
-}
-
-impl Check {
-    /// `endpoint/variant`: unique in the contract.
-    pub fn id(&self) -> String {
-        format!("{}/{}", self.endpoint, self.variant)
-    }
-
-    /// Whether this is the check's [`Check::id`].
-    pub fn has_id(&self, id: &str) -> bool {
-        id.split_once('/') == Some((&self.endpoint, &self.variant))
-    }
-
-    /// The first of a sample's statuses that is not the expected one, and the expected one.
-    pub fn unexpected_status(&self, statuses: &[u16]) -> Option<(u16, u16)> {
-        let expected = self.requests.iter().cycle().map(|request| request.status);
-        statuses.iter().copied().zip(expected).find(|(is, expected)| is != expected)
-    }
-
-    /// Requests in one sample.
-    pub fn requests_per_sample(&self) -> u64 {
-        self.requests.len() as u64 * u64::from(self.rounds)
     }
 }

@@ -10,8 +10,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContractError, NotNegative, Positive, check_name,
-    resolve::{REGRESSION, can_be_kept},
+    ContractError, NotNegative, Positive,
+    limits::{REGRESSION, can_be_kept},
+    name::check_name,
 };
 use crate::units::{Bytes, Count, Millihertz, Nanos, Picos, Ppm};
 

@@ -8,6 +8,8 @@ use super::{
     SCHEMA_VERSION, Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument,
     base_url_problem,
     compared::{check_pointers, compare_body, compare_headers, is_header_name},
+    limits::{REGRESSION, can_be_kept},
+    name::check_name,
     operation::operations,
     path_problem,
 };
@@ -20,7 +22,6 @@ const DEFAULT_FIXTURE: &str = "default";
 const LATENCY_MAX: Nanos = Nanos::new(10_000_000);
 const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
 const ALLOCATIONS_MAX: Count = Count::new(1000);
-pub(super) const REGRESSION: Ppm = Ppm::new(50_000);
 const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
 
 /// What the name of a header has in it whose literal value would be a secret in a committed file.
@@ -327,24 +328,6 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
     Ok(())
 }
 
-/// A cost must be below its budget, so nothing keeps one of 0, in whole units.
-pub(super) fn can_be_kept(
-    key: &str,
-    least: &str,
-    figure: Option<u64>,
-) -> Result<(), ContractError> {
-    if figure != Some(0) {
-        return Ok(());
-    }
-    let remedy = if least == "1" {
-        "write 1 where there must be none".to_owned()
-    } else {
-        format!("write {least} or more")
-    };
-    let message = format!("{key} can never be kept, as nothing is below it: {remedy}");
-    Err(ContractError::meaning(key, message))
-}
-
 /// The tolerance of one check says nothing of all checks. Errors are within the table that has it.
 fn check_own_tolerance(written: &ToleranceDocument) -> Result<(), ContractError> {
     if written.deterministic_percent_min.is_none() {
@@ -392,19 +375,6 @@ fn tolerance(tables: [Option<&ToleranceDocument>; 3]) -> Tolerance {
             .find_map(|it| it.instructions_percent)
             .map(NotNegative::percent_to_ppm),
     }
-}
-
-/// Names reach file names, reports and test filters, so they are kept plain.
-pub(super) fn check_name(what: &str, name: &str) -> Result<(), ContractError> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-    if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
-        return Ok(());
-    }
-    let message = format!(
-        "{what} name `{}` is not 1 to 64 of a-z, 0-9, `-`, `_`, `.`",
-        name.escape_default()
-    );
-    Err(ContractError::meaning("name", message))
 }
 
 fn check_path(check: &str, path: &str) -> Result<(), ContractError> {

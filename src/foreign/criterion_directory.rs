@@ -12,7 +12,9 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{BENCHMARKS_MAX, Benchmark, ForeignError, Measured, Suite, evidence, json_problem};
+use super::{
+    BENCHMARKS_MAX, Benchmark, ForeignError, MeasuredQuantity, Suite, evidence, json_problem,
+};
 
 /// The newest run of a benchmark.
 const NEWEST: &str = "new";
@@ -42,7 +44,7 @@ struct RawSamples {
 /// # Errors
 ///
 /// [`ForeignError`] when the directory cannot be read, is beyond a million entries, or has no benchmark.
-pub fn read_criterion(directory: &Path, measured: Measured) -> Result<Suite, ForeignError> {
+pub fn read_criterion(directory: &Path, measured: MeasuredQuantity) -> Result<Suite, ForeignError> {
     let mut benchmarks = BTreeMap::new();
     let mut waiting = vec![(directory.to_owned(), 0_usize)];
     let mut entries = 0_usize;
@@ -83,7 +85,7 @@ pub fn read_criterion(directory: &Path, measured: Measured) -> Result<Suite, For
 }
 
 /// The benchmark whose newest run is in this directory, and its name.
-fn benchmark(root: &Path, newest: &Path, measured: Measured) -> (String, Benchmark) {
+fn benchmark(root: &Path, newest: &Path, measured: MeasuredQuantity) -> (String, Benchmark) {
     let parent = newest.parent().unwrap_or(newest);
     let by_directory = || {
         let relative = parent.strip_prefix(root).unwrap_or(parent);

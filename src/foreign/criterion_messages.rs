@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{BENCHMARKS_MAX, Benchmark, ForeignError, Measured, Suite, evidence, json_problem};
+use super::{
+    BENCHMARKS_MAX, Benchmark, ForeignError, MeasuredQuantity, Suite, evidence, json_problem,
+};
 
 /// A message; the fields of other messages, and fields to come, are passed over.
 #[derive(Deserialize)]
@@ -60,9 +62,9 @@ pub fn read_cargo_criterion(bytes: &[u8]) -> Result<Suite, ForeignError> {
 
 fn of_unit(message: &Complete) -> Result<crate::operation::CaseEvidence, String> {
     let measured = match message.unit.as_str() {
-        "ns" => Measured::Time,
-        "allocs" => Measured::Allocations,
-        "B" => Measured::AllocatedBytes,
+        "ns" => MeasuredQuantity::Time,
+        "allocs" => MeasuredQuantity::Allocations,
+        "B" => MeasuredQuantity::AllocatedBytes,
         other => return Err(format!("its unit is `{}`, not `ns`", super::shown(other))),
     };
     evidence(measured, &message.iteration_count, &message.measured_values)

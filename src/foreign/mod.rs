@@ -38,7 +38,7 @@ const NAMES_SHOWN: usize = 5;
 
 /// What the values of a suite are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measured {
+pub enum MeasuredQuantity {
     /// Times, in the unit of the tool.
     Time,
     /// Allocations: [`crate::operation::CaseEvidence::allocations`].
@@ -186,7 +186,7 @@ fn shown(name: &str) -> String {
 
 /// Evidence of samples as criterion has them: iterations, and what they took together.
 fn evidence(
-    measured: Measured,
+    measured: MeasuredQuantity,
     iterations: &[Option<f64>],
     values: &[Option<f64>],
 ) -> Result<CaseEvidence, String> {
@@ -209,13 +209,13 @@ fn evidence(
         format!("sample {place} is not a count of iterations and a finite value of at least 0")
     })?;
     match measured {
-        Measured::Time => timed(pairs.iter().map(|(iterations, ns)| (*iterations, *ns))),
-        Measured::Allocations => Ok(CaseEvidence {
+        MeasuredQuantity::Time => timed(pairs.iter().map(|(iterations, ns)| (*iterations, *ns))),
+        MeasuredQuantity::Allocations => Ok(CaseEvidence {
             counted: Count::new(pairs.len() as u64),
             allocations: counted(&pairs),
             ..CaseEvidence::default()
         }),
-        Measured::AllocatedBytes => Ok(CaseEvidence {
+        MeasuredQuantity::AllocatedBytes => Ok(CaseEvidence {
             counted: Count::new(pairs.len() as u64),
             allocated_bytes: counted(&pairs),
             // Bytes alone say nothing of allocations; the peak is at most all bytes.
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn samples_that_cannot_be_are_told_by_place() {
         let of = |iterations: &[Option<f64>], values: &[Option<f64>]| {
-            evidence(Measured::Time, iterations, values).unwrap_err()
+            evidence(MeasuredQuantity::Time, iterations, values).unwrap_err()
         };
         assert_eq!(of(&[], &[]), "it has no sample");
         assert!(of(&[Some(1.0)], &[]).contains("1 counts of iterations and 0 values"));
@@ -305,7 +305,8 @@ mod tests {
     fn counts_are_of_one_iteration() {
         let of = |values: &[f64]| {
             let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
-            let evidence = evidence(Measured::Allocations, &[Some(10.0), Some(20.0)], &values);
+            let evidence =
+                evidence(MeasuredQuantity::Allocations, &[Some(10.0), Some(20.0)], &values);
             evidence.unwrap().allocations.unwrap()
         };
         assert_eq!(of(&[30.0, 60.000_000_06]), Range::of(3));

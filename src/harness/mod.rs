@@ -53,8 +53,8 @@ use crate::{
     claim::Verdict,
     clock::SystemClock,
     contract::{Check, Contract},
-    passport::{Measured, MeasuredCase, Passport, ProbeKind},
-    pipeline::{self, Circumstances, Run, Session},
+    passport::{MeasuredCase, MeasuredCheck, Passport, ProbeKind},
+    pipeline::{self, Circumstances, Run, RunContext},
     probe::{InProcessTarget, Request, Target},
     report::{self, Style},
     units::Count,
@@ -289,7 +289,7 @@ struct Measurements {
     /// Names of the operations that the target declares, in their order.
     declared: Vec<String>,
     directory: PathBuf,
-    measured: BTreeMap<String, Measured>,
+    measured: BTreeMap<String, MeasuredCheck>,
     /// Cases of operations, by name.
     operations: BTreeMap<String, Vec<MeasuredCase>>,
 }
@@ -394,14 +394,14 @@ impl Measurements {
     }
 
     /// Measures those of the checks that were not measured yet.
-    fn measure(&mut self, checks: &[String]) -> Result<Vec<Measured>, Failed> {
+    fn measure(&mut self, checks: &[String]) -> Result<Vec<MeasuredCheck>, Failed> {
         let missing: Vec<&String> =
             checks.iter().filter(|check| !self.measured.contains_key(*check)).collect();
         let clock = SystemClock::start();
         let Some(target) = &mut self.target else { return Ok(Vec::new()) };
         let run = pipeline::measure(
             &self.contract,
-            &mut Session {
+            &mut RunContext {
                 target: target.as_mut(),
                 clock: &clock,
                 environment: &variable,
@@ -418,7 +418,7 @@ impl Measurements {
 
     fn assemble(
         &self,
-        measured: Vec<Measured>,
+        measured: Vec<MeasuredCheck>,
         operations: Vec<MeasuredCase>,
     ) -> Result<Passport, Failed> {
         let timestamps = measured.iter().map(|it| &it.timestamp);

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    decision::{Spread, decide},
+    decide::decide,
+    decision::Spread,
     evidence::{Effect, Paired},
     policy::Policy,
 };

@@ -35,9 +35,9 @@ pub struct FunctionCost {
 
 /// A function that executes another number of instructions than before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Growth"))]
 #[serde(deny_unknown_fields)]
-pub struct Growth {
+pub struct FunctionGrowth {
     /// Its name.
     pub function: String,
     /// Instructions of its own that a sample executes more, rounded to the nearest.
@@ -66,9 +66,9 @@ pub fn change_ppm(before: &Instructions, after: &Instructions) -> Option<i64> {
 
 /// The functions that execute more of their own than before, most first, and then those that only
 /// call what does. Functions that only got rid of work are left out.
-pub fn grown(before: &Instructions, after: &Instructions) -> Vec<Growth> {
+pub fn grown(before: &Instructions, after: &Instructions) -> Vec<FunctionGrowth> {
     let names: BTreeSet<&String> = before.functions.keys().chain(after.functions.keys()).collect();
-    let mut grown: Vec<Growth> = names
+    let mut grown: Vec<FunctionGrowth> = names
         .into_iter()
         .filter_map(|name| {
             let was = before.functions.get(name).copied().unwrap_or_default();
@@ -77,7 +77,7 @@ pub fn grown(before: &Instructions, after: &Instructions) -> Vec<Growth> {
                 let difference = product(is, before.samples)? - product(was, after.samples)?;
                 rounded(difference, product(before.samples, after.samples)?)
             };
-            Some(Growth {
+            Some(FunctionGrowth {
                 function: name.clone(),
                 own_per_sample: more(was.own, is.own)?,
                 inclusive_per_sample: more(was.inclusive, is.inclusive)?,
@@ -85,7 +85,7 @@ pub fn grown(before: &Instructions, after: &Instructions) -> Vec<Growth> {
         })
         .filter(|it| it.own_per_sample > 0 || it.inclusive_per_sample > 0)
         .collect();
-    let rank = |it: &Growth| (it.own_per_sample, it.inclusive_per_sample);
+    let rank = |it: &FunctionGrowth| (it.own_per_sample, it.inclusive_per_sample);
     // Stable, so that equals stay in the order of their names.
     grown.sort_by_key(|it| std::cmp::Reverse(rank(it)));
     grown

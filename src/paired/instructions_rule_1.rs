@@ -1,6 +1,6 @@
 //! The first rule of instructions: what is whole, the bounds of a change, and the verdict.
 //!
-//! [`super::instruction_counts`] says why samples are paired and why two of three pairs decide.
+//! [`super::decide_instructions`] says why samples are paired and why two of three pairs decide.
 //!
 //! NOTE: passports are decided again by this rule for as long as there are any. So it stays as it is:
 //! a better rule is another file beside it, with a number of its own ([`InstructionsRule`]).

@@ -16,6 +16,8 @@
 //! enough; [`decide_instructions`] is as pure. [`grown`] names the functions that [`Instructions`] grew in.
 
 mod certificate;
+mod decide;
+mod decide_instructions;
 mod decision;
 mod evidence;
 mod instruction_counts;
@@ -23,15 +25,17 @@ mod instructions;
 mod instructions_rule_1;
 mod policy;
 mod rule_1;
+mod thresholds;
 
 pub use certificate::Certificate;
-pub use decision::{Decision, Outcome, Spread, decide, decide_anchor, is_decided};
+pub use decide::{decide, decide_anchor, is_decided};
+pub use decide_instructions::decide_instructions;
+pub use decision::{Decision, Outcome, Spread};
 pub use evidence::{Effect, HIDDEN_BELOW, OverHttp, Paired, Pairs, Session, TimeOf};
 pub use instruction_counts::{
     CountedPair, InstructionCounts, InstructionDecision, SampleCounts, Uncounted, WhyUncounted,
-    decide_instructions,
 };
-pub use instructions::{FunctionCost, Growth, Instructions, change_ppm, grown};
+pub use instructions::{FunctionCost, FunctionGrowth, Instructions, change_ppm, grown};
 // As many as the latest rule asks for.
 pub use instructions_rule_1::{PAIRS_ALONE_MAX, SAMPLES_ALONE, SAMPLES_AMONG_OTHERS};
 pub use policy::{Bound, ComparedBuilds, LAYOUTS_MIN, LINKS, Policy};

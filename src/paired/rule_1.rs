@@ -80,8 +80,14 @@ pub(super) fn looks(policy: &Policy) -> Vec<Bound> {
 }
 
 /// Decides on one side: see [`super::decide`].
-pub(super) fn decide(policy: &Policy, tolerance: Ppm, paired: &Paired, side: Side) -> Decision {
-    let decision = decide_pairs(policy, tolerance, &paired.sessions, side.pairs);
+pub(super) fn decide(
+    policy: &Policy,
+    looks: &[Bound],
+    tolerance: Ppm,
+    paired: &Paired,
+    side: Side,
+) -> Decision {
+    let decision = decide_pairs(policy, looks, tolerance, &paired.sessions, side.pairs);
     limited(policy, paired, decision, side.untold)
 }
 
@@ -115,6 +121,7 @@ fn limited(
 
 fn decide_pairs(
     policy: &Policy,
+    looks: &[Bound],
     tolerance: Ppm,
     sessions: &[Session],
     side: fn(&Session) -> &Pairs,
@@ -127,7 +134,7 @@ fn decide_pairs(
     let injected = medians(|session| &session.injected);
     let enough = current.len().min(control.len()).min(injected.len());
     let mut last = None;
-    for bound in policy.looks() {
+    for &bound in looks {
         if bound.sessions > enough {
             break;
         }

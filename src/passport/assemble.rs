@@ -3,76 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    BaselineRecord, Comparison, ContractRecord, GUARANTEE, HashError, LatencySummary, MeasuredCase,
-    OperationResult, OperationsSummary, Passport, Provenance, SCHEMA_VERSION, Summary, TestResult,
-    Thresholds, contract_digest, operations,
+    BaselineRecord, ContractRecord, GUARANTEE, HashError, LatencySummary, MeasuredCheck,
+    OperationResult, OperationsSummary, Parts, Passport, SCHEMA_VERSION, Summary, TestResult,
+    Thresholds, contract_digest, operations, parts::Compared,
 };
 use crate::{
-    claim::{self, BaselineFigures, Claim, SideBySide, Verdict},
+    claim::{self, Claim, SideBySide, Verdict},
     contract::{Check, ClaimKind, Contract},
-    environment::SystemInfo,
-    evidence::{Behaviour, Evidence},
-    paired::{Certificate, InstructionCounts, Paired, Policy},
+    evidence::Behaviour,
+    paired::Certificate,
     rules::Rules,
     statistics::quantile,
     units::{Bytes, Count, Nanos, Ppm},
 };
-
-/// The facts of a passport: what cannot be derived from anything else in it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parts {
-    /// The program that measured, with its version.
-    pub cartographer: String,
-    /// Unique to this passport.
-    pub run_id: String,
-    /// Unique to the process that measured.
-    pub session_id: String,
-    /// When measuring started, RFC 3339 in UTC.
-    pub timestamp: String,
-    /// Whether measuring came to its end.
-    pub complete: bool,
-    /// By which rules it is decided on.
-    pub rules: Rules,
-    /// How and on what it was measured.
-    pub provenance: Provenance,
-    /// The machine.
-    pub system_info: SystemInfo,
-    /// What was compared with.
-    pub baseline: Option<BaselineRecord>,
-    /// The builds that took turns, where two were compared side by side.
-    pub comparison: Option<Comparison>,
-    /// Free text.
-    pub annotations: BTreeMap<String, String>,
-    /// What was measured, in any order.
-    pub measured: Vec<Measured>,
-    /// What was measured of operations, in any order.
-    pub operations: Vec<MeasuredCase>,
-}
-
-/// What was measured of one check.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// [`Check::id`].
-    pub check: String,
-    /// When, RFC 3339 in UTC.
-    pub timestamp: String,
-    /// What was observed.
-    pub evidence: Evidence,
-    /// What the baseline says of the check.
-    pub baseline: Option<BaselineFigures>,
-    /// What both builds took, in turns.
-    pub paired: Option<Paired>,
-    /// What both builds executed.
-    pub instructions: Option<InstructionCounts>,
-}
-
-/// What a run is compared with.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Compared {
-    WithNothing,
-    WithPassport,
-    SideBySide(Policy),
-}
 
 impl Passport {
     /// Makes the document: decides the claims, sums up, and hashes.
@@ -89,7 +32,7 @@ impl Passport {
             (Some(_), None) => Compared::WithPassport,
             (Some(_), Some(comparison)) => Compared::SideBySide(comparison.policy),
         };
-        let mut measured: BTreeMap<String, Measured> =
+        let mut measured: BTreeMap<String, MeasuredCheck> =
             parts.measured.into_iter().map(|it| (it.check.clone(), it)).collect();
         let (mut results, mut checks_left_out) = (Vec::new(), Vec::new());
         for check in &contract.checks {
@@ -145,10 +88,10 @@ impl Passport {
 fn result(
     contract: &Contract,
     check: &Check,
-    measured: Measured,
+    measured: MeasuredCheck,
     (rules, compared): (Rules, Compared),
 ) -> TestResult {
-    let Measured { timestamp, evidence, baseline, paired, instructions, .. } = measured;
+    let MeasuredCheck { timestamp, evidence, baseline, paired, instructions, .. } = measured;
     let mut claims = claim::claims(contract, check, &evidence, rules.latency);
     // A check that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();

@@ -2,13 +2,14 @@
 //! no assembling can derive, and that nevertheless cannot be anything.
 
 use super::{
-    BaselineRecord, ComparedBuild, Comparison, ProbeKind, Provenance, TestResult, VerifyError,
+    BaselineRecord, ComparedBuild, Comparison, OperationResult, ProbeKind, Provenance, TestResult,
+    VerifyError,
 };
 use crate::{
     claim::BaselineFigures,
-    contract::{Check, Contract, base_url_problem},
+    contract::{Check, Contract, SubjectId, base_url_problem},
     evidence::is_sha256,
-    paired::{ComparedBuilds, LINKS, TimeOf, WhyUncounted},
+    paired::{ComparedBuilds, LINKS, Paired, Session, TimeOf, WhyUncounted},
     text::escaped,
     units::Count,
 };
@@ -177,6 +178,62 @@ fn check_figures(figures: &BaselineFigures) -> Result<(), &'static str> {
         return Err(".heap_peak_bytes");
     }
     Ok(())
+}
+
+/// Checks the facts of operations against their contract and against each other.
+pub(super) fn check_operations(
+    results: &[OperationResult],
+    contract: &Contract,
+    (record, comparison): (Option<&BaselineRecord>, Option<&Comparison>),
+) -> Result<(), VerifyError> {
+    // Results follow the contract's order, so that one walk finds the operation of each.
+    let mut operations = contract.operations.iter();
+    for (index, result) in results.iter().enumerate() {
+        let Some(operation) = operations.find(|operation| operation.name == result.name) else {
+            return Err(edited(format!("operations.{index}.name")));
+        };
+        if result.cases.is_empty() {
+            return Err(edited(format!("operations.{index}.cases")));
+        }
+        let mut sizes = operation.cases().into_iter();
+        for (place, case) in result.cases.iter().enumerate() {
+            let of = |field: &str| format!("operations.{index}.cases.{place}.{field}");
+            if case.operation != operation.name {
+                return Err(edited(of("operation")));
+            }
+            if !sizes.any(|size| size == case.parameters.size) {
+                return Err(edited(of("parameters.size")));
+            }
+            case.evidence.validate().map_err(|source| VerifyError::CaseEvidence {
+                name: operation.case_name(case.parameters.size),
+                source,
+            })?;
+            let turns = case.paired.as_ref();
+            if turns.is_some_and(|it| comparison.is_none() || !are_of_code(it)) {
+                return Err(edited(of("paired")));
+            }
+            let name = operation.case_name(case.parameters.size);
+            let id = SubjectId::Operation(&name).to_string();
+            let anchored = comparison.is_some_and(|it| it.is_anchored(&id));
+            let sessions = turns.into_iter().flat_map(|it| &it.sessions);
+            if sessions.into_iter().any(|session| session.anchor.is_some() != anchored) {
+                return Err(edited(of("paired")));
+            }
+            let Some(figures) = &case.baseline else { continue };
+            if record.is_none_or(|record| record.same_build != figures.same_build) {
+                return Err(edited(of("baseline")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether sessions are of a piece of code: fresh processes of it, and nothing asked over HTTP.
+fn are_of_code(paired: &Paired) -> bool {
+    let of_code = |it: &Session| {
+        it.http.is_none() && it.iterations.is_some_and(|iterations| iterations > Count::ZERO)
+    };
+    !paired.same_processes && paired.sessions.iter().all(of_code)
 }
 
 fn holds(holds: bool, field: impl FnOnce() -> String) -> Result<(), VerifyError> {

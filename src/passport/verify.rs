@@ -2,98 +2,15 @@
 
 use std::io;
 
-use thiserror::Error;
-
 use super::{
-    HashError, Measured, OperationResult, Parts, Passport, ProbeKind,
+    MeasuredCheck, OperationResult, Parts, Passport, ProbeKind, VerifyError,
     canonical::INTEGER_MAX,
-    consistent::check_facts,
+    consistent::{check_facts, check_operations},
     legacy::import_again,
-    operations, renamed,
+    renamed,
     versions::{Versions, schema_problem},
 };
-use crate::{
-    contract::{Contract, ContractError},
-    evidence::EvidenceError,
-    operation::CaseEvidenceError,
-};
-
-/// A document that is not a passport, or one whose parts contradict each other.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// Not JSON, or cut short, or not a passport of a known format.
-    #[error("not a passport: {0}")]
-    Foreign(String),
-    /// A schema or a rule that this program does not know.
-    #[error("made by a newer version: {what} {number}, this one reads up to {latest}: update it")]
-    Newer {
-        /// What is newer: `schema`, or a rule.
-        what: String,
-        /// The number in the document.
-        number: u64,
-        /// The latest that this program knows.
-        latest: u32,
-    },
-    /// The document names no rules, so that nobody knows how it was decided on.
-    #[error("made before 0.1.0, which did not number its rules: measure or import again")]
-    Unnumbered,
-    /// The contract inside cannot be used.
-    #[error("its contract: {0}")]
-    Contract(#[from] ContractError),
-    /// A figure cannot be hashed.
-    #[error(transparent)]
-    Hash(#[from] HashError),
-    /// The evidence of a check contradicts itself.
-    #[error("edited: check `{test_name}`: {source}")]
-    Evidence {
-        /// The check.
-        test_name: String,
-        /// What contradicts what.
-        source: EvidenceError,
-    },
-    /// The evidence of an operation contradicts itself.
-    #[error("edited: operation `{name}`: {source}")]
-    CaseEvidence {
-        /// The operation, with its size.
-        name: String,
-        /// What contradicts what.
-        source: CaseEvidenceError,
-    },
-    /// A number is too large to be hashed without loss.
-    #[error("line {line}: an integer above 2^53, which no hash covers exactly")]
-    Integer {
-        /// The line, counted from 1.
-        line: usize,
-    },
-    /// What the document says is not what follows from its evidence.
-    #[error("edited: `{field}` is not what follows from the evidence")]
-    Edited {
-        /// The first field, in the order of the document, that differs.
-        field: String,
-    },
-    /// The bytes are not those that this program writes for the document.
-    #[error("edited: line {line} is not as a passport is written")]
-    Bytes {
-        /// The first line that differs, counted from 1.
-        line: usize,
-    },
-}
-
-impl VerifyError {
-    /// Whether the document is a passport that was tampered with, rather than something else.
-    pub const fn is_edited(&self) -> bool {
-        matches!(
-            self,
-            Self::Edited { .. }
-                | Self::Bytes { .. }
-                | Self::Evidence { .. }
-                | Self::CaseEvidence { .. }
-                | Self::Hash(_)
-                | Self::Integer { .. }
-        )
-    }
-}
+use crate::contract::Contract;
 
 /// Reads a passport and checks it: the bytes are as written, the evidence can have been observed,
 /// and summaries, verdicts and both hashes are what follows from it.
@@ -189,7 +106,7 @@ pub(super) fn derive_again(passport: Passport) -> Result<Passport, VerifyError> 
     let (provenance, baseline) = (&passport.provenance, passport.baseline.as_ref());
     let comparison = passport.comparison.as_ref();
     check_facts(provenance, baseline, comparison, &passport.test_results, &contract)?;
-    operations::check_facts(&passport.operations, &contract, (baseline, comparison))?;
+    check_operations(&passport.operations, &contract, (baseline, comparison))?;
     if let Some(comparison) = comparison {
         // What shares the error has no more of it than that.
         let cases: usize = passport.operations.iter().map(|it| it.cases.len()).sum();
@@ -199,7 +116,7 @@ pub(super) fn derive_again(passport: Passport) -> Result<Passport, VerifyError> 
         }
     }
     let cases = passport.operations.into_iter().flat_map(OperationResult::into_measured);
-    let measured = passport.test_results.into_iter().map(|result| Measured {
+    let measured = passport.test_results.into_iter().map(|result| MeasuredCheck {
         check: result.test_name,
         timestamp: result.timestamp,
         evidence: result.evidence,

@@ -20,8 +20,8 @@ use crate::{
     evidence::{Evidence, ProcessEvidence},
     operation::CaseFigures,
     passport::{
-        BaselineRecord, Comparison, HashError, Measured, MeasuredCase, Parts, Passport, ProbeKind,
-        Provenance, contract_digest,
+        BaselineRecord, Comparison, HashError, MeasuredCase, MeasuredCheck, Parts, Passport,
+        ProbeKind, Provenance, contract_digest,
     },
     probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
     rules::Rules,
@@ -31,7 +31,7 @@ use crate::{
 use sampler::Sampler;
 
 pub use code_turns::{CodeTurns, Iterations};
-pub use turns::{Batch, Seen, Turns, WARMUP_MIN};
+pub use turns::{Batch, ResponseFingerprint, Turns, WARMUP_MIN};
 pub use work::{Work, WorkKind};
 
 /// Samples in a row whose counts must be equal before a service counts as warm.
@@ -44,7 +44,7 @@ const WARMUP_UNCOUNTED: u32 = 20;
 const ORACLE_TRIES: u32 = 3;
 
 /// What a run needs beside its contract.
-pub struct Session<'a> {
+pub struct RunContext<'a> {
     /// What is measured.
     pub target: &'a mut dyn Target,
     /// The time.
@@ -57,9 +57,9 @@ pub struct Session<'a> {
     pub progress: &'a mut dyn FnMut(Progress<'_>),
 }
 
-impl fmt::Debug for Session<'_> {
+impl fmt::Debug for RunContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
+        f.debug_struct("RunContext").finish_non_exhaustive()
     }
 }
 
@@ -80,7 +80,7 @@ pub struct Run {
     /// When it started, RFC 3339 in UTC.
     pub timestamp: String,
     /// One entry for each check that was begun, in the order of the contract.
-    pub measured: Vec<Measured>,
+    pub measured: Vec<MeasuredCheck>,
     /// What was measured of operations; [`measure`] knows of none.
     pub operations: Vec<MeasuredCase>,
     /// Whether every check was measured to its end.
@@ -106,34 +106,34 @@ pub struct MissingVariable {
 /// [`MissingVariable`], before anything is sent. What goes wrong while measuring is evidence.
 pub fn measure(
     contract: &Contract,
-    session: &mut Session<'_>,
+    context: &mut RunContext<'_>,
     select: &dyn Fn(&Check) -> bool,
 ) -> Result<Run, MissingVariable> {
-    let timestamp = timestamp(session.clock);
+    let timestamp = timestamp(context.clock);
     let checks: Vec<&Check> = contract.checks.iter().filter(|check| select(check)).collect();
     let prepared = checks
         .iter()
-        .map(|check| prepare(check, session.environment))
+        .map(|check| prepare(check, context.environment))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut measured: Vec<(usize, Measured)> = Vec::new();
+    let mut measured: Vec<(usize, MeasuredCheck)> = Vec::new();
     let mut complete = true;
     for fixture in contract.fixtures() {
         let mine: Vec<usize> =
             (0..checks.len()).filter(|index| checks[*index].fixture == fixture).collect();
-        if mine.is_empty() || (session.stop)() {
+        if mine.is_empty() || (context.stop)() {
             complete &= mine.is_empty();
             continue;
         }
-        (session.progress)(Progress::Fixture(fixture));
-        let mut probe = session.target.probe(fixture);
+        (context.progress)(Progress::Fixture(fixture));
+        let mut probe = context.target.probe(fixture);
         for index in mine {
-            if (session.stop)() {
+            if (context.stop)() {
                 complete = false;
                 break;
             }
             let check = checks[index];
-            (session.progress)(Progress::Check(check));
-            let timestamp = self::timestamp(session.clock);
+            (context.progress)(Progress::Check(check));
+            let timestamp = self::timestamp(context.clock);
             let evidence = match &mut probe {
                 Err(error) => failed(error),
                 Ok(probe) => Observation {
@@ -141,17 +141,17 @@ pub fn measure(
                     requests: &prepared[index],
                     sampling: contract.sampling,
                     probe: probe.as_mut(),
-                    clock: session.clock,
-                    stop: session.stop,
+                    clock: context.clock,
+                    stop: context.stop,
                     sampler: Sampler::new(check),
                 }
                 .observe(),
             };
-            (session.progress)(Progress::Measured(check, &evidence));
+            (context.progress)(Progress::Measured(check, &evidence));
             let check = check.id();
             measured.push((
                 index,
-                Measured {
+                MeasuredCheck {
                     check,
                     timestamp,
                     evidence,
@@ -162,7 +162,7 @@ pub fn measure(
             ));
         }
     }
-    complete &= !(session.stop)();
+    complete &= !(context.stop)();
     measured.sort_by_key(|(index, _)| *index);
     let measured = measured.into_iter().map(|(_, measured)| measured).collect();
     Ok(Run { timestamp, measured, operations: Vec::new(), complete })

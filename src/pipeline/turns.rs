@@ -25,7 +25,7 @@ pub const WARMUP_MIN: u32 = 12;
 
 /// What a sample was like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ResponseFingerprint {
     /// The statuses of its requests.
     pub statuses: Vec<u16>,
     /// SHA-256 of its bodies and headers, as far as the contract compares them.
@@ -42,7 +42,7 @@ pub struct Batch {
     /// request, or says more than the whole exchange took.
     pub told: Option<Vec<Nanos>>,
     /// Only the last sample is looked at closely: hashing is work that the next sample would feel.
-    pub seen: Option<Seen>,
+    pub seen: Option<ResponseFingerprint>,
 }
 
 /// One sample.
@@ -64,7 +64,7 @@ pub struct Turns<'a> {
     /// How long one sample takes; known once warm.
     latency: Nanos,
     /// The sample that was looked at last, with what was seen.
-    known: Option<(Sample, Seen)>,
+    known: Option<(Sample, ResponseFingerprint)>,
 }
 
 impl std::fmt::Debug for Turns<'_> {
@@ -112,7 +112,7 @@ impl<'a> Turns<'a> {
         probe: &mut dyn Probe,
         samples: u32,
         time: Nanos,
-    ) -> Result<(Nanos, Option<Seen>), ProbeError> {
+    ) -> Result<(Nanos, Option<ResponseFingerprint>), ProbeError> {
         let (mut latencies, mut last) = (Vec::new(), None);
         let started = self.clock.elapsed();
         for number in 0..samples {
@@ -174,7 +174,7 @@ impl<'a> Turns<'a> {
         probe: &mut dyn Probe,
         warmup: u32,
         samples: u32,
-    ) -> Result<Option<Seen>, ProbeError> {
+    ) -> Result<Option<ResponseFingerprint>, ProbeError> {
         let (mut first, mut alike) = (None, true);
         for number in 1..=warmup.saturating_add(samples) {
             let sample = self.sample(probe, Pass::Instructions)?;
@@ -187,7 +187,7 @@ impl<'a> Turns<'a> {
         Ok(first.filter(|_| alike))
     }
 
-    fn seen(&mut self, sample: Sample) -> Seen {
+    fn seen(&mut self, sample: Sample) -> ResponseFingerprint {
         // PERF: equal bytes have an equal digest, and most services answer with equal bytes.
         if let Some((known, seen)) = &self.known
             && known.bodies == sample.bodies
@@ -207,7 +207,10 @@ impl<'a> Turns<'a> {
                 digest.update(format!(" {name} {header}"));
             }
         }
-        let seen = Seen { statuses: sample.statuses.clone(), body_sha256: hex(&digest.finalize()) };
+        let seen = ResponseFingerprint {
+            statuses: sample.statuses.clone(),
+            body_sha256: hex(&digest.finalize()),
+        };
         self.known = Some((sample, seen.clone()));
         seen
     }

@@ -1,6 +1,6 @@
 //! The checks of a passport: a row for each.
 
-use super::{Column, Row, Table, name, or_dash};
+use super::{Column, Row, Table, content::or_dash, outside::name};
 use crate::{
     claim::Claim,
     contract::ClaimKind,

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Column, Document, Report, Row, Scope, Table, findings, foreign, name, or_dash, summary,
+    Column, Document, Report, Row, Scope, Table,
+    content::or_dash,
+    findings,
+    outside::{foreign, name},
+    summary,
 };
 use crate::{
     claim::{Claim, Reason},

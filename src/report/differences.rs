@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Document, Report, SummaryLine, foreign, name};
+use super::{
+    Document, Report, SummaryLine,
+    outside::{foreign, name},
+};
 use crate::passport::{Difference, Passport, diff};
 
 /// Longer than any view of ours.

@@ -1,6 +1,9 @@
 //! Claims at fault: what, where, by how much, and why.
 
-use super::{Finding, Mark, Style, bodies, foreign, name};
+use super::{
+    Finding, Mark, Style, bodies,
+    outside::{foreign, name},
+};
 use crate::{
     claim::{Claim, Reason, Unit, Verdict},
     contract::{ClaimKind, Direction},

@@ -1,6 +1,6 @@
 //! The operations of a passport, those closest to their budgets first.
 
-use super::{Column, Row, Table, name, or_dash};
+use super::{Column, Row, Table, content::or_dash, outside::name};
 use crate::{
     operation::Growth,
     passport::{CaseResult, OperationResult, Passport},

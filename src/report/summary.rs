@@ -2,12 +2,21 @@
 
 use std::fmt::Write as _;
 
-use super::{Scope, SummaryLine, name};
+use super::{SummaryLine, outside::name};
 use crate::{
     claim::Verdict,
     passport::{Gate, Passport},
     text::counted,
 };
+
+/// What of a contract the last line of a report judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What was selected and measured.
+    Measured,
+    /// The contract as a whole.
+    Whole,
+}
 
 /// Totals of operations and checks, the hashes, what is odd about the baseline, and the gate.
 pub(super) fn lines(passport: &Passport, scope: Scope) -> Vec<SummaryLine> {

@@ -1,7 +1,7 @@
 //! Statistics of one series: what was seen, and how sure one can be of it.
 //!
 //! [`Histogram`] holds the samples in a form that a passport can carry;
-//! [`Summary`] and [`interval`] are pure functions of it, so that anyone can recompute them.
+//! [`SummaryStatistics`] and [`interval`] are pure functions of it, so that anyone can recompute them.
 //! [`share_at_most`] and [`share_at_least`] say the same of how often something happened.
 //! Nothing here knows a budget: deciding is the business of [`crate::claim`].
 
@@ -12,5 +12,5 @@ mod student;
 
 pub use histogram::{Histogram, HistogramError};
 pub use proportion::{share_at_least, share_at_most};
-pub use quantile::{Interval, Summary, interval, quantile, samples_needed};
+pub use quantile::{Interval, SummaryStatistics, interval, quantile, samples_needed};
 pub use student::student_upper;

@@ -37,7 +37,7 @@ pub struct Interval {
 
 /// What a table shows of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Summary {
+pub struct SummaryStatistics {
     /// Number of samples.
     pub samples: Count,
     /// The smallest sample.
@@ -54,7 +54,7 @@ pub struct Summary {
     pub max: Nanos,
 }
 
-impl Summary {
+impl SummaryStatistics {
     /// The summary of a histogram; `None` when it is empty.
     pub fn of(histogram: &Histogram) -> Option<Self> {
         if histogram.is_empty() {
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_constant_series_has_that_quantile_and_interval() {
         let constant = of([77; 1000]);
-        let summary = Summary::of(&constant).unwrap();
+        let summary = SummaryStatistics::of(&constant).unwrap();
         assert_eq!((summary.p50, summary.p99), (Some(Nanos::new(77)), Some(Nanos::new(77))));
         let bounds = interval(&constant, Quantile::P99, Ppm::new(1_000)).unwrap();
         assert_eq!((bounds.lower, bounds.upper), (Nanos::new(77), Some(Nanos::new(77))));

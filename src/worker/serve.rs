@@ -22,8 +22,8 @@ use crate::{
     clock::SystemClock,
     contract::{Check, Contract},
     environment::Build,
-    passport::Measured,
-    pipeline::{self, Session, Turns, Work},
+    passport::MeasuredCheck,
+    pipeline::{self, RunContext, Turns, Work},
     probe::{PreparedRequest, Probe, Target},
     text::printable,
     units::Nanos,
@@ -218,17 +218,17 @@ impl Worker<'_> {
         let mut contract = self.contract.clone();
         contract.sampling.samples = samples;
         let clock = SystemClock::start();
-        let mut session = Session {
+        let mut context = RunContext {
             target,
             clock: &clock,
             environment: self.environment,
             stop: &|| false,
             progress: &mut |_| {},
         };
-        match pipeline::measure(&contract, &mut session, &|check| check.has_id(id)) {
+        match pipeline::measure(&contract, &mut context, &|check| check.has_id(id)) {
             Err(missing) => Answer::Failed(missing.to_string()),
             Ok(run) => match run.measured.into_iter().next() {
-                Some(Measured { mut evidence, .. }) => Answer::Observed {
+                Some(MeasuredCheck { mut evidence, .. }) => Answer::Observed {
                     bodies: Box::new(std::mem::take(&mut evidence.bodies)),
                     evidence: Box::new(evidence),
                 },
@@ -313,7 +313,8 @@ impl Worker<'_> {
                     error => error.to_string(),
                 },
             )?;
-            let alike = |it: &pipeline::Seen| warmup == 0 || warm.as_ref() == Some(it);
+            let alike =
+                |it: &pipeline::ResponseFingerprint| warmup == 0 || warm.as_ref() == Some(it);
             Ok((sites, taken?.filter(alike)))
         });
         match asked {
@@ -371,8 +372,8 @@ impl Worker<'_> {
     }
 }
 
-impl From<pipeline::Seen> for Seen {
-    fn from(seen: pipeline::Seen) -> Self {
+impl From<pipeline::ResponseFingerprint> for Seen {
+    fn from(seen: pipeline::ResponseFingerprint) -> Self {
         Self { statuses: seen.statuses, body_sha256: seen.body_sha256 }
     }
 }

@@ -11,7 +11,7 @@ use perf_passport::{
     environment::{Build, Source, SystemInfo},
     evidence::CountSource,
     passport::{Passport, ProbeKind, Provenance},
-    pipeline::{self, Circumstances, Run, Session},
+    pipeline::{self, Circumstances, Run, RunContext},
     probe::{Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target},
     process_memory::ProcessMemory,
     units::{Bytes, Count, Nanos},
@@ -162,14 +162,14 @@ pub(crate) fn run(
     stop: &dyn Fn() -> bool,
     select: &dyn Fn(&Check) -> bool,
 ) -> Run {
-    let session = &mut Session {
+    let context = &mut RunContext {
         target,
         clock: &TickingClock::default(),
         environment: &|_| None,
         stop,
         progress: &mut |_| {},
     };
-    pipeline::measure(contract, session, select).unwrap()
+    pipeline::measure(contract, context, select).unwrap()
 }
 
 /// Measures [`CONTRACT`] with these answers.

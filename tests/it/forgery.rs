@@ -2,7 +2,7 @@
 
 use perf_passport::{
     contract::Contract,
-    passport::{Measured, Parts, Passport, VerifyError, import, verify},
+    passport::{MeasuredCheck, Parts, Passport, VerifyError, import, verify},
 };
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn derive(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
     edit(&mut document);
     let forged: Passport = serde_json::from_value(document).unwrap();
     let contract = Contract::from_document(forged.contract.unwrap().document).unwrap();
-    let measured = forged.test_results.into_iter().map(|result| Measured {
+    let measured = forged.test_results.into_iter().map(|result| MeasuredCheck {
         check: result.test_name,
         timestamp: result.timestamp,
         evidence: result.evidence,

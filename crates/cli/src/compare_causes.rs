@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use perf_passport::{
         allocation::Place,
-        paired::Growth,
+        paired::FunctionGrowth,
         units::{Bytes, Count},
     };
 
@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    fn causes(sites: Vec<SiteChange>, functions: Vec<Growth>) -> CheckCauses {
+    fn causes(sites: Vec<SiteChange>, functions: Vec<FunctionGrowth>) -> CheckCauses {
         CheckCauses {
             check: "orders/default".to_owned(),
             allocations: CausePart::Found(AllocationCause {
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn the_places_and_functions_are_named() {
         let own = place("orders::list", Some("src/orders.rs"));
-        let growth = |function: &str| Growth {
+        let growth = |function: &str| FunctionGrowth {
             function: function.to_owned(),
             own_per_sample: 200,
             inclusive_per_sample: 246,

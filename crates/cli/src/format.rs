@@ -14,7 +14,7 @@ use perf_passport::{
     allocation,
     clock::{Clock, SystemClock},
     probe::{HttpSettings, HttpTarget, Pass, PreparedRequest, Target},
-    statistics::{Histogram, Summary},
+    statistics::{Histogram, SummaryStatistics},
     text::printable,
     units::{BYTES_PER_MB, Bytes, Nanos},
 };
@@ -158,7 +158,7 @@ fn benchmark(value: &Value, times: u32) -> String {
         })
         .collect();
     allocation::set_counting(true);
-    let Some(summary) = Summary::of(&Histogram::from_samples(&samples)) else {
+    let Some(summary) = SummaryStatistics::of(&Histogram::from_samples(&samples)) else {
         return String::new();
     };
     let figure = |it: Option<Nanos>| it.map_or_else(|| "-".to_owned(), |it| it.to_string());

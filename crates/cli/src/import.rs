@@ -113,9 +113,9 @@ pub(super) fn run(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
         None => original(arguments),
         Some(Tool::Criterion { directory, measured, holding }) => {
             let measured = match measured {
-                Measured::Time => foreign::Measured::Time,
-                Measured::Allocations => foreign::Measured::Allocations,
-                Measured::Bytes => foreign::Measured::AllocatedBytes,
+                Measured::Time => foreign::MeasuredQuantity::Time,
+                Measured::Allocations => foreign::MeasuredQuantity::Allocations,
+                Measured::Bytes => foreign::MeasuredQuantity::AllocatedBytes,
             };
             hold(holding, "criterion", directory, || foreign::read_criterion(directory, measured))
         }

@@ -26,7 +26,7 @@ use perf_passport::{
     clock::{Clock, SystemClock},
     contract::{Check, CheckSelection, Contract},
     passport::{Passport, ProbeKind},
-    pipeline::{self, Circumstances, Run, Session},
+    pipeline::{self, Circumstances, Run, RunContext},
     probe::{HttpSettings, HttpTarget, Target, wait_until_up},
     process_memory, store,
     units::Nanos,
@@ -166,7 +166,7 @@ impl Measuring {
         let reporter = Reporter::new(selection.checks.len(), self.ci, self.verbose);
         let run = pipeline::measure(
             contract,
-            &mut Session {
+            &mut RunContext {
                 target: target.as_mut(),
                 clock,
                 environment: &variable,

@@ -11,8 +11,8 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use perf_passport::{
-    contract::Check, evidence::Evidence, pipeline::Progress, report::Style, statistics::Summary,
-    text::escaped,
+    contract::Check, evidence::Evidence, pipeline::Progress, report::Style,
+    statistics::SummaryStatistics, text::escaped,
 };
 
 /// Writes to standard output. A reader that has gone away is not an error.
@@ -110,7 +110,7 @@ impl Reporter {
 }
 
 fn measured(check: &Check, evidence: &Evidence) -> String {
-    let summary = Summary::of(&evidence.latency);
+    let summary = SummaryStatistics::of(&evidence.latency);
     let figure = |value: Option<perf_passport::units::Nanos>| {
         value.map_or_else(|| "-".to_owned(), |it| it.to_string())
     };

@@ -9,7 +9,7 @@ use serde::Serialize;
 use perf_passport::{
     allocation::AllocationSite,
     contract::Check,
-    paired::{Growth, change_ppm, grown},
+    paired::{FunctionGrowth, change_ppm, grown},
     units::{Bytes, Count},
 };
 
@@ -80,7 +80,7 @@ pub struct InstructionCause {
     /// How much more that is; `None` where the baseline has none.
     pub change_ppm: Option<i64>,
     /// The functions that execute more of their own, the most first, and then those that call them.
-    pub functions: Vec<Growth>,
+    pub functions: Vec<FunctionGrowth>,
 }
 
 /// Why a check got worse.

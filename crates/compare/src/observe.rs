@@ -4,7 +4,7 @@ use perf_passport::{
     contract::Check,
     environment::Build,
     evidence::Evidence,
-    passport::Measured,
+    passport::MeasuredCheck,
     worker::protocol::{Answer, Question},
 };
 
@@ -25,7 +25,7 @@ pub struct CheckObservations {
     /// The build of its worker.
     pub build: Build,
     /// What each check does and costs by itself.
-    pub measured: Vec<Measured>,
+    pub measured: Vec<MeasuredCheck>,
     /// Why checks are missing: the worker died or hung, or the user interrupted.
     pub fault: Option<WorkerError>,
 }
@@ -58,7 +58,7 @@ pub fn observe(
             other => Err(worker.unexpected(&other)),
         });
         match answer {
-            Ok(evidence) => observed.measured.push(Measured {
+            Ok(evidence) => observed.measured.push(MeasuredCheck {
                 check: check.id(),
                 timestamp,
                 evidence,

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use perf_passport::{
     contract::{Check, Contract},
-    pipeline::{self, Run, Session},
+    pipeline::{self, Run, RunContext},
     probe::{HttpSettings, HttpTarget, ProbeError, wait_until_up},
     text::printable,
     units::{Count, Nanos},
@@ -102,7 +102,7 @@ impl Servers<'_> {
         let error = |problem| WorkerError::Server { side: server.label.clone(), problem };
         let process = reached.process.as_ref();
         let mut target = reached.target.clone();
-        let mut session = Session {
+        let mut context = RunContext {
             target: &mut target,
             clock: watch.clock,
             environment: self.environment,
@@ -110,7 +110,7 @@ impl Servers<'_> {
             progress: &mut |_| {},
         };
         let asked_for = |check: &Check| checks.iter().any(|it| it.has_id(&check.id()));
-        let run = pipeline::measure(contract, &mut session, &asked_for)
+        let run = pipeline::measure(contract, &mut context, &asked_for)
             .map_err(|missing| error(ServerProblem::NotStarted(missing.to_string())))?;
         let failed = run.measured.iter().find(|it| it.evidence.failed_samples > Count::ZERO);
         if failed.is_none() && run.complete {

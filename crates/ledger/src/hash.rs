@@ -16,7 +16,7 @@ pub struct Hash([u8; 64]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("a hash is 64 lowercase hexadecimal digits")]
-pub struct HashError;
+pub struct ParseHashError;
 
 impl Hash {
     /// The hash before the first: 64 zeros.
@@ -48,14 +48,14 @@ impl Hash {
 }
 
 impl FromStr for Hash {
-    type Err = HashError;
+    type Err = ParseHashError;
 
-    fn from_str(text: &str) -> Result<Self, HashError> {
-        let digits: [u8; 64] = text.as_bytes().try_into().map_err(|_| HashError)?;
+    fn from_str(text: &str) -> Result<Self, ParseHashError> {
+        let digits: [u8; 64] = text.as_bytes().try_into().map_err(|_| ParseHashError)?;
         if digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
             Ok(Self(digits))
         } else {
-            Err(HashError)
+            Err(ParseHashError)
         }
     }
 }
@@ -85,7 +85,7 @@ mod tests {
         let long = format!("{text}0");
         let wide = format!("{}\u{e9}", &text[..62]);
         for wrong in ["", "abc", &text[..63], &long, &upper, &text.replace('b', "g"), &wide] {
-            assert_eq!(wrong.parse::<Hash>(), Err(HashError), "{wrong:?}");
+            assert_eq!(wrong.parse::<Hash>(), Err(ParseHashError), "{wrong:?}");
         }
     }
 }

@@ -251,3 +251,36 @@ async fn many_requests_share_few_connections() {
         assert_eq!(answer.await.unwrap(), StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn a_database_of_another_version_is_refused_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let settings = file(&path);
+    drop(Database::open(&settings).await.unwrap());
+    let newer = "INSERT INTO migrations VALUES (3, 'of a later version')";
+    rusqlite::Connection::open(&path).unwrap().execute(newer, []).unwrap();
+
+    let refused = Database::open(&settings).await.unwrap_err();
+    assert!(matches!(refused, DatabaseError::Migrate { .. }), "{refused:?}");
+    let kept: i64 = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT count(*) FROM migrations", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(kept, 3);
+}
+
+#[tokio::test]
+async fn a_database_of_somebody_else_is_refused_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let theirs = rusqlite::Connection::open(&path).unwrap();
+    theirs.execute_batch("CREATE TABLE blocks (theirs TEXT)").unwrap();
+
+    let refused = Database::open(&file(&path)).await.unwrap_err();
+    assert!(matches!(refused, DatabaseError::Migrate { .. }), "{refused:?}");
+    let tables: i64 = theirs
+        .query_row("SELECT count(*) FROM sqlite_master WHERE type = 'table'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(tables, 1, "nothing of the migrations is left behind");
+}

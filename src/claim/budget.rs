@@ -1,8 +1,11 @@
 //! A check against its own expectations and budgets.
 
-use super::{Claim, Reason, Unit, mark_required};
+use super::{
+    reason::Reason,
+    statement::{Claim, mark_required},
+};
 use crate::{
-    contract::{Check, ClaimKind, Contract, Quantile},
+    contract::{Check, ClaimKind, Contract, Quantile, Unit},
     evidence::{Evidence, Range},
     rules::LatencyRule,
     statistics::{interval, quantile},

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Reason, Unit, Verdict, mark_required};
+use super::{
+    reason::Reason,
+    statement::{Claim, mark_required},
+    verdict::Verdict,
+};
 use crate::{
-    contract::{Check, ClaimKind, Contract},
+    contract::{Check, ClaimKind, Contract, Unit},
     evidence::{Bodies, CountSource, Counts, Evidence, Response, ResponseDifference},
     paired::{
         Decision, InstructionCounts, Outcome, Paired, Policy, WhyUncounted, decide, decide_anchor,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Verdict;
+use super::verdict::Verdict;
 
 /// Why a claim has its verdict, for programs; [`Reason::explain`] says it to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reason as a fragment of a sentence, with the remedy where there is one.
+    /// What is so, as a fragment of a sentence.
     pub const fn explain(self) -> &'static str {
         match self {
             Self::AsExpected => "as expected",
@@ -104,20 +104,10 @@ impl Reason {
             Self::UnexpectedStatus => "a response had another status",
             Self::UnexpectedContentType => "a response had another media type",
             Self::NotJson => "a response says that it is JSON, and its body is not",
-            Self::BytesDiffer => {
-                "the same JSON in other bytes: fix the order of keys and the white space, or set \
-                 `compare_body = \"json\"`"
-            }
-            Self::HeadersDiffer => {
-                "response headers differ: fix the handler, or leave them out of `compare_headers`"
-            }
-            Self::IgnoresNothing => {
-                "an entry of `ignore` meets nothing in any response: correct the pointer, or take it \
-                 out"
-            }
-            Self::ResponsesDiffer => {
-                "responses differ: fix the handler, or list what may differ under `ignore`"
-            }
+            Self::BytesDiffer => "the same JSON in other bytes",
+            Self::HeadersDiffer => "response headers differ",
+            Self::IgnoresNothing => "an entry of `ignore` meets nothing in any response",
+            Self::ResponsesDiffer => "responses differ",
             Self::OverBudget => "not below the budget",
             Self::BelowFloor => "below its floor",
             Self::NotANumber => "the operation told a value that is no finite number",
@@ -130,53 +120,63 @@ impl Reason {
             }
             Self::BeyondTolerance => "worse than the baseline, and not within the tolerance",
             Self::NoSample => "no sample that counts",
-            Self::TooFewSamples => "too few samples: take more",
+            Self::TooFewSamples => "too few samples",
             Self::Unusable => "what was written of it cannot be used",
-            Self::Undecided => {
-                "the confidence interval lies on both sides of the limit: take more samples"
-            }
+            Self::Undecided => "the confidence interval lies on both sides of the limit",
             Self::BusyMachine => {
-                "some requests were slow while other processes wanted the processor: measure on an \
-                 idle machine"
+                "some requests were slow while other processes wanted the processor"
             }
-            Self::NotObserved => {
-                "nobody tells: add the instrument layer to a service, the counting allocator to a \
-                 harness, or do not claim it"
-            }
-            Self::NotInBaseline => "not in the baseline: accept it with `passport baseline`",
+            Self::NotObserved => "nobody tells",
+            Self::NotInBaseline => "not in the baseline",
             Self::NotDeterministic => "the responses differ among themselves",
-            Self::IncomparableBuild => {
-                "built or counted otherwise than the baseline: renew it with `passport baseline`"
-            }
-            Self::StoredLatency => {
-                "stored times of another session prove nothing: measure two builds side by side"
-            }
-            Self::UndecidedChange => {
-                "neither shown to be within the tolerance nor to be real: give it more time"
-            }
+            Self::IncomparableBuild => "built or counted otherwise than the baseline",
+            Self::StoredLatency => "stored times of another session prove nothing",
+            Self::UndecidedChange => "neither shown to be within the tolerance nor to be real",
             Self::NotCalibrated => {
                 "the same sessions would misjudge an unchanged copy or miss an injected slowdown"
             }
-            Self::CountsVary => {
-                "the counts of one build differ too much among themselves: raise \
-                 `instructions_percent` for this check"
-            }
+            Self::CountsVary => "the counts of one build differ too much among themselves",
             Self::ValgrindMissing => "valgrind is not installed, so nobody counts instructions",
             Self::NotCounted => "instructions were not counted",
-            Self::TooFewSessions => "too few sessions: give it more time",
-            Self::SameProcesses => {
-                "what stays with a process is not averaged out: let --baseline-cmd and \
-                 --current-cmd start the servers"
-            }
-            Self::HiddenByTransport => {
-                "the round trip hides the service's own time: let it tell that with `Server-Timing`"
-            }
-            Self::NotAllTold => {
-                "the round trip got longer by more than the service tells: let it tell all that it \
-                 does, or nothing"
-            }
+            Self::TooFewSessions => "too few sessions",
+            Self::SameProcesses => "what stays with a process is not averaged out",
+            Self::HiddenByTransport => "the round trip hides the service's own time",
+            Self::NotAllTold => "the round trip got longer by more than the service tells",
             Self::Imported => "imported: the document shows no evidence for it",
         }
+    }
+
+    /// What to do about it, where it is known.
+    pub const fn remedy(self) -> Option<&'static str> {
+        Some(match self {
+            Self::BytesDiffer => {
+                "fix the order of keys and the white space, or set `compare_body = \"json\"`"
+            }
+            Self::HeadersDiffer => "fix the handler, or leave them out of `compare_headers`",
+            Self::IgnoresNothing => "correct the pointer, or take it out",
+            Self::ResponsesDiffer => "fix the handler, or list what may differ under `ignore`",
+            Self::TooFewSamples | Self::Undecided => "take more samples",
+            Self::BusyMachine => "measure on an idle machine",
+            Self::NotObserved => {
+                "add the instrument layer to a service, the counting allocator to a harness, or do not claim it"
+            }
+            Self::NotInBaseline => "accept it with `passport baseline`",
+            Self::IncomparableBuild => "renew it with `passport baseline`",
+            Self::StoredLatency => "measure two builds side by side",
+            Self::UndecidedChange | Self::TooFewSessions => "give it more time",
+            Self::CountsVary => "raise `instructions_percent` for this check",
+            Self::SameProcesses => "let --baseline-cmd and --current-cmd start the servers",
+            Self::HiddenByTransport => "let it tell that with `Server-Timing`",
+            Self::NotAllTold => "let it tell all that it does, or nothing",
+            _ => return None,
+        })
+    }
+
+    /// Both, as a fragment of a sentence.
+    pub fn sentence(self) -> String {
+        let explained = self.explain();
+        self.remedy()
+            .map_or_else(|| explained.to_owned(), |remedy| format!("{explained}: {remedy}"))
     }
 
     /// The verdict that a claim has for this reason.

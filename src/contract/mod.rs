@@ -15,6 +15,7 @@ mod operation;
 mod path;
 mod quantile;
 mod renamed;
+mod request;
 mod resolve;
 mod resolved;
 mod selection;

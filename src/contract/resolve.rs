@@ -1,21 +1,18 @@
 //! From the contract as written to one in which nothing is left to look up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
-    EndpointDocument, HeaderTemplate, NotNegative, Percentage, Positive, Quantile, RequestSpec,
-    SCHEMA_VERSION, Sampling, ScenarioDocument, Tolerance, ToleranceDocument, VariantDocument,
-    base_url_problem,
-    compared::{check_pointers, compare_body, compare_headers, is_header_name},
+    NotNegative, Percentage, Positive, Quantile, SCHEMA_VERSION, Sampling, ScenarioDocument,
+    Tolerance, ToleranceDocument, base_url_problem,
     limits::{REGRESSION, can_be_kept},
     name::check_name,
     operation::operations,
-    path_problem,
+    request::{DEFAULT_VARIANT, Written, request},
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
-const DEFAULT_VARIANT: &str = "default";
 const DEFAULT_FIXTURE: &str = "default";
 
 /// Default budgets of DESIGN: latency, peak heap and allocations of one request.
@@ -24,18 +21,12 @@ const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
 const ALLOCATIONS_MAX: Count = Count::new(1000);
 const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
 
-/// What the name of a header has in it whose literal value would be a secret in a committed file.
-const SECRET_NAMES: [&str; 6] = ["auth", "cookie", "key", "password", "secret", "token"];
-
 // Together these keep every figure of a passport below 2^53, above which no hash is exact.
 const SEED_MAX: u64 = 1 << 53;
 const LATENCY_MS_LIMIT: f64 = 1e6;
 const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
 const SECONDS_LIMIT: f64 = 1e6;
 const REQUESTS_LIMIT: u64 = 1000;
-
-/// Headers that whoever sends a request must derive from its body.
-const FRAMING_HEADERS: [&str; 2] = ["content-length", "transfer-encoding"];
 
 pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractError> {
     if document.schema_version != SCHEMA_VERSION {
@@ -82,15 +73,15 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
         let of_endpoint = |error: ContractError| error.within("endpoint", place);
         check_name("endpoint", &endpoint.name).map_err(of_endpoint)?;
         if endpoint.variant.is_empty() {
-            endpoint_check(document, endpoint, None)
+            endpoint_check(document, Written { endpoint, variant: None })
                 .and_then(|check| add(check, &mut checks))
                 .map_err(of_endpoint)?;
         }
         for (place, variant) in endpoint.variant.iter().enumerate() {
             let of_variant = |error: ContractError| of_endpoint(error.within("variant", place));
             check_name("variant", &variant.name).map_err(of_variant)?;
-            let check =
-                endpoint_check(document, endpoint, Some((place, variant))).map_err(of_endpoint)?;
+            let written = Written { endpoint, variant: Some((place, variant)) };
+            let check = endpoint_check(document, written).map_err(of_endpoint)?;
             add(check, &mut checks).map_err(of_variant)?;
         }
     }
@@ -176,85 +167,27 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
 /// the endpoint.
 fn endpoint_check(
     document: &ContractDocument,
-    endpoint: &EndpointDocument,
-    variant: Option<(usize, &VariantDocument)>,
+    written: Written<'_>,
 ) -> Result<Check, ContractError> {
-    let (place, variant) = variant.unzip();
-    /// The variant's value, else the endpoint's.
-    macro_rules! pick {
-        ($field:ident) => {
-            variant.and_then(|it| it.$field.clone()).or_else(|| endpoint.$field.clone())
-        };
-    }
-    /// Puts an error about the value that was picked where that value is.
-    macro_rules! located {
-        ($field:ident) => {
-            |error: ContractError| match place
-                .filter(|_| variant.is_some_and(|it| it.$field.is_some()))
-            {
-                Some(place) => error.within("variant", place),
-                None => error,
-            }
-        };
-    }
-    let name = variant.map_or(DEFAULT_VARIANT, |it| it.name.as_str());
-    let whole = format!("{}/{name}", endpoint.name);
-    let path = pick!(path)
-        .ok_or_else(|| ContractError::meaning("name", format!("check `{whole}` has no `path`")))?;
-    check_path(&whole, &path).map_err(located!(path))?;
-    let status = pick!(status).unwrap_or(200);
-    if !(100..=599).contains(&status) {
-        let message = format!("check `{whole}` expects status {status}, which is not 100 to 599");
-        return Err(located!(status)(ContractError::meaning("status", message)));
-    }
-    let body: Option<String> = pick!(body);
-    if body.as_deref().is_some_and(|it| it.contains("${")) {
-        let message = format!(
-            "check `{whole}` has `${{` in its body: variables are filled into headers alone, as \
-             bodies are kept in passports"
-        );
-        return Err(located!(body)(ContractError::meaning("body", message)));
-    }
+    let Written { endpoint, variant } = written;
+    let request = request(written)?;
     endpoint.budgets.as_ref().map_or(Ok(()), check_budgets)?;
-    let own = variant.and_then(|it| it.budgets.as_ref());
-    own.map_or(Ok(()), check_budgets).map_err(located!(budgets))?;
     endpoint.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
-    let own = variant.and_then(|it| it.tolerance.as_ref());
-    own.map_or(Ok(()), check_own_tolerance).map_err(located!(tolerance))?;
-    let ignore: Vec<String> = pick!(ignore).unwrap_or_default();
-    check_pointers(&ignore).map_err(located!(ignore))?;
-    let compare_body =
-        compare_body(pick!(compare_body), &ignore).map_err(located!(compare_body))?;
-    let compare_headers =
-        compare_headers(pick!(compare_headers)).map_err(located!(compare_headers))?;
+    let variant = variant.map(|(_, variant)| variant);
+    let own_budgets = variant.and_then(|it| it.budgets.as_ref());
+    own_budgets.map_or(Ok(()), check_budgets).map_err(|it| written.in_variant(it))?;
+    let own_tolerance = variant.and_then(|it| it.tolerance.as_ref());
+    own_tolerance.map_or(Ok(()), check_own_tolerance).map_err(|it| written.in_variant(it))?;
     Ok(Check {
         endpoint: endpoint.name.clone(),
-        variant: name.to_owned(),
-        fixture: pick!(fixture).unwrap_or_else(|| DEFAULT_FIXTURE.to_owned()),
-        slow: pick!(slow).unwrap_or(false),
-        requests: vec![RequestSpec {
-            method: method(pick!(method)).map_err(located!(method))?,
-            path,
-            headers: headers(&pick!(headers).unwrap_or_default())
-                .map_err(|error| located!(headers)(error.inside("headers")))?,
-            body,
-            status,
-            content_type: media_type(pick!(content_type)).map_err(located!(content_type))?,
-            ignore,
-            compare_body,
-            compare_headers,
-        }],
+        variant: written.variant_name().to_owned(),
+        fixture: written.fixture().unwrap_or_else(|| DEFAULT_FIXTURE.to_owned()),
+        slow: written.slow().unwrap_or(false),
+        requests: vec![request],
         rounds: 1,
-        budgets: budgets(
-            [
-                variant.and_then(|it| it.budgets.as_ref()),
-                endpoint.budgets.as_ref(),
-                Some(&document.budgets),
-            ],
-            1,
-        ),
+        budgets: budgets([own_budgets, endpoint.budgets.as_ref(), Some(&document.budgets)], 1),
         tolerance: tolerance([
-            variant.and_then(|it| it.tolerance.as_ref()),
+            own_tolerance,
             endpoint.tolerance.as_ref(),
             Some(&document.tolerance),
         ]),
@@ -375,71 +308,4 @@ fn tolerance(tables: [Option<&ToleranceDocument>; 3]) -> Tolerance {
             .find_map(|it| it.instructions_percent)
             .map(NotNegative::percent_to_ppm),
     }
-}
-
-fn check_path(check: &str, path: &str) -> Result<(), ContractError> {
-    let Some(problem) = path_problem(path) else { return Ok(()) };
-    let message = format!("check `{check}` has path `{}`, which {problem}", path.escape_default());
-    Err(ContractError::meaning("path", message))
-}
-
-fn method(written: Option<String>) -> Result<String, ContractError> {
-    let method = written.unwrap_or_else(|| "GET".to_owned());
-    if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str()) {
-        return Ok(method);
-    }
-    let message = format!("`{}` is not an HTTP method such as `GET`", method.escape_default());
-    Err(ContractError::meaning("method", message))
-}
-
-/// What is compared has no parameters and is in lowercase, so neither would ever be found.
-fn media_type(written: Option<String>) -> Result<Option<String>, ContractError> {
-    let token = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "!#$&^_.+-".contains(c);
-    let is_token = |part: &str| !part.is_empty() && part.chars().all(token);
-    let Some(written) = written else { return Ok(None) };
-    if written.split_once('/').is_some_and(|(kind, name)| is_token(kind) && is_token(name)) {
-        return Ok(Some(written));
-    }
-    let message = format!(
-        "`{}` is not a media type in lowercase and without parameters, such as `application/json`",
-        written.escape_default()
-    );
-    Err(ContractError::meaning("content_type", message))
-}
-
-fn headers(
-    written: &BTreeMap<String, HeaderTemplate>,
-) -> Result<Vec<(String, HeaderTemplate)>, ContractError> {
-    let mut resolved = Vec::new();
-    for (name, value) in written {
-        let lower = name.to_ascii_lowercase();
-        if !is_header_name(name) {
-            let message = format!("`{}` is not a header name", name.escape_default());
-            return Err(ContractError::meaning(name, message));
-        }
-        if !value.as_str().chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-            let message = format!("the value of header `{name}` is not printable ASCII");
-            return Err(ContractError::meaning(name, message));
-        }
-        if FRAMING_HEADERS.contains(&lower.as_str()) {
-            let message = format!("header `{name}` follows from the body: leave it out");
-            return Err(ContractError::meaning(name, message));
-        }
-        if let Some(wrong) = value.unusable_variable() {
-            let message = format!(
-                "header `{name}` names `${{{}}}`, which is not a variable of letters, digits and `_`",
-                wrong.escape_default()
-            );
-            return Err(ContractError::meaning(name, message));
-        }
-        if SECRET_NAMES.iter().any(|it| lower.contains(it)) && !value.hides_its_value() {
-            let message = format!(
-                "header `{name}` holds a secret: write `${{NAME}}` and set that variable instead, \
-                 with nothing before it but perhaps `Bearer ` or another scheme"
-            );
-            return Err(ContractError::meaning(name, message));
-        }
-        resolved.push((lower, value.clone()));
-    }
-    Ok(resolved)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceError, holds, is_sha256};
+use super::contradiction::{EvidenceError, holds, is_sha256};
 use crate::{
     contract::{Check, CompareBody, RequestSpec},
     units::{Bytes, Count},

@@ -16,10 +16,13 @@ use reqwest::{
 };
 
 use super::{
-    Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, ServerTiming, Target,
+    error::ProbeError,
+    exchange::{Cost, Exchange},
     http_client::{HttpClient, Stopwatch, body},
-    performance_block, process_time,
+    request::PreparedRequest,
     response_headers::named_headers,
+    server_timing::{ServerTiming, performance_block, process_time},
+    target::{Pass, Probe, Target},
 };
 use crate::{
     clock::{Clock, SystemClock},

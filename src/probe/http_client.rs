@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::ProbeError;
+use super::error::ProbeError;
 use crate::{
     text::printable,
     units::{Bytes, Count, Nanos},

@@ -23,8 +23,13 @@ use tokio::runtime::Runtime;
 use tower_service::Service;
 
 use super::{
-    Cost, Exchange, Pass, PreparedRequest, Probe, ProbeError, Target, collected::collected,
-    cpu_wait::CpuWait, response_headers::named_headers,
+    collected::collected,
+    cpu_wait::CpuWait,
+    error::ProbeError,
+    exchange::{Cost, Exchange},
+    request::PreparedRequest,
+    response_headers::named_headers,
+    target::{Pass, Probe, Target},
 };
 #[cfg(feature = "oracle")]
 use crate::allocation::OracleError;

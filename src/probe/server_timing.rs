@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::Cost;
+use super::exchange::Cost;
 use crate::{
     evidence::CountSource,
     units::{Bytes, Count, Nanos},

@@ -78,7 +78,7 @@ fn broken(subject: SubjectResult<'_>) -> impl Iterator<Item = (String, &str)> {
 fn sentence(claim: &Claim) -> String {
     let metric = claim.metric.as_deref().filter(|_| claim.kind == ClaimKind::Quality);
     let metric = metric.map(|it| format!(" {}", name(it))).unwrap_or_default();
-    format!("{}{metric}{}: {}", claim.kind, figures(claim), claim.reason.explain())
+    format!("{}{metric}{}: {}", claim.kind, figures(claim), claim.reason.sentence())
 }
 
 /// What an operation said when it ended early.

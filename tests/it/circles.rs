@@ -3,7 +3,7 @@
 //! Files are what is looked at, tests aside. A path such as `crate::a::B` is an import of the file that
 //! `B` is in. A re-export (`pub use`) is no import: a path through it counts for the file that the name
 //! comes from. So a `lib.rs` or `mod.rs` may show what its files make, and a file may use what is shown
-//! beside it.
+//! beside it. What a file shows and uses as well, it imports.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -56,6 +56,8 @@ fn circles_are_found_and_re_exports_are_none() {
     let shows_first = ("p", "mod q;\npub use q::Z;\nuse q::Q;\nstruct P;");
     assert_eq!(imports(&[shows_first, ("p/q", "use super::P;")]).len(), 1);
     assert!(imports(&[shows, ("p/q", "use super::P;")]).is_empty());
+    let shows_and_uses = ("p", "mod q;\npub(crate) use self::q::Q;\nstruct P(Q);");
+    assert_eq!(imports(&[shows_and_uses, ("p/q", "use super::P;")]).len(), 1);
 }
 
 /// A file by the path of its module: empty for `lib.rs` and `main.rs`.
@@ -206,6 +208,12 @@ impl Code {
         let words = rest.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
         let paths = words.filter(|word| word.contains("::"));
         code.used.extend(paths.map(|word| word.trim_matches(':').to_owned()));
+        // What is shown and used as well.
+        let words: BTreeSet<&str> =
+            rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+        let is_used =
+            |path: &&String| path.rsplit("::").next().is_some_and(|it| words.contains(it));
+        code.used.extend(code.shown.iter().filter(is_used).cloned());
         code
     }
 }

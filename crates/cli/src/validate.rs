@@ -64,7 +64,7 @@ fn every_claim(passport: &Passport) -> String {
             claim.kind,
             claim.show_observed(),
             claim.show_limit(),
-            claim.reason.explain()
+            claim.reason.sentence()
         )
     };
     passport.claims().map(line).collect()

@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 
 use super::{
     asked::{Asked, CheckedOut},
+    build::link_again,
     cargo,
     command::Runner,
     error::{CheckoutError, at},
-    link_again,
     project::{Project, RefBuild},
     relink,
 };

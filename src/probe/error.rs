@@ -1,0 +1,44 @@
+//! Why a request could not be measured.
+
+use thiserror::Error;
+
+use crate::units::{Bytes, Nanos};
+
+/// A request that could not be measured.
+///
+/// No message holds a header value; texts from outside are made printable.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// There is no service to measure.
+    #[error("cannot start the service: {0}")]
+    Setup(String),
+    /// What is to be sent makes no request.
+    #[error("cannot make a request: {0}")]
+    Request(String),
+    /// Nobody answers at the address.
+    #[error("cannot reach {target}: {message}")]
+    Unreachable {
+        /// The base URL, without credentials.
+        target: String,
+        /// What the connection attempt said.
+        message: String,
+    },
+    /// No complete response in time: the request took at least this long.
+    #[error("no complete response within {after} ({phase})")]
+    Timeout {
+        /// How long was waited.
+        after: Nanos,
+        /// What was being waited for.
+        phase: &'static str,
+    },
+    /// The body is larger than the contract allows.
+    #[error("the body is larger than the {limit} that the contract allows")]
+    BodyTooLarge {
+        /// The limit.
+        limit: Bytes,
+    },
+    /// The response broke off or is not HTTP.
+    #[error("broken response: {0}")]
+    Broken(String),
+}

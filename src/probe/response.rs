@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(digest(r#"{"b":0,"a":1,"a":2}"#, &[]), digest(r#"{"a":1,"a":2,"b":0}"#, &[]));
     }
 
-    /// A million arrays or objects, one within the other.
+    /// So many arrays or objects, one within the other, that nobody can call himself for each.
     #[test]
     fn any_depth_is_json() {
         for (open, inner, other, close) in
@@ -134,10 +134,11 @@ mod tests {
                 let body = [&open.repeat(depth), inner, &close.repeat(depth)].concat();
                 Normalised::of(body.as_bytes(), &["/a/0".to_owned()])
             };
-            for depth in [128, 1 << 20] {
-                assert!(nested(depth, inner).json);
-                assert_ne!(nested(depth, inner), nested(depth, other));
-                assert_ne!(nested(depth, inner), nested(depth - 1, inner));
+            for depth in [128, 1 << 18] {
+                let normalised = nested(depth, inner);
+                assert!(normalised.json);
+                assert_ne!(normalised, nested(depth, other));
+                assert_ne!(normalised, nested(depth - 1, inner));
             }
         }
     }

@@ -32,26 +32,26 @@ enum Basis {
 
 /// What a cost is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cost {
+enum KindCost {
     Speed,
     Memory,
 }
 
 /// The row of a kind.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct KindRow {
     direction: Direction,
     basis: Basis,
     unit: Unit,
-    cost: Option<Cost>,
+    cost: Option<KindCost>,
     exact: bool,
     required: bool,
     of_checks: bool,
 }
 
 /// A response or a run that must be as the contract says.
-const fn expectation(unit: Unit) -> Row {
-    Row {
+const fn expectation(unit: Unit) -> KindRow {
+    KindRow {
         direction: Direction::Equal,
         basis: Basis::Expectation,
         unit,
@@ -63,24 +63,24 @@ const fn expectation(unit: Unit) -> Row {
 }
 
 /// A figure that the contract limits.
-const fn budget(direction: Direction, unit: Unit) -> Row {
-    Row { direction, basis: Basis::Budget, ..expectation(unit) }
+const fn budget(direction: Direction, unit: Unit) -> KindRow {
+    KindRow { direction, basis: Basis::Budget, ..expectation(unit) }
 }
 
 /// A figure that the baseline limits.
-const fn change(unit: Unit) -> Row {
-    Row { direction: Direction::AtMost, basis: Basis::Baseline, ..expectation(unit) }
+const fn change(unit: Unit) -> KindRow {
+    KindRow { direction: Direction::AtMost, basis: Basis::Baseline, ..expectation(unit) }
 }
 
-impl Row {
+impl KindRow {
     /// A cost in time or work.
     const fn speed(self) -> Self {
-        Self { cost: Some(Cost::Speed), ..self }
+        Self { cost: Some(KindCost::Speed), ..self }
     }
 
     /// A cost in memory.
     const fn memory(self) -> Self {
-        Self { cost: Some(Cost::Memory), ..self }
+        Self { cost: Some(KindCost::Memory), ..self }
     }
 
     /// Equal code gives an equal verdict on every run.
@@ -127,7 +127,7 @@ macro_rules! claim_kinds {
                 }
             }
 
-            const fn row(self) -> Row {
+            const fn row(self) -> KindRow {
                 match self {
                     $(Self::$kind => $row,)*
                 }
@@ -167,7 +167,7 @@ claim_kinds! {
     /// The time grows with the size as the contract allows.
     Growth = "growth": budget(Direction::AtMost, Unit::Ppm).speed().of_operations(),
     /// The response is the baseline's; one that changed is changed work, not a speed.
-    Behaviour = "behaviour": Row { direction: Direction::Equal, ..change(Unit::Status) },
+    Behaviour = "behaviour": KindRow { direction: Direction::Equal, ..change(Unit::Status) },
     /// Allocations are within the tolerance of the baseline's.
     AllocationsChange = "allocations-change": change(Unit::Count).speed(),
     /// Peak heap is within the tolerance of the baseline's.
@@ -221,12 +221,12 @@ impl ClaimKind {
 
     /// Whether it is of a cost in time or work.
     pub const fn is_speed(self) -> bool {
-        matches!(self.row().cost, Some(Cost::Speed))
+        matches!(self.row().cost, Some(KindCost::Speed))
     }
 
     /// Whether it is of a cost in memory.
     pub const fn is_memory(self) -> bool {
-        matches!(self.row().cost, Some(Cost::Memory))
+        matches!(self.row().cost, Some(KindCost::Memory))
     }
 
     /// Whether it must be proved where the contract does not say which claims must. Two builds that

@@ -11,12 +11,12 @@ use crate::operation::CaseEvidence;
 
 #[derive(Deserialize)]
 struct Export {
-    results: Vec<Run>,
+    results: Vec<HyperfineRun>,
 }
 
 /// One command; other fields are passed over.
 #[derive(Deserialize)]
-struct Run {
+struct HyperfineRun {
     command: String,
     /// Of version 2.
     name: Option<String>,
@@ -64,7 +64,7 @@ pub fn read_hyperfine(bytes: &[u8]) -> Result<Suite, ForeignError> {
     Suite::of("the export of hyperfine has no command", benchmarks)
 }
 
-fn observed(run: &Run) -> Result<CaseEvidence, String> {
+fn observed(run: &HyperfineRun) -> Result<CaseEvidence, String> {
     let (times, codes) = match (&run.times, &run.measurements) {
         (Some(times), _) => (times.clone(), run.exit_codes.clone()),
         (None, Some(measurements)) => {

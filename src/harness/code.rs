@@ -49,7 +49,7 @@ const BATCH_ITERATIONS_MAX: u64 = 1 << 40;
 /// ```
 pub struct Code<Out> {
     name: String,
-    prepare: Box<dyn Fn(u64) -> Box<dyn Work<Out>> + Send>,
+    prepare: Box<dyn Fn(u64) -> Box<dyn TimedWork<Out>> + Send>,
     qualities: Vec<(String, Judge<Out>)>,
     parts: Vec<(String, TellPart<Out>)>,
 }
@@ -73,7 +73,7 @@ impl<Out: 'static> Code<Out> {
         Prepare: Fn(u64) -> Iterate + Send + 'static,
         Iterate: FnMut() -> Out + 'static,
     {
-        let prepare = move |size| Box::new(Looped(prepare(size))) as Box<dyn Work<Out>>;
+        let prepare = move |size| Box::new(Looped(prepare(size))) as Box<dyn TimedWork<Out>>;
         Self {
             name: name.into(),
             prepare: Box::new(prepare),
@@ -112,14 +112,14 @@ pub(super) trait Repeat {
 }
 
 /// The same, and once for its result.
-trait Work<Out>: Repeat {
+trait TimedWork<Out>: Repeat {
     fn once(&mut self) -> Out;
 }
 
 /// The loop over a closure, generic so that the closure is a part of it.
 struct Looped<Iterate>(Iterate);
 
-impl<Out, Iterate: FnMut() -> Out> Work<Out> for Looped<Iterate> {
+impl<Out, Iterate: FnMut() -> Out> TimedWork<Out> for Looped<Iterate> {
     fn once(&mut self) -> Out {
         (self.0)()
     }
@@ -141,7 +141,7 @@ pub(super) trait Measurable: Send {
     fn name(&self) -> &str;
 
     /// Measures one case in one pass, on this thread.
-    fn measure(&self, size: Option<u64>, pass: &Pass, clock: &dyn Clock) -> CaseEvidence;
+    fn measure(&self, size: Option<u64>, pass: &CodePass, clock: &dyn Clock) -> CaseEvidence;
 
     /// Makes one case ready to be run.
     fn ready(&self, size: Option<u64>) -> Box<dyn Repeat>;
@@ -149,7 +149,7 @@ pub(super) trait Measurable: Send {
 
 /// What one of several passes over the sizes of an operation does at each.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pass {
+pub(super) struct CodePass {
     /// Whether it counts as well; the first does.
     counts: bool,
     samples: usize,
@@ -159,7 +159,7 @@ pub(super) struct Pass {
     time_max: Nanos,
 }
 
-impl Pass {
+impl CodePass {
     /// The passes over an operation: several where sizes are compared with each other, so that a time at
     /// which others want the processor falls on all of them and not on one.
     pub(super) fn all(operation: &Operation, sampling: &Sampling) -> Vec<Self> {
@@ -183,7 +183,7 @@ impl<Out: 'static> Measurable for Code<Out> {
         &self.name
     }
 
-    fn measure(&self, size: Option<u64>, pass: &Pass, clock: &dyn Clock) -> CaseEvidence {
+    fn measure(&self, size: Option<u64>, pass: &CodePass, clock: &dyn Clock) -> CaseEvidence {
         let mut work = (self.prepare)(size.unwrap_or(0));
         let iterations = warm_up(work.as_mut(), clock);
         let counted = if pass.counts { self.count(work.as_mut()) } else { CaseEvidence::default() };
@@ -200,7 +200,7 @@ impl<Out: 'static> Measurable for Code<Out> {
 }
 
 impl<Out: 'static> Code<Out> {
-    fn count(&self, work: &mut dyn Work<Out>) -> CaseEvidence {
+    fn count(&self, work: &mut dyn TimedWork<Out>) -> CaseEvidence {
         let mut evidence = CaseEvidence::default();
         let mut quality: BTreeMap<String, Option<i64>> = BTreeMap::new();
         let mut parts: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
@@ -239,7 +239,7 @@ impl<Out: 'static> Code<Out> {
 }
 
 /// Runs the code until it is warm; how many iterations a batch needs.
-fn warm_up<Out>(work: &mut dyn Work<Out>, clock: &dyn Clock) -> u64 {
+fn warm_up<Out>(work: &mut dyn TimedWork<Out>, clock: &dyn Clock) -> u64 {
     let start = clock.elapsed();
     let mut iterations = 1_u64;
     loop {
@@ -262,9 +262,9 @@ fn warm_up<Out>(work: &mut dyn Work<Out>, clock: &dyn Clock) -> u64 {
 
 /// Takes samples until there are enough of them and of iterations, or the time is over.
 fn time<Out>(
-    work: &mut dyn Work<Out>,
+    work: &mut dyn TimedWork<Out>,
     iterations: u64,
-    pass: &Pass,
+    pass: &CodePass,
     clock: &dyn Clock,
 ) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::with_capacity(pass.samples);

@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    code::{Measurable, Pass, Repeat},
+    code::{Measurable, CodePass, Repeat},
     operations::{note_panic, noted_panic, observe},
 };
 use crate::{
@@ -52,7 +52,7 @@ impl Operations for Lent<'_> {
         pass: u32,
     ) -> Result<ObservedPass, String> {
         let code = self.find(&operation.name)?;
-        let passes = Pass::all(operation, sampling);
+        let passes = CodePass::all(operation, sampling);
         let found = usize::try_from(pass).ok().and_then(|pass| passes.get(pass));
         let found = found.ok_or_else(|| format!("there is no pass {pass}"))?;
         let evidence = observe(code, size, found, &SystemClock::start());
@@ -64,23 +64,23 @@ impl Operations for Lent<'_> {
         let ready = catch_unwind(AssertUnwindSafe(|| code.ready(size)));
         let code = ready.map_err(|_| noted_panic())?;
         set_counting(false);
-        Ok(Box::new(Uncounted { code }))
+        Ok(Box::new(CountingPaused { code }))
     }
 }
 
 /// Code that is timed: as long as it is there, nothing is counted.
-struct Uncounted {
+struct CountingPaused {
     code: Box<dyn Repeat>,
 }
 
-impl Iterations for Uncounted {
+impl Iterations for CountingPaused {
     fn run(&mut self, iterations: u64) -> Result<(), String> {
         let run = || self.code.repeat(iterations);
         catch_unwind(AssertUnwindSafe(run)).map_err(|_| noted_panic())
     }
 }
 
-impl Drop for Uncounted {
+impl Drop for CountingPaused {
     fn drop(&mut self) {
         set_counting(true);
     }

@@ -21,7 +21,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    code::{Measurable, Pass},
+    code::{Measurable, CodePass},
     lock::lock,
 };
 use crate::{
@@ -46,7 +46,7 @@ const POLL: Duration = Duration::from_millis(2);
 
 /// A case as the process writes it.
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct OperationLine {
     size: Option<u64>,
     timestamp: String,
     evidence: CaseEvidence,
@@ -70,10 +70,10 @@ pub(super) fn answer(
     // They are told as evidence, and nowhere else.
     std::panic::set_hook(Box::new(note_panic));
     let clock = SystemClock::start();
-    let mut lines: BTreeMap<Option<u64>, Line> = BTreeMap::new();
-    for pass in Pass::all(operation, &contract.sampling) {
+    let mut lines: BTreeMap<Option<u64>, OperationLine> = BTreeMap::new();
+    for pass in CodePass::all(operation, &contract.sampling) {
         for size in operation.cases() {
-            let line = lines.entry(size).or_insert_with(|| Line {
+            let line = lines.entry(size).or_insert_with(|| OperationLine {
                 size,
                 timestamp: humantime::format_rfc3339_millis(clock.now()).to_string(),
                 evidence: CaseEvidence::default(),
@@ -90,7 +90,7 @@ pub(super) fn answer(
     ExitCode::SUCCESS
 }
 
-impl Line {
+impl OperationLine {
     /// Adds what a later pass measured; only the first one counts.
     fn add(&mut self, more: CaseEvidence) {
         if self.evidence == CaseEvidence::default() || more.failure.is_some() {
@@ -105,7 +105,7 @@ impl Line {
 pub(super) fn observe(
     code: &dyn Measurable,
     size: Option<u64>,
-    pass: &Pass,
+    pass: &CodePass,
     clock: &dyn Clock,
 ) -> CaseEvidence {
     let measure = || code.measure(size, pass, clock);
@@ -115,7 +115,7 @@ pub(super) fn observe(
     })
 }
 
-fn write(line: &Line) -> io::Result<()> {
+fn write(line: &OperationLine) -> io::Result<()> {
     // What the code printed may not have ended its line.
     let mut bytes = b"\n".to_vec();
     bytes.extend_from_slice(MARK);
@@ -166,7 +166,7 @@ pub(super) fn measure(operation: &Operation) -> Result<Vec<MeasuredCase>, String
     });
     let clock = SystemClock::start();
     // A line of a later pass takes the place of the one before.
-    let mut lines: BTreeMap<Option<u64>, Line> = BTreeMap::new();
+    let mut lines: BTreeMap<Option<u64>, OperationLine> = BTreeMap::new();
     let ended = loop {
         let left = operation.deadline.saturating_sub(clock.elapsed());
         match receiver.recv_timeout(left.to_duration()) {
@@ -211,15 +211,15 @@ fn end(
 fn case(
     operation: &Operation,
     size: Option<u64>,
-    lines: &mut BTreeMap<Option<u64>, Line>,
+    lines: &mut BTreeMap<Option<u64>, OperationLine>,
     (kind, message): &(FailureKind, String),
 ) -> MeasuredCase {
     let line = lines.remove(&size).unwrap_or_else(|| {
         let now = humantime::format_rfc3339_millis(SystemClock::start().now());
         let evidence = CaseEvidence::failed(*kind, &escaped(message));
-        Line { size, timestamp: now.to_string(), evidence }
+        OperationLine { size, timestamp: now.to_string(), evidence }
     });
-    let Line { timestamp, evidence, .. } = line;
+    let OperationLine { timestamp, evidence, .. } = line;
     MeasuredCase {
         operation: operation.name.clone(),
         size,
@@ -231,7 +231,7 @@ fn case(
 }
 
 /// Gives each case that is written to `take`, until the other side closes.
-fn read_lines(mut out: impl Read, take: &dyn Fn(Line)) {
+fn read_lines(mut out: impl Read, take: &dyn Fn(OperationLine)) {
     let (mut line, mut dropped) = (Vec::new(), false);
     let mut buffer = vec![0_u8; 64 * 1024];
     loop {
@@ -244,7 +244,7 @@ fn read_lines(mut out: impl Read, take: &dyn Fn(Line)) {
         for byte in &buffer[..read] {
             if *byte == b'\n' {
                 let written = line.strip_prefix(MARK).filter(|_| !dropped);
-                let case = written.and_then(|it| serde_json::from_slice::<Line>(it).ok());
+                let case = written.and_then(|it| serde_json::from_slice::<OperationLine>(it).ok());
                 if let Some(case) = case.filter(|it| it.evidence.validate().is_ok()) {
                     take(case);
                 }
@@ -269,7 +269,7 @@ mod tests {
     fn cases_are_found_between_what_the_code_prints() {
         let line = |size| {
             let evidence = CaseEvidence::failed(FailureKind::Panicked, "no");
-            serde_json::to_string(&Line { size, timestamp: "now".to_owned(), evidence }).unwrap()
+            serde_json::to_string(&OperationLine { size, timestamp: "now".to_owned(), evidence }).unwrap()
         };
         let text = format!(
             "hello\nperf-passport-case: {}\nperf-passport-case: nonsense\n{}\n\nperf-passport-case: {}\n\

@@ -109,7 +109,7 @@ fn points<'a>(cases: impl IntoIterator<Item = (u64, &'a Samples)>) -> Vec<Point>
     cases.into_iter().filter_map(timed).collect()
 }
 
-struct Line {
+struct FittedLine {
     slope: f64,
     /// How far the true slope may be, on either side.
     distance: f64,
@@ -117,7 +117,7 @@ struct Line {
 
 /// The least-squares line of ln(time / divisor) over ln(size); `None` below three points.
 #[expect(clippy::cast_precision_loss, reason = "at most 64 points")]
-fn slope(points: &[Point], divisor: impl Fn(f64) -> f64) -> Option<Line> {
+fn slope(points: &[Point], divisor: impl Fn(f64) -> f64) -> Option<FittedLine> {
     let count = points.len() as f64;
     if points.len() < 3 {
         return None;
@@ -132,7 +132,7 @@ fn slope(points: &[Point], divisor: impl Fn(f64) -> f64) -> Option<Line> {
     let residuals = logs.iter().map(|(x, y)| y - y_mean - slope * (x - x_mean));
     let squares: f64 = residuals.map(|it| it * it).sum();
     let deviation = (squares / (count - 2.0) / spread).sqrt();
-    let line = Line { slope, distance: student_upper(points.len() as u64 - 2, ERROR) * deviation };
+    let line = FittedLine { slope, distance: student_upper(points.len() as u64 - 2, ERROR) * deviation };
     (line.slope.is_finite() && line.distance.is_finite()).then_some(line)
 }
 

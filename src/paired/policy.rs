@@ -29,7 +29,7 @@ pub enum ComparedBuilds {
 
 /// The thresholds that a rule sets.
 #[derive(Clone, Copy)]
-pub(super) struct Thresholds {
+pub(super) struct PairThresholds {
     pub(super) suite_error_ppm: Ppm,
     pub(super) rebuild_floor_ppm: Ppm,
     pub(super) layout_margin_ppm: Ppm,

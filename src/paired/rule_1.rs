@@ -8,7 +8,7 @@
 use super::{
     decision::{Decision, Outcome, Side, Spread},
     evidence::{Effect, OverHttp, Paired, Pairs, Session},
-    policy::{Bound, ComparedBuilds, Policy, Thresholds},
+    policy::{Bound, ComparedBuilds, Policy, PairThresholds},
 };
 use crate::units::{Nanos, Ppm};
 
@@ -31,10 +31,10 @@ const FLOOR: Ppm = Ppm::new(60_000);
 /// at other addresses in each session, and 6 % where it is always at the same. `passport calibrate`
 /// measures it again on the machine at hand. Nobody can link servers again, and to start them takes so
 /// long that a session asks for more.
-pub(super) const fn thresholds(builds: ComparedBuilds) -> Thresholds {
+pub(super) const fn thresholds(builds: ComparedBuilds) -> PairThresholds {
     let relinked = matches!(builds, ComparedBuilds::Relinked);
     let served = matches!(builds, ComparedBuilds::Served);
-    Thresholds {
+    PairThresholds {
         suite_error_ppm: Ppm::new(10_000),
         rebuild_floor_ppm: if relinked { RELINKED_FLOOR } else { FLOOR },
         layout_margin_ppm: Ppm::new(if relinked { 7_500 } else { 15_000 }),

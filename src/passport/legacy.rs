@@ -128,7 +128,7 @@ pub fn import(bytes: &[u8]) -> Result<Passport, ImportError> {
         let latency_ms = it.latency_ms.filter(|it| it.is_finite());
         result(plain(&it.endpoint), test_name, latency_ms, plain(&it.timestamp))
     });
-    let facts = Facts {
+    let facts = LegacyFacts {
         cartographer: text(original.cartographer.as_ref()),
         run_id: text(original.run_id.as_ref()),
         session_id: text(original.session_id.as_ref()),
@@ -148,7 +148,7 @@ pub(super) fn import_again(imported: &Passport) -> Result<Passport, HashError> {
     let results = imported.test_results.iter().map(|it| {
         result(it.endpoint.clone(), it.test_name.clone(), it.latency_ms, it.timestamp.clone())
     });
-    passport(Facts {
+    passport(LegacyFacts {
         cartographer: imported.cartographer.clone(),
         run_id: imported.run_id.clone(),
         session_id: imported.session_id.clone(),
@@ -167,7 +167,7 @@ pub(super) fn import_again(imported: &Passport) -> Result<Passport, HashError> {
 }
 
 /// What is taken over from an original.
-struct Facts {
+struct LegacyFacts {
     cartographer: String,
     run_id: String,
     session_id: String,
@@ -180,8 +180,8 @@ struct Facts {
 }
 
 /// The document of an import, which claims nothing and says what cannot be known.
-fn passport(facts: Facts) -> Result<Passport, HashError> {
-    let Facts { results, mut annotations, .. } = facts;
+fn passport(facts: LegacyFacts) -> Result<Passport, HashError> {
+    let LegacyFacts { results, mut annotations, .. } = facts;
     for (index, note) in UNKNOWN.iter().enumerate() {
         annotations.insert(format!("import.unknown.{}", index + 1), (*note).to_owned());
     }

@@ -33,11 +33,11 @@ pub(super) struct Sampler<'a> {
     wrong: u64,
     timed_out: bool,
     first_failure: Option<String>,
-    sample: Sample,
+    sample: SampleSoFar,
 }
 
 /// The sample being taken.
-struct Sample {
+struct SampleSoFar {
     pass: Pass,
     as_expected: bool,
     latency: Nanos,
@@ -67,13 +67,13 @@ impl<'a> Sampler<'a> {
             wrong: 0,
             timed_out: false,
             first_failure: None,
-            sample: Sample::new(Pass::Timed),
+            sample: SampleSoFar::new(Pass::Timed),
         }
     }
 
     pub(super) fn begin(&mut self, pass: Pass) {
         self.begun += 1;
-        self.sample = Sample::new(pass);
+        self.sample = SampleSoFar::new(pass);
     }
 
     /// Adds the response to the request of this number.
@@ -216,7 +216,7 @@ impl<'a> Sampler<'a> {
     }
 }
 
-impl Sample {
+impl SampleSoFar {
     const fn new(pass: Pass) -> Self {
         Self {
             pass,

@@ -46,7 +46,7 @@ pub struct Batch {
 }
 
 /// One sample.
-struct Sample {
+struct TurnSample {
     latency: Nanos,
     told: Option<Nanos>,
     statuses: Vec<u16>,
@@ -64,7 +64,7 @@ pub struct Turns<'a> {
     /// How long one sample takes; known once warm.
     latency: Nanos,
     /// The sample that was looked at last, with what was seen.
-    known: Option<(Sample, ResponseFingerprint)>,
+    known: Option<(TurnSample, ResponseFingerprint)>,
 }
 
 impl std::fmt::Debug for Turns<'_> {
@@ -143,7 +143,7 @@ impl<'a> Turns<'a> {
         let rounds = self.added.rounds_in(self.latency.share(slower));
         let mut latencies = Vec::with_capacity(samples as usize);
         let mut told = Some(Vec::new());
-        let (mut last, mut alike): (Option<Sample>, bool) = (None, true);
+        let (mut last, mut alike): (Option<TurnSample>, bool) = (None, true);
         for _ in 0..samples {
             let sample = self.sample(probe, Pass::Timed)?;
             let extra = self.added.add(rounds);
@@ -187,7 +187,7 @@ impl<'a> Turns<'a> {
         Ok(first.filter(|_| alike))
     }
 
-    fn seen(&mut self, sample: Sample) -> ResponseFingerprint {
+    fn seen(&mut self, sample: TurnSample) -> ResponseFingerprint {
         // PERF: equal bytes have an equal digest, and most services answer with equal bytes.
         if let Some((known, seen)) = &self.known
             && known.bodies == sample.bodies
@@ -215,8 +215,8 @@ impl<'a> Turns<'a> {
         seen
     }
 
-    fn sample(&mut self, probe: &mut dyn Probe, pass: Pass) -> Result<Sample, ProbeError> {
-        let mut sample = Sample {
+    fn sample(&mut self, probe: &mut dyn Probe, pass: Pass) -> Result<TurnSample, ProbeError> {
+        let mut sample = TurnSample {
             latency: Nanos::ZERO,
             told: Some(Nanos::ZERO),
             statuses: Vec::new(),

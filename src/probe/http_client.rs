@@ -43,14 +43,14 @@ pub(super) struct HttpClient {
     // An option only because shutting down consumes it.
     runtime: Option<Runtime>,
     client: reqwest::Client,
-    progress: Progress,
+    progress: Stage,
     /// The base URL, for messages.
     shown: String,
 }
 
 /// What the client's connector is doing.
 #[derive(Debug, Clone, Default)]
-struct Progress {
+struct Stage {
     connecting: Arc<AtomicBool>,
     opened: Arc<AtomicU64>,
 }
@@ -63,7 +63,7 @@ impl HttpClient {
         let setup = |error: &(dyn Error + 'static)| ProbeError::Setup(chain(error));
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| setup(&error))?;
-        let progress = Progress::default();
+        let progress = Stage::default();
         let tls = tls_config(base.scheme() == "https").map_err(|error| {
             let what = printable(error.to_string().as_bytes(), MESSAGE_LENGTH_MAX);
             ProbeError::Setup(format!(
@@ -246,7 +246,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     printable(causes.join(": ").as_bytes(), MESSAGE_LENGTH_MAX)
 }
 
-impl<S> Layer<S> for Progress {
+impl<S> Layer<S> for Stage {
     type Service = Connector<S>;
 
     fn layer(&self, inner: S) -> Connector<S> {
@@ -258,7 +258,7 @@ impl<S> Layer<S> for Progress {
 #[derive(Clone)]
 struct Connector<S> {
     inner: S,
-    progress: Progress,
+    progress: Stage,
 }
 
 impl<S, R> Service<R> for Connector<S>

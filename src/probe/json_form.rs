@@ -49,9 +49,9 @@ impl JsonForm {
         serde_json::from_str::<IgnoredAny>(text).ok()?;
         // PERF: half the memory, as all but the largest bodies are shorter than 4 GiB.
         Some(if u32::try_from(body.len()).is_ok() {
-            Writer::<u32>::new(body, ignore).form()
+            FormWriter::<u32>::new(body, ignore).form()
         } else {
-            Writer::<u64>::new(body, ignore).form()
+            FormWriter::<u64>::new(body, ignore).form()
         })
     }
 }
@@ -83,7 +83,7 @@ impl Offset for u64 {
 }
 
 /// Writes the form of a body that is known to be JSON, from its start to its end.
-struct Writer<'a, Place> {
+struct FormWriter<'a, Place> {
     body: &'a [u8],
     at: usize,
     /// What is written and not yet hashed: from the outermost open object on.
@@ -99,7 +99,7 @@ struct Writer<'a, Place> {
     ignoring: Option<usize>,
 }
 
-impl<'a, Place: Offset> Writer<'a, Place> {
+impl<'a, Place: Offset> FormWriter<'a, Place> {
     fn new(body: &'a [u8], ignore: &'a IgnoredPointers) -> Self {
         Self {
             body,

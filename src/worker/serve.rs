@@ -43,12 +43,12 @@ const MEASURING: Measuring<'_> = Measuring {
 };
 
 /// Makes the target of a contract.
-type MakeTarget<'a> = dyn FnOnce(&Contract) -> Result<Box<dyn Target + Send>, String> + 'a;
+type TargetMaker<'a> = dyn FnOnce(&Contract) -> Result<Box<dyn Target + Send>, String> + 'a;
 
 /// What a target has to be measured.
 pub struct Offered<'a> {
     /// Makes its service, where it has one.
-    pub target: Option<Box<MakeTarget<'a>>>,
+    pub target: Option<Box<TargetMaker<'a>>>,
     /// The operations that it declares.
     pub operations: &'a dyn Operations,
 }
@@ -88,7 +88,7 @@ fn serve(
 ) -> io::Result<()> {
     let questions = questions(stream.try_clone()?);
     let Ok(first) = questions.recv() else { return Ok(()) };
-    let mut line = Line { questions, stream };
+    let mut line = Conversation { questions, stream };
     let ready = match first? {
         Question::Hello { version: VERSION, contract } => Contract::parse(&contract)
             .map_err(|error| error.to_string())
@@ -153,12 +153,12 @@ fn questions(stream: UnixStream) -> mpsc::Receiver<io::Result<Question>> {
 }
 
 /// The line to the comparison.
-pub(super) struct Line<'a> {
+pub(super) struct Conversation<'a> {
     questions: mpsc::Receiver<io::Result<Question>>,
     stream: &'a UnixStream,
 }
 
-impl Line<'_> {
+impl Conversation<'_> {
     pub(super) fn next(&mut self) -> io::Result<Option<Question>> {
         self.questions.recv().ok().transpose()
     }
@@ -174,7 +174,7 @@ type Prepared<'t> = (Check, Vec<PreparedRequest>, Box<dyn Probe + 't>);
 pub(super) struct Worker<'a> {
     pub(super) contract: &'a Contract,
     environment: &'a dyn Fn(&str) -> Option<String>,
-    pub(super) line: Line<'a>,
+    pub(super) line: Conversation<'a>,
     /// What is added to samples that are to take longer.
     pub(super) work: Work,
 }

@@ -43,11 +43,11 @@ struct Proofs {
 #[derive(Serialize)]
 struct Blocks<'a> {
     height: u64,
-    latest: Option<Latest<'a>>,
+    latest: Option<LatestBlock<'a>>,
 }
 
 #[derive(Serialize)]
-struct Latest<'a> {
+struct LatestBlock<'a> {
     merkle: &'a str,
 }
 
@@ -62,7 +62,7 @@ pub(in super::super) async fn json(State(state): State<LedgerState>) -> Response
     let ts = Timestamp::at(state.clock().now());
     match queries::heartbeat(state.database(), ts).await {
         Ok(beat) => {
-            let latest = beat.latest_root.as_ref().map(|root| Latest { merkle: root.as_str() });
+            let latest = beat.latest_root.as_ref().map(|root| LatestBlock { merkle: root.as_str() });
             let body = Beating {
                 ok: true,
                 ts,

@@ -28,9 +28,9 @@ const BODY_ROOM: usize = 2048;
 #[derive(Serialize)]
 struct Metrics {
     generated_at: Timestamp,
-    proofs: Proofs,
+    proofs: ProofMetrics,
     statements: Statements,
-    blocks: Blocks,
+    blocks: BlockMetrics,
     block_count: u64,
     max_depth: u64,
     first_organism: Option<Organism>,
@@ -39,7 +39,7 @@ struct Metrics {
 }
 
 #[derive(Serialize)]
-struct Proofs {
+struct ProofMetrics {
     total: u64,
     success: u64,
     failure: u64,
@@ -54,7 +54,7 @@ struct Statements {
 }
 
 #[derive(Serialize)]
-struct Blocks {
+struct BlockMetrics {
     count: u64,
     height: u64,
 }
@@ -147,7 +147,7 @@ pub(in super::super) async fn metrics(
         generated_at: Timestamp::at(clock.now()),
         proofs: proofs(&totals),
         statements: Statements { total: totals.statements, max_depth: totals.max_depth },
-        blocks: Blocks { count: totals.blocks, height: totals.height },
+        blocks: BlockMetrics { count: totals.blocks, height: totals.height },
         block_count: totals.blocks,
         max_depth: totals.max_depth,
         first_organism: organism.as_ref().map(first_organism),
@@ -158,9 +158,9 @@ pub(in super::super) async fn metrics(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio of counts, exact below 2^53")]
-fn proofs(totals: &Totals) -> Proofs {
+fn proofs(totals: &Totals) -> ProofMetrics {
     let (total, success) = (totals.proofs, totals.proofs_success);
-    Proofs {
+    ProofMetrics {
         total,
         success,
         failure: total - success,

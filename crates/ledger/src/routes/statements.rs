@@ -31,26 +31,26 @@ pub(in super::super) struct Asked {
 }
 
 #[derive(Serialize)]
-struct Statement<'a> {
+struct ShownStatement<'a> {
     hash: &'a str,
     text: &'a str,
     normalized_text: &'a str,
     display: InWords<'a>,
     depth: u64,
     block_number: u64,
-    proofs: Vec<Proof<'a>>,
-    parents: Vec<Parent<'a>>,
+    proofs: Vec<ShownProof<'a>>,
+    parents: Vec<ShownParent<'a>>,
 }
 
 #[derive(Serialize)]
-struct Proof<'a> {
+struct ShownProof<'a> {
     method: &'a str,
     status: &'static str,
     created_at: Timestamp,
 }
 
 #[derive(Serialize)]
-struct Parent<'a> {
+struct ShownParent<'a> {
     hash: &'a str,
     display: InWords<'a>,
 }
@@ -85,7 +85,7 @@ async fn one(state: &LedgerState, hash: &str) -> Result<Response, ApiError> {
     let Some(found) = found else {
         return Err(ApiError::not_found("unknown_statement", "no statement has this hash"));
     };
-    let proofs = found.proofs.iter().map(|proof| Proof {
+    let proofs = found.proofs.iter().map(|proof| ShownProof {
         method: &proof.method,
         status: if proof.success { "success" } else { "failure" },
         created_at: proof.created_at,
@@ -93,8 +93,8 @@ async fn one(state: &LedgerState, hash: &str) -> Result<Response, ApiError> {
     let parents = found
         .parents
         .iter()
-        .map(|parent| Parent { hash: parent.hash.as_str(), display: InWords(&parent.text) });
-    let body = Statement {
+        .map(|parent| ShownParent { hash: parent.hash.as_str(), display: InWords(&parent.text) });
+    let body = ShownStatement {
         hash: hash.as_str(),
         text: &found.text,
         normalized_text: &found.normalized_text,

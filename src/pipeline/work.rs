@@ -55,6 +55,8 @@ impl Work {
     }
 
     /// Works for so many rounds: of memory, loads.
+    // NOTE: so it is compiled as the caller is, and a test of what it costs needs no optimised library.
+    #[inline]
     pub fn rounds(&mut self, rounds: u64) {
         match self.kind {
             WorkKind::Arithmetic => arithmetic(rounds),
@@ -176,6 +178,7 @@ pub(super) fn settled(times: &mut [Nanos]) -> Nanos {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
+#[inline]
 fn arithmetic(rounds: u64) {
     let mut state = black_box(0x9e37_79b9_7f4a_7c15_u64);
     for _ in 0..rounds {

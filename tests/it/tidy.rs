@@ -15,7 +15,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     // The reference service: it can be measured, and knows nothing of measuring.
     ("crates/ledger", &["perf-passport-meter"]),
     ("crates/cli", &["perf-passport", "perf-passport-compare", "perf-passport-ledger"]),
-    ("tests/support", &[]),
+    // With the memory-bound service, whose work is of the library.
+    ("tests/support", &["perf-passport"]),
 ];
 
 const METER: &str = "crates/meter";

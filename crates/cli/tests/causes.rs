@@ -31,7 +31,7 @@ use perf_passport_compare::{
     AllocationCause, CausePart, CheckCauses, Side, Sides, SiteChange, Suspect, Watch, causes,
     site_changes,
 };
-use perf_passport_test_support::test;
+use perf_passport_test_support::{test, work::hash_rounds};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator<OracleAllocator> = CountingAllocator::wrapping(OracleAllocator);
@@ -146,12 +146,6 @@ mod elsewhere {
 
         vec![vec![0_u8; size].into_boxed_slice(), vec![0_u8; 2 * size].into_boxed_slice()]
     }
-}
-
-/// Some instructions for each round.
-#[inline(never)]
-fn hash_rounds(rounds: u64) -> u64 {
-    (0..black_box(rounds)).fold(7, |hash, round| black_box(hash ^ round).rotate_left(5))
 }
 
 fn side(build: &str) -> Side {

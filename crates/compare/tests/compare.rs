@@ -41,7 +41,7 @@ use perf_passport_compare::{
     calibrate::{self, Calibration, CalibrationBuilds, RebuiltSide, TrialSetting, run_trial},
     hold_sessions,
 };
-use perf_passport_test_support::test;
+use perf_passport_test_support::{test, work::hash_rounds};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
@@ -107,11 +107,7 @@ fn router(build: String) -> Router {
         }
         assert!(build != "dying" || asked < LAST_WORDS || kill_myself(), "it cannot die");
         let times = if build == "slower" { 3 } else { 1 };
-        let mut hash = 7_u64;
-        for round in 0..black_box(ROUNDS * times) {
-            hash = black_box(hash ^ round).rotate_left(5);
-        }
-        black_box(hash);
+        black_box(hash_rounds(ROUNDS * times));
         if build == "allocation" {
             drop(black_box(Box::new([0_u8; 64])));
         }

@@ -7,11 +7,6 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "a test whose component is missing says so")]
 
-#[path = "../../../examples/memory_bound/service.rs"]
-mod service;
-#[path = "../../../examples/memory_bound/tables.rs"]
-mod tables;
-
 use std::{
     collections::BTreeMap,
     env,
@@ -21,31 +16,22 @@ use std::{
     hint::black_box,
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, ExitCode, Stdio},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{Path, Request},
-    middleware::map_request,
-    routing::get,
-};
+use axum::{Router, extract::Path, routing::get};
 use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
     claim::{Claim, Reason, Verdict},
-    clock::{Clock, SystemClock},
+    clock::SystemClock,
     contract::{Check, ClaimKind, Contract},
     harness::Harness,
     paired::{InstructionCounts, Outcome, Policy, Spread, change_ppm, decide_instructions, grown},
     passport::{ComparedBuild, Comparison, Passport, ProbeKind, verify},
-    pipeline::{self, Circumstances, Run, Work, WorkKind},
+    pipeline::{self, Circumstances, Run},
     report::{self, Format, Report, Style},
     worker,
 };
@@ -53,8 +39,7 @@ use perf_passport_compare::{
     self as compare, CheckObservations, ExecutedInstructions, InstructionsError, Side, Sides,
     Watch, count_instructions, count_samples,
 };
-use perf_passport_test_support::test;
-use tower::ServiceExt;
+use perf_passport_test_support::{memory_bound, test, work::hash_rounds};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
@@ -82,10 +67,6 @@ path = "/changing"
 /// How a build is called that is the memory-bound service with so many loads more to each request.
 const MEMORY: &str = "memory";
 
-/// The contract of that service.
-const MEMORY_CONTRACT: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/memory_bound/passport.toml");
-
 /// Rounds of work of a request, so that a thousandth of it is some rounds.
 const ROUNDS: u64 = 100_000;
 
@@ -110,7 +91,7 @@ fn main() -> ExitCode {
         let build = env::var(BUILD_VARIABLE).unwrap_or_default();
         let loads = build.strip_prefix(MEMORY).and_then(|it| it.parse().ok());
         let harness = Harness::new("", move |_| {
-            let router = loads.map_or_else(|| router(&build), memory_bound);
+            let router = loads.map_or_else(|| router(&build), memory_bound::router);
             async move { Ok::<_, String>(router) }
         });
         return harness.run();
@@ -192,29 +173,8 @@ async fn other_work(number: usize) {
     }
 }
 
-/// The memory-bound service, of which each request waits for so many loads more.
-fn memory_bound(loads: u64) -> Router {
-    let work = if loads == 0 { Work::default() } else { Work::new(WorkKind::Memory) };
-    let work = Arc::new(Mutex::new(work));
-    service::router().layer(map_request(move |request: Request| {
-        let work = Arc::clone(&work);
-        async move {
-            if let Ok(mut work) = work.lock() {
-                work.rounds(loads);
-            }
-            request
-        }
-    }))
-}
-
 /// How often the page was asked for that is another each time.
 static ASKED: AtomicU32 = AtomicU32::new(0);
-
-/// Some instructions for each round.
-#[inline(never)]
-fn hash_rounds(rounds: u64) -> u64 {
-    (0..black_box(rounds)).fold(7, |hash, round| black_box(hash ^ round).rotate_left(5))
-}
 
 fn is_missing() -> bool {
     let found = Command::new("valgrind").arg("--version").output();
@@ -310,12 +270,12 @@ fn a_twentieth_of_waiting() {
     if is_missing() {
         return;
     }
-    let contract = fs::read_to_string(MEMORY_CONTRACT).expect("the contract");
+    let contract = fs::read_to_string(memory_bound::CONTRACT).expect("the contract");
     // Where a record costs the least time, and where it costs the most.
     for check in ["by-id/few", "by-rank/few"] {
         let path = Contract::parse(&contract).expect("a contract");
         let path = path.check(check).expect("a check").requests[0].path.clone();
-        let loads = loads_of_a_twentieth(&path);
+        let loads = memory_bound::loads_of_a_twentieth(&path);
         let counted = |loads: u64| {
             count_of(&contract, &format!("{MEMORY}{loads}"), check).expect("a count").instructions
         };
@@ -328,32 +288,6 @@ fn a_twentieth_of_waiting() {
         // Equal builds may differ by more than what was added, also downwards.
         assert!(change.abs() < 1_000, "{change} ppm");
     }
-}
-
-/// How many loads take a twentieth of a request's time here, as a comparison finds it out.
-fn loads_of_a_twentieth(path: &str) -> u64 {
-    const UNIT: u64 = 50;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let (router, clock) = (service::router(), SystemClock::start());
-    let mut work = Work::new(WorkKind::Memory);
-    let (mut requests, mut units) = (Vec::new(), Vec::new());
-    for _ in 0..400 {
-        let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
-        let before = clock.elapsed();
-        let response = runtime.block_on(router.clone().oneshot(request));
-        let between = clock.elapsed();
-        work.rounds(UNIT);
-        units.push(clock.elapsed().saturating_sub(between).get());
-        requests.push(between.saturating_sub(before).get());
-        assert!(response.is_ok_and(|it| it.status().is_success()));
-    }
-    let median = |times: &mut Vec<u64>| {
-        times.sort_unstable();
-        times[times.len() / 2]
-    };
-    let loads = median(&mut requests) * UNIT / median(&mut units).max(1) / 20;
-    assert!(loads > 0, "a request of {path} waits for less than twenty loads");
-    loads
 }
 
 fn tasks_are_counted() {

@@ -14,6 +14,7 @@ use std::{
 };
 
 use perf_passport::clock::{Clock, SystemClock};
+use perf_passport_test_support::work::hash_rounds;
 
 /// The first argument of a helper.
 pub(crate) const HELPER: &str = "--be-a-server";
@@ -131,9 +132,9 @@ fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
             thread::sleep(Duration::from_secs(600));
         }
         let body = if from(manner.changes) { "something else" } else { &manner.answer };
-        work(manner.rounds);
+        black_box(hash_rounds(manner.rounds));
         let took = clock.elapsed().saturating_sub(started).get();
-        work(manner.untold);
+        black_box(hash_rounds(manner.untold));
         let whole = took / 1_000_000;
         let tells = if from(manner.hushes) { "not" } else { manner.tells.as_str() };
         let timing = match tells {
@@ -170,12 +171,4 @@ fn read_head(stream: &mut TcpStream) -> Option<()> {
         }
     }
     Some(())
-}
-
-fn work(rounds: u64) {
-    let mut hash = 7_u64;
-    for round in 0..black_box(rounds) {
-        hash = black_box(hash ^ round).rotate_left(5);
-    }
-    black_box(hash);
 }

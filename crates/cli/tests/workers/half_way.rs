@@ -14,7 +14,7 @@ use perf_passport_test_support::{
 };
 
 /// More requests than a worker is observed with or warmed up by, and fewer than it gets in a session.
-const IN_A_SESSION: &str = "150";
+const IN_A_SESSION: &str = "80";
 
 /// Compares a good worker with one that goes wrong in its sessions; the sentence.
 fn goes_wrong(manner: &str) -> String {

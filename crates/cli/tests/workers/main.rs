@@ -30,14 +30,14 @@ const PASSPORT: &str = env!("CARGO_BIN_EXE_passport");
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
-/// A contract that is observed with fewer than 150 requests, and asks for more in a session.
+/// A contract that is observed with fewer than 80 requests, and asks for more in a session.
 const CONTRACT: &str = r#"
 schema_version = 1
 name = "work"
 
 [sampling]
 samples = 20
-warmup_max = 40
+warmup_max = 10
 timeout_seconds = 1
 
 [budgets]

@@ -14,6 +14,7 @@ use std::{
 
 use axum::{Router, routing::get};
 use perf_passport::harness::Harness;
+use perf_passport_test_support::work::hash_rounds;
 
 /// The variable that says how the worker behaves, as `name=value` with spaces between.
 pub(crate) const MANNER: &str = "PASSPORT_WORKERS_MANNER";
@@ -93,11 +94,7 @@ fn router(manner: Manner) -> Router {
             if from(manner.hangs) {
                 std::future::pending::<()>().await;
             }
-            let mut hash = 7_u64;
-            for round in 0..black_box(manner.rounds) {
-                hash = black_box(hash ^ round).rotate_left(5);
-            }
-            black_box(hash);
+            black_box(hash_rounds(manner.rounds));
             match () {
                 () if manner.varies => format!("done {number}"),
                 () if from(manner.changes) => "something else".to_owned(),

@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    code::{Measurable, CodePass, Repeat},
+    code::{CodePass, Measurable, Repeat},
     operations::{note_panic, noted_panic, observe},
 };
 use crate::{

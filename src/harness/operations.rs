@@ -21,7 +21,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    code::{Measurable, CodePass},
+    code::{CodePass, Measurable},
     lock::lock,
 };
 use crate::{
@@ -269,7 +269,8 @@ mod tests {
     fn cases_are_found_between_what_the_code_prints() {
         let line = |size| {
             let evidence = CaseEvidence::failed(FailureKind::Panicked, "no");
-            serde_json::to_string(&OperationLine { size, timestamp: "now".to_owned(), evidence }).unwrap()
+            serde_json::to_string(&OperationLine { size, timestamp: "now".to_owned(), evidence })
+                .unwrap()
         };
         let text = format!(
             "hello\nperf-passport-case: {}\nperf-passport-case: nonsense\n{}\n\nperf-passport-case: {}\n\

@@ -132,7 +132,8 @@ fn slope(points: &[Point], divisor: impl Fn(f64) -> f64) -> Option<FittedLine> {
     let residuals = logs.iter().map(|(x, y)| y - y_mean - slope * (x - x_mean));
     let squares: f64 = residuals.map(|it| it * it).sum();
     let deviation = (squares / (count - 2.0) / spread).sqrt();
-    let line = FittedLine { slope, distance: student_upper(points.len() as u64 - 2, ERROR) * deviation };
+    let line =
+        FittedLine { slope, distance: student_upper(points.len() as u64 - 2, ERROR) * deviation };
     (line.slope.is_finite() && line.distance.is_finite()).then_some(line)
 }
 

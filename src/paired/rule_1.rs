@@ -8,7 +8,7 @@
 use super::{
     decision::{Decision, Outcome, Side, Spread},
     evidence::{Effect, OverHttp, Paired, Pairs, Session},
-    policy::{Bound, ComparedBuilds, Policy, PairThresholds},
+    policy::{Bound, ComparedBuilds, PairThresholds, Policy},
 };
 use crate::units::{Nanos, Ppm};
 

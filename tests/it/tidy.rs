@@ -1,7 +1,7 @@
 //! Project rules that the compiler does not check.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -389,4 +389,32 @@ fn files_with_extension(directory: &Path, extension: &str, recursive: bool) -> V
     }
     files.sort();
     files
+}
+
+/// Whoever reads a name knows which type it is; what is associated with a trait is none.
+#[test]
+fn no_two_types_of_a_package_share_a_name() {
+    for (package, _) in PACKAGES {
+        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for file in rust_files(&format!("{package}/src")) {
+            let text = fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            for name in code.lines().filter_map(declared_type) {
+                let place = file.display().to_string();
+                places.entry(name.to_owned()).or_default().push(place);
+            }
+        }
+        assert!(!places.is_empty(), "{package}");
+        places.retain(|_, files| files.len() > 1);
+        assert!(places.is_empty(), "{package}: {places:#?}");
+    }
+}
+
+/// The type that a line of code at the margin declares.
+fn declared_type(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
+    let kind = words.next()?;
+    let declares = ["struct", "enum", "trait", "type", "union"].contains(&kind);
+    let name = words.next()?.split(|c: char| !c.is_alphanumeric()).next()?;
+    (declares && !line.starts_with(' ')).then_some(name)
 }

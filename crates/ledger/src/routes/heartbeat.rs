@@ -62,7 +62,8 @@ pub(in super::super) async fn json(State(state): State<LedgerState>) -> Response
     let ts = Timestamp::at(state.clock().now());
     match queries::heartbeat(state.database(), ts).await {
         Ok(beat) => {
-            let latest = beat.latest_root.as_ref().map(|root| LatestBlock { merkle: root.as_str() });
+            let latest =
+                beat.latest_root.as_ref().map(|root| LatestBlock { merkle: root.as_str() });
             let body = Beating {
                 ok: true,
                 ts,

@@ -66,11 +66,11 @@ impl Meter {
 struct Open<'meter> {
     meter: &'meter mut Meter,
     /// What it was opened inside of; `None` for the outermost scope of a request without tasks.
-    enclosing: Option<Enclosing>,
+    enclosing: Option<EnclosingMeter>,
 }
 
 /// What a nested or shared scope restores at its end.
-struct Enclosing {
+struct EnclosingMeter {
     scope: thread::Enclosing,
     link: Option<Link>,
 }
@@ -81,7 +81,7 @@ impl<'meter> Open<'meter> {
         let enclosing = if meter.link.is_none() && thread::enter_outermost(meter.tally) {
             None
         } else {
-            Some(Enclosing::enter(meter))
+            Some(EnclosingMeter::enter(meter))
         };
         Self { meter, enclosing }
     }
@@ -91,7 +91,7 @@ impl<'meter> Open<'meter> {
     #[cold]
     fn close(&mut self) {
         let (scope, enclosing_link) = match self.enclosing.take() {
-            Some(Enclosing { scope, link }) => (Some(scope), link),
+            Some(EnclosingMeter { scope, link }) => (Some(scope), link),
             None => (None, None),
         };
         let (news, state) = thread::leave(scope);
@@ -124,7 +124,7 @@ impl Drop for Open<'_> {
     }
 }
 
-impl Enclosing {
+impl EnclosingMeter {
     #[cold]
     fn enter(meter: &mut Meter) -> Self {
         let inner = meter.link.take();

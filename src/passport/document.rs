@@ -458,7 +458,8 @@ impl Passport {
         Ok(bytes)
     }
 
-    pub(super) fn write(&self, out: &mut impl io::Write) -> Result<(), HashError> {
+    // NOTE: of any writer, so that the serializer of all types is compiled once.
+    pub(super) fn write(&self, out: &mut dyn io::Write) -> Result<(), HashError> {
         serde_json::to_writer_pretty(&mut *out, self)?;
         Ok(out.write_all(b"\n").map_err(serde_json::Error::io)?)
     }

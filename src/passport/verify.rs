@@ -147,7 +147,10 @@ fn first_difference(a: &Passport, b: &Passport) -> Option<String> {
     if a == b {
         return None;
     }
-    let value = |passport: &Passport| serde_json::to_value(passport).unwrap_or_default();
+    let value = |passport: &Passport| -> serde_json::Value {
+        let bytes = passport.to_bytes().unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    };
     // Hashes follow from everything else, so another field says more.
     let hashes = ["passport_hash", "evidence_hash"];
     let (mut a, mut b) = (value(a), value(b));

@@ -62,6 +62,8 @@ impl BaselineFigures {
 pub struct SideBySide<'a> {
     /// How it is decided on.
     pub policy: &'a Policy,
+    /// Whether both are the same code: then nothing else is asked of a check that did the same.
+    pub same_code: bool,
     /// What both took, in turns.
     pub paired: &'a Paired,
     /// What both executed; `None` where nobody says.
@@ -99,7 +101,7 @@ pub fn changes(
         tolerance: check.tolerance.regression_ppm,
     };
     let (allocations, heap) = (allocations.claim(), heap.claim());
-    let Some(SideBySide { policy, paired, instructions }) = beside else {
+    let Some(SideBySide { policy, paired, instructions, same_code }) = beside else {
         let observed = quantile(&evidence.latency, check.budgets.latency_quantile);
         let latency = Claim::new(ClaimKind::LatencyChange, Reason::StoredLatency)
             .in_unit(Unit::Ns)
@@ -108,9 +110,11 @@ pub fn changes(
     };
     let tolerance = check.tolerance.regression_ppm;
     let incomparable = if same_work { None } else { Some(not_same_work(&behaviour)) };
-    let executed = instructions_change(policy, check, instructions, incomparable);
+    let same_code = same_code && same_work && is_equal(&allocations) && is_equal(&heap);
+    let known = same_code.then_some(Reason::SameCode).or(incomparable);
+    let executed = instructions_change(policy, check, instructions, known);
     let change = decide(policy, tolerance, paired);
-    let latency = paired_change(ClaimKind::LatencyChange, &change, incomparable, tolerance);
+    let latency = paired_change(ClaimKind::LatencyChange, &change, known, tolerance);
     let drift = decide_anchor(policy, tolerance, paired)
         .map(|decision| paired_change(ClaimKind::LatencyDrift, &decision, None, tolerance));
     let mut claims = mark_required(contract, vec![behaviour, allocations, heap]);
@@ -122,6 +126,22 @@ pub fn changes(
     claims.push(latency);
     claims.extend(drift);
     claims
+}
+
+/// Whether a check did the same as before when it was asked: answered, allocated and held the same, as
+/// far as anybody tells. Of the same code nothing else needs to be measured then.
+pub fn did_the_same(check: &Check, now: &Evidence, before: &Evidence) -> bool {
+    let figures = |evidence| BaselineFigures::of(check, evidence, true);
+    let (mine, theirs) = (figures(now), figures(before));
+    behaviour_change(now, Some(&theirs)).verdict == Verdict::Pass
+        && mine.source == theirs.source
+        && mine.allocations == theirs.allocations
+        && mine.heap_peak_bytes == theirs.heap_peak_bytes
+}
+
+fn is_equal(change: &Claim) -> bool {
+    let is_known = matches!(change.reason, Reason::WithinTolerance | Reason::NotObserved);
+    is_known && change.observed == change.limit
 }
 
 /// Why work cannot be compared that is not shown to be the same.
@@ -162,6 +182,7 @@ fn instructions_change(
     let decision = counts.and_then(|it| decide_instructions(policy, tolerance, it));
     let why = counts.and_then(|it| it.uncounted.as_ref()).map(|it| it.why);
     let reason = match (decision, why) {
+        (None, _) if incomparable == Some(Reason::SameCode) => Reason::SameCode,
         (None, Some(WhyUncounted::ValgrindMissing)) => Reason::ValgrindMissing,
         (None, _) => Reason::NotCounted,
         (Some(decision), _) => incomparable.unwrap_or(match decision.outcome {

@@ -17,6 +17,8 @@ pub enum Reason {
     WithinBudget,
     /// PASS: no worse than the baseline, up to the tolerance.
     WithinTolerance,
+    /// PASS: both builds load the same code and constants, and did the same when they were asked.
+    SameCode,
     /// FAIL: a response had another status.
     UnexpectedStatus,
     /// FAIL: a response had another media type.
@@ -101,6 +103,7 @@ impl Reason {
             Self::AsExpected => "as expected",
             Self::WithinBudget => "within the budget",
             Self::WithinTolerance => "within the tolerance of the baseline",
+            Self::SameCode => "the same code: all that both builds load is equal",
             Self::UnexpectedStatus => "a response had another status",
             Self::UnexpectedContentType => "a response had another media type",
             Self::NotJson => "a response says that it is JSON, and its body is not",
@@ -184,7 +187,9 @@ impl Reason {
     /// [`Self::ChangedWork`] is a FAIL of the behaviour alone.
     pub const fn verdict(self) -> Verdict {
         match self {
-            Self::AsExpected | Self::WithinBudget | Self::WithinTolerance => Verdict::Pass,
+            Self::AsExpected | Self::WithinBudget | Self::WithinTolerance | Self::SameCode => {
+                Verdict::Pass
+            }
             Self::UnexpectedStatus
             | Self::UnexpectedContentType
             | Self::NotJson

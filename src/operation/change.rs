@@ -11,13 +11,33 @@ use crate::{
     units::{Bytes, Count, Picos, Ppm},
 };
 
+/// What two builds did side by side of one case.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseTurns<'a> {
+    /// How it is decided on.
+    pub policy: &'a Policy,
+    /// What both took, in turns.
+    pub paired: &'a Paired,
+    /// Whether both are the same code: then nothing else is asked of a case that did the same.
+    pub same_code: bool,
+}
+
+/// Whether a case did the same as before when it was run: completed, allocated and held the same.
+pub fn case_did_the_same(now: &CaseEvidence, before: &CaseEvidence) -> bool {
+    let completed = |it: &CaseEvidence| it.failure.is_none() && !it.samples.is_empty();
+    completed(now)
+        && completed(before)
+        && most(now.allocations) == most(before.allocations)
+        && most(now.heap_peak_bytes) == most(before.heap_peak_bytes)
+}
+
 /// Holds a case against what a baseline says of it; `None` when the baseline lacks the case. Where
-/// both builds took turns, `paired` decides on the time.
+/// both builds took turns, that decides on the time.
 pub fn case_changes(
     operation: &Operation,
     evidence: &CaseEvidence,
     baseline: Option<&CaseFigures>,
-    paired: Option<(&Policy, &Paired)>,
+    turns: Option<CaseTurns<'_>>,
 ) -> Vec<Claim> {
     let tolerance = &operation.tolerance;
     let same_build = baseline.is_some_and(|it| it.same_build);
@@ -38,11 +58,14 @@ pub fn case_changes(
     let mut claims: Vec<Claim> = allocations.into_iter().chain(heap).collect();
     let now = mean(&evidence.samples);
     let before = baseline.and_then(|it| it.mean_ps);
-    match paired {
+    match turns {
         None => claims.push(time_change(ClaimKind::LatencyChange, now, before)),
-        Some((policy, paired)) => {
+        Some(turns) => {
+            let equal = claims.iter().all(|it| it.observed == it.limit);
+            let same_code = turns.same_code && equal && same_build && evidence.failure.is_none();
             let missing = unknown_time(now, before);
-            claims.extend(paired_changes(operation, missing, policy, paired));
+            let known = missing.or(same_code.then_some(Reason::SameCode));
+            claims.extend(paired_changes(operation, known, turns));
         }
     }
     for (kind, part, compared) in [
@@ -89,13 +112,12 @@ fn time_change(kind: ClaimKind, now: Option<Picos>, before: Option<Picos>) -> Cl
 /// The change since the baseline, and since the anchor where there is one.
 fn paired_changes(
     operation: &Operation,
-    missing: Option<Reason>,
-    policy: &Policy,
-    paired: &Paired,
+    known: Option<Reason>,
+    CaseTurns { policy, paired, .. }: CaseTurns<'_>,
 ) -> Vec<Claim> {
     let tolerance = operation.tolerance.latency_ppm;
     let change = decide(policy, tolerance, paired);
-    let mut claims = vec![paired_change(ClaimKind::LatencyChange, &change, missing, tolerance)];
+    let mut claims = vec![paired_change(ClaimKind::LatencyChange, &change, known, tolerance)];
     let drift = decide_anchor(policy, tolerance, paired);
     claims.extend(drift.map(|it| paired_change(ClaimKind::LatencyDrift, &it, None, tolerance)));
     claims
@@ -152,7 +174,8 @@ mod tests {
         paired: &Paired,
     ) -> Vec<Claim> {
         let policy = Policy::for_suite(1, true);
-        case_changes(&operation(), evidence, baseline, Some((&policy, paired)))
+        let turns = CaseTurns { policy: &policy, paired, same_code: false };
+        case_changes(&operation(), evidence, baseline, Some(turns))
     }
 
     fn reasons(paired: &Paired) -> Vec<Reason> {
@@ -173,6 +196,33 @@ mod tests {
         assert_eq!(slower.verdict, Verdict::Fail);
         assert!(slower.required);
         assert_eq!((&*slower.show_observed(), &*slower.show_limit()), ("+15.00 %", "+10.00 %"));
+    }
+
+    #[test]
+    fn the_same_code_needs_no_turns_where_it_did_the_same() {
+        let counted = |count| {
+            let allocations = Some(crate::evidence::Range::of(count));
+            CaseEvidence { allocations, ..timed() }
+        };
+        let reason = |now: &CaseEvidence, before: &CaseEvidence| {
+            let (policy, paired) = (Policy::for_suite(1, true), Paired::default());
+            let turns = CaseTurns { policy: &policy, paired: &paired, same_code: true };
+            let before = CaseFigures::of(before, true);
+            let claims = case_changes(&operation(), now, Some(&before), Some(turns));
+            claims.last().unwrap().reason
+        };
+        for (now, before, expected) in [
+            (timed(), timed(), Reason::SameCode),
+            (counted(3), counted(3), Reason::SameCode),
+            (counted(3), counted(4), Reason::TooFewSessions),
+            (counted(3), timed(), Reason::TooFewSessions),
+        ] {
+            assert_eq!(reason(&now, &before), expected);
+            assert_eq!(case_did_the_same(&now, &before), expected == Reason::SameCode);
+        }
+        let failed = CaseEvidence::default();
+        assert_eq!(reason(&failed, &timed()), Reason::NoSample);
+        assert!(!case_did_the_same(&failed, &timed()));
     }
 
     #[test]

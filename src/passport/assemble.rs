@@ -30,7 +30,10 @@ impl Passport {
         let compared = match (&parts.baseline, &parts.comparison) {
             (None, _) => Compared::WithNothing,
             (Some(_), None) => Compared::WithPassport,
-            (Some(_), Some(comparison)) => Compared::SideBySide(comparison.policy),
+            (Some(_), Some(comparison)) => Compared::SideBySide {
+                policy: comparison.policy,
+                same_code: comparison.is_same_code(),
+            },
         };
         let mut measured: BTreeMap<String, MeasuredCheck> =
             parts.measured.into_iter().map(|it| (it.check.clone(), it)).collect();
@@ -100,9 +103,10 @@ fn result(
     match compared {
         Compared::WithNothing => {}
         Compared::WithPassport => claims.extend(changes(None)),
-        Compared::SideBySide(policy) => {
+        Compared::SideBySide { policy, same_code } => {
             claims.extend(changes(Some(SideBySide {
                 policy: &policy,
+                same_code,
                 paired: &turns,
                 instructions: instructions.as_ref(),
             })));

@@ -86,6 +86,8 @@ fn check_comparison(
         let of = || format!("comparison: what is known of {}", escaped(&build.label));
         let executable = build.executable_sha256.as_ref();
         holds(executable.is_none_or(|it| is_sha256(it)), of)?;
+        let loaded = build.loaded_sha256.as_ref();
+        holds(loaded.is_none_or(|it| is_sha256(it) && executable.is_some()), of)?;
         let known = [executable, build.command.as_ref(), build.url.as_ref()];
         holds(known.into_iter().flatten().count() == 1, of)?;
         let served = provenance.probe == ProbeKind::Http;

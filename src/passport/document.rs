@@ -122,6 +122,10 @@ pub struct Comparison {
     pub current: ComparedBuild,
     /// What was accepted last; `null` when nothing was named.
     pub anchor: Option<ComparedBuild>,
+    /// Tracked files that differ between baseline and current side and that a build may read while it
+    /// runs: all but sources, manifests and documents. Where there are any, equal code proves nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_files_changed: Vec<String>,
     /// Checks that only one side has, or that ask for something else there; and operations that only
     /// one side has or can run, as `operation::name/size`.
     pub checks_not_compared: Vec<String>,
@@ -134,6 +138,15 @@ impl Comparison {
     /// Whether an item of this name has drift: whether there is an anchor that does the same.
     pub fn is_anchored(&self, id: &str) -> bool {
         self.anchor.is_some() && !self.checks_not_in_anchor.iter().any(|it| it == id)
+    }
+
+    /// Whether baseline and current side are the same code: what both load is known and equal, and
+    /// nothing else that they may read has changed.
+    pub fn is_same_code(&self) -> bool {
+        let loaded = self.baseline.loaded_sha256.as_ref();
+        loaded.is_some()
+            && loaded == self.current.loaded_sha256.as_ref()
+            && self.read_files_changed.is_empty()
     }
 
     /// Its builds.
@@ -154,6 +167,10 @@ pub struct ComparedBuild {
     /// SHA-256 of the executable; only there where it is a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executable_sha256: Option<String>,
+    /// SHA-256 of all that the executable loads, code and constants, but for the lines of panic locations;
+    /// only there where it is known, and where nothing else is loaded from a place of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded_sha256: Option<String>,
     /// Layouts of its links: executables of the same parts that have their code at other addresses.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub relinked: Count,

@@ -6,7 +6,9 @@ use super::{CaseResult, MeasuredCase, OperationResult, Parameters, Provenance, p
 use crate::{
     claim::{Claim, Verdict},
     contract::{Contract, Operation},
-    operation::{CaseSummary, Growth, Samples, case_changes, case_claims, operation_claims},
+    operation::{
+        CaseSummary, CaseTurns, Growth, Samples, case_changes, case_claims, operation_claims,
+    },
     paired::Certificate,
     rules::{GrowthRule, Rules},
     units::{Bytes, Count},
@@ -55,8 +57,8 @@ fn case_result(
     match compared {
         Compared::WithNothing => {}
         Compared::WithPassport => claims.extend(changes(None)),
-        Compared::SideBySide(policy) => {
-            claims.extend(changes(Some((&policy, &turns))));
+        Compared::SideBySide { policy, same_code } => {
+            claims.extend(changes(Some(CaseTurns { policy: &policy, paired: &turns, same_code })));
             let tolerance = operation.tolerance.latency_ppm;
             certificate = Certificate::of(&policy, tolerance, &turns);
         }

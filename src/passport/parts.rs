@@ -64,5 +64,9 @@ pub struct MeasuredCheck {
 pub(super) enum Compared {
     WithNothing,
     WithPassport,
-    SideBySide(Policy),
+    SideBySide {
+        policy: Policy,
+        /// See [`super::Comparison::is_same_code`].
+        same_code: bool,
+    },
 }

@@ -102,6 +102,19 @@ fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<St
     notes
 }
 
+/// That both builds are the same code, or why it does not matter that they load the same.
+fn note_on_same_code(comparison: &Comparison) -> Option<String> {
+    if comparison.is_same_code() {
+        return Some("the same code: all that both builds load is equal".to_owned());
+    }
+    let loads_the_same = comparison.baseline.loaded_sha256.is_some()
+        && comparison.baseline.loaded_sha256 == comparison.current.loaded_sha256;
+    let changed: Vec<String> = comparison.read_files_changed.iter().map(|it| name(it)).collect();
+    loads_the_same.then(|| {
+        format!("both builds load the same, and may read what changed: {}", shown(&changed))
+    })
+}
+
 /// The first names, and how many more there are.
 fn shown(names: &[String]) -> String {
     let first = names.get(..SHARES_MAX).unwrap_or(names).join(", ");
@@ -113,7 +126,7 @@ fn shown(names: &[String]) -> String {
 /// sentence for each kind, that servers were not started, and of instructions.
 fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
     let results = || passport.test_results.iter().filter_map(|it| Some((it, it.paired.as_ref()?)));
-    let mut notes = Vec::new();
+    let mut notes = Vec::from_iter(note_on_same_code(comparison));
     for time in [TimeOf::Service, TimeOf::AboveFloor, TimeOf::RoundTrip] {
         let of_kind: Vec<String> = results()
             .filter_map(|(result, paired)| {

@@ -174,6 +174,9 @@ fn note(progress: ComparisonProgress<'_>) {
         ComparisonProgress::Observing { checks, operations } => {
             format!("observing {} of each side", counted_items(checks, operations))
         }
+        ComparisonProgress::SameCode { items } => {
+            format!("the same code: {items} of them did the same, and are not measured further")
+        }
         ComparisonProgress::CountingInstructions { checks } => {
             format!("counting the instructions of {checks} checks on both sides")
         }

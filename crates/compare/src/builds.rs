@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     checkout::{self, Project, Reference, checkout},
     comparison_error::ComparisonError,
+    loaded_code::loaded_sha256,
     progress::ComparisonProgress,
     servers::{Server, ServerAt, Servers},
     side::{Side, Sides},
@@ -63,6 +64,8 @@ pub(crate) struct Builds<'a> {
     /// [`Comparison::builds`](perf_passport::passport::Comparison::builds): the tree of its source, of
     /// which it may read files. `None` where nobody knows what is run.
     pub(crate) sources: Option<Vec<String>>,
+    /// What changed between baseline and current side and may be read while they run.
+    pub(crate) read_files_changed: Vec<String>,
 }
 
 impl<'a> Builds<'a> {
@@ -74,7 +77,10 @@ impl<'a> Builds<'a> {
         progress: &mut dyn FnMut(ComparisonProgress<'_>),
     ) -> Result<Self, ComparisonError> {
         match source {
-            BuildSource::Refs(refs) => refs.build(watch, progress).map(Self::of_workers),
+            BuildSource::Refs(refs) => {
+                let (built, read_files_changed) = refs.build(watch, progress)?;
+                Ok(Self { read_files_changed, ..Self::of_workers(built) })
+            }
             BuildSource::Executables(sides) => {
                 let copy = |role, side| BuiltSide::copied(role, side, directory);
                 sides.as_ref().clone().try_map(copy).map(Self::of_workers)
@@ -84,6 +90,7 @@ impl<'a> Builds<'a> {
                 subjects: Subjects::Servers(servers.clone()),
                 // Nobody tells which build a command starts.
                 sources: None,
+                read_files_changed: Vec::new(),
             }),
         }
     }
@@ -92,7 +99,8 @@ impl<'a> Builds<'a> {
         let sources = built.iter().map(|it| it.source.clone()).collect();
         let recorded = built.as_ref().map(|it| it.recorded.clone());
         let sides = built.map(|it| it.side);
-        Self { subjects: Subjects::Workers(Box::new(sides)), recorded, sources }
+        let subjects = Subjects::Workers(Box::new(sides));
+        Self { subjects, recorded, sources, read_files_changed: Vec::new() }
     }
 
     /// Whether sessions take each build at many addresses.
@@ -110,11 +118,12 @@ struct BuiltSide {
 }
 
 impl RefBuilds<'_> {
+    /// Builds them; with what changed between baseline and current side and may be read while they run.
     fn build(
         &self,
         watch: Watch<'_>,
         progress: &mut dyn FnMut(ComparisonProgress<'_>),
-    ) -> Result<Sides<BuiltSide>, ComparisonError> {
+    ) -> Result<(Sides<BuiltSide>, Vec<String>), ComparisonError> {
         let Sides { baseline, current, anchor } = &self.refs;
         let baseline = if self.from_merge_base {
             let name = |reference: &Reference| match reference {
@@ -129,22 +138,26 @@ impl RefBuilds<'_> {
         let mut build = |role: &str, reference: &Reference| {
             progress(ComparisonProgress::Building { role, reference });
             let say = &mut |line: &str| progress(ComparisonProgress::BuildOutput(line));
-            checkout(&self.project, reference, watch.stop, say).map(BuiltSide::checked_out)
+            checkout(&self.project, reference, watch.stop, say)
         };
         let baseline = build("baseline", baseline)?;
         let anchor = anchor.as_ref().map(|it| build("anchor", it)).transpose()?;
         // Last: what is checked out then is what the user most likely builds next.
         let current = build("current", current)?;
-        Ok(Sides { baseline, current, anchor })
+        let changed = checkout::read_files_changed(&self.project, &baseline, &current, watch.stop)?;
+        let built = Sides { baseline, current, anchor }.map(BuiltSide::checked_out);
+        Ok((built, changed))
     }
 }
 
 impl BuiltSide {
     fn checked_out(build: checkout::RefBuild) -> Self {
+        let loaded = read(&build.side.executable).ok();
         let recorded = ComparedBuild {
             label: build.side.label.clone(),
             commit: (!build.dirty).then_some(build.commit),
             executable_sha256: Some(build.executable_sha256),
+            loaded_sha256: loaded.and_then(|bytes| loaded_sha256(&bytes)),
             relinked: Count::new(build.side.relinked.len() as u64),
             ..ComparedBuild::default()
         };
@@ -164,6 +177,8 @@ impl BuiltSide {
         let recorded = ComparedBuild {
             label: side.label.clone(),
             executable_sha256: Some(hex(&Sha256::digest(&bytes))),
+            // What it is told more may be where it reads what it does.
+            loaded_sha256: source.as_ref().and_then(|_| loaded_sha256(&bytes)),
             relinked: Count::new(side.relinked.len() as u64),
             ..ComparedBuild::default()
         };

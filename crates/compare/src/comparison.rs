@@ -4,7 +4,10 @@
 //! counts instructions, holds sessions, and has [`perf_passport::pipeline`] make the passport of all
 //! that. Which arguments a user gave, what is printed and where passports are filed is for whoever calls.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use perf_passport::{
     contract::{Check, Contract},
@@ -182,6 +185,7 @@ impl<'a> ComparisonRequest<'a> {
             baseline: recorded.baseline,
             current: recorded.current,
             anchor: recorded.anchor,
+            read_files_changed: builds.read_files_changed.clone(),
             checks_not_compared: selected.not_compared.clone(),
             checks_not_in_anchor: selected.not_anchored.clone(),
         }
@@ -213,6 +217,23 @@ struct ComparisonRun<'r> {
     /// Those of the items that are checks.
     checks: &'r [&'r Check],
     watch: Watch<'r>,
+}
+
+/// What is known before sessions are held.
+struct Observed<'o> {
+    sides: &'o SideRuns,
+    /// What is the same code and did the same.
+    same: &'o BTreeSet<String>,
+    record: &'o Comparison,
+}
+
+fn uncounted(
+    checks: &[&Check],
+    why: WhyUncounted,
+    message: &str,
+) -> BTreeMap<String, InstructionCounts> {
+    let counts = InstructionCounts::uncounted(why, message);
+    checks.iter().map(|check| (check.id(), counts.clone())).collect()
 }
 
 /// What a comparison came to, without the causes.
@@ -251,8 +272,13 @@ impl ComparisonRun<'_> {
         let mut fault = sides.fault.take();
         let mut sessions_kept = Ok(());
         if fault.is_none() {
-            self.add_instructions(&mut sides, &record.policy, progress);
-            let history = self.hold_sessions(&sides, &record, history, &mut fault, progress);
+            let same = self.did_the_same(&sides, &record);
+            if record.is_same_code() {
+                progress(ComparisonProgress::SameCode { items: same.len() });
+            }
+            self.add_instructions(&mut sides, &same, &record.policy, progress);
+            let observed = Observed { sides: &sides, same: &same, record: &record };
+            let history = self.hold_sessions(&observed, history, &mut fault, progress);
             sessions_kept = store.write(&history);
             self.add_sessions(&mut sides, &history);
             let mut unmeasured = history.sessions.values().filter_map(why_unmeasured);
@@ -265,21 +291,36 @@ impl ComparisonRun<'_> {
         Ok(Verdicts { passport, baseline, fault, sessions_kept })
     }
 
-    /// Counts what both sides execute of each check, or says why nobody does.
-    fn add_instructions(&self, sides: &mut SideRuns, policy: &Policy, progress: Observer<'_>) {
+    /// What is the same code and did the same when it was asked.
+    fn did_the_same(&self, sides: &SideRuns, record: &Comparison) -> BTreeSet<String> {
+        let same = self.items.iter().filter(|item| sides.did_the_same(**item));
+        if record.is_same_code() { same.map(Item::id).collect() } else { BTreeSet::new() }
+    }
+
+    /// Counts what both sides execute of each check, or says why nobody does; of those that are the same
+    /// code nobody needs to.
+    fn add_instructions(
+        &self,
+        sides: &mut SideRuns,
+        same: &BTreeSet<String>,
+        policy: &Policy,
+        progress: Observer<'_>,
+    ) {
+        let differs = |check: &&&Check| !same.contains(&Item::from(**check).id());
+        let checks: Vec<&Check> = self.checks.iter().filter(differs).copied().collect();
         let counts = match self.subjects {
+            _ if checks.is_empty() => return,
             Subjects::Workers(workers) if self.request.counts_instructions => {
-                let checks = self.checks.len();
-                progress(ComparisonProgress::CountingInstructions { checks });
-                count_samples(workers, self.checks, policy, self.watch, &mut |_| {})
+                progress(ComparisonProgress::CountingInstructions { checks: checks.len() });
+                count_samples(workers, &checks, policy, self.watch, &mut |_| {})
             }
             Subjects::Workers(_) => {
                 let message = "instructions were not counted: --no-instructions";
-                self.uncounted(WhyUncounted::LeftOut, message)
+                uncounted(&checks, WhyUncounted::LeftOut, message)
             }
             Subjects::Servers(_) => {
                 let message = "instructions are counted of workers, and not of servers";
-                self.uncounted(WhyUncounted::Servers, message)
+                uncounted(&checks, WhyUncounted::Servers, message)
             }
         };
         for measured in &mut sides.after.run.measured {
@@ -287,25 +328,19 @@ impl ComparisonRun<'_> {
         }
     }
 
-    fn uncounted(&self, why: WhyUncounted, message: &str) -> BTreeMap<String, InstructionCounts> {
-        let counts = InstructionCounts::uncounted(why, message);
-        self.checks.iter().map(|check| (check.id(), counts.clone())).collect()
-    }
-
     /// Holds sessions of what can be compared; all that is known then. Why no more could be held is the
     /// fault.
     fn hold_sessions(
         &self,
-        sides: &SideRuns,
-        record: &Comparison,
+        &Observed { sides, same, record }: &Observed<'_>,
         history: SessionHistory,
         fault: &mut Option<String>,
         progress: Observer<'_>,
     ) -> SessionHistory {
         let is_worth_sessions = |item: &Item<'_>| {
-            // Of changed work only the change since the anchor can be told.
-            let decides = sides.are_same_work(*item) || record.is_anchored(&item.id());
-            decides && sides.are_comparable(*item)
+            // Of changed work, and of the same code, only the change since the anchor can be told.
+            let is_open = sides.are_same_work(*item) && !same.contains(&item.id());
+            (is_open || record.is_anchored(&item.id())) && sides.are_comparable(*item)
         };
         let mut task = SessionTask {
             contract: self.contract,

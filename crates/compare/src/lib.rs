@@ -28,6 +28,7 @@ mod floor;
 pub mod guard;
 mod instructions;
 mod item;
+mod loaded_code;
 mod observe;
 mod operations;
 mod process;

@@ -33,6 +33,12 @@ pub enum ComparisonProgress<'a> {
         /// Operations at a size, of each side.
         operations: usize,
     },
+    /// Both sides are the same code, and so many checks and operations did the same when they were
+    /// asked. Nothing more of these is measured; they may be none.
+    SameCode {
+        /// How many.
+        items: usize,
+    },
     /// The instructions of these checks are being counted on both sides.
     CountingInstructions {
         /// How many checks.

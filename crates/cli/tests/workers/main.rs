@@ -85,6 +85,7 @@ fn main() -> ExitCode {
         test("what_the_anchor_has_not_is_compared_without_it", refs::anchor),
         test("what_the_anchor_answers_otherwise_is_compared_without_it", half_way::anchor_answers),
         test("an_interrupted_comparison_of_refs_can_be_repeated", refs::interrupted),
+        test("a_change_of_documents_and_comments_is_the_same_code", refs::same_code),
         test("sessions_of_other_files_are_no_evidence", refs::other_files),
         test("a_check_alone_has_no_larger_share_of_the_error", refs::share),
         test("a_check_that_varies_ends_no_comparison", half_way::varies),

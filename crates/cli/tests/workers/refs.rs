@@ -12,6 +12,7 @@ use perf_passport_test_support::{
     processes::{eventually, is_alive, lines},
     program::{CONTRACT as FILE, Workspace, end},
 };
+use serde_json::Value;
 
 const MANIFEST: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
                         [[test]]\nname = \"perf_sanity\"\npath = \"gate.rs\"\nharness = false\n\
@@ -120,12 +121,51 @@ pub(crate) fn anchor() {
     }
 }
 
+/// Documents and comments are no code; lines of panics are, and nobody minds them.
+pub(crate) fn same_code() {
+    let workspace = repository(WORK);
+    let gate = workspace.read("gate.rs");
+    let asks = "fn asked(at: usize) -> u8 { b\"worker\"[at] }\n";
+    let calls =
+        gate.replace("fn main() {\n", "fn main() {\nassert!(asked(env::args().count()) > 0);\n");
+    workspace.write("gate.rs", [asks, &calls].concat());
+    commit(&workspace);
+    workspace.write("README.md", "What it does.\n");
+    workspace.write("gate.rs", ["// What it does.\n\n", asks, &calls].concat());
+    let run = end(command(&workspace, &[]).spawn().unwrap()).exits(0);
+    assert_says(
+        &run.stderr,
+        "the same code: 1 of them did the same, and are not measured further\n",
+    );
+    assert_says(&run.stdout, "the same code: all that both builds load is equal\n");
+    assert!(!run.stderr.contains("sessions 1"), "{run:#?}");
+    let passport = passport(&workspace);
+    let result = &passport["test_results"][0];
+    assert_eq!((&result["paired"], &result["instructions"]), (&Value::Null, &Value::Null));
+    for kind in ["latency-change", "instructions-change"] {
+        let claim = result["claims"].as_array().unwrap().iter().find(|it| it["kind"] == kind);
+        let claim = claim.unwrap();
+        assert_eq!((&claim["verdict"], &claim["reason"]), (&"PASS".into(), &"same-code".into()));
+    }
+    // Another constant is other code, and another file may be read.
+    let other = [asks, &calls].concat().replace("worker", "porter");
+    workspace.write("gate.rs", other);
+    let budget = ["--time-budget", "0", "--no-instructions"];
+    let run = end(command(&workspace, &budget).spawn().unwrap()).exits(4);
+    assert!(!run.stdout.contains("the same code"), "{run:#?}");
+    workspace.write("gate.rs", [asks, &calls].concat());
+    workspace.write("data.txt", "which the service may read");
+    let run = end(command(&workspace, &budget).spawn().unwrap()).exits(4);
+    assert_says(&run.stdout, "both builds load the same, and may read what changed: data.txt\n");
+}
+
 /// A service may read files, which are in no executable.
 pub(crate) fn other_files() {
     let workspace = repository(WORK);
     // What comparisons write is not ignored, and no part of the source all the same.
     workspace.write(".gitignore", "target\nCargo.lock\n");
     commit(&workspace);
+    workspace.write("first.txt", "so that equal code proves nothing");
     let sessions = |seconds: &str| {
         let more = ["--time-budget", seconds, "--no-instructions"];
         let run = end(command(&workspace, &more).spawn().unwrap());
@@ -176,7 +216,7 @@ pub(crate) fn interrupted() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("processes");
     let workspace = repository(&format!("rounds=1000000 starts={}", file.display()));
-    workspace.write("lib.rs", "// another tree\n");
+    workspace.write("data.txt", "so that equal code proves nothing");
     let status = git(&workspace, &["status", "--porcelain"]);
     let temporary = place.path().join("temporary");
     fs::create_dir(&temporary).unwrap();
@@ -222,6 +262,7 @@ pub(crate) fn killed_while_building() {
     // Who builds holds the lock of the place, so it is free again.
     workspace.write("build.rs", "fn main() {}\n");
     commit(&workspace);
+    workspace.write("data.txt", "so that equal code proves nothing");
     end(command(&workspace, &["--time-budget", "0"]).spawn().unwrap()).exits(4);
 }
 

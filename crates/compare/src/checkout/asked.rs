@@ -111,6 +111,17 @@ impl<'a> Asked<'a> {
         Ok(CheckedOut { source, outside, harness, contract })
     }
 
+    /// The paths of files that differ between two trees, also of those of dirty working trees.
+    pub(super) fn changed(
+        &self,
+        before: &str,
+        after: &str,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<PathBuf>, CheckoutError> {
+        let runner = Runner { stop, lock: None };
+        clone_in(&self.store, self.project, &runner)?.changed(before, after)
+    }
+
     /// Why it does not build, when this is the last of what cargo says.
     pub(super) fn not_built(
         &self,

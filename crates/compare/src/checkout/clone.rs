@@ -280,6 +280,13 @@ impl<'a> LocalClone<'a> {
         answer(self.users.runner, arguments[0], self.git().args(arguments))
     }
 
+    /// The paths of files that differ between two trees.
+    pub(super) fn changed(&self, before: &str, after: &str) -> Result<Vec<PathBuf>, CheckoutError> {
+        let listed =
+            self.ask(&["diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after])?;
+        Ok(paths(&listed).collect())
+    }
+
     /// The commit that is made of a tree, whoever makes it and whenever.
     pub(super) fn commit_of(&self, tree: &str, parent: &str) -> Result<String, CheckoutError> {
         let mut command = self.users.git();

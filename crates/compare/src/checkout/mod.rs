@@ -34,7 +34,7 @@ mod relink;
 mod working_tree;
 
 pub use self::{
-    build::{build_here, checkout, merge_base},
+    build::{build_here, checkout, merge_base, read_files_changed},
     error::CheckoutError,
     project::{Project, RefBuild, Reference},
     rebuild::{Seeds, rebuild},

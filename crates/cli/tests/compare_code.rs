@@ -64,8 +64,12 @@ quality = { accuracy_min = 0.95 }
 
 const SEED: u64 = 7;
 
+/// What tells two builds apart that are the same code otherwise.
+static MARK: [u8; 32] = *b"a build of the workloads: first ";
+
 #[expect(clippy::disallowed_methods, reason = "the second process is told its part by a variable")]
 fn main() -> ExitCode {
+    black_box(&MARK);
     if env::args_os().skip(1).eq([worker::FLAG]) {
         return harness(&env::var(BUILD_VARIABLE).unwrap_or_default()).run();
     }
@@ -173,6 +177,17 @@ impl Workspace {
         let path = self.path().join(format!("build-{build}"));
         let script = format!("#!/bin/sh\n{BUILD_VARIABLE}={build} exec '{this}' \"$@\"\n");
         fs::write(&path, script).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+        path
+    }
+
+    /// An executable that does the same and is another.
+    fn other_build(&self, build: &Path) -> PathBuf {
+        let mut bytes = fs::read(build).expect("the program");
+        let at = bytes.windows(MARK.len()).position(|it| it == MARK).expect("its mark");
+        bytes[at..][..MARK.len()].copy_from_slice(b"a build of the workloads: second");
+        let path = self.path().join("other-build");
+        fs::write(&path, bytes).expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
         path
     }
@@ -367,8 +382,9 @@ fn known_sessions() {
     let workspace = Workspace::new();
     // No script, of which no session is kept.
     let this = env::current_exe().expect("this program");
+    let other = workspace.other_build(&this);
     let sessions = || {
-        let run = workspace.run_files([&this, &this], &["--operation", "lens-get"]);
+        let run = workspace.run_files([&this, &other], &["--operation", "lens-get"]);
         let compared = workspace.compared(run);
         compared.case("lens-get").paired.clone().expect("turns").sessions
     };

@@ -106,6 +106,11 @@ versions! {
     InstructionsRule, "instructions": One = 1; latest One
 }
 versions! {
+    /// When two builds are the same code: what of an executable counts, what is looked through, and which
+    /// files a build may read while it runs.
+    SameCodeRule, "same-code": One = 1; latest One
+}
+versions! {
     /// How a latency is held against its budget: bounds of the quantile, and what a busy machine does.
     LatencyRule, "latency": One = 1; latest One
 }

@@ -128,20 +128,9 @@ pub fn changes(
     claims
 }
 
-/// Whether a check did the same as before when it was asked: answered, allocated and held the same, as
-/// far as anybody tells. Of the same code nothing else needs to be measured then.
-pub fn did_the_same(check: &Check, now: &Evidence, before: &Evidence) -> bool {
-    let figures = |evidence| BaselineFigures::of(check, evidence, true);
-    let (mine, theirs) = (figures(now), figures(before));
-    behaviour_change(now, Some(&theirs)).verdict == Verdict::Pass
-        && mine.source == theirs.source
-        && mine.allocations == theirs.allocations
-        && mine.heap_peak_bytes == theirs.heap_peak_bytes
-}
-
+/// Whether a count is known of both and the same. What nobody counted shows nothing.
 fn is_equal(change: &Claim) -> bool {
-    let is_known = matches!(change.reason, Reason::WithinTolerance | Reason::NotObserved);
-    is_known && change.observed == change.limit
+    change.reason == Reason::WithinTolerance && change.observed == change.limit
 }
 
 /// Why work cannot be compared that is not shown to be the same.

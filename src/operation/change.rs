@@ -22,15 +22,6 @@ pub struct CaseTurns<'a> {
     pub same_code: bool,
 }
 
-/// Whether a case did the same as before when it was run: completed, allocated and held the same.
-pub fn case_did_the_same(now: &CaseEvidence, before: &CaseEvidence) -> bool {
-    let completed = |it: &CaseEvidence| it.failure.is_none() && !it.samples.is_empty();
-    completed(now)
-        && completed(before)
-        && most(now.allocations) == most(before.allocations)
-        && most(now.heap_peak_bytes) == most(before.heap_peak_bytes)
-}
-
 /// Holds a case against what a baseline says of it; `None` when the baseline lacks the case. Where
 /// both builds took turns, that decides on the time.
 pub fn case_changes(
@@ -61,8 +52,12 @@ pub fn case_changes(
     match turns {
         None => claims.push(time_change(ClaimKind::LatencyChange, now, before)),
         Some(turns) => {
-            let equal = claims.iter().all(|it| it.observed == it.limit);
-            let same_code = turns.same_code && equal && same_build && evidence.failure.is_none();
+            // What nobody counted shows nothing.
+            let is_counted = claims.iter().any(|it| it.kind == ClaimKind::AllocationsChange);
+            let is_equal =
+                |it: &Claim| it.reason == Reason::WithinTolerance && it.observed == it.limit;
+            let did_the_same = is_counted && claims.iter().all(is_equal);
+            let same_code = turns.same_code && did_the_same && evidence.failure.is_none();
             let missing = unknown_time(now, before);
             let known = missing.or(same_code.then_some(Reason::SameCode));
             claims.extend(paired_changes(operation, known, turns));
@@ -212,17 +207,15 @@ mod tests {
             claims.last().unwrap().reason
         };
         for (now, before, expected) in [
-            (timed(), timed(), Reason::SameCode),
+            (timed(), timed(), Reason::TooFewSessions),
             (counted(3), counted(3), Reason::SameCode),
             (counted(3), counted(4), Reason::TooFewSessions),
             (counted(3), timed(), Reason::TooFewSessions),
         ] {
             assert_eq!(reason(&now, &before), expected);
-            assert_eq!(case_did_the_same(&now, &before), expected == Reason::SameCode);
         }
         let failed = CaseEvidence::default();
         assert_eq!(reason(&failed, &timed()), Reason::NoSample);
-        assert!(!case_did_the_same(&failed, &timed()));
     }
 
     #[test]

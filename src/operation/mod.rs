@@ -14,7 +14,7 @@ mod growth_rule_1;
 mod growth_rules;
 mod samples;
 
-pub use change::{CaseTurns, case_changes, case_did_the_same};
+pub use change::{CaseTurns, case_changes};
 pub use claim::{CaseFigures, case_claims, operation_claims};
 pub use evidence::{CaseEvidence, CaseEvidenceError, Failure, FailureKind};
 pub use growth::Growth;

@@ -2,8 +2,8 @@
 //! no assembling can derive, and that nevertheless cannot be anything.
 
 use super::{
-    BaselineRecord, ComparedBuild, Comparison, OperationResult, ProbeKind, Provenance, TestResult,
-    VerifyError,
+    BaselineRecord, ComparedBuild, Comparison, OperationResult, ProbeKind, Provenance, SameCode,
+    TestResult, VerifyError,
 };
 use crate::{
     claim::BaselineFigures,
@@ -82,12 +82,18 @@ fn check_comparison(
     };
     holds(policy.is_of_its_rule(builds), || "comparison.policy".to_owned())?;
     holds(baseline.is_some(), || "comparison".to_owned())?;
+    if let Some(same) = &comparison.same_code {
+        let of = || "comparison.same_code".to_owned();
+        holds(is_sha256(&same.loaded_sha256), of)?;
+        holds(comparison.current.executable_sha256.is_some(), of)?;
+        let files = &same.read_files_changed;
+        holds(files.len() <= SameCode::FILES_MAX, of)?;
+        holds(files.iter().all(|it| escaped(it) == *it), of)?;
+    }
     for build in comparison.builds() {
         let of = || format!("comparison: what is known of {}", escaped(&build.label));
         let executable = build.executable_sha256.as_ref();
         holds(executable.is_none_or(|it| is_sha256(it)), of)?;
-        let loaded = build.loaded_sha256.as_ref();
-        holds(loaded.is_none_or(|it| is_sha256(it) && executable.is_some()), of)?;
         let known = [executable, build.command.as_ref(), build.url.as_ref()];
         holds(known.into_iter().flatten().count() == 1, of)?;
         let served = provenance.probe == ProbeKind::Http;

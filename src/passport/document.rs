@@ -11,7 +11,7 @@ use crate::{
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
     paired::{Certificate, InstructionCounts, LAYOUTS_MIN, Paired, Policy},
-    rules::Rules,
+    rules::{Rules, SameCodeRule},
     statistics::Histogram,
     units::{Count, Nanos},
 };
@@ -122,10 +122,9 @@ pub struct Comparison {
     pub current: ComparedBuild,
     /// What was accepted last; `null` when nothing was named.
     pub anchor: Option<ComparedBuild>,
-    /// Tracked files that differ between baseline and current side and that a build may read while it
-    /// runs: all but sources, manifests and documents. Where there are any, equal code proves nothing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub read_files_changed: Vec<String>,
+    /// That baseline and current side load the same; only there where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_code: Option<SameCode>,
     /// Checks that only one side has, or that ask for something else there; and operations that only
     /// one side has or can run, as `operation::name/size`.
     pub checks_not_compared: Vec<String>,
@@ -140,19 +139,36 @@ impl Comparison {
         self.anchor.is_some() && !self.checks_not_in_anchor.iter().any(|it| it == id)
     }
 
-    /// Whether baseline and current side are the same code: what both load is known and equal, and
-    /// nothing else that they may read has changed.
+    /// Whether baseline and current side are the same code: both load the same, and nothing else that
+    /// they may read has changed.
     pub fn is_same_code(&self) -> bool {
-        let loaded = self.baseline.loaded_sha256.as_ref();
-        loaded.is_some()
-            && loaded == self.current.loaded_sha256.as_ref()
-            && self.read_files_changed.is_empty()
+        self.same_code.as_ref().is_some_and(|it| it.read_files_changed.is_empty())
     }
 
     /// Its builds.
     pub fn builds(&self) -> impl Iterator<Item = &ComparedBuild> {
         [&self.baseline, &self.current].into_iter().chain(&self.anchor)
     }
+}
+
+/// That two builds load the same: code, constants and data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SameCode {
+    /// By which rule that was found.
+    pub rule: SameCodeRule,
+    /// SHA-256 of what both load, as the rule has it.
+    pub loaded_sha256: String,
+    /// Files that differ between the two and that a build may read while it runs; the first of them. Where
+    /// there are any, that both load the same proves nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_files_changed: Vec<String>,
+}
+
+impl SameCode {
+    /// How many files are named, at most.
+    pub const FILES_MAX: usize = 20;
 }
 
 /// One of the builds of a comparison: an executable, or a server that was asked over HTTP.
@@ -167,10 +183,6 @@ pub struct ComparedBuild {
     /// SHA-256 of the executable; only there where it is a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executable_sha256: Option<String>,
-    /// SHA-256 of all that the executable loads, code and constants, but for the lines of panic locations;
-    /// only there where it is known, and where nothing else is loaded from a place of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loaded_sha256: Option<String>,
     /// Layouts of its links: executables of the same parts that have their code at other addresses.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub relinked: Count,

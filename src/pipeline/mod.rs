@@ -75,7 +75,7 @@ pub enum Progress<'a> {
 }
 
 /// What a run measured.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Run {
     /// When it started, RFC 3339 in UTC.
     pub timestamp: String,

@@ -104,15 +104,12 @@ fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<St
 
 /// That both builds are the same code, or why it does not matter that they load the same.
 fn note_on_same_code(comparison: &Comparison) -> Option<String> {
+    let same = comparison.same_code.as_ref()?;
     if comparison.is_same_code() {
-        return Some("the same code: all that both builds load is equal".to_owned());
+        return Some(Reason::SameCode.explain().to_owned());
     }
-    let loads_the_same = comparison.baseline.loaded_sha256.is_some()
-        && comparison.baseline.loaded_sha256 == comparison.current.loaded_sha256;
-    let changed: Vec<String> = comparison.read_files_changed.iter().map(|it| name(it)).collect();
-    loads_the_same.then(|| {
-        format!("both builds load the same, and may read what changed: {}", shown(&changed))
-    })
+    let changed: Vec<String> = same.read_files_changed.iter().map(|it| name(it)).collect();
+    Some(format!("both builds load the same, and may read what changed: {}", shown(&changed)))
 }
 
 /// The first names, and how many more there are.

@@ -65,7 +65,7 @@ pub(crate) fn compared_with(
         anchor: None,
         checks_not_compared: Vec::new(),
         checks_not_in_anchor: Vec::new(),
-        read_files_changed: Vec::new(),
+        same_code: None,
     });
     let passport = pipeline::passport(&contract, after, around, Some(&baseline)).unwrap();
     verify(&passport.to_bytes().unwrap()).unwrap();

@@ -412,6 +412,8 @@ fn no_two_types_of_a_package_share_a_name() {
 
 /// The type that a line of code at the margin declares.
 fn declared_type(line: &str) -> Option<&str> {
+    let line =
+        line.strip_prefix("pub(in ").and_then(|it| it.split_once(") ")).map_or(line, |it| it.1);
     let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
     let kind = words.next()?;
     let declares = ["struct", "enum", "trait", "type", "union"].contains(&kind);

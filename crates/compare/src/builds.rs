@@ -7,7 +7,8 @@ use std::{
 };
 
 use perf_passport::{
-    passport::ComparedBuild,
+    passport::{ComparedBuild, SameCode},
+    rules::SameCodeRule,
     text::hex,
     units::{BYTES_PER_MB, Bytes, Count},
 };
@@ -64,8 +65,8 @@ pub(crate) struct Builds<'a> {
     /// [`Comparison::builds`](perf_passport::passport::Comparison::builds): the tree of its source, of
     /// which it may read files. `None` where nobody knows what is run.
     pub(crate) sources: Option<Vec<String>>,
-    /// What changed between baseline and current side and may be read while they run.
-    pub(crate) read_files_changed: Vec<String>,
+    /// That baseline and current side load the same.
+    pub(crate) same_code: Option<SameCode>,
 }
 
 impl<'a> Builds<'a> {
@@ -78,19 +79,21 @@ impl<'a> Builds<'a> {
     ) -> Result<Self, ComparisonError> {
         match source {
             BuildSource::Refs(refs) => {
-                let (built, read_files_changed) = refs.build(watch, progress)?;
-                Ok(Self { read_files_changed, ..Self::of_workers(built) })
+                let (built, same_code) = refs.build(watch, progress)?;
+                Ok(Self { same_code, ..Self::of_workers(built) })
             }
             BuildSource::Executables(sides) => {
                 let copy = |role, side| BuiltSide::copied(role, side, directory);
-                sides.as_ref().clone().try_map(copy).map(Self::of_workers)
+                let copied = sides.as_ref().clone().try_map(copy)?;
+                let same_code = same_code_of_files(&copied);
+                Ok(Self { same_code, ..Self::of_workers(copied) })
             }
             BuildSource::Servers { servers, .. } => Ok(Self {
                 recorded: servers.sides.as_ref().map(recorded_server),
                 subjects: Subjects::Servers(servers.clone()),
                 // Nobody tells which build a command starts.
                 sources: None,
-                read_files_changed: Vec::new(),
+                same_code: None,
             }),
         }
     }
@@ -100,7 +103,7 @@ impl<'a> Builds<'a> {
         let recorded = built.as_ref().map(|it| it.recorded.clone());
         let sides = built.map(|it| it.side);
         let subjects = Subjects::Workers(Box::new(sides));
-        Self { subjects, recorded, sources, read_files_changed: Vec::new() }
+        Self { subjects, recorded, sources, same_code: None }
     }
 
     /// Whether sessions take each build at many addresses.
@@ -118,12 +121,12 @@ struct BuiltSide {
 }
 
 impl RefBuilds<'_> {
-    /// Builds them; with what changed between baseline and current side and may be read while they run.
+    /// Builds them; with what is known where baseline and current side load the same.
     fn build(
         &self,
         watch: Watch<'_>,
         progress: &mut dyn FnMut(ComparisonProgress<'_>),
-    ) -> Result<(Sides<BuiltSide>, Vec<String>), ComparisonError> {
+    ) -> Result<(Sides<BuiltSide>, Option<SameCode>), ComparisonError> {
         let Sides { baseline, current, anchor } = &self.refs;
         let baseline = if self.from_merge_base {
             let name = |reference: &Reference| match reference {
@@ -144,20 +147,18 @@ impl RefBuilds<'_> {
         let anchor = anchor.as_ref().map(|it| build("anchor", it)).transpose()?;
         // Last: what is checked out then is what the user most likely builds next.
         let current = build("current", current)?;
-        let changed = checkout::read_files_changed(&self.project, &baseline, &current, watch.stop)?;
-        let built = Sides { baseline, current, anchor }.map(BuiltSide::checked_out);
-        Ok((built, changed))
+        let same_code = checkout::same_code(&self.project, &baseline, &current, watch.stop);
+        let sides = Sides { baseline, current, anchor };
+        Ok((sides.map(BuiltSide::checked_out), same_code))
     }
 }
 
 impl BuiltSide {
     fn checked_out(build: checkout::RefBuild) -> Self {
-        let loaded = read(&build.side.executable).ok();
         let recorded = ComparedBuild {
             label: build.side.label.clone(),
             commit: (!build.dirty).then_some(build.commit),
             executable_sha256: Some(build.executable_sha256),
-            loaded_sha256: loaded.and_then(|bytes| loaded_sha256(&bytes)),
             relinked: Count::new(build.side.relinked.len() as u64),
             ..ComparedBuild::default()
         };
@@ -177,8 +178,6 @@ impl BuiltSide {
         let recorded = ComparedBuild {
             label: side.label.clone(),
             executable_sha256: Some(hex(&Sha256::digest(&bytes))),
-            // What it is told more may be where it reads what it does.
-            loaded_sha256: source.as_ref().and_then(|_| loaded_sha256(&bytes)),
             relinked: Count::new(side.relinked.len() as u64),
             ..ComparedBuild::default()
         };
@@ -190,6 +189,21 @@ impl BuiltSide {
         copied.map_err(|source| ComparisonError::NotCopied { path, source })?;
         Ok(Self { side: Side { executable, ..side }, recorded, source })
     }
+}
+
+/// What is known where two given executables load the same. What each reads is then the same too: they are
+/// started in one directory, and told nothing.
+fn same_code_of_files(built: &Sides<BuiltSide>) -> Option<SameCode> {
+    let Sides { baseline, current, .. } = built;
+    let told_nothing = baseline.source.is_some() && current.source.is_some();
+    (told_nothing && baseline.side.directory == current.side.directory).then_some(())?;
+    let loaded = |it: &BuiltSide| loaded_sha256(&read(&it.side.executable).ok()?, &|_| false);
+    let loaded_sha256 = loaded(baseline)?;
+    (loaded(current)? == loaded_sha256).then(|| SameCode {
+        rule: SameCodeRule::LATEST,
+        loaded_sha256,
+        read_files_changed: Vec::new(),
+    })
 }
 
 fn recorded_server(server: &Server) -> ComparedBuild {

@@ -10,7 +10,8 @@ use std::{
 };
 
 use perf_passport::{
-    contract::{Check, Contract},
+    claim::Reason,
+    contract::{Check, ClaimKind, Contract},
     environment::Build,
     paired::{InstructionCounts, Policy, WhyUncounted},
     passport::{Comparison, HashError, Passport, ProbeKind},
@@ -185,7 +186,7 @@ impl<'a> ComparisonRequest<'a> {
             baseline: recorded.baseline,
             current: recorded.current,
             anchor: recorded.anchor,
-            read_files_changed: builds.read_files_changed.clone(),
+            same_code: builds.same_code.clone(),
             checks_not_compared: selected.not_compared.clone(),
             checks_not_in_anchor: selected.not_anchored.clone(),
         }
@@ -272,7 +273,7 @@ impl ComparisonRun<'_> {
         let mut fault = sides.fault.take();
         let mut sessions_kept = Ok(());
         if fault.is_none() {
-            let same = self.did_the_same(&sides, &record);
+            let same = self.did_the_same(&sides, &record)?;
             if record.is_same_code() {
                 progress(ComparisonProgress::SameCode { items: same.len() });
             }
@@ -291,10 +292,20 @@ impl ComparisonRun<'_> {
         Ok(Verdicts { passport, baseline, fault, sessions_kept })
     }
 
-    /// What is the same code and did the same when it was asked.
-    fn did_the_same(&self, sides: &SideRuns, record: &Comparison) -> BTreeSet<String> {
-        let same = self.items.iter().filter(|item| sides.did_the_same(**item));
-        if record.is_same_code() { same.map(Item::id).collect() } else { BTreeSet::new() }
+    /// What is the same code and did the same when it was asked: of that the claims pass without sessions.
+    fn did_the_same(
+        &self,
+        sides: &SideRuns,
+        record: &Comparison,
+    ) -> Result<BTreeSet<String>, HashError> {
+        if !record.is_same_code() {
+            return Ok(BTreeSet::new());
+        }
+        let (_, passport) = self.passports(sides.clone(), record.clone())?;
+        let same = passport.claims().filter(|(_, claim)| {
+            (claim.kind, claim.reason) == (ClaimKind::LatencyChange, Reason::SameCode)
+        });
+        Ok(same.map(|(subject, _)| subject.to_string()).collect())
     }
 
     /// Counts what both sides execute of each check, or says why nobody does; of those that are the same
@@ -342,9 +353,13 @@ impl ComparisonRun<'_> {
             let is_open = sides.are_same_work(*item) && !same.contains(&item.id());
             (is_open || record.is_anchored(&item.id())) && sides.are_comparable(*item)
         };
+        let items: Vec<Item<'_>> = self.items.iter().copied().filter(is_worth_sessions).collect();
+        if items.is_empty() {
+            return history;
+        }
         let mut task = SessionTask {
             contract: self.contract,
-            items: self.items.iter().copied().filter(is_worth_sessions).collect(),
+            items,
             not_anchored: &record.checks_not_in_anchor,
             subjects: self.subjects,
             policy: record.policy,

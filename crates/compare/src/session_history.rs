@@ -166,7 +166,7 @@ mod tests {
             anchor: None,
             checks_not_compared: Vec::new(),
             checks_not_in_anchor: Vec::new(),
-            read_files_changed: Vec::new(),
+            same_code: None,
         }
     }
 

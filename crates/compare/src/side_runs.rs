@@ -1,11 +1,9 @@
 //! What the sides of a comparison do and cost by themselves.
 
 use perf_passport::{
-    claim::did_the_same,
     contract::{Check, Contract},
     environment::Build,
     evidence::{Behaviour, Response},
-    operation::case_did_the_same,
     passport::MeasuredCase,
     pipeline::Run,
 };
@@ -25,6 +23,7 @@ use crate::{
 const BASELINE_SAMPLES: u32 = 20;
 
 /// What a side does and costs by itself.
+#[derive(Clone)]
 pub(crate) struct SideRun {
     pub(crate) run: Run,
     /// The build of a worker.
@@ -34,6 +33,7 @@ pub(crate) struct SideRun {
 }
 
 /// What both sides do and cost by themselves.
+#[derive(Clone)]
 pub(crate) struct SideRuns {
     pub(crate) before: SideRun,
     pub(crate) after: SideRun,
@@ -134,29 +134,6 @@ impl SideRuns {
     /// responses differ among themselves nobody knows whether they are the same work.
     pub(crate) fn are_comparable(&self, item: Item<'_>) -> bool {
         [&self.before, &self.after].iter().all(|side| has_a_time(item, &side.run))
-    }
-
-    /// Whether both sides did the same when they were asked: see [`did_the_same`].
-    pub(crate) fn did_the_same(&self, item: Item<'_>) -> bool {
-        match item {
-            Item::Check(check) => {
-                let of = |side: &SideRun| {
-                    let mut measured = side.run.measured.iter();
-                    measured.find(|it| it.check == check.id()).map(|it| it.evidence.clone())
-                };
-                let both = of(&self.after).zip(of(&self.before));
-                both.is_some_and(|(now, before)| did_the_same(check, &now, &before))
-            }
-            Item::Case(operation, size) => {
-                let of = |side: &SideRun| {
-                    let mut cases = side.run.operations.iter();
-                    let case = cases.find(|it| it.operation == operation.name && it.size == size);
-                    case.map(|it| it.evidence.clone())
-                };
-                let both = of(&self.after).zip(of(&self.before));
-                both.is_some_and(|(now, before)| case_did_the_same(&now, &before))
-            }
-        }
     }
 
     /// Whether both sides answered alike; true of what was not observed, and of operations.

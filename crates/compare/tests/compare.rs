@@ -229,7 +229,7 @@ fn passport_naming(anchor: &Side, sides: &Sides) -> Passport {
         anchor: Some(build(anchor)),
         checks_not_compared: Vec::new(),
         checks_not_in_anchor: Vec::new(),
-        read_files_changed: Vec::new(),
+        same_code: None,
     });
     pipeline::passport(&contract, run(after), around, Some(&baseline)).unwrap()
 }

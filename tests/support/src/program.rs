@@ -54,6 +54,11 @@ impl Workspace {
         fs::write(self.path(name), text).unwrap();
     }
 
+    /// Makes a directory.
+    pub fn make(&self, name: &str) {
+        fs::create_dir(self.path(name)).unwrap();
+    }
+
     /// The text of a file.
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()

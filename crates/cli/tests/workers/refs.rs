@@ -15,14 +15,15 @@ use perf_passport_test_support::{
 use serde_json::Value;
 
 const MANIFEST: &str = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
-                        [[test]]\nname = \"perf_sanity\"\npath = \"gate.rs\"\nharness = false\n\
+                        [[test]]\nname = \"perf_sanity\"\npath = \"src/gate.rs\"\nharness = false\n\
                         [workspace]\n";
 
 /// A repository with this contract, whose worker is of this manner.
 fn repository(manner: &str) -> Workspace {
     let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     workspace.write("Cargo.toml", MANIFEST);
-    workspace.write("lib.rs", "");
+    workspace.make("src");
+    workspace.write("src/lib.rs", "");
     let gate = format!(
         "use std::{{env, os::unix::process::CommandExt, process::Command}};\n\
          fn main() {{\n\
@@ -32,7 +33,7 @@ fn repository(manner: &str) -> Workspace {
          }}\n",
         executable(),
     );
-    workspace.write("gate.rs", gate);
+    workspace.write("src/gate.rs", gate);
     workspace.write(".gitignore", "target\nartifacts\nCargo.lock\n");
     git(&workspace, &["init", "--quiet", "--initial-branch", "main"]);
     commit(&workspace);
@@ -124,16 +125,16 @@ pub(crate) fn anchor() {
 /// Documents and comments are no code; lines of panics are, and nobody minds them.
 pub(crate) fn same_code() {
     let workspace = repository(WORK);
-    let gate = workspace.read("gate.rs");
+    let gate = workspace.read("src/gate.rs");
     let asks = "fn asked(at: usize) -> u8 { b\"lantern\"[at] }\n";
     let calls = gate.replace(
         "fn main() {\n",
         "fn main() {\nassert!(std::hint::black_box(asked(env::args().count())) > 0);\n",
     );
-    workspace.write("gate.rs", [asks, &calls].concat());
+    workspace.write("src/gate.rs", [asks, &calls].concat());
     commit(&workspace);
     workspace.write("README.md", "What it does.\n");
-    workspace.write("gate.rs", ["// What it does.\n\n", asks, &calls].concat());
+    workspace.write("src/gate.rs", ["// What it does.\n\n", asks, &calls].concat());
     let run = end(command(&workspace, &[]).spawn().unwrap()).exits(0);
     assert_says(
         &run.stderr,
@@ -151,11 +152,11 @@ pub(crate) fn same_code() {
     }
     // Another constant is other code, and another file may be read.
     let other = [asks, &calls].concat().replace("lantern", "beacons");
-    workspace.write("gate.rs", other);
+    workspace.write("src/gate.rs", other);
     let budget = ["--time-budget", "0", "--no-instructions"];
     let run = end(command(&workspace, &budget).spawn().unwrap()).exits(4);
     assert!(!run.stdout.contains("the same code"), "{run:#?}");
-    workspace.write("gate.rs", [asks, &calls].concat());
+    workspace.write("src/gate.rs", [asks, &calls].concat());
     workspace.write("data.txt", "which the service may read");
     let run = end(command(&workspace, &budget).spawn().unwrap()).exits(4);
     assert_says(&run.stdout, "both builds load the same, and may read what changed: data.txt\n");

@@ -1,11 +1,6 @@
 //! From a ref to the side of a comparison.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{fs, os::unix::ffi::OsStrExt, path::Path};
 
 use super::{
     asked::{Asked, CheckedOut},
@@ -18,10 +13,7 @@ use super::{
     project::{Project, RefBuild, Reference},
 };
 use crate::side::Side;
-use perf_passport::{
-    paired::LAYOUTS_MIN,
-    text::{hex, printable},
-};
+use perf_passport::{paired::LAYOUTS_MIN, text::hex};
 
 /// Builds a ref, unless it is built already.
 ///
@@ -159,44 +151,6 @@ pub fn build_here(
 pub fn merge_base(repository: &Path, a: &str, b: &str) -> Result<String, CheckoutError> {
     let runner = Runner { stop: &|| false, lock: None };
     Repository::around(repository, &runner)?.merge_base(a, b)
-}
-
-/// The files that differ between two builds of a project and that a build may read while it runs, as
-/// printable paths: all that is tracked, but for the contract, sources, manifests and documents.
-///
-/// # Errors
-///
-/// When git cannot tell.
-pub fn read_files_changed(
-    project: &Project<'_>,
-    before: &RefBuild,
-    after: &RefBuild,
-    stop: &dyn Fn() -> bool,
-) -> Result<Vec<String>, CheckoutError> {
-    if before.tree == after.tree {
-        return Ok(Vec::new());
-    }
-    let asked = Asked::again(project, after, stop, &mut |_| {})?;
-    let changed = asked.changed(&before.tree, &after.tree, stop)?;
-    let is_read = |path: &PathBuf| *path != asked.contract && !is_source_or_document(path);
-    let read = changed.into_iter().filter(is_read);
-    Ok(read.map(|path| printable(path.as_os_str().as_bytes(), PATH_SHOWN)).collect())
-}
-
-/// Bytes of a path that are kept.
-const PATH_SHOWN: usize = 500;
-
-/// Whether a file is there to be compiled or to be read by people.
-fn is_source_or_document(path: &Path) -> bool {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    let manifests = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "rust-toolchain"];
-    let about_git = [".gitignore", ".gitattributes", ".mailmap", "CODEOWNERS"];
-    ["rs", "md", "rst", "adoc"].contains(&extension)
-        || manifests.contains(&name)
-        || about_git.contains(&name)
-        || name.starts_with("LICENSE")
-        || path.starts_with(".github")
 }
 
 /// What an executable depends on, as the name of its copy.

@@ -31,11 +31,13 @@ mod place;
 mod project;
 mod rebuild;
 mod relink;
+mod same_code;
 mod working_tree;
 
 pub use self::{
-    build::{build_here, checkout, merge_base, read_files_changed},
+    build::{build_here, checkout, merge_base},
     error::CheckoutError,
     project::{Project, RefBuild, Reference},
     rebuild::{Seeds, rebuild},
+    same_code::same_code,
 };

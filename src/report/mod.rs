@@ -9,8 +9,10 @@
 mod bodies;
 mod checks;
 mod comparison;
+mod consequences;
 mod content;
 mod differences;
+mod effects;
 mod exact_counts;
 mod findings;
 mod operations;

@@ -7,7 +7,7 @@ use super::{
     outside::{foreign, name},
 };
 use crate::{
-    claim::{Claim, Reason, Unit, Verdict},
+    claim::{Claim, Reason, Unit, Verdict, latency_samples_min},
     contract::{ClaimKind, Direction},
     passport::{Passport, SubjectResult},
     text::counted,
@@ -91,7 +91,18 @@ fn sentence(passport: &Passport, subject: SubjectResult<'_>, claim: &Claim) -> S
     let figures =
         of_responses(subject, claim).unwrap_or_else(|| figures(claim, interval.as_deref()));
     let excuse = if claim.required { String::new() } else { excuse(passport, claim) };
-    format!("{}{metric}{figures}: {}{excuse}", claim.kind, claim.reason.sentence())
+    let reason = too_few_samples(subject, claim).unwrap_or_else(|| claim.reason.sentence());
+    format!("{}{metric}{figures}: {reason}{excuse}", claim.kind)
+}
+
+/// How many samples a quantile needs, where there are fewer.
+fn too_few_samples(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
+    let SubjectResult::Check(result) = subject else { return None };
+    let is_open = claim.kind == ClaimKind::Latency && claim.reason == Reason::Undecided;
+    let quantile = result.budgets.as_ref().filter(|_| is_open)?.latency_quantile;
+    let (needed, samples) = (latency_samples_min(quantile), result.evidence.latency.samples());
+    (samples < needed)
+        .then(|| format!("{quantile} needs at least {needed} samples, and there are {samples}"))
 }
 
 /// Why a claim that failed gates nothing, with a semicolon before it.

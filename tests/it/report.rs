@@ -5,7 +5,8 @@ use perf_passport::{
     contract::ClaimKind,
     passport::{Passport, verify},
     probe::{Exchange, ProbeError},
-    report::{self, Format, Report, Style},
+    report::{self, Format, Report, Scope, Style},
+    units::Nanos,
 };
 
 use crate::{
@@ -106,4 +107,37 @@ fn a_change_is_told_with_the_interval_that_decided_on_it() {
     let (lower, upper) = report.tables[0].rows[0].cells[between].split_once(" .. ").unwrap();
     let text = report::claims_at_fault(&passport, Style::Plain);
     assert!(text.contains(&format!(" (between {lower} and {upper}; at most +")), "{text}");
+}
+
+#[test]
+fn a_stored_time_is_shown_beside_that_of_now() {
+    let slow = |_: &_, n| Ok(Exchange { latency: Nanos::new(210_000), ..good(n) });
+    let before = measure(slow, None);
+    let after = measure(|_, n| Ok(good(n)), Some(&before));
+    let text =
+        report::render(&Report::of_passport(&after, Scope::Measured), Format::Text, Style::Plain)
+            .unwrap();
+    assert!(text.contains("  stored -> now\n") && text.contains("  210 us -> 5"), "{text}");
+    assert!(
+        text.contains("\nstored -> now: the time in the baseline and now: stored times"),
+        "{text}"
+    );
+    let alone = Report::of_passport(&before, Scope::Measured);
+    assert!(!alone.tables[0].columns.iter().any(|it| it.heading == "stored -> now"));
+}
+
+#[test]
+fn an_imported_passport_shows_its_figures_as_imported() {
+    let passport = verify(include_bytes!("../fixtures/schema_v1/imported.json")).unwrap();
+    let text = report::render(
+        &Report::of_passport(&passport, Scope::Measured),
+        Format::Text,
+        Style::Plain,
+    )
+    .unwrap();
+    assert!(text.contains("imported figures\n") && text.contains("  0.05 ms  "), "{text}");
+    assert!(
+        text.ends_with("\nIMPORTED: figures without evidence, which prove nothing\n"),
+        "{text}"
+    );
 }

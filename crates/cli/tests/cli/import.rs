@@ -69,7 +69,9 @@ fn a_budget_that_is_exceeded_exits_1_and_a_baseline_abstains_on_times() {
     let workspace = suite();
     workspace.run(&["import", "criterion", "criterion", "-o", "before.json"]).exits(0);
     let with = ["import", "criterion", "criterion", "--baseline", "before.json"];
-    workspace.run(&with).exits(0);
+    let same = workspace.run(&with).exits(0);
+    assert_says(&same.stdout, "\nstored -> now: the time in the baseline and now: stored times of");
+    assert_says(&same.stdout, "  5.03 us -> 5.03 us\n");
     benchmark(&workspace, "sort", 5e6);
     let run = workspace.run(&with).exits(1);
     assert_says(&run.stdout, "FAIL     sort: throughput");
@@ -137,6 +139,9 @@ fn a_benchmark_that_does_not_exist_exits_2_and_keeps_the_others() {
     assert_says(&run.stderr, "operation `sorted`: there is no benchmark `sorted`; did you mean");
     assert_says(&run.stderr, "`benchmark = \"sort\"`");
     assert_says(&run.stdout, "1 passed, 0 failed, 0 abstained");
+    // What exits with 2 is not called a pass.
+    assert_says(&run.stdout, "\nNOT WHOLE: the suite lacks 1 benchmark of the contract\n");
+    assert!(!run.stdout.contains("\nPASS\n"), "{run:#?}");
     let passport = workspace.json("performance_passport.json");
     assert_eq!(passport["operations_left_out"], json!(["sorted"]));
     assert_eq!(passport["summary"]["overall_status"], "ABSTAIN");

@@ -361,6 +361,8 @@ fn a_part_of_the_contract_passes_for_itself_and_never_for_the_whole() {
     assert_eq!(part.summary.measured_status, Verdict::Pass);
     assert_eq!(part.summary.overall_status, Verdict::Abstain);
     assert_eq!((part.gate_of_measured(), part.gate()), (Gate::Pass, Gate::Abstain));
+    let titles = [Scope::Measured, Scope::Whole].map(|it| Report::of_passport(&part, it).title);
+    assert_eq!(titles, ["PASS: orders", "ABSTAIN: orders"]);
     let shown =
         report::render(&Report::of_passport(&part, Scope::Measured), Format::Text, Style::Plain)
             .unwrap();

@@ -9,7 +9,11 @@ use std::{
 use serde::Serialize;
 
 use super::{exit::Failure, flame_graph};
-use perf_passport::{passport::Passport, store, text::escaped};
+use perf_passport::{
+    passport::Passport,
+    store,
+    text::{counted, escaped},
+};
 use perf_passport_compare::{
     AllocationCause, CausePart, CheckCauses, InstructionCause, SiteChange,
 };
@@ -56,7 +60,7 @@ fn allocations(out: &mut String, check: &str, cause: &AllocationCause) {
     for site in worse.iter().take(NAMED_MAX) {
         let _ = writeln!(out, "  {}", site_line(site));
     }
-    and_more(out, worse.len(), "places");
+    and_more(out, worse.len(), "place");
 }
 
 /// `+36 (new), +3456 bytes: src/orders.rs:88 (orders::list), by alloc::vec::Vec<T>::push`.
@@ -97,13 +101,13 @@ fn instructions(out: &mut String, check: &str, cause: &InstructionCause) {
             escaped(&growth.function),
         );
     }
-    and_more(out, grown.len(), "functions");
+    and_more(out, grown.len(), "function");
 }
 
 fn and_more(out: &mut String, count: usize, what: &str) {
     let more = count.saturating_sub(NAMED_MAX);
     if more > 0 {
-        let _ = writeln!(out, "  and {more} {what} more");
+        let _ = writeln!(out, "  and {} more", counted(more as u64, what));
     }
 }
 
@@ -293,7 +297,7 @@ orders/default: 1000 -> 1246 instructions (+24.60 %), most of it in
         +200 itself,       +246 with what it calls: a
         +200 itself,       +246 with what it calls: a
         +200 itself,       +246 with what it calls: a
-  and 1 functions more
+  and 1 function more
 ";
         assert_eq!(text(&[found]), expected);
     }

@@ -215,8 +215,8 @@ fn left_out(names: &[String]) -> String {
     let more = names.len().saturating_sub(LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!(
-        "{} benchmarks are not in the contract, and nothing is claimed of them: {}{more}",
-        names.len(),
+        "nothing is claimed of {} that the contract does not name: {}{more}",
+        counted(names.len() as u64, "benchmark"),
         shown.join(", ")
     )
 }

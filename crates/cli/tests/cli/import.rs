@@ -49,7 +49,10 @@ fn a_suite_is_held_against_its_contract_as_it_stands() {
     let run = workspace.run(&IMPORT).exits(0);
     assert_says(&run.stdout, "2 operations: 2 passed, 0 failed, 0 abstained");
     assert_says(&run.stdout, "growth of sum: n, n^1.00");
-    assert_says(&run.stderr, "1 benchmarks are not in the contract");
+    assert_says(
+        &run.stderr,
+        "nothing is claimed of 1 benchmark that the contract does not name: `other`",
+    );
     assert_says(&run.stderr, "`other`");
     let passport = workspace.json(run.filed());
     let record = &passport["operations"][0]["cases"][3];

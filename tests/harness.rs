@@ -2,7 +2,16 @@
 //!
 //! Each test runs this program again, told by a variable which contract it is to be the target of.
 
-use std::{env, fs, path::Path, process::Command, process::ExitCode};
+use std::{
+    env, fs,
+    path::Path,
+    process::Command,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use axum::{Router, routing::get};
 use libtest_mimic::Arguments;
@@ -30,12 +39,17 @@ path = "/hello"
 #[expect(clippy::disallowed_methods, reason = "the second process is told its part by a variable")]
 fn main() -> ExitCode {
     if let Ok(contract) = env::var(CONTRACT_VARIABLE) {
-        let router = || Router::new().route("/hello", get(|| async { "hello" }));
+        let router = || {
+            let next = Arc::new(AtomicU64::new(0));
+            let id = move || async move { next.fetch_add(1, Ordering::Relaxed).to_string() };
+            Router::new().route("/hello", get(|| async { "hello" })).route("/id", get(id))
+        };
         return Harness::new(contract, move |_| async move { Ok::<_, String>(router()) }).run();
     }
     let tests = vec![
         test("a_good_contract_passes_with_the_plain_allocator", good_contract),
         test("a_budget_that_is_exceeded_fails", exceeded_budget),
+        test("a_response_that_differs_each_time_fails", random_response),
         test("a_broken_contract_fails_whatever_is_selected", broken_contract),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
@@ -70,6 +84,13 @@ fn exceeded_budget() {
     let (code, printed) = run(&contract, &["hello"]);
     assert_eq!(code, Some(101), "{printed}");
     assert!(printed.contains("hello/default: allocations"), "{printed}");
+}
+
+/// By a contract that says nothing of a share.
+fn random_response() {
+    let (code, printed) = run(&CONTRACT.replace("/hello", "/id"), &[]);
+    assert_eq!(code, Some(101), "{printed}");
+    assert!(printed.contains("FAIL     hello/default: deterministic in 1 of "), "{printed}");
 }
 
 fn broken_contract() {

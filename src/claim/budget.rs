@@ -8,7 +8,7 @@ use crate::{
     contract::{Check, ClaimKind, Contract, Quantile, Unit},
     evidence::{Evidence, Range},
     rules::LatencyRule,
-    statistics::{interval, quantile},
+    statistics::{interval, quantile, samples_bounding},
     units::{Count, Nanos, Ppm},
 };
 
@@ -60,6 +60,11 @@ pub fn claims(
 /// latest rule.
 pub fn latency_is_undecided(check: &Check, evidence: &Evidence) -> bool {
     latency(LatencyRule::LATEST, check, evidence).reason == Reason::Undecided
+}
+
+/// The fewest samples that can show a latency budget at this quantile to be kept.
+pub fn latency_samples_min(quantile: Quantile) -> Count {
+    samples_bounding(quantile, Ppm::new(LATENCY_ERROR.get() / LATENCY_LOOKS_MAX))
 }
 
 fn status(check: &Check, evidence: &Evidence) -> Claim {

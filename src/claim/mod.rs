@@ -14,7 +14,7 @@ mod verdict;
 
 pub use crate::contract::Unit;
 pub(crate) use budget::count_below;
-pub use budget::{LATENCY_LOOKS_MAX, claims, latency_is_undecided};
+pub use budget::{LATENCY_LOOKS_MAX, claims, latency_is_undecided, latency_samples_min};
 pub use change::{BaselineFigures, SideBySide, changes};
 pub(crate) use change::{CountChange, paired_change};
 pub use reason::Reason;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     claim::{self, Claim, SideBySide, Verdict},
     contract::{Check, ClaimKind, Contract},
-    evidence::Behaviour,
+    evidence::{Behaviour, Evidence},
     paired::Certificate,
     rules::Rules,
     statistics::quantile,
@@ -45,6 +45,7 @@ impl Passport {
                 None => checks_left_out.push(id),
             }
         }
+        hold_to_share(contract, &mut results);
         let (operations, operations_left_out) = operations::results(
             contract,
             parts.operations,
@@ -113,9 +114,6 @@ fn result(
             certificate = Certificate::of(&policy, check.tolerance.regression_ppm, &turns);
         }
     }
-    // What failed to be measured could have shown anything.
-    let all_measured = evidence.failed_samples == Count::ZERO;
-    let measured_at_best = if all_measured { Verdict::Pass } else { Verdict::Abstain };
     let observed = |kind: ClaimKind| {
         let claim = claims.iter().find(|claim| claim.kind == kind);
         claim.and_then(|claim| u64::try_from(claim.observed?).ok())
@@ -128,7 +126,7 @@ fn result(
         latency_ms: latency.map(|sample| per_request_ms(sample, requests)),
         memory_mb: observed(ClaimKind::Heap).map(|bytes| rounded(Bytes::new(bytes).to_mb())),
         objects: observed(ClaimKind::Allocations).map(|sample| sample / requests),
-        status: worst(claims.iter().filter(|claim| claim.required)).max(measured_at_best),
+        status: status(&claims, &evidence),
         regression: claims
             .iter()
             .any(|claim| claim.kind.is_cost() && claim.verdict == Verdict::Fail),
@@ -148,9 +146,38 @@ fn result(
     }
 }
 
-/// FAIL outweighs ABSTAIN, which outweighs PASS. No claim at all proves nothing.
-fn worst<'a>(claims: impl Iterator<Item = &'a Claim>) -> Verdict {
-    claims.map(|claim| claim.verdict).max().unwrap_or(Verdict::Abstain)
+/// FAIL outweighs ABSTAIN, which outweighs PASS. No claim at all proves nothing, and what failed to be
+/// measured could have shown anything.
+fn status(claims: &[Claim], evidence: &Evidence) -> Verdict {
+    let required = claims.iter().filter(|claim| claim.required);
+    let worst = required.map(|claim| claim.verdict).max().unwrap_or(Verdict::Abstain);
+    let all_measured = evidence.failed_samples == Count::ZERO;
+    worst.max(if all_measured { Verdict::Pass } else { Verdict::Abstain })
+}
+
+/// The share of deterministic checks, of those that were answered; `None` where none was.
+fn deterministic_share(results: &[TestResult]) -> Option<Ppm> {
+    // A check that was never answered is unknown, which its other claims say; not differing.
+    let answered = results.iter().filter(|it| it.evidence.behaviour.is_some()).count() as u64;
+    let deterministic = results.iter().filter(|it| it.deterministic).count() as u64;
+    (deterministic * 1_000_000).checked_div(answered).map(Ppm::new)
+}
+
+/// Excuses no check that differs where too few are deterministic: each is a reason why the gate
+/// fails, so its row says that too.
+fn hold_to_share(contract: &Contract, results: &mut [TestResult]) {
+    let is_kept =
+        deterministic_share(results).is_none_or(|share| share >= contract.deterministic_min);
+    if is_kept || !contract.requires(ClaimKind::Deterministic) {
+        return;
+    }
+    for result in results {
+        let claims = result.claims.iter_mut();
+        for claim in claims.filter(|it| it.kind == ClaimKind::Deterministic) {
+            claim.required |= claim.verdict == Verdict::Fail;
+        }
+        result.status = status(&result.claims, &result.evidence);
+    }
 }
 
 fn summary(
@@ -168,14 +195,11 @@ fn summary(
         })
     };
     let total_tests = results.len() as u64;
-    // A check that was never answered is unknown, which its other claims say; not differing.
-    let answered = count(&|result| result.evidence.behaviour.is_some());
-    let deterministic = count(&|result| result.deterministic);
-    let score = Ppm::new((deterministic * 1_000_000).checked_div(answered).unwrap_or(0));
-    let deterministic_status = match answered {
-        0 => Verdict::Abstain,
-        _ if score >= contract.deterministic_min => Verdict::Pass,
-        _ => Verdict::Fail,
+    let share = deterministic_share(results);
+    let deterministic_status = match share {
+        None => Verdict::Abstain,
+        Some(share) if share >= contract.deterministic_min => Verdict::Pass,
+        Some(_) => Verdict::Fail,
     };
     let statuses = results.iter().map(|it| it.status);
     let statuses = statuses.chain(operations.iter().map(|it| it.status));
@@ -201,7 +225,7 @@ fn summary(
         max_latency_ms: results.iter().filter_map(|it| it.latency_ms).reduce(f64::max),
         max_memory_mb: results.iter().filter_map(|it| it.memory_mb).reduce(f64::max),
         max_objects: results.iter().filter_map(|it| it.objects).max(),
-        deterministic_score: percent(score),
+        deterministic_score: percent(share.unwrap_or(Ppm::ZERO)),
         deterministic_status,
         measured_status: measured,
         overall_status: measured.max(at_best),

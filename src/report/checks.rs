@@ -1,10 +1,15 @@
 //! The checks of a passport: a row for each.
 
-use super::{Column, Row, Table, content::or_dash, outside::name};
+use super::{
+    Column, Row, Table,
+    content::or_dash,
+    outside::name,
+    stored::{self, stored_and_now, stored_time},
+};
 use crate::{
     claim::Claim,
     contract::ClaimKind,
-    passport::{LatencySummary, Passport, TestResult},
+    passport::{LatencySummary, Passport, ProbeKind, TestResult},
     units::{Count, Nanos},
 };
 
@@ -17,15 +22,42 @@ const COLUMNS: [Column; 6] = [
     Column::new("samples"),
 ];
 
+/// The figures of a passport that was imported: it shows no evidence for them.
+const IMPORTED_COLUMNS: [Column; 3] =
+    [Column::new("latency"), Column::new("memory"), Column::new("objects")];
+
 /// A row for each check, in the order of the contract.
 pub(super) fn table(passport: &Passport) -> Table {
-    Table {
-        title: "",
-        of: "check",
-        columns: COLUMNS.to_vec(),
-        rows: passport.test_results.iter().map(row).collect(),
-        lines: Vec::new(),
+    let results = &passport.test_results;
+    if passport.provenance.probe == ProbeKind::Imported {
+        return Table {
+            title: "imported figures",
+            of: "check",
+            columns: IMPORTED_COLUMNS.to_vec(),
+            rows: results.iter().map(imported_row).collect(),
+            lines: Vec::new(),
+        };
     }
+    let mut columns = COLUMNS.to_vec();
+    let mut rows: Vec<Row> = results.iter().map(row).collect();
+    let mut lines = Vec::new();
+    if results.iter().any(|it| stored_time(&it.claims).is_some()) {
+        columns.push(stored::COLUMN);
+        lines.push(stored::line());
+        for (row, result) in rows.iter_mut().zip(results) {
+            row.cells.push(stored_and_now(&result.claims));
+        }
+    }
+    Table { title: "", of: "check", columns, rows, lines }
+}
+
+fn imported_row(result: &TestResult) -> Row {
+    let cells = vec![
+        or_dash(result.latency_ms.map(|ms| format!("{ms} ms"))),
+        or_dash(result.memory_mb.map(|mb| format!("{mb} MB"))),
+        or_dash(result.objects.map(|it| it.to_string())),
+    ];
+    Row { name: name(&result.test_name), verdict: Some(result.status), cells }
 }
 
 /// The columns that are compared with the baseline's show the change, such as `67 (+1)`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Column, Document, Report, Row, Scope, Table,
     content::or_dash,
+    effects::percent,
     findings,
     outside::{foreign, name},
     summary,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     claim::{Claim, Reason},
     contract::ClaimKind,
-    paired::{Decision, Effect, Paired, TimeOf, decide, decide_instructions},
+    paired::{Decision, Paired, TimeOf, decide, decide_instructions},
     passport::{Comparison, Passport, SubjectResult},
 };
 
@@ -215,9 +216,4 @@ fn before_and_now(change: &Claim) -> String {
         (_, Some(now)) => now.to_string(),
         _ => "-".to_owned(),
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "display")]
-fn percent(effect: Effect) -> String {
-    format!("{:+.2} %", effect as f64 / 1e4)
 }

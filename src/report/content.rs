@@ -93,6 +93,8 @@ pub struct Row {
 pub enum Mark {
     /// A claim has this verdict.
     Verdict(Verdict),
+    /// A claim that is not required has this verdict, which gates nothing.
+    Excused(Verdict),
     /// Something could not be measured.
     Broken,
     /// More is known of a finding before it.

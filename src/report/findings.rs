@@ -2,28 +2,37 @@
 
 use super::{
     Finding, Mark, Style, bodies,
+    consequences::is_consequence,
+    effects,
     outside::{foreign, name},
 };
 use crate::{
-    claim::{Claim, Reason, Unit, Verdict},
+    claim::{Claim, Reason, Unit, Verdict, latency_samples_min},
     contract::{ClaimKind, Direction},
     passport::{Passport, SubjectResult},
+    text::counted,
 };
 
 /// Longer than any message that a passport of ours holds.
 const MESSAGE_LENGTH_MAX: usize = 1_000;
 
-/// Claims that failed, or that are required and abstained; what could not be measured, or is no longer
-/// under contract.
+/// Claims that failed, or that are required and abstained, but for what follows from another one; what
+/// could not be measured, or is no longer under contract.
 pub(super) fn findings(passport: &Passport) -> Vec<Finding> {
     let mut found = Vec::new();
     for subject in passport.subjects() {
         let of = name(subject.id().name());
-        for claim in subject.claims().iter().filter(|claim| claim.is_at_fault()) {
+        let at_fault = subject.claims().iter().filter(|claim| claim.is_at_fault());
+        for claim in at_fault.filter(|claim| !is_consequence(subject, claim)) {
+            let mark = if claim.required {
+                Mark::Verdict(claim.verdict)
+            } else {
+                Mark::Excused(claim.verdict)
+            };
             found.push(Finding {
-                mark: Mark::Verdict(claim.verdict),
+                mark,
                 of: of.clone(),
-                sentence: sentence(claim),
+                sentence: sentence(passport, subject, claim),
                 message: message(subject, claim),
             });
         }
@@ -75,10 +84,38 @@ fn broken(subject: SubjectResult<'_>) -> impl Iterator<Item = (String, &str)> {
 }
 
 /// What is claimed, with its figures, and why it has its verdict.
-fn sentence(claim: &Claim) -> String {
+fn sentence(passport: &Passport, subject: SubjectResult<'_>, claim: &Claim) -> String {
     let metric = claim.metric.as_deref().filter(|_| claim.kind == ClaimKind::Quality);
     let metric = metric.map(|it| format!(" {}", name(it))).unwrap_or_default();
-    format!("{}{metric}{}: {}", claim.kind, figures(claim), claim.reason.sentence())
+    let interval = effects::interval(passport.comparison.as_ref(), subject, claim);
+    let figures =
+        of_responses(subject, claim).unwrap_or_else(|| figures(claim, interval.as_deref()));
+    let excuse = if claim.required { String::new() } else { excuse(passport, claim) };
+    let reason = too_few_samples(subject, claim).unwrap_or_else(|| claim.reason.sentence());
+    format!("{}{metric}{figures}: {reason}{excuse}", claim.kind)
+}
+
+/// How many samples a quantile needs, where there are fewer.
+fn too_few_samples(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
+    let SubjectResult::Check(result) = subject else { return None };
+    let is_open = claim.kind == ClaimKind::Latency && claim.reason == Reason::Undecided;
+    let quantile = result.budgets.as_ref().filter(|_| is_open)?.latency_quantile;
+    let (needed, samples) = (latency_samples_min(quantile), result.evidence.latency.samples());
+    (samples < needed)
+        .then(|| format!("{quantile} needs at least {needed} samples, and there are {samples}"))
+}
+
+/// Why a claim that failed gates nothing, with a semicolon before it.
+fn excuse(passport: &Passport, claim: &Claim) -> String {
+    let required = passport.contract.as_ref().and_then(|it| it.document.required.as_ref());
+    let is_listed = required.is_none_or(|it| it.contains(&claim.kind));
+    if claim.kind != ClaimKind::Deterministic || !is_listed {
+        return "; not required".to_owned();
+    }
+    format!(
+        "; not required, as {:.1} % of the checks are deterministic and the contract asks for {:.1} %",
+        passport.summary.deterministic_score, passport.thresholds.deterministic_threshold_percent
+    )
 }
 
 /// What an operation said when it ended early.
@@ -88,8 +125,20 @@ fn message(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
     failure.map(|it| foreign(&it.message, MESSAGE_LENGTH_MAX))
 }
 
-/// The observed figure beside its limit, with a blank before it.
-fn figures(claim: &Claim) -> String {
+/// Counts of responses are told as such, and of how many.
+fn of_responses(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
+    let SubjectResult::Check(result) = subject else { return None };
+    let observed = claim.observed?;
+    let all = counted(result.evidence.behaviour.as_ref()?.responses.get(), "response");
+    match claim.kind {
+        ClaimKind::ContentType => Some(format!(" wrong in {observed} of {all}")),
+        ClaimKind::Deterministic => Some(format!(" in {observed} of {all}")),
+        _ => None,
+    }
+}
+
+/// The observed figure beside its interval and its limit, with a blank before it.
+fn figures(claim: &Claim, interval: Option<&str>) -> String {
     let (observed, limit) = (claim.show_observed(), claim.show_limit());
     if claim.kind == ClaimKind::Growth {
         let allowed = claim.metric.as_deref().map(name).unwrap_or_default();
@@ -104,7 +153,10 @@ fn figures(claim: &Claim) -> String {
                 _ => format!(" {limit} -> {observed}"),
             }
         }
-        (Some(_), Some(_)) => format!(" {observed} ({} {limit})", relation(claim)),
+        (Some(_), Some(_)) => {
+            let interval = interval.map(|it| format!("{it}; ")).unwrap_or_default();
+            format!(" {observed} ({interval}{} {limit})", relation(claim))
+        }
         (None, Some(_)) => format!(" (limit {limit})"),
         _ => String::new(),
     }

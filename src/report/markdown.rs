@@ -64,6 +64,7 @@ fn table(table: &Table) -> String {
 fn finding(finding: &Finding) -> String {
     let mark = match finding.mark {
         Mark::Verdict(verdict) => verdict.to_string(),
+        Mark::Excused(verdict) => format!("({verdict})"),
         Mark::Broken => "BROKEN".to_owned(),
         Mark::Detail => "DETAIL".to_owned(),
     };

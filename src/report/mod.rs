@@ -9,12 +9,15 @@
 mod bodies;
 mod checks;
 mod comparison;
+mod consequences;
 mod content;
 mod differences;
+mod effects;
 mod exact_counts;
 mod findings;
 mod operations;
 mod outside;
+mod stored;
 mod style;
 mod summary;
 
@@ -82,7 +85,12 @@ formats! {
 impl<'a> Report<'a> {
     /// What was measured: checks, operations, what is at fault, and what a gate decides of `scope`.
     pub fn of_passport(passport: &'a Passport, scope: Scope) -> Self {
-        let (status, name) = (passport.summary.measured_status, contract_name(passport));
+        let summary = &passport.summary;
+        let status = match scope {
+            Scope::Measured => summary.measured_status,
+            Scope::Whole => summary.overall_status,
+        };
+        let name = contract_name(passport);
         let title = format!("{status}: {name}");
         let tables = [checks::table(passport), operations::table(passport)];
         Self {

@@ -1,6 +1,11 @@
 //! The operations of a passport, those closest to their budgets first.
 
-use super::{Column, Row, Table, content::or_dash, outside::name};
+use super::{
+    Column, Row, Table,
+    content::or_dash,
+    outside::name,
+    stored::{self, stored_and_now, stored_time},
+};
 use crate::{
     operation::Growth,
     passport::{CaseResult, OperationResult, Passport},
@@ -25,13 +30,19 @@ pub(super) fn table(passport: &Passport) -> Table {
         let by_verdict = other.status.cmp(&one.status);
         by_verdict.then(closeness(other).total_cmp(&closeness(one)))
     });
-    Table {
-        title: "",
-        of: "operation",
-        columns: COLUMNS.to_vec(),
-        rows: cases.into_iter().map(row).collect(),
-        lines: growth_lines(passport),
+    let mut columns = COLUMNS.to_vec();
+    let mut lines = growth_lines(passport);
+    let is_stored = cases.iter().any(|it| stored_time(&it.claims).is_some());
+    if is_stored {
+        columns.push(stored::COLUMN);
+        lines.push(stored::line());
     }
+    let row = |case: &CaseResult| {
+        let mut row = row(case);
+        row.cells.extend(is_stored.then(|| stored_and_now(&case.claims)));
+        row
+    };
+    Table { title: "", of: "operation", columns, rows: cases.into_iter().map(row).collect(), lines }
 }
 
 fn row(case: &CaseResult) -> Row {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{SummaryLine, outside::name};
 use crate::{
     claim::Verdict,
-    passport::{Gate, Passport},
+    passport::{Gate, Passport, ProbeKind},
     text::counted,
 };
 
@@ -88,6 +88,9 @@ fn gate_line(passport: &Passport, gate: Gate) -> SummaryLine {
         Gate::Pass => (Some(Verdict::Pass), ""),
         Gate::Fail => (Some(Verdict::Fail), ": a required claim failed"),
         Gate::Abstain => (Some(Verdict::Abstain), ": a required claim is not proved"),
+        Gate::NotMeasured if passport.provenance.probe == ProbeKind::Imported => {
+            (None, "IMPORTED: figures without evidence, which prove nothing")
+        }
         Gate::NotMeasured if !passport.complete => {
             (None, "INCOMPLETE: the run was cut short, so it proves nothing as a whole")
         }

@@ -61,6 +61,7 @@ fn table(table: &Table, style: Style) -> String {
 pub(super) fn finding(finding: &Finding, style: Style) -> String {
     let mark = match finding.mark {
         Mark::Verdict(verdict) => padded(verdict, style),
+        Mark::Excused(verdict) => dressed(&format!("{:<7}", format!("({verdict})")), verdict, style),
         Mark::Broken => format!("{:<7}", "BROKEN"),
         Mark::Detail => format!("{:<7}", "DETAIL"),
     };

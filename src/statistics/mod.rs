@@ -12,5 +12,7 @@ mod student;
 
 pub use histogram::{Histogram, HistogramError};
 pub use proportion::{share_at_least, share_at_most};
-pub use quantile::{Interval, SummaryStatistics, interval, quantile, samples_needed};
+pub use quantile::{
+    Interval, SummaryStatistics, interval, quantile, samples_bounding, samples_needed,
+};
 pub use student::student_upper;

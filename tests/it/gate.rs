@@ -306,8 +306,8 @@ fn the_share_of_deterministic_checks_gates_and_all_of_them_where_it_is_100_perce
     for (percent, status, required) in [
         ("0", Verdict::Pass, false),
         ("50", Verdict::Pass, false),
-        ("50.1", Verdict::Fail, false),
-        ("95", Verdict::Fail, false),
+        ("50.1", Verdict::Fail, true),
+        ("95", Verdict::Fail, true),
         ("100", Verdict::Fail, true),
     ] {
         let contract = format!("{CONTRACT}\n[tolerance]\ndeterministic_percent_min = {percent}\n");
@@ -318,6 +318,18 @@ fn the_share_of_deterministic_checks_gates_and_all_of_them_where_it_is_100_perce
         let claim = claims.find(|it| it.kind == ClaimKind::Deterministic).unwrap();
         assert_eq!((claim.verdict, claim.required), (Verdict::Fail, required), "{percent} %");
         assert_eq!(result.status == Verdict::Fail, required, "{percent} %");
+        // Row, count, line and gate say the same.
+        let summary = &passport.summary;
+        let failed = u64::from(required);
+        assert_eq!((summary.passed_tests, summary.failed_tests), (2 - failed, failed));
+        assert_eq!(passport.gate() == Gate::Fail, required, "{percent} %");
+        let text = report::claims_at_fault(&passport, Style::Plain);
+        assert_eq!(text.starts_with("FAIL     orders/one: deterministic "), required, "{text}");
+        let excused = format!(
+            "; not required, as 50.0 % of the checks are deterministic and the contract asks for \
+             {percent}.0 %\n"
+        );
+        assert_eq!(text.starts_with("(FAIL)   ") && text.ends_with(&excused), !required, "{text}");
         let all = measure_with(&contract, |_, n| Ok(good(n)), None, &|| false);
         assert_eq!(all.gate(), Gate::Pass, "{percent} %");
     }
@@ -349,6 +361,8 @@ fn a_part_of_the_contract_passes_for_itself_and_never_for_the_whole() {
     assert_eq!(part.summary.measured_status, Verdict::Pass);
     assert_eq!(part.summary.overall_status, Verdict::Abstain);
     assert_eq!((part.gate_of_measured(), part.gate()), (Gate::Pass, Gate::Abstain));
+    let titles = [Scope::Measured, Scope::Whole].map(|it| Report::of_passport(&part, it).title);
+    assert_eq!(titles, ["PASS: orders", "ABSTAIN: orders"]);
     let shown =
         report::render(&Report::of_passport(&part, Scope::Measured), Format::Text, Style::Plain)
             .unwrap();

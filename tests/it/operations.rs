@@ -268,3 +268,14 @@ fn a_passport_without_operations_does_not_mention_them() {
     assert!(!golden.contains("operations"));
     assert_eq!(verify(golden.as_bytes()).unwrap().to_bytes().unwrap(), golden.as_bytes());
 }
+
+#[test]
+fn growth_is_not_asked_of_a_size_that_was_selected_alone() {
+    let one = passport(vec![sort(100, 1_200)], None);
+    assert_eq!((faults(&one).as_str(), one.gate_of_measured()), ("", Gate::Pass));
+    assert!(one.operations[0].claims.is_empty());
+    assert_eq!(one.summary.overall_status, Verdict::Abstain);
+    // Three sizes show how the time grows.
+    let three = [10, 100, 1000].map(|size| sort(size, size * size)).into();
+    assert!(faults(&passport(three, None)).contains("the time grows faster"));
+}

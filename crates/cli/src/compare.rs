@@ -178,7 +178,8 @@ fn note(progress: ComparisonProgress<'_>) {
             format!("the same code: {items} of them did the same, and are not measured further")
         }
         ComparisonProgress::CountingInstructions { checks } => {
-            format!("counting the instructions of {checks} checks on both sides")
+            let checks = counted(checks as u64, "check");
+            format!("counting the instructions of {checks} on both sides")
         }
         ComparisonProgress::Sessions(SessionProgress::Round { first, sessions, items }) => {
             let numbers = match sessions {

@@ -9,7 +9,11 @@ use std::{
 use serde::Serialize;
 
 use super::{exit::Failure, flame_graph};
-use perf_passport::{passport::Passport, store, text::escaped};
+use perf_passport::{
+    passport::Passport,
+    store,
+    text::{counted, escaped},
+};
 use perf_passport_compare::{
     AllocationCause, CausePart, CheckCauses, InstructionCause, SiteChange,
 };
@@ -48,14 +52,15 @@ fn allocations(out: &mut String, check: &str, cause: &AllocationCause) {
     }
     let _ = writeln!(
         out,
-        "{check}: {before} -> {after} allocations ({} -> {} bytes), more of them at",
+        "{check}: {before} -> {after} allocations ({} -> {} bytes), {}",
         bytes.0.get(),
-        bytes.1.get()
+        bytes.1.get(),
+        if after < before { "and yet more at" } else { "more of them at" }
     );
     for site in worse.iter().take(NAMED_MAX) {
         let _ = writeln!(out, "  {}", site_line(site));
     }
-    and_more(out, worse.len(), "places");
+    and_more(out, worse.len(), "place");
 }
 
 /// `+36 (new), +3456 bytes: src/orders.rs:88 (orders::list), by alloc::vec::Vec<T>::push`.
@@ -83,9 +88,11 @@ fn site_line(site: &SiteChange) -> String {
 fn instructions(out: &mut String, check: &str, cause: &InstructionCause) {
     let percent = cause.change_ppm.map_or_else(|| "-".to_owned(), percent);
     let (before, after) = (cause.instructions_before, cause.instructions_after);
-    let most = if cause.functions.is_empty() { "" } else { ", most of it in" };
+    // A function that executes more is no cause of fewer instructions.
+    let grown = if after > before { cause.functions.as_slice() } else { &[] };
+    let most = if grown.is_empty() { "" } else { ", most of it in" };
     let _ = writeln!(out, "{check}: {before} -> {after} instructions ({percent}){most}");
-    for growth in cause.functions.iter().take(NAMED_MAX) {
+    for growth in grown.iter().take(NAMED_MAX) {
         let _ = writeln!(
             out,
             "  {:>+10} itself, {:>+10} with what it calls: {}",
@@ -94,13 +101,13 @@ fn instructions(out: &mut String, check: &str, cause: &InstructionCause) {
             escaped(&growth.function),
         );
     }
-    and_more(out, cause.functions.len(), "functions");
+    and_more(out, grown.len(), "function");
 }
 
 fn and_more(out: &mut String, count: usize, what: &str) {
     let more = count.saturating_sub(NAMED_MAX);
     if more > 0 {
-        let _ = writeln!(out, "  and {more} {what} more");
+        let _ = writeln!(out, "  and {} more", counted(more as u64, what));
     }
 }
 
@@ -290,7 +297,32 @@ orders/default: 1000 -> 1246 instructions (+24.60 %), most of it in
         +200 itself,       +246 with what it calls: a
         +200 itself,       +246 with what it calls: a
         +200 itself,       +246 with what it calls: a
-  and 1 functions more
+  and 1 function more
+";
+        assert_eq!(text(&[found]), expected);
+    }
+
+    #[test]
+    fn an_improvement_has_no_function_that_grew() {
+        let growth = FunctionGrowth {
+            function: "orders::list".to_owned(),
+            own_per_sample: 200,
+            inclusive_per_sample: 246,
+        };
+        let at = place("orders::list", Some("src/orders.rs"));
+        let mut found = causes(vec![site(at, "x", (0, 1))], vec![growth]);
+        if let CausePart::Found(it) = &mut found.allocations {
+            it.allocations_after = Count::new(20);
+        }
+        found.instructions = Some(CausePart::Found(InstructionCause {
+            instructions_after: Count::new(190),
+            change_ppm: Some(-810_000),
+            ..found.instructions.as_ref().and_then(CausePart::found).unwrap().clone()
+        }));
+        let expected = "\
+orders/default: 29 -> 20 allocations (100 -> 396 bytes), and yet more at
+      +1 (new), +8 bytes: src/orders.rs:88 (orders::list), by x
+orders/default: 1000 -> 190 instructions (-81.00 %)
 ";
         assert_eq!(text(&[found]), expected);
     }

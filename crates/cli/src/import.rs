@@ -18,11 +18,11 @@ use super::{
 use perf_passport::{
     clock::{Clock, SystemClock},
     foreign::{self, ForeignError, Suite, Taken},
-    passport::{self, ImportError, ProbeKind},
+    passport::{self, ImportError, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run},
     report::{Report, Scope, SummaryLine},
     store,
-    text::{escaped, printable},
+    text::{counted, escaped, printable},
     units::{BYTES_PER_MB, Bytes},
 };
 
@@ -170,7 +170,8 @@ fn hold(
         Circumstances::current(ProbeKind::Samples, tool, directory.unwrap_or(Path::new(".")));
     let passport = pipeline::passport(&contract, run, around, baseline.as_ref())?;
     let written = store::write(&holding.output, &passport);
-    let report = Report::of_passport(&passport, Scope::Measured);
+    let code = Code::of(&passport);
+    let report = report(&passport, &missing, code);
     holding.format.print(&report, holding.ci)?;
     written?;
     holding.format.note(&format!("passport {}", terminal::path(&holding.output)))?;
@@ -181,11 +182,27 @@ fn hold(
         terminal::note(sentence);
     }
     // Of what the contract names and the suite lacks nothing is known; a failure outweighs that.
-    match Code::of(&passport) {
+    match code {
         Code::Failed => Ok(Code::Failed.into()),
         _ if !missing.is_empty() => Ok(Code::Usage.into()),
         code => Ok(code.into()),
     }
+}
+
+/// The report of a suite. What lacks something that the contract names is no PASS, as the exit code says.
+fn report<'a>(passport: &'a Passport, missing: &[String], code: Code) -> Report<'a> {
+    if missing.is_empty() {
+        return Report::of_passport(passport, Scope::Measured);
+    }
+    let mut report = Report::of_passport(passport, Scope::Whole);
+    if code != Code::Failed {
+        report.summary.pop();
+        report.summary.push(SummaryLine::plain(format!(
+            "NOT WHOLE: the suite lacks {} of the contract",
+            counted(missing.len() as u64, "benchmark")
+        )));
+    }
+    report
 }
 
 /// Benchmarks that the contract does not name.
@@ -198,8 +215,8 @@ fn left_out(names: &[String]) -> String {
     let more = names.len().saturating_sub(LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!(
-        "{} benchmarks are not in the contract, and nothing is claimed of them: {}{more}",
-        names.len(),
+        "nothing is claimed of {} that the contract does not name: {}{more}",
+        counted(names.len() as u64, "benchmark"),
         shown.join(", ")
     )
 }

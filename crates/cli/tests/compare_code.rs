@@ -283,7 +283,7 @@ fn slower() {
     assert_eq!(slower.failed(ClaimKind::LatencyChange), ["traversal/1000"]);
     assert_eq!(slower.failed(ClaimKind::AllocationsChange), ["traversal/1000"]);
     slower.says("FAIL     traversal/1000: latency-change +");
-    slower.says("% (at most +10.00 %): worse than the baseline, and not within the tolerance");
+    slower.says("; at most +10.00 %): worse than the baseline, and not within the tolerance");
 }
 
 fn slower_nanosecond() {

@@ -418,7 +418,8 @@ impl ComparisonRun<'_> {
     /// Looks into the checks that got worse; nobody knows the inside of a server.
     fn causes(&self, passport: &Passport, progress: Observer<'_>) -> Vec<CheckCauses> {
         let Subjects::Workers(sides) = self.subjects else { return Vec::new() };
-        let Suspects { looked_into, left_out } = Suspects::of(passport, self.checks);
+        let Suspects { looked_into, left_out } =
+            Suspects::of(passport, self.checks, self.request.counts_instructions);
         if looked_into.is_empty() || self.watch.is_over() {
             return Vec::new();
         }

@@ -189,7 +189,7 @@ fn validate_holds_one_endpoint_and_abstains_on_too_few_samples() {
     }
     assert!(!run.stdout.contains("health"), "{}", run.stdout);
     let few = workspace.run(&["validate", "--iterations", "10", "-o", "few.json"]).exits(4);
-    assert_says(&few.stdout, "take more samples");
+    assert_says(&few.stdout, ": p99 needs at least 848 samples, and there are ");
     assert_eq!(workspace.json("few.json")["summary"]["overall_status"], "ABSTAIN");
     workspace.run(&["verify", "few.json"]).exits(0);
     let health = workspace.run(&["validate", "--endpoint", "/health"]).exits(0);
@@ -246,4 +246,28 @@ fn a_broken_database_is_a_503_that_a_contract_can_expect() {
     workspace.write("passport.toml", expecting_200);
     let run = workspace.run(&["check"]).exits(1);
     assert_says(&run.stdout, "health/default: status 503 (expected 200)");
+}
+
+#[test]
+fn row_counts_line_gate_and_exit_code_agree_on_a_response_that_differs() {
+    let differing = ledger().replace("\"/generated_at\", ", "");
+    for (least, code, status, mark) in [(95, 1, "FAIL", "FAIL   "), (50, 0, "PASS", "(FAIL) ")] {
+        let contract = format!("{differing}[tolerance]\ndeterministic_percent_min = {least}\n");
+        let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
+        let run = workspace.run(&["check"]).exits(code);
+        let failed = usize::try_from(code).unwrap();
+        for said in [
+            format!("\n{status:<7}  metrics/default "),
+            format!("\n{mark}  metrics/default: deterministic in "),
+            format!("\n2 checks: {} passed, {failed} failed, 0 abstained", 2 - failed),
+            format!("\n{status}"),
+        ] {
+            assert_says(&run.stdout, &said);
+        }
+        let document = workspace.json(LATEST);
+        assert_eq!(document["summary"]["failed_tests"], failed);
+        assert_eq!(document["summary"]["overall_status"], status);
+        assert_eq!(document["test_results"][1]["status"], status);
+        workspace.run(&["verify", LATEST]).exits(0);
+    }
 }

@@ -3,18 +3,14 @@
 //! Each benchmark has a directory, and in it `new` with `benchmark.json` (its names) and `sample.json`
 //! (raw samples). Criterion writes the names last, so a run that was cut short has none.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::Read,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use serde::Deserialize;
 
 use super::{
     BENCHMARKS_MAX, Benchmark, ForeignError, MeasuredQuantity, Suite, evidence, json_problem,
 };
+use crate::{files, units::Bytes};
 
 /// The newest run of a benchmark.
 const NEWEST: &str = "new";
@@ -22,7 +18,7 @@ const NAMES: &str = "benchmark.json";
 const SAMPLES: &str = "sample.json";
 const DEPTH_MAX: usize = 16;
 const ENTRIES_MAX: usize = 1_000_000;
-const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const FILE_MAX: Bytes = Bytes::new(16 * 1024 * 1024);
 
 /// What criterion calls a benchmark; other fields are passed over.
 #[derive(Deserialize)]
@@ -107,14 +103,10 @@ fn benchmark(root: &Path, newest: &Path, measured: MeasuredQuantity) -> (String,
 
 /// Reads a small file of JSON.
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).and_then(|it| it.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-    file.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "it is missing: was the run cut short?".to_owned(),
+    let bytes = files::read(path, FILE_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "it is missing: was the run cut short?".to_owned(),
+        io::ErrorKind::FileTooLarge => error.to_string(),
         _ => format!("it cannot be read: {error}"),
     })?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err("it is larger than 16 MiB".to_owned());
-    }
     serde_json::from_slice(&bytes).map_err(|error| json_problem(&error))
 }

@@ -38,7 +38,6 @@ mod lent;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
-    fs,
     future::Future,
     path::PathBuf,
     process::ExitCode,
@@ -53,15 +52,19 @@ use crate::{
     claim::Verdict,
     clock::SystemClock,
     contract::{Check, Contract},
+    files,
     passport::{MeasuredCase, MeasuredCheck, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, RunContext},
     probe::{InProcessTarget, Request, Target},
     report::{self, Style},
-    units::Count,
+    units::{BYTES_PER_MB, Bytes, Count},
 };
 pub use code::Code;
 use code::Measurable;
 use lock::lock;
+
+/// The largest contract that is read.
+const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
 /// What a test of the whole passport looks at; a panic fails the test.
 type Inspection = Box<dyn FnOnce(&Passport) + Send>;
@@ -179,8 +182,9 @@ impl Harness {
         }
         let directory = PathBuf::from(manifest_directory());
         let path = directory.join(&self.contract);
-        let contract = fs::read_to_string(&path)
+        let contract = files::read(&path, CONTRACT_MAX)
             .map_err(|error| error.to_string())
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()))
             .and_then(|text| Contract::parse(&text).map_err(|error| error.to_string()));
         if let Some(name) = operations::asked_for() {
             let answer = |contract| operations::answer(&contract, &self.code, &name);

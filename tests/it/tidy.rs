@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("criterion", &["allocation"]),
     ("instrument", &["allocation", "units"]),
     ("rules", &[]),
+    ("files", &["units"]),
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),
     ("evidence", &["contract", "statistics", "text", "units"]),
@@ -73,7 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("foreign", &["contract", "evidence", "operation", "passport", "text", "units"]),
+    ("foreign", &["contract", "evidence", "files", "operation", "passport", "text", "units"]),
     (
         "pipeline",
         &[
@@ -91,7 +92,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("store", &["passport"]),
+    ("store", &["files", "passport", "units"]),
     (
         "report",
         &[
@@ -132,6 +133,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "contract",
             "evidence",
+            "files",
             "operation",
             "passport",
             "pipeline",

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::{
+    document::{is_standard_output, write_passport},
     exit::{Code, Failure},
     measure::Measuring,
     terminal,
@@ -44,7 +45,7 @@ pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
         )));
     }
     let outcome = measuring.run(&contract, &selection, None)?;
-    outcome.print(&measuring.output, measuring.ci)?;
+    outcome.print_beside(&path, &measuring.output, measuring.ci)?;
     let code = outcome.code();
     if outcome.interrupted {
         terminal::note("interrupted: the baseline is unchanged");
@@ -60,14 +61,15 @@ pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
         ));
     }
     let changes = changes(&path, &outcome.passport);
-    store::write(&path, &outcome.passport)?;
-    measuring.output.note(&format!("{changes}baseline {}", terminal::path(&path)))?;
+    write_passport(&path, &outcome.passport)?;
+    measuring.output.note_written(&changes, "baseline", &path)?;
     Ok(Code::Pass.into())
 }
 
 /// What accepting this passport changes, as lines.
 fn changes(path: &Path, accepted: &Passport) -> String {
-    if !path.exists() {
+    // What a device or a FIFO holds is no baseline.
+    if !path.is_file() || is_standard_output(path) {
         return String::new();
     }
     match store::read(path) {

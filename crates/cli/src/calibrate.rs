@@ -15,13 +15,14 @@ use super::{
     compare_sides::start_guard,
     contract_file::{directory_of, read_contract},
     exit::{Code, Failure},
-    input, measure,
+    measure,
     output::Output,
     terminal,
 };
 use perf_passport::{
     clock::SystemClock,
     contract::{Check, CheckSelection},
+    files,
     pipeline::WorkKind,
     report::{Format, Style, render},
     store,
@@ -186,7 +187,7 @@ const FILE: &str = "calibration.json";
 
 /// The calibration so far, if there is one.
 fn read(arguments: &CalibrateArguments) -> Result<Option<Calibration>, Failure> {
-    match input::read(&arguments.output_dir.join(FILE), CALIBRATION_MAX) {
+    match files::read(&arguments.output_dir.join(FILE), CALIBRATION_MAX) {
         Ok(bytes) => match serde_json::from_slice(&bytes) {
             Ok(known) => Ok(Some(known)),
             Err(error) => Err(refused(arguments, &error)),

@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::{
     exit::{Code, Failure},
-    input, terminal,
+    terminal,
 };
 use perf_passport::{
     allocation,
     clock::{Clock, SystemClock},
+    files,
     probe::{HttpSettings, HttpTarget, Pass, PreparedRequest, Target},
     statistics::{Histogram, SummaryStatistics},
     text::printable,
@@ -78,7 +79,7 @@ fn read(arguments: &FormatArguments) -> Result<(String, Vec<u8>), Failure> {
             )));
         }
         let name = path.display().to_string();
-        let bytes = input::read(path, BYTES_MAX)
+        let bytes = files::read(path, BYTES_MAX)
             .map_err(|error| Failure::usage(anyhow!("cannot read `{name}`: {error}")))?;
         return Ok((name, bytes));
     }

@@ -10,13 +10,15 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     contract_file::read_contract,
+    document::write_passport,
     exit::{Code, Failure},
-    input, measure,
+    measure,
     output::Output,
     terminal,
 };
 use perf_passport::{
     clock::{Clock, SystemClock},
+    files,
     foreign::{self, ForeignError, Suite, Taken},
     passport::{self, ImportError, ProbeKind},
     pipeline::{self, Circumstances, Run},
@@ -132,7 +134,7 @@ pub(super) fn run(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
 
 fn bytes(path: &Path) -> Result<Vec<u8>, ForeignError> {
     let failed = |source| ForeignError::Read { path: path.to_owned(), source };
-    input::read(path, FILE_MAX).map_err(failed)
+    files::read(path, FILE_MAX).map_err(failed)
 }
 
 /// Holds the benchmarks of a suite against a contract, and writes their passport.
@@ -169,11 +171,11 @@ fn hold(
     let around =
         Circumstances::current(ProbeKind::Samples, tool, directory.unwrap_or(Path::new(".")));
     let passport = pipeline::passport(&contract, run, around, baseline.as_ref())?;
-    let written = store::write(&holding.output, &passport);
+    let written = write_passport(&holding.output, &passport);
     let report = Report::of_passport(&passport, Scope::Measured);
-    holding.format.print(&report, holding.ci)?;
+    holding.format.print_beside(Some(&holding.output), &report, holding.ci)?;
     written?;
-    holding.format.note(&format!("passport {}", terminal::path(&holding.output)))?;
+    holding.format.note_written("", "passport", &holding.output)?;
     if !unnamed.is_empty() {
         terminal::note(&left_out(&unnamed));
     }
@@ -215,12 +217,12 @@ fn original(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
         let code = if matches!(error, ImportError::Hash) { Code::Failed } else { Code::Usage };
         Failure::new(code, anyhow!("cannot import `{path}`: {error}"))
     })?;
-    store::write(&arguments.output, &passport)?;
+    write_passport(&arguments.output, &passport)?;
     let mut report = Report::of_passport(&passport, Scope::Measured);
     let annotations = passport.annotations.iter().filter(|(name, _)| name.starts_with("import."));
     let lines = annotations.map(|(name, value)| format!("{}: {}", escaped(name), escaped(value)));
     report.summary.extend(lines.map(SummaryLine::plain));
-    arguments.format.print(&report, true)?;
-    arguments.format.note(&format!("passport {}", terminal::path(&arguments.output)))?;
+    arguments.format.print_beside(Some(&arguments.output), &report, true)?;
+    arguments.format.note_written("", "passport", &arguments.output)?;
     Ok(Code::Pass.into())
 }

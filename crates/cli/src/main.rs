@@ -23,13 +23,13 @@ mod compare_sides;
 mod contract;
 mod contract_file;
 mod diff;
+mod document;
 mod exit;
 #[cfg(target_os = "linux")]
 mod flame_graph;
 mod format;
 mod generate;
 mod import;
-mod input;
 mod measure;
 #[cfg(target_os = "linux")]
 mod measure_code;

@@ -4,12 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{exit::Failure, measure::Measuring};
+use super::{document::write_passport, exit::Failure, measure::Measuring};
 use perf_passport::{
     claim::Claim,
     contract::{Check, SubjectId},
     passport::Passport,
-    store,
     text::escaped,
 };
 
@@ -44,13 +43,14 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Failure> {
     };
     let outcome = arguments.measuring.run(&contract, &selection, None)?;
     if let Some(path) = &arguments.output {
-        store::write(path, &outcome.passport)?;
+        write_passport(path, &outcome.passport)?;
     }
     let mut report = outcome.report();
     if arguments.measuring.verbose {
         report.details = every_claim(&outcome.passport);
     }
-    arguments.measuring.output.print(&report, arguments.measuring.ci)?;
+    let measuring = &arguments.measuring;
+    measuring.output.print_beside(arguments.output.as_deref(), &report, measuring.ci)?;
     Ok(outcome.code().into())
 }
 

@@ -1,12 +1,9 @@
 //! The builds that are compared: made, copied or named, and what is recorded of them.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use perf_passport::{
+    files,
     passport::ComparedBuild,
     text::hex,
     units::{BYTES_PER_MB, Bytes, Count},
@@ -152,7 +149,7 @@ impl RefBuilds<'_> {
 
 impl BuiltSide {
     fn checked_out(build: checkout::RefBuild) -> Self {
-        let loaded = read(&build.side.executable).ok();
+        let loaded = files::read(&build.side.executable, EXECUTABLE_MAX).ok();
         let recorded = ComparedBuild {
             label: build.side.label.clone(),
             commit: (!build.dirty).then_some(build.commit),
@@ -167,7 +164,7 @@ impl BuiltSide {
 
     fn copied(role: &str, side: Side, directory: &Path) -> Result<Self, ComparisonError> {
         let path = side.executable.clone();
-        let bytes = read(&path).map_err(|source| {
+        let bytes = files::read(&path, EXECUTABLE_MAX).map_err(|source| {
             let path = path.clone();
             ComparisonError::UnreadableExecutable { path, source }
         })?;
@@ -202,16 +199,4 @@ fn recorded_server(server: &Server) -> ComparedBuild {
             ComparedBuild { label, url: Some(url.clone()), ..ComparedBuild::default() }
         }
     }
-}
-
-/// Reads a whole executable, whatever it says of its length.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = EXECUTABLE_MAX.get();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        let message = format!("it is larger than {EXECUTABLE_MAX}");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(bytes)
 }

@@ -10,7 +10,11 @@ use serde::Deserialize;
 use super::{
     BENCHMARKS_MAX, Benchmark, ForeignError, MeasuredQuantity, Suite, evidence, json_problem,
 };
-use crate::{files, units::Bytes};
+use crate::{
+    files,
+    timestamp::{can_be_written, rfc3339},
+    units::Bytes,
+};
 
 /// The newest run of a benchmark.
 const NEWEST: &str = "new";
@@ -96,9 +100,15 @@ fn benchmark(root: &Path, newest: &Path, measured: MeasuredQuantity) -> (String,
     let samples = read::<RawSamples>(&path).and_then(|it| evidence(measured, &it.iters, &it.times));
     let samples = samples.map_err(|why| format!("{SAMPLES}: {why}"));
     let modified = fs::metadata(&path).and_then(|it| it.modified());
-    let timestamp = modified.map(|it| humantime::format_rfc3339_millis(it).to_string());
-    let observed = named.and(samples);
-    (name, Benchmark { timestamp: timestamp.unwrap_or_default(), observed })
+    let timestamp = modified.as_ref().map_or_else(|_| String::new(), |it| rfc3339(*it));
+    let dated = match modified {
+        Ok(at) if !can_be_written(at) => {
+            Err(format!("{SAMPLES}: it is dated before 1970 or after 9999: run the suite again"))
+        }
+        _ => Ok(()),
+    };
+    let observed = named.and(dated).and(samples);
+    (name, Benchmark { timestamp, observed })
 }
 
 /// Reads a small file of JSON.

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     calibrate_plot::plot,
+    clock,
     compare_sides::start_guard,
     contract_file::{directory_of, read_contract},
     exit::{Code, Failure},
@@ -20,7 +21,6 @@ use super::{
     terminal,
 };
 use perf_passport::{
-    clock::SystemClock,
     contract::{Check, CheckSelection},
     files,
     pipeline::WorkKind,
@@ -124,7 +124,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<ExitCode, Failure> {
         arms: &arms,
         time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
     };
-    let watch = Watch { clock: &SystemClock::start(), stop: &stop };
+    let watch = Watch { clock: &clock::started()?, stop: &stop };
     let say = &mut |line: &str| terminal::note(&escaped(line));
     let mut calibration = request.begin(known, watch, say).map_err(|error| match error {
         CalibrationError::AnotherCalibration => refused(arguments, &error),

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 
 use super::{
-    compare_causes,
+    clock, compare_causes,
     compare_servers::ServerArguments,
     compare_sides::{SideArguments, start_guard},
     contract_file::contract_text,
@@ -19,7 +19,6 @@ use super::{
     terminal,
 };
 use perf_passport::{
-    clock::SystemClock,
     contract::CheckSelection,
     passport::Passport,
     report::Report,
@@ -72,7 +71,7 @@ pub(super) struct CompareArguments {
 pub(super) fn run(arguments: &CompareArguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
-    let watch = Watch { clock: &SystemClock::start(), stop: &stop };
+    let watch = Watch { clock: &clock::started()?, stop: &stop };
 
     // Passports are filed before causes are looked for, which takes long.
     let mut kept = None;

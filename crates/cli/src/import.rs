@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
+    clock,
     contract_file::read_contract,
     document::write_passport,
     exit::{Code, Failure},
@@ -17,7 +18,7 @@ use super::{
     terminal,
 };
 use perf_passport::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
     files,
     foreign::{self, ForeignError, Suite, Taken},
     passport::{self, ImportError, ProbeKind},
@@ -25,6 +26,7 @@ use perf_passport::{
     report::{Report, Scope, SummaryLine},
     store,
     text::{escaped, printable},
+    timestamp::rfc3339,
     units::{BYTES_PER_MB, Bytes},
 };
 
@@ -156,7 +158,7 @@ fn hold(
         error @ ForeignError::Read { .. } => Failure::usage(error),
         error => Failure::usage(anyhow!("cannot import `{}`: {error}", from.display())),
     })?;
-    let timestamp = humantime::format_rfc3339_millis(SystemClock::start().now()).to_string();
+    let timestamp = rfc3339(clock::started()?.now());
     let Taken { cases, missing, unnamed } = suite.take(&contract, &timestamp);
     if cases.is_empty() {
         return Err(Failure::usage(anyhow!(

@@ -10,6 +10,7 @@ mod calibrate;
 #[cfg(target_os = "linux")]
 mod calibrate_plot;
 mod check;
+mod clock;
 #[cfg(target_os = "linux")]
 mod compare;
 #[cfg(target_os = "linux")]

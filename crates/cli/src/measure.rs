@@ -15,6 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 #[cfg(target_os = "linux")]
 use super::measure_code::{self, CodeArguments};
 use super::{
+    clock,
     contract_file::{directory_of, read_contract},
     exit::{Code, Failure},
     outcome::CommandOutcome,
@@ -23,12 +24,13 @@ use super::{
     terminal::{self, Reporter},
 };
 use perf_passport::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
     contract::{Check, CheckSelection, Contract},
     passport::{Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, RunContext},
     probe::{HttpSettings, HttpTarget, Target, wait_until_up},
     process_memory, store,
+    timestamp::rfc3339,
     units::Nanos,
 };
 #[cfg(target_os = "linux")]
@@ -114,8 +116,8 @@ impl Measuring {
     ) -> Result<CommandOutcome, Failure> {
         let interrupted = watch_signals()?;
         let stop = || interrupted.load(Ordering::Relaxed);
-        let clock = SystemClock::start();
-        let timestamp = humantime::format_rfc3339_millis(clock.now()).to_string();
+        let clock = clock::started()?;
+        let timestamp = rfc3339(clock.now());
         // What cannot be built or started is found before anything is measured.
         #[cfg(target_os = "linux")]
         let code =

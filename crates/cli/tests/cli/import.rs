@@ -43,6 +43,19 @@ fn suite() -> Workspace {
 
 const IMPORT: [&str; 3] = ["import", "criterion", "criterion"];
 
+/// A benchmark cannot be dated by a file that no passport can date.
+#[cfg(unix)]
+#[test]
+fn a_benchmark_of_an_impossible_day_is_told_and_nothing_panics() {
+    let workspace = suite();
+    let before = std::time::UNIX_EPOCH - std::time::Duration::from_secs(86_400 * 3_650);
+    let sample = workspace.path("criterion/sort/new/sample.json");
+    fs::File::options().write(true).open(sample).unwrap().set_modified(before).unwrap();
+    let run = workspace.run(&IMPORT);
+    assert_says(&format!("{}{}", run.stdout, run.stderr), "sample.json: it is dated before 1970");
+    assert_ne!(run.code, Some(0));
+}
+
 #[test]
 fn a_suite_is_held_against_its_contract_as_it_stands() {
     let workspace = suite();

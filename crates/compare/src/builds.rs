@@ -142,8 +142,8 @@ impl RefBuilds<'_> {
         // Last: what is checked out then is what the user most likely builds next.
         let current = build("current", current)?;
         let changed = checkout::read_files_changed(&self.project, &baseline, &current, watch.stop)?;
-        let built = Sides { baseline, current, anchor }.map(BuiltSide::checked_out);
-        Ok((built, changed))
+        let sides = Sides { baseline, current, anchor };
+        Ok((sides.map(BuiltSide::checked_out), changed))
     }
 }
 

@@ -49,7 +49,9 @@ pub(crate) fn loaded_sha256(executable: &[u8]) -> Option<String> {
         }
         any_code |= section.kind() == SectionKind::Text;
         let header = [section.address(), section.size(), sh_flags.0];
-        header.iter().for_each(|it| digest.update(it.to_le_bytes()));
+        for number in header {
+            digest.update(number.to_le_bytes());
+        }
         let mut bytes = section.data().ok()?.to_vec();
         if section.name() == Ok(CONSTANTS_WITH_ADDRESSES) {
             without_lines(&file, section.address(), &mut bytes);

@@ -63,10 +63,14 @@ pub fn read_criterion(directory: &Path, measured: MeasuredQuantity) -> Result<Su
                 continue;
             }
             let path = entry.path();
-            if entry.file_name() == NEWEST {
+            // A group or a benchmark may have the name that criterion gives to its newest run.
+            let is_newest = entry.file_name() == NEWEST;
+            let holds_more = !is_newest || holds_directories(&path);
+            if is_newest && (!holds_more || holds_a_run(&path)) {
                 let (name, benchmark) = benchmark(directory, &path, measured);
                 benchmarks.insert(name, benchmark);
-            } else {
+            }
+            if holds_more {
                 waiting.push((path, depth + 1));
             }
         }
@@ -82,6 +86,17 @@ pub fn read_criterion(directory: &Path, measured: MeasuredQuantity) -> Result<Su
         &format!("`{}` has no benchmark of criterion: {hint}", directory.display()),
         benchmarks,
     )
+}
+
+/// Whether criterion wrote a run into a directory, of which a part may be missing.
+fn holds_a_run(directory: &Path) -> bool {
+    [NAMES, SAMPLES].iter().any(|it| directory.join(it).is_file())
+}
+
+/// Whether there are directories in a directory: what is a run alone has none.
+fn holds_directories(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|it| it.file_type()).any(|it| it.is_ok_and(|it| it.is_dir()))
 }
 
 /// The benchmark whose newest run is in this directory, and its name.

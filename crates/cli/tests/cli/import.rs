@@ -43,6 +43,19 @@ fn suite() -> Workspace {
 
 const IMPORT: [&str; 3] = ["import", "criterion", "criterion"];
 
+/// Criterion calls the directory of its newest run `new`, and may anybody a group or a benchmark.
+#[test]
+fn groups_and_benchmarks_may_be_called_as_criterion_calls_its_newest_run() {
+    let contract = CONTRACT.replace("\"sort\"", "\"new\"").replace("math/sum", "new/new");
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
+    for size in [10, 100, 1000, 10_000] {
+        benchmark(&workspace, &format!("new/new/{size}"), f64::from(size) * 2.0);
+    }
+    benchmark(&workspace, "new", 5_000.0);
+    let run = workspace.run(&IMPORT).exits(0);
+    assert_says(&run.stdout, "2 operations: 2 passed, 0 failed, 0 abstained");
+}
+
 /// A benchmark cannot be dated by a file that no passport can date.
 #[cfg(unix)]
 #[test]

@@ -48,6 +48,9 @@ pub(super) struct ImportArguments {
     /// The original passport
     #[arg(value_name = "FILE", required = true)]
     original: Option<PathBuf>,
+    /// What follows the name of a tool that is none
+    #[arg(hide = true)]
+    rest: Vec<PathBuf>,
     /// Where the imported passport is written
     #[arg(short, long, value_name = "FILE", default_value = "imported_performance_passport.json")]
     output: PathBuf,
@@ -214,6 +217,12 @@ fn original(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(anyhow!("there is nothing to import: name a file")));
     };
     let path = original.display();
+    if !arguments.rest.is_empty() {
+        return Err(Failure::usage(anyhow!(
+            "results of `{path}` are not read: `passport import` takes one original passport, or the \
+             name of a tool (criterion, cargo-criterion, hyperfine) and its file"
+        )));
+    }
     let bytes = store::read_bytes(original)?;
     let passport = passport::import(&bytes).map_err(|error| {
         let code = if matches!(error, ImportError::Hash) { Code::Failed } else { Code::Usage };

@@ -25,12 +25,14 @@ mod contract;
 mod contract_file;
 mod diff;
 mod document;
+mod duration;
 mod exit;
 #[cfg(target_os = "linux")]
 mod flame_graph;
 mod format;
 mod generate;
 mod import;
+mod limits;
 mod measure;
 #[cfg(target_os = "linux")]
 mod measure_code;
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
     if let Some(ended) = perf_passport_compare::supervisor::run_if_asked() {
         return ended;
     }
+    limits::take_as_errors();
     let arguments = match ProgramArguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => return terminal::refuse(&refusal),

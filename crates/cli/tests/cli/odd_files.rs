@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::contracts::ledger;
-use perf_passport_test_support::program::{Workspace, assert_says, end};
+use perf_passport_test_support::program::{Finished, Workspace, assert_says, end, finish};
 
 const ORIGINAL: &str = include_str!("../../../../tests/fixtures/schema_v1/original.json");
 
@@ -25,6 +25,31 @@ fn workspace() -> Workspace {
 fn fifo(workspace: &Workspace, name: &str) {
     let mut command = Command::new("mkfifo");
     assert!(command.arg(workspace.path(name)).status().unwrap().success());
+}
+
+/// Runs the program in a shell with this limit.
+fn limited(workspace: &Workspace, limit: &str, arguments: &[&str]) -> Finished {
+    let script = format!("ulimit {limit} && exec \"$@\"");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, "sh", crate::PASSPORT]).args(arguments);
+    finish(shell.current_dir(workspace.path("")))
+}
+
+#[test]
+fn limits_of_the_process_are_told_and_neither_panics_nor_signals() {
+    let workspace = workspace();
+    // So that `check` writes more than the limit.
+    workspace.run(&["generate", "-o", "whole.json"]).exits(0);
+    for files in 6..16 {
+        let run = limited(&workspace, &format!("-n {files}"), &["check", "--ci"]);
+        assert_says(&run.refused(3), "too few files may be open at once");
+    }
+    limited(&workspace, "-n 64", &["check", "--ci"]).exits(0);
+    assert!(workspace.read("whole.json").len() > 4 * 1024);
+    let run = limited(&workspace, "-f 4", &["generate", "-o", "whole.json"]).exits(2);
+    assert_says(&run.sentence(), "cannot write `whole.json`: ");
+    assert_says(&run.sentence(), "; what was there is unchanged");
+    workspace.run(&["verify", "whole.json"]).exits(0);
 }
 
 #[test]

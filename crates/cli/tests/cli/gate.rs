@@ -163,13 +163,16 @@ fn equal_passports_do_not_differ() {
 
 #[test]
 fn show_prints_what_was_measured_and_where() {
-    let contract = format!("{}[annotations]\nticket = \"T-1\"\n", ledger());
+    let command = "\"::error file=a::boo\" = \"::error::boo\"";
+    let contract = format!("{}[annotations]\nticket = \"T-1\"\n{command}\n", ledger());
     let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     workspace.run(&["generate", "-o", "a.json"]).exits(0);
     let short = workspace.run(&["show", "a.json"]).exits(0).stdout;
     assert_says(&short, "PASS     metrics/default");
     assert!(!short.contains("T-1"));
     let long = workspace.run(&["show", "-v", "--ci", "a.json"]).exits(0).stdout;
+    // A log of continuous integration takes such a line for a command.
+    assert!(!long.lines().any(|line| line.trim_start().starts_with("::")), "{long}");
     for line in ["target ledger (sqlite), rustc 1.", "\ncommit ", "\nannotation ticket: T-1\n"] {
         assert_says(&long, line);
     }

@@ -76,7 +76,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("foreign", &["contract", "evidence", "files", "operation", "passport", "text", "units"]),
+    (
+        "foreign",
+        &["contract", "evidence", "files", "operation", "passport", "text", "timestamp", "units"],
+    ),
     (
         "pipeline",
         &[

@@ -51,6 +51,8 @@ pub use perf_passport_meter::instrument;
 pub use perf_passport_meter::{allocation, clock, process_memory, text, units};
 
 pub mod rules;
+pub mod files;
+pub mod timestamp;
 pub mod contract;
 pub mod statistics;
 pub mod evidence;

@@ -1,25 +1,27 @@
 //! Passports on disk: whole or not at all.
 //!
-//! [`write()`] replaces a file by renaming a complete and synced one over it, so that neither a full
-//! disk nor a kill leaves half a passport. [`keep`] files a passport under its time and points
+//! [`write()`] replaces a file whole, or writes to the device or FIFO that is there. [`keep`] files a passport under its time and points
 //! `latest_performance_passport.json` at it, unless it leaves checks out. Nothing here judges or
 //! prints.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
 
-use crate::passport::{HashError, Passport, VerifyError, verify};
+use crate::{
+    files::{self, Destination},
+    passport::{HashError, Passport, VerifyError, verify},
+    units::Bytes,
+};
 
 /// The link in an artifacts directory to the newest passport that leaves no check out.
 pub const LATEST: &str = "latest_performance_passport.json";
 
 /// The largest file that is read as a passport.
-const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+const FILE_MAX: Bytes = Bytes::new(512 * 1024 * 1024);
 
 /// A passport that cannot be read or written.
 #[derive(Debug, Error)]
@@ -55,6 +57,14 @@ pub enum StoreError {
         /// The system's error.
         source: io::Error,
     },
+    /// The device or FIFO cannot be written to.
+    #[error("cannot write to `{}`: {source}", path.display())]
+    Send {
+        /// The device or FIFO.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// The document cannot be written as JSON.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -76,33 +86,34 @@ pub fn read(path: &Path) -> Result<Passport, StoreError> {
 ///
 /// [`StoreError::Read`], or [`StoreError::TooLarge`] beyond 512 MiB.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, StoreError> {
-    let failed = |source| StoreError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    // What a file says of its length is not to be relied on: a device says 0.
-    let mut file = File::open(path).map_err(failed)?.take(FILE_BYTES_MAX + 1);
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(StoreError::TooLarge { path: path.to_owned() });
-    }
-    Ok(bytes)
+    files::read(path, FILE_MAX).map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => StoreError::TooLarge { path: path.to_owned() },
+        _ => StoreError::Read { path: path.to_owned(), source },
+    })
 }
 
-/// Writes a passport, replacing the file whole; missing directories are made.
+/// Writes a passport, replacing the file whole; missing directories are made. Links are followed, and a
+/// device or FIFO is written to.
 ///
 /// # Errors
 ///
-/// [`StoreError::Write`]: the file is then what it was before.
+/// [`StoreError::Write`]: the file is then what it was before. [`StoreError::Send`] of a device or FIFO.
 pub fn write(path: &Path, passport: &Passport) -> Result<(), StoreError> {
     write_bytes(path, &passport.to_bytes()?)
 }
 
-/// Writes bytes, replacing the file whole; missing directories are made.
+/// Writes bytes, as [`write()`] does a passport.
 ///
 /// # Errors
 ///
-/// [`StoreError::Write`]: the file is then what it was before.
+/// Those of [`write()`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    replace(path, bytes).map_err(|source| StoreError::Write { path: path.to_owned(), source })
+    let failed = |source| StoreError::Write { path: path.to_owned(), source };
+    let destination = Destination::of(path).map_err(failed)?;
+    destination.write(bytes).map_err(|source| match destination {
+        Destination::File(_) => failed(source),
+        Destination::Stream(_) => StoreError::Send { path: path.to_owned(), source },
+    })
 }
 
 /// Files a passport as `performance_passport_YYYYmmdd_HHMMSS_RUN.json` in `directory`, points
@@ -120,7 +131,7 @@ pub fn keep(directory: &Path, passport: &Passport) -> Result<PathBuf, StoreError
         return Ok(path);
     }
     let link = directory.join(LATEST);
-    point(&link, &name, &path).map_err(|source| StoreError::Write { path: link, source })?;
+    files::link_beside(&link, &name).map_err(|source| StoreError::Write { path: link, source })?;
     Ok(path)
 }
 
@@ -142,83 +153,4 @@ fn file_name(passport: &Passport) -> String {
     let run: String = passport.run_id.chars().filter(char::is_ascii_alphanumeric).collect();
     let run = run.get(run.len().saturating_sub(8)..).unwrap_or_default();
     format!("{PASSPORT}{day}_{time}_{run}.json")
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(parent) = parent(path) {
-        fs::create_dir_all(parent)?;
-    }
-    let (temporary, mut file) = create_beside(path)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The error of the write says more than one of the clean-up.
-        let _ = fs::remove_file(&temporary);
-    }
-    written?;
-    // The new file is in its place, whole and synced. That its name survives a crash of the machine
-    // is all that is still missing, and not every file system lets a directory be synced: it would
-    // be untrue to say that nothing was written.
-    let _ = sync_directory(path);
-    Ok(())
-}
-
-/// Creates a file that did not exist, in the same directory so that renaming it is atomic.
-fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
-    for attempt in 0..100 {
-        let temporary = beside(path, attempt)?;
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-            Ok(file) => return Ok((temporary, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "a hundred temporary files are in the way"))
-}
-
-fn beside(path: &Path, attempt: u32) -> io::Result<PathBuf> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}.{attempt}.tmp", std::process::id()));
-    Ok(path.with_file_name(temporary))
-}
-
-fn parent(path: &Path) -> Option<&Path> {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty())
-}
-
-/// Makes the rename itself survive a crash, where that can be had.
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(parent(path).unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the signature of the other systems")]
-fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// Replaces the link in one step: there is no moment without one.
-#[cfg(unix)]
-fn point(link: &Path, name: &str, _: &Path) -> io::Result<()> {
-    let temporary = beside(link, 0)?;
-    let _ = fs::remove_file(&temporary);
-    std::os::unix::fs::symlink(name, &temporary)?;
-    let renamed = fs::rename(&temporary, link);
-    if renamed.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    renamed
-}
-
-/// Where links need privileges, the newest passport is copied.
-#[cfg(not(unix))]
-fn point(link: &Path, _: &str, path: &Path) -> io::Result<()> {
-    replace(link, &fs::read(path)?)
 }

@@ -51,8 +51,20 @@ fn main() -> ExitCode {
         test("a_budget_that_is_exceeded_fails", exceeded_budget),
         test("a_response_that_differs_each_time_fails", random_response),
         test("a_broken_contract_fails_whatever_is_selected", broken_contract),
+        test("arguments_of_libtest_and_criterion_are_no_errors", arguments),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
+
+/// `cargo test` and `cargo bench` give every target the same arguments.
+fn arguments() {
+    for given in [&["--no-capture"][..], &["--bench", "--save-baseline", "a"], &["--baseline=a"]] {
+        let (code, printed) = run(CONTRACT, given);
+        assert_eq!(code, Some(0), "{given:?}: {printed}");
+    }
+    let (code, printed) = run(CONTRACT, &["--version"]);
+    assert_eq!(code, Some(101), "{printed}");
+    assert_eq!(printed, "error: Unrecognized option: 'version'\n");
 }
 
 /// Runs the target with this contract; its exit code and what it printed.

@@ -157,7 +157,13 @@ impl Target for Loopback {
         let start = || serve(self.services.router(fixture));
         let base_url = self.servers.entry(fixture.to_owned()).or_insert_with(start).clone();
         let Sampling { timeout, body_max, .. } = self.sampling;
-        let target = HttpTarget::new(HttpSettings { base_url, timeout, body_max, pid: None })?;
+        let target = HttpTarget::new(HttpSettings {
+            base_url,
+            timeout,
+            body_max,
+            pid: None,
+            ca_file: None,
+        })?;
         Ok(Box::new(target.http_probe()?))
     }
 }

@@ -69,6 +69,10 @@ pub struct TargetDocument {
     /// The base URL of a running service, such as `http://127.0.0.1:8000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The fixture that a running service has loaded: its state. Checks on others are left out, and
+    /// `--fixture` replaces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixture: Option<String>,
     /// The seed of the fixtures; at most 2^53.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(range(max = 9_007_199_254_740_992_u64)))]

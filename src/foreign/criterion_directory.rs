@@ -3,17 +3,17 @@
 //! Each benchmark has a directory, and in it `new` with `benchmark.json` (its names) and `sample.json`
 //! (raw samples). Criterion writes the names last, so a run that was cut short has none.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::Read,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use serde::Deserialize;
 
 use super::{
     BENCHMARKS_MAX, Benchmark, ForeignError, MeasuredQuantity, Suite, evidence, json_problem,
+};
+use crate::{
+    files,
+    timestamp::{can_be_written, rfc3339},
+    units::Bytes,
 };
 
 /// The newest run of a benchmark.
@@ -22,7 +22,7 @@ const NAMES: &str = "benchmark.json";
 const SAMPLES: &str = "sample.json";
 const DEPTH_MAX: usize = 16;
 const ENTRIES_MAX: usize = 1_000_000;
-const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const FILE_MAX: Bytes = Bytes::new(16 * 1024 * 1024);
 
 /// What criterion calls a benchmark; other fields are passed over.
 #[derive(Deserialize)]
@@ -63,10 +63,14 @@ pub fn read_criterion(directory: &Path, measured: MeasuredQuantity) -> Result<Su
                 continue;
             }
             let path = entry.path();
-            if entry.file_name() == NEWEST {
+            // A group or a benchmark may have the name that criterion gives to its newest run.
+            let is_newest = entry.file_name() == NEWEST;
+            let holds_more = !is_newest || holds_directories(&path);
+            if is_newest && (!holds_more || holds_a_run(&path)) {
                 let (name, benchmark) = benchmark(directory, &path, measured);
                 benchmarks.insert(name, benchmark);
-            } else {
+            }
+            if holds_more {
                 waiting.push((path, depth + 1));
             }
         }
@@ -82,6 +86,17 @@ pub fn read_criterion(directory: &Path, measured: MeasuredQuantity) -> Result<Su
         &format!("`{}` has no benchmark of criterion: {hint}", directory.display()),
         benchmarks,
     )
+}
+
+/// Whether criterion wrote a run into a directory, of which a part may be missing.
+fn holds_a_run(directory: &Path) -> bool {
+    [NAMES, SAMPLES].iter().any(|it| directory.join(it).is_file())
+}
+
+/// Whether there are directories in a directory: what is a run alone has none.
+fn holds_directories(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|it| it.file_type()).any(|it| it.is_ok_and(|it| it.is_dir()))
 }
 
 /// The benchmark whose newest run is in this directory, and its name.
@@ -100,21 +115,23 @@ fn benchmark(root: &Path, newest: &Path, measured: MeasuredQuantity) -> (String,
     let samples = read::<RawSamples>(&path).and_then(|it| evidence(measured, &it.iters, &it.times));
     let samples = samples.map_err(|why| format!("{SAMPLES}: {why}"));
     let modified = fs::metadata(&path).and_then(|it| it.modified());
-    let timestamp = modified.map(|it| humantime::format_rfc3339_millis(it).to_string());
-    let observed = named.and(samples);
-    (name, Benchmark { timestamp: timestamp.unwrap_or_default(), observed })
+    let timestamp = modified.as_ref().map_or_else(|_| String::new(), |it| rfc3339(*it));
+    let dated = match modified {
+        Ok(at) if !can_be_written(at) => {
+            Err(format!("{SAMPLES}: it is dated before 1970 or after 9999: run the suite again"))
+        }
+        _ => Ok(()),
+    };
+    let observed = named.and(dated).and(samples);
+    (name, Benchmark { timestamp, observed })
 }
 
 /// Reads a small file of JSON.
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).and_then(|it| it.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-    file.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "it is missing: was the run cut short?".to_owned(),
+    let bytes = files::read(path, FILE_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "it is missing: was the run cut short?".to_owned(),
+        io::ErrorKind::FileTooLarge => error.to_string(),
         _ => format!("it cannot be read: {error}"),
     })?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err("it is larger than 16 MiB".to_owned());
-    }
     serde_json::from_slice(&bytes).map_err(|error| json_problem(&error))
 }

@@ -29,6 +29,7 @@
 //!
 //! The same target is the worker of `passport compare`, for checks and operations.
 
+mod arguments;
 mod code;
 mod lock;
 mod operations;
@@ -38,13 +39,14 @@ mod lent;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
-    fs,
     future::Future,
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, Mutex},
 };
 
+use arguments::UnknownOption;
 use http_body::Body;
 use libtest_mimic::{Arguments, Failed, Measurement, Trial};
 use tower_service::Service;
@@ -53,15 +55,22 @@ use crate::{
     claim::Verdict,
     clock::SystemClock,
     contract::{Check, Contract},
+    files,
     passport::{MeasuredCase, MeasuredCheck, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, RunContext},
     probe::{InProcessTarget, Request, Target},
     report::{self, Style},
-    units::Count,
+    text::escaped,
+    units::{BYTES_PER_MB, Bytes, Count},
 };
 pub use code::Code;
 use code::Measurable;
 use lock::lock;
+
+/// The exit code of libtest, also for arguments that it does not know.
+const FAILED: u8 = 101;
+/// The largest contract that is read.
+const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
 /// What a test of the whole passport looks at; a panic fails the test.
 type Inspection = Box<dyn FnOnce(&Passport) + Send>;
@@ -179,14 +188,21 @@ impl Harness {
         }
         let directory = PathBuf::from(manifest_directory());
         let path = directory.join(&self.contract);
-        let contract = fs::read_to_string(&path)
+        let contract = files::read(&path, CONTRACT_MAX)
             .map_err(|error| error.to_string())
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()))
             .and_then(|text| Contract::parse(&text).map_err(|error| error.to_string()));
         if let Some(name) = operations::asked_for() {
             let answer = |contract| operations::answer(&contract, &self.code, &name);
             return contract.map_or(ExitCode::from(2), answer);
         }
-        let mut arguments = Arguments::from_args();
+        let mut arguments = match arguments::read(std::env::args_os().skip(1)) {
+            Ok(arguments) => arguments,
+            Err(UnknownOption(name)) => {
+                let _ = writeln!(io::stderr(), "error: Unrecognized option: '{}'", escaped(&name));
+                return ExitCode::from(FAILED);
+            }
+        };
         arguments.test_threads = Some(1);
         let declared: Vec<String> = self.code.iter().map(|it| it.name().to_owned()).collect();
         let session = contract.and_then(|contract| {

@@ -30,6 +30,7 @@ use crate::{
     operation::{CaseEvidence, FailureKind},
     passport::MeasuredCase,
     text::escaped,
+    timestamp::rfc3339,
     units::Nanos,
 };
 
@@ -75,7 +76,7 @@ pub(super) fn answer(
         for size in operation.cases() {
             let line = lines.entry(size).or_insert_with(|| OperationLine {
                 size,
-                timestamp: humantime::format_rfc3339_millis(clock.now()).to_string(),
+                timestamp: rfc3339(clock.now()),
                 evidence: CaseEvidence::default(),
             });
             if line.evidence.failure.is_some() {
@@ -215,9 +216,9 @@ fn case(
     (kind, message): &(FailureKind, String),
 ) -> MeasuredCase {
     let line = lines.remove(&size).unwrap_or_else(|| {
-        let now = humantime::format_rfc3339_millis(SystemClock::start().now());
+        let now = rfc3339(SystemClock::start().now());
         let evidence = CaseEvidence::failed(*kind, &escaped(message));
-        OperationLine { size, timestamp: now.to_string(), evidence }
+        OperationLine { size, timestamp: now, evidence }
     });
     let OperationLine { timestamp, evidence, .. } = line;
     MeasuredCase {

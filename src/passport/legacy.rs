@@ -51,7 +51,10 @@ pub enum ImportError {
         line: usize,
     },
     /// JSON of another shape.
-    #[error("not an original performance passport: {0}")]
+    #[error(
+        "not an original performance passport, which is an object with `test_results`; results of \
+         criterion, cargo-criterion and hyperfine are read by `passport import TOOL FILE`: {0}"
+    )]
     Foreign(String),
     /// A passport of this program: there is nothing to import.
     #[error("already a passport of this format: read it with `passport show`")]

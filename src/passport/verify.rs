@@ -31,9 +31,21 @@ pub fn verify(bytes: &[u8]) -> Result<Passport, VerifyError> {
     if let Some(field) = first_difference(&read(bytes)?, &again) {
         return Err(VerifyError::Edited { field });
     }
+    if is_written_with_crlf(&again, bytes) {
+        return Err(VerifyError::LineEndings);
+    }
     let same = bytes.len() - rest.0.len();
     let line = bytes[..same].split(|byte| *byte == b'\n').count();
     Err(VerifyError::Bytes { line })
+}
+
+/// Whether these are the bytes of a passport with another end of each line.
+fn is_written_with_crlf(passport: &Passport, bytes: &[u8]) -> bool {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let lines: Vec<&[u8]> = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
+    let lines = lines.join(&b'\n');
+    let mut rest = Rest(&lines);
+    lines.len() < bytes.len() && passport.write(&mut rest).is_ok() && rest.0.is_empty()
 }
 
 /// The bytes that are still to be written; writing any others is an error.

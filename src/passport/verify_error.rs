@@ -59,6 +59,12 @@ pub enum VerifyError {
         /// The first field, in the order of the document, that differs.
         field: String,
     },
+    /// The passport is sound, but for lines that end in carriage return and newline.
+    #[error(
+        "its lines end in CRLF, as git checks out text on some machines: put `*passport*.json -text` \
+         into .gitattributes and check it out again"
+    )]
+    LineEndings,
     /// The bytes are not those that this program writes for the document.
     #[error("edited: line {line} is not as a passport is written")]
     Bytes {

@@ -26,6 +26,7 @@ use crate::{
     probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
     rules::Rules,
     text::printable,
+    timestamp::rfc3339,
     units::{Count, Nanos, Ppm},
 };
 use sampler::Sampler;
@@ -267,7 +268,7 @@ pub fn passport(
 }
 
 fn timestamp(clock: &dyn Clock) -> String {
-    humantime::format_rfc3339_millis(clock.now()).to_string()
+    rfc3339(clock.now())
 }
 
 fn prepare(

@@ -10,6 +10,8 @@
 //! sample is [`ProbeError::Broken`]; only a request of which no byte was written moves on to a new
 //! connection, within the same latency. Redirects are answers and are not followed.
 
+use std::path::PathBuf;
+
 use reqwest::{
     Method, Request, Url,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING},
@@ -51,6 +53,8 @@ pub struct HttpSettings {
     pub body_max: Bytes,
     /// The process whose memory is read; none is when this is not given.
     pub pid: Option<u32>,
+    /// A file of certificates (PEM) that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A running service.
@@ -77,13 +81,22 @@ impl HttpTarget {
     ///
     /// # Errors
     ///
-    /// [`ProbeError::Setup`] when there is no runtime, or no root certificates for `https`.
+    /// [`ProbeError::Setup`] when there is no runtime, or no root certificates for `https`, or
+    /// those of the file cannot be read.
     pub fn http_probe(&self) -> Result<HttpProbe, ProbeError> {
         Ok(HttpProbe {
-            client: HttpClient::new(&self.base, self.settings.timeout)?,
+            client: HttpClient::new(
+                &self.base,
+                self.settings.timeout,
+                self.settings.ca_file.as_deref(),
+            )?,
             target: self.clone(),
             clock: SystemClock::start(),
         })
+    }
+
+    fn client(&self) -> Result<HttpClient, ProbeError> {
+        HttpClient::new(&self.base, self.settings.timeout, self.settings.ca_file.as_deref())
     }
 
     fn url(&self, path: &str) -> Result<Url, ProbeError> {
@@ -191,7 +204,7 @@ pub fn wait_until_up(
 ) -> Result<(), ProbeError> {
     let url = target.url(path)?;
     let watch = Stopwatch::start(clock, deadline);
-    let client = HttpClient::new(&target.base, target.settings.timeout)?;
+    let client = target.client()?;
     let left = || Nanos::from_duration(watch.left());
     let mut last = "there was no time to try".to_owned();
     let mut pause = PAUSE_MIN;

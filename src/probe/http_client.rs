@@ -7,6 +7,7 @@
 use std::{
     error::Error,
     future::Future,
+    path::Path,
     pin::Pin,
     sync::{
         Arc,
@@ -17,20 +18,26 @@ use std::{
 };
 
 use reqwest::{Request, Response, Url, redirect, retry};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use rustls_platform_verifier::Verifier;
 use tokio::runtime::{Builder, Runtime};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::error::ProbeError;
 use crate::{
+    files,
     text::printable,
-    units::{Bytes, Count, Nanos},
+    units::{BYTES_PER_MB, Bytes, Count, Nanos},
 };
 
 /// Connecting takes no longer than this, whatever the whole exchange may take.
 const CONNECT_TIMEOUT_MAX: Nanos = Nanos::new(10_000_000_000);
+/// The largest file of certificates that is read.
+const CA_FILE_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 /// Characters of a message from below.
 const MESSAGE_LENGTH_MAX: usize = 300;
 /// Turns of the runtime before a request, in which a connection that was closed while idle is seen
@@ -59,16 +66,21 @@ impl HttpClient {
     /// A client for the origin of `base`, not yet connected.
     ///
     /// Only for `https` are the system's root certificates read, and needed.
-    pub(super) fn new(base: &Url, timeout: Nanos) -> Result<Self, ProbeError> {
+    pub(super) fn new(
+        base: &Url,
+        timeout: Nanos,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, ProbeError> {
+        let trusted = ca_file.map(certificates).transpose().map_err(ProbeError::Setup)?;
         let setup = |error: &(dyn Error + 'static)| ProbeError::Setup(chain(error));
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| setup(&error))?;
         let progress = Stage::default();
-        let tls = tls_config(base.scheme() == "https").map_err(|error| {
+        let tls = tls_config(base.scheme() == "https", trusted.unwrap_or_default()).map_err(|error| {
             let what = printable(error.to_string().as_bytes(), MESSAGE_LENGTH_MAX);
             ProbeError::Setup(format!(
                 "{what}; https needs root certificates: install them, or name a file of them in \
-                 SSL_CERT_FILE"
+                 SSL_CERT_FILE or with --ca-file"
             ))
         })?;
         let client = reqwest::Client::builder()
@@ -209,19 +221,37 @@ impl<'a> Stopwatch<'a> {
 ///
 /// Without `verifying` nothing is trusted: the client of an `http` URL opens no TLS connection, as
 /// it follows no redirect, and so must not need root certificates.
-fn tls_config(verifying: bool) -> Result<ClientConfig, rustls::Error> {
+fn tls_config(
+    verifying: bool,
+    trusted: Vec<CertificateDer<'static>>,
+) -> Result<ClientConfig, rustls::Error> {
     // Named here, so that no default of the process is relied on or set.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
     let builder = if verifying {
-        builder.with_platform_verifier()?
+        let verifier = Verifier::new_with_extra_roots(trusted, provider)?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
     } else {
         builder.with_root_certificates(RootCertStore::empty())
     };
     let mut config = builder.with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// The certificates in a file, of which there is at least one.
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let failed = |why: &dyn std::fmt::Display| {
+        format!("cannot read the certificates in `{}`: {why}", file.display())
+    };
+    let bytes = files::read(file, CA_FILE_MAX).map_err(|error| failed(&error))?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let certificates = read.map_err(|error| failed(&error))?;
+    if certificates.is_empty() {
+        return Err(failed(&"there is none in PEM form"));
+    }
+    Ok(certificates)
 }
 
 /// The causes of an error, outermost first, without the frames that only say where they passed.

@@ -358,6 +358,7 @@ proptest! {
                 timeout: Nanos::new(1),
                 body_max: Bytes::new(1),
                 pid: None,
+        ca_file: None,
             });
             prop_assert!(target.is_ok(), "{}: {:?}", url, target);
         }

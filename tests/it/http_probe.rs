@@ -35,7 +35,13 @@ const NOBODY: &str = "http://127.0.0.1:1";
 const SECRET: &str = "hunter2";
 
 fn settings(base_url: &str) -> HttpSettings {
-    HttpSettings { base_url: base_url.to_owned(), timeout: LONG, body_max: BODY_MAX, pid: None }
+    HttpSettings {
+        base_url: base_url.to_owned(),
+        timeout: LONG,
+        body_max: BODY_MAX,
+        pid: None,
+        ca_file: None,
+    }
 }
 
 fn target(settings: HttpSettings) -> HttpTarget {

@@ -35,6 +35,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("criterion", &["allocation"]),
     ("instrument", &["allocation", "units"]),
     ("rules", &[]),
+    ("files", &["units"]),
+    ("timestamp", &[]),
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),
     ("evidence", &["contract", "statistics", "text", "units"]),
@@ -51,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "contract",
             "evidence",
+            "files",
             "instrument",
             "process_memory",
             "text",
@@ -73,7 +76,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("foreign", &["contract", "evidence", "operation", "passport", "text", "units"]),
+    (
+        "foreign",
+        &["contract", "evidence", "files", "operation", "passport", "text", "timestamp", "units"],
+    ),
     (
         "pipeline",
         &[
@@ -88,10 +94,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "rules",
             "statistics",
             "text",
+            "timestamp",
             "units",
         ],
     ),
-    ("store", &["passport"]),
+    ("store", &["files", "passport", "units"]),
     (
         "report",
         &[
@@ -132,6 +139,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "contract",
             "evidence",
+            "files",
             "operation",
             "passport",
             "pipeline",
@@ -139,6 +147,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
             "store",
             "text",
+            "timestamp",
             "units",
             "worker",
         ],
@@ -389,6 +398,22 @@ fn files_with_extension(directory: &Path, extension: &str, recursive: bool) -> V
     }
     files.sort();
     files
+}
+
+/// `cargo bench -- --save-baseline NAME` gives that to every target, and libtest knows no such option.
+#[test]
+fn no_library_and_no_program_is_a_target_of_cargo_bench() {
+    for (of, _) in PACKAGES {
+        let text = fs::read_to_string(package(of).join("Cargo.toml")).unwrap();
+        for target in ["[lib]", "[[bin]]"] {
+            let tables = text.split("\n\n").filter(|it| it.trim_start().starts_with(target));
+            let without: Vec<&str> = tables.filter(|it| !it.contains("\nbench = false")).collect();
+            assert!(without.is_empty(), "{of}: {without:?}");
+        }
+        let has = |name: &str| package(of).join("src").join(name).exists();
+        assert!(!has("lib.rs") || text.contains("\n[lib]\n"), "{of}");
+        assert!(!has("main.rs") || text.contains("\n[[bin]]\n"), "{of}");
+    }
 }
 
 /// Whoever reads a name knows which type it is; what is associated with a trait is none.

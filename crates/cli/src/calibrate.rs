@@ -12,16 +12,18 @@ use clap::{Args, ValueEnum};
 
 use super::{
     calibrate_plot::plot,
+    clock,
     compare_sides::start_guard,
     contract_file::{directory_of, read_contract},
+    duration,
     exit::{Code, Failure},
-    input, measure,
+    measure,
     output::Output,
     terminal,
 };
 use perf_passport::{
-    clock::SystemClock,
     contract::{Check, CheckSelection},
+    files,
     pipeline::WorkKind,
     report::{Format, Style, render},
     store,
@@ -64,9 +66,9 @@ pub(super) struct CalibrateArguments {
     /// Threads that never rest meanwhile
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0,2", value_parser = clap::value_parser!(u32).range(..=1_024))]
     busy: Vec<u32>,
-    /// A comparison holds sessions for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 75)]
-    time_budget: u32,
+    /// A comparison holds sessions for so long, such as 20s or 2m
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = duration::parse)]
+    time_budget: Nanos,
     /// Only this endpoint, check (`endpoint/variant`) or path; may be repeated
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<String>,
@@ -121,9 +123,9 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<ExitCode, Failure> {
         rebuilds: arguments.rebuilds,
         runs: arguments.runs,
         arms: &arms,
-        time_max: Nanos::new(u64::from(arguments.time_budget).saturating_mul(1_000_000_000)),
+        time_max: arguments.time_budget,
     };
-    let watch = Watch { clock: &SystemClock::start(), stop: &stop };
+    let watch = Watch { clock: &clock::started()?, stop: &stop };
     let say = &mut |line: &str| terminal::note(&escaped(line));
     let mut calibration = request.begin(known, watch, say).map_err(|error| match error {
         CalibrationError::AnotherCalibration => refused(arguments, &error),
@@ -186,7 +188,7 @@ const FILE: &str = "calibration.json";
 
 /// The calibration so far, if there is one.
 fn read(arguments: &CalibrateArguments) -> Result<Option<Calibration>, Failure> {
-    match input::read(&arguments.output_dir.join(FILE), CALIBRATION_MAX) {
+    match files::read(&arguments.output_dir.join(FILE), CALIBRATION_MAX) {
         Ok(bytes) => match serde_json::from_slice(&bytes) {
             Ok(known) => Ok(Some(known)),
             Err(error) => Err(refused(arguments, &error)),

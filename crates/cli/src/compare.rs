@@ -9,17 +9,17 @@ use std::{
 use clap::Args;
 
 use super::{
-    compare_causes,
+    clock, compare_causes,
     compare_servers::ServerArguments,
     compare_sides::{SideArguments, start_guard},
     contract_file::contract_text,
+    duration,
     exit::{Code, Failure},
     measure,
     output::Output,
     terminal,
 };
 use perf_passport::{
-    clock::SystemClock,
     contract::CheckSelection,
     passport::Passport,
     report::Report,
@@ -44,9 +44,9 @@ pub(super) struct CompareArguments {
     /// How much slower is too much: 0.05 is 5 %; the contract's when left out
     #[arg(long, value_name = "RATIO")]
     regression_threshold: Option<f64>,
-    /// Hold sessions for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 75)]
-    time_budget: u32,
+    /// Hold sessions for so long, such as 20s or 2m
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = duration::parse)]
+    time_budget: Nanos,
     /// Do not count the instructions of workers under valgrind, where that is installed
     #[arg(long)]
     no_instructions: bool,
@@ -72,7 +72,7 @@ pub(super) struct CompareArguments {
 pub(super) fn run(arguments: &CompareArguments) -> Result<ExitCode, Failure> {
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
-    let watch = Watch { clock: &SystemClock::start(), stop: &stop };
+    let watch = Watch { clock: &clock::started()?, stop: &stop };
 
     // Passports are filed before causes are looked for, which takes long.
     let mut kept = None;
@@ -119,7 +119,7 @@ impl CompareArguments {
             contract_path: &self.contract,
             selection: ItemSelection { checks, operations: &self.operation },
             regression_percent: self.regression_threshold.map(|ratio| ratio * 100.0),
-            time_max: Nanos::new(u64::from(self.time_budget).saturating_mul(1_000_000_000)),
+            time_max: self.time_budget,
             counts_instructions: !self.no_instructions,
             sessions_directory: Some(&self.artifacts_dir),
             ..ComparisonRequest::of(source)

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::{compare_sides::MYSELF, exit::Failure, measure::variable};
+use super::{compare_sides::MYSELF, duration, exit::Failure, measure::variable};
 use perf_passport::units::Nanos;
 use perf_passport_compare::{CommandLine, Server, ServerAt, Servers, Sides};
 
 /// How long a server that is starting is waited for, unless the user says otherwise.
-const WAIT_SECONDS: u32 = 30;
+const WAIT: Nanos = Nanos::new(30_000_000_000);
 
 /// The servers of a comparison, in one of two ways.
 #[derive(Debug, Args)]
@@ -34,9 +34,9 @@ pub(super) struct ServerArguments {
     /// The base URL of a server that was accepted
     #[arg(long, value_name = "URL", requires = "baseline_url", conflicts_with_all = BUILDS)]
     anchor_url: Option<String>,
-    /// Wait so many seconds for a server to answer; 30 when left out
-    #[arg(long, value_name = "SECONDS", conflicts_with_all = BUILDS)]
-    wait_timeout: Option<u32>,
+    /// Wait so long for a server to answer, such as 20s or 2m; 30s when left out
+    #[arg(long, value_name = "TIME", conflicts_with_all = BUILDS, value_parser = duration::parse)]
+    wait_timeout: Option<Nanos>,
 }
 
 const BUILDS: [&str; 6] =
@@ -78,11 +78,10 @@ impl ServerArguments {
             }
             _ => return Ok(None),
         };
-        let seconds = u64::from(self.wait_timeout.unwrap_or(WAIT_SECONDS));
         Ok(Some(Servers {
             sides,
             supervisor: PathBuf::from(MYSELF),
-            wait_max: Nanos::new(seconds * 1_000_000_000),
+            wait_max: self.wait_timeout.unwrap_or(WAIT),
             environment: &variable,
         }))
     }

@@ -6,12 +6,13 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
 use super::{
+    document::{self, is_standard_output},
     exit::{Code, Failure},
-    input, terminal,
+    terminal,
 };
 use perf_passport::{
+    files,
     foreign::convert_thresholds,
-    store,
     units::{BYTES_PER_MB, Bytes},
 };
 
@@ -46,22 +47,24 @@ enum ContractCommand {
 pub(super) fn run(arguments: &ContractArguments) -> Result<ExitCode, Failure> {
     let ContractCommand::Import { thresholds, operation, output } = &arguments.command;
     let path = thresholds.display();
-    let bytes = input::read(thresholds, FILE_MAX)
+    let bytes = files::read(thresholds, FILE_MAX)
         .map_err(|error| Failure::usage(anyhow!("cannot read `{path}`: {error}")))?;
     let text = str::from_utf8(&bytes)
         .map_err(|error| Failure::usage(anyhow!("cannot read `{path}`: {error}")))?;
     let converted = convert_thresholds(text, operation)
         .map_err(|error| Failure::usage(anyhow!("cannot import `{path}`: {error}")))?;
     match output {
-        Some(output) if output.exists() => {
+        Some(output) if output.is_file() && !is_standard_output(output) => {
             return Err(Failure::usage(anyhow!(
                 "`{}` is there already and is left as it is: name another with --output",
                 output.display()
             )));
         }
         Some(output) => {
-            store::write_bytes(output, converted.contract.as_bytes())?;
-            terminal::print(&format!("contract {}\n", terminal::path(output)))?;
+            document::write(output, converted.contract.as_bytes())?;
+            if !is_standard_output(output) {
+                terminal::print(&format!("contract {}\n", terminal::path(output)))?;
+            }
         }
         None => terminal::print(&converted.contract)?,
     }

@@ -4,9 +4,10 @@ use std::{fmt::Display, io, path::Path};
 
 use anyhow::anyhow;
 
-use super::{exit::Failure, input};
+use super::exit::Failure;
 use perf_passport::{
     contract::Contract,
+    files,
     units::{BYTES_PER_MB, Bytes},
 };
 
@@ -22,7 +23,7 @@ pub(super) fn read_contract(path: &Path) -> Result<Contract, Failure> {
 /// The text of a contract, whatever is in it.
 pub(super) fn contract_text(path: &Path) -> Result<String, Failure> {
     let refused = |why: &dyn Display| unreadable(path, why);
-    let bytes = input::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
+    let bytes = files::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             refused(&"there is none; write one, or name it with --contract FILE")
         }

@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::{
     exit::{Code, Failure},
-    input, terminal,
+    limits, terminal,
 };
 use perf_passport::{
     allocation,
     clock::{Clock, SystemClock},
+    files,
     probe::{HttpSettings, HttpTarget, Pass, PreparedRequest, Target},
     statistics::{Histogram, SummaryStatistics},
     text::printable,
@@ -78,10 +79,11 @@ fn read(arguments: &FormatArguments) -> Result<(String, Vec<u8>), Failure> {
             )));
         }
         let name = path.display().to_string();
-        let bytes = input::read(path, BYTES_MAX)
+        let bytes = files::read(path, BYTES_MAX)
             .map_err(|error| Failure::usage(anyhow!("cannot read `{name}`: {error}")))?;
         return Ok((name, bytes));
     }
+    limits::refuse_too_few_files()?;
     let endpoint = arguments.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
     let base_url = arguments.api_url.clone().unwrap_or_default();
     let mut target = HttpTarget::new(HttpSettings {
@@ -89,6 +91,7 @@ fn read(arguments: &FormatArguments) -> Result<(String, Vec<u8>), Failure> {
         timeout: Nanos::new(10_000_000_000),
         body_max: BYTES_MAX,
         pid: None,
+        ca_file: None,
     })
     .map_err(Failure::usage)?;
     let request = PreparedRequest {

@@ -5,11 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
+    document::write_passport,
     exit::Failure,
     measure::{self, Measuring},
-    terminal,
 };
-use perf_passport::store;
 
 /// Measure every check and write the passport.
 #[derive(Debug, Args)]
@@ -30,9 +29,9 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<ExitCode, Failure> {
     let selection = measuring.select(&contract)?;
     let baseline = arguments.baseline.as_deref().map(measure::read_baseline).transpose()?;
     let outcome = measuring.run(&contract, &selection, baseline.as_ref())?;
-    let written = store::write(&arguments.output, &outcome.passport);
-    outcome.print(&measuring.output, measuring.ci)?;
+    let written = write_passport(&arguments.output, &outcome.passport);
+    outcome.print_beside(&arguments.output, &measuring.output, measuring.ci)?;
     written?;
-    measuring.output.note(&format!("passport {}", terminal::path(&arguments.output)))?;
+    measuring.output.note_written("", "passport", &arguments.output)?;
     Ok(outcome.code().into())
 }

@@ -9,20 +9,24 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
+    clock,
     contract_file::read_contract,
+    document::write_passport,
     exit::{Code, Failure},
-    input, measure,
+    measure,
     output::Output,
     terminal,
 };
 use perf_passport::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
+    files,
     foreign::{self, ForeignError, Suite, Taken},
     passport::{self, ImportError, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run},
     report::{Report, Scope, SummaryLine},
     store,
     text::{counted, escaped, printable},
+    timestamp::rfc3339,
     units::{BYTES_PER_MB, Bytes},
 };
 
@@ -44,6 +48,9 @@ pub(super) struct ImportArguments {
     /// The original passport
     #[arg(value_name = "FILE", required = true)]
     original: Option<PathBuf>,
+    /// What follows the name of a tool that is none
+    #[arg(hide = true)]
+    rest: Vec<PathBuf>,
     /// Where the imported passport is written
     #[arg(short, long, value_name = "FILE", default_value = "imported_performance_passport.json")]
     output: PathBuf,
@@ -132,7 +139,7 @@ pub(super) fn run(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
 
 fn bytes(path: &Path) -> Result<Vec<u8>, ForeignError> {
     let failed = |source| ForeignError::Read { path: path.to_owned(), source };
-    input::read(path, FILE_MAX).map_err(failed)
+    files::read(path, FILE_MAX).map_err(failed)
 }
 
 /// Holds the benchmarks of a suite against a contract, and writes their passport.
@@ -154,7 +161,7 @@ fn hold(
         error @ ForeignError::Read { .. } => Failure::usage(error),
         error => Failure::usage(anyhow!("cannot import `{}`: {error}", from.display())),
     })?;
-    let timestamp = humantime::format_rfc3339_millis(SystemClock::start().now()).to_string();
+    let timestamp = rfc3339(clock::started()?.now());
     let Taken { cases, missing, unnamed } = suite.take(&contract, &timestamp);
     if cases.is_empty() {
         return Err(Failure::usage(anyhow!(
@@ -169,12 +176,12 @@ fn hold(
     let around =
         Circumstances::current(ProbeKind::Samples, tool, directory.unwrap_or(Path::new(".")));
     let passport = pipeline::passport(&contract, run, around, baseline.as_ref())?;
-    let written = store::write(&holding.output, &passport);
+    let written = write_passport(&holding.output, &passport);
     let code = Code::of(&passport);
     let report = report(&passport, &missing, code);
-    holding.format.print(&report, holding.ci)?;
+    holding.format.print_beside(Some(&holding.output), &report, holding.ci)?;
     written?;
-    holding.format.note(&format!("passport {}", terminal::path(&holding.output)))?;
+    holding.format.note_written("", "passport", &holding.output)?;
     if !unnamed.is_empty() {
         terminal::note(&left_out(&unnamed));
     }
@@ -227,17 +234,23 @@ fn original(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(anyhow!("there is nothing to import: name a file")));
     };
     let path = original.display();
+    if !arguments.rest.is_empty() {
+        return Err(Failure::usage(anyhow!(
+            "results of `{path}` are not read: `passport import` takes one original passport, or the \
+             name of a tool (criterion, cargo-criterion, hyperfine) and its file"
+        )));
+    }
     let bytes = store::read_bytes(original)?;
     let passport = passport::import(&bytes).map_err(|error| {
         let code = if matches!(error, ImportError::Hash) { Code::Failed } else { Code::Usage };
         Failure::new(code, anyhow!("cannot import `{path}`: {error}"))
     })?;
-    store::write(&arguments.output, &passport)?;
+    write_passport(&arguments.output, &passport)?;
     let mut report = Report::of_passport(&passport, Scope::Measured);
     let annotations = passport.annotations.iter().filter(|(name, _)| name.starts_with("import."));
     let lines = annotations.map(|(name, value)| format!("{}: {}", escaped(name), escaped(value)));
     report.summary.extend(lines.map(SummaryLine::plain));
-    arguments.format.print(&report, true)?;
-    arguments.format.note(&format!("passport {}", terminal::path(&arguments.output)))?;
+    arguments.format.print_beside(Some(&arguments.output), &report, true)?;
+    arguments.format.note_written("", "passport", &arguments.output)?;
     Ok(Code::Pass.into())
 }

@@ -10,6 +10,7 @@ mod calibrate;
 #[cfg(target_os = "linux")]
 mod calibrate_plot;
 mod check;
+mod clock;
 #[cfg(target_os = "linux")]
 mod compare;
 #[cfg(target_os = "linux")]
@@ -23,13 +24,15 @@ mod compare_sides;
 mod contract;
 mod contract_file;
 mod diff;
+mod document;
+mod duration;
 mod exit;
 #[cfg(target_os = "linux")]
 mod flame_graph;
 mod format;
 mod generate;
 mod import;
-mod input;
+mod limits;
 mod measure;
 #[cfg(target_os = "linux")]
 mod measure_code;
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
     if let Some(ended) = perf_passport_compare::supervisor::run_if_asked() {
         return ended;
     }
+    limits::take_as_errors();
     let arguments = match ProgramArguments::try_parse() {
         Ok(arguments) => arguments,
         Err(refusal) => return terminal::refuse(&refusal),

@@ -15,27 +15,31 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 #[cfg(target_os = "linux")]
 use super::measure_code::{self, CodeArguments};
 use super::{
+    clock,
     contract_file::{directory_of, read_contract},
+    duration,
     exit::{Code, Failure},
+    limits,
     outcome::CommandOutcome,
     output::Output,
     selection::Selection,
     terminal::{self, Reporter},
 };
 use perf_passport::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
     contract::{Check, CheckSelection, Contract},
     passport::{Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, RunContext},
     probe::{HttpSettings, HttpTarget, Target, wait_until_up},
     process_memory, store,
+    timestamp::rfc3339,
     units::Nanos,
 };
 #[cfg(target_os = "linux")]
 use perf_passport_compare::Watch;
 
 /// How long a service that is starting is waited for, unless the user says otherwise.
-const WAIT_SECONDS: u32 = 60;
+const WAIT: Nanos = Nanos::new(60_000_000_000);
 
 /// Arguments of every command that measures.
 #[derive(Debug, Args)]
@@ -49,9 +53,12 @@ pub(super) struct Measuring {
     /// Read process memory of this process, the running service
     #[arg(long)]
     pid: Option<u32>,
-    /// Wait so many seconds for a running service to answer; 60 when left out
-    #[arg(long, value_name = "SECONDS")]
-    wait_timeout: Option<u32>,
+    /// Trust the certificates in this file (PEM) too, for a running service at an https URL
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Wait so long for a running service to answer, such as 20s or 2m; 60s when left out
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    wait_timeout: Option<Nanos>,
     /// Measure only checks on this fixture: the state that the service at --api-url is in
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
@@ -114,8 +121,8 @@ impl Measuring {
     ) -> Result<CommandOutcome, Failure> {
         let interrupted = watch_signals()?;
         let stop = || interrupted.load(Ordering::Relaxed);
-        let clock = SystemClock::start();
-        let timestamp = humantime::format_rfc3339_millis(clock.now()).to_string();
+        let clock = clock::started()?;
+        let timestamp = rfc3339(clock.now());
         // What cannot be built or started is found before anything is measured.
         #[cfg(target_os = "linux")]
         let code =
@@ -181,9 +188,13 @@ impl Measuring {
 
     /// Refuses what would be read and not heeded.
     fn refuse_what_does_not_apply(&self, contract: &Contract) -> Result<(), Failure> {
-        let running = self.api_url.is_some() || contract.document.target.url.is_some();
-        let needs_running = [("--pid", self.pid), ("--wait-timeout", self.wait_timeout)];
-        if let Some((name, _)) = needs_running.iter().find(|(_, it)| !running && it.is_some()) {
+        let running = self.measures_running(contract);
+        let needs_running = [
+            ("--ca-file", self.ca_file.is_some()),
+            ("--pid", self.pid.is_some()),
+            ("--wait-timeout", self.wait_timeout.is_some()),
+        ];
+        if let Some((name, _)) = needs_running.iter().find(|(_, given)| !running && *given) {
             return Err(Failure::usage(anyhow!(
                 "{name} is for a running service, and the contract's is built in process: give \
                  --api-url URL, or leave it out"
@@ -202,16 +213,24 @@ impl Measuring {
     /// The checks that `--fixture` and `--endpoint` select; all when neither is given.
     pub(super) fn select(&self, contract: &Contract) -> Result<Selection, Failure> {
         let all: Vec<&Check> = contract.checks.iter().collect();
-        let whole = self.selection().is_everything();
+        let whole = self.selection(contract).is_everything();
         if whole && all.is_empty() && self.measures_code() {
             return Ok(Selection { checks: Vec::new(), whole });
         }
         Ok(Selection { whole, ..self.select_of(contract, &all)? })
     }
 
-    /// What `--fixture` and `--endpoint` ask for.
-    fn selection(&self) -> CheckSelection<'_> {
-        CheckSelection { names: &self.endpoint, fixture: self.fixture.as_deref() }
+    /// What `--fixture` and `--endpoint` ask for. A running service is in one state, which the contract
+    /// may tell.
+    fn selection<'a>(&'a self, contract: &'a Contract) -> CheckSelection<'a> {
+        let state = contract.document.target.fixture.as_deref();
+        let state = state.filter(|_| self.measures_running(contract));
+        CheckSelection { names: &self.endpoint, fixture: self.fixture.as_deref().or(state) }
+    }
+
+    /// Whether a service is measured that runs already.
+    fn measures_running(&self, contract: &Contract) -> bool {
+        self.api_url.is_some() || contract.document.target.url.is_some()
     }
 
     /// Whether a target for the operations is named.
@@ -235,8 +254,8 @@ impl Measuring {
                  of yours that declares them, or have them taken over by `passport import criterion`"
             )));
         }
-        let running = self.api_url.is_some() || contract.document.target.url.is_some();
-        let wanted = self.selection();
+        let running = self.measures_running(contract);
+        let wanted = self.selection(contract);
         let selected =
             if running { wanted.select_of_running(checks)? } else { wanted.select(checks)? };
         let checks = selected.iter().map(|check| check.id()).collect();
@@ -261,10 +280,10 @@ impl Measuring {
                 timeout: contract.sampling.timeout,
                 body_max: contract.sampling.body_max,
                 pid: self.pid,
+                ca_file: self.ca_file.clone(),
             })
             .map_err(Failure::usage)?;
-            let seconds = u64::from(self.wait_timeout.unwrap_or(WAIT_SECONDS));
-            let deadline = Nanos::from_duration(std::time::Duration::from_secs(seconds));
+            let deadline = self.wait_timeout.unwrap_or(WAIT);
             let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
             match wait_until_up(&target, path, deadline, clock, stop) {
                 Err(_) if stop() => {
@@ -358,6 +377,7 @@ pub(super) fn read_baseline(path: &Path) -> Result<Passport, Failure> {
 
 /// The first Ctrl-C (or SIGTERM) sets the flag, the second ends the process with 130.
 pub(super) fn watch_signals() -> Result<Arc<AtomicBool>, Failure> {
+    limits::refuse_too_few_files()?;
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         let interrupted = i32::from(Code::Interrupted as u8);

@@ -1,5 +1,7 @@
 //! What a command that measures came to: its passport, printed, and its exit code.
 
+use std::path::Path;
+
 use super::{
     exit::{Code, Failure},
     output::Output,
@@ -38,5 +40,15 @@ impl CommandOutcome {
     /// Prints the report.
     pub(super) fn print(&self, output: &Output, ci: bool) -> Result<(), Failure> {
         output.print(&self.report(), ci)
+    }
+
+    /// Prints the report where it is not in the way of a passport that is written to this path.
+    pub(super) fn print_beside(
+        &self,
+        path: &Path,
+        output: &Output,
+        ci: bool,
+    ) -> Result<(), Failure> {
+        output.print_beside(Some(path), &self.report(), ci)
     }
 }

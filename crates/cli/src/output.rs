@@ -1,12 +1,14 @@
 //! What a command prints of its outcome, in the format that was asked for.
 
+use std::path::Path;
+
 use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 
-use super::{exit::Failure, terminal};
-use perf_passport::report::{Format, Report, render};
+use super::{document::is_standard_output, exit::Failure, terminal};
+use perf_passport::report::{Format, Report, Style, render};
 
 /// How a command prints.
 #[derive(Debug, Args)]
@@ -21,6 +23,37 @@ impl Output {
     pub(super) fn print(&self, report: &Report<'_>, ci: bool) -> Result<(), Failure> {
         let text = render(report, self.output_format, terminal::style(ci))?;
         Ok(terminal::print(&text)?)
+    }
+
+    /// Prints a report, to standard error where this document goes to standard output.
+    pub(super) fn print_beside(
+        &self,
+        document: Option<&Path>,
+        report: &Report<'_>,
+        ci: bool,
+    ) -> Result<(), Failure> {
+        if !document.is_some_and(is_standard_output) {
+            return self.print(report, ci);
+        }
+        let text = render(report, self.output_format, Style::Plain)?;
+        terminal::note(text.trim_end());
+        Ok(())
+    }
+
+    /// Prints where a document was written, unless that is standard output; `before` are lines above.
+    pub(super) fn note_written(
+        &self,
+        before: &str,
+        what: &str,
+        path: &Path,
+    ) -> Result<(), Failure> {
+        if !is_standard_output(path) {
+            return self.note(&format!("{before}{what} {}", terminal::path(path)));
+        }
+        if !before.is_empty() {
+            terminal::note(before.trim_end());
+        }
+        Ok(())
     }
 
     /// Prints a line on what was done besides: below a text, and beside any other format on standard

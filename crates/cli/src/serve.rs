@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::{
     exit::{Code, Failure, sentence},
-    terminal,
+    limits, terminal,
 };
 use perf_passport_ledger::{
     self as ledger, ApiKey, Fixture, LedgerState, Settings, server, settings::DatabaseTarget,
@@ -38,6 +38,7 @@ pub(super) struct ServeArguments {
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
+    limits::refuse_too_few_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -21,8 +21,17 @@ use perf_passport::{
 ///
 /// Any other error of standard output, such as a full disk behind it.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes to standard output, as [`print`] does.
+///
+/// # Errors
+///
+/// Those of [`print`].
+pub(super) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done.context("cannot write to standard output"),
     }
@@ -58,10 +67,16 @@ pub(super) fn refuse(refusal: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(u8::MAX))
 }
 
-/// Colour only on a terminal.
+/// Colour only on a terminal that knows colours.
 pub(super) fn style(ci: bool) -> Style {
-    let colour = !ci && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let wanted = !ci && std::env::var_os("NO_COLOR").is_none();
+    let colour = wanted && io::stdout().is_terminal() && !is_dumb();
     if colour { Style::Colour } else { Style::Plain }
+}
+
+/// Whether the terminal shows text and nothing else: no colour, and no line that is written again.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|it| it == "dumb")
 }
 
 /// Shows what a run is doing: a bar on a terminal, plain lines otherwise.
@@ -72,7 +87,7 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn new(checks: usize, ci: bool, verbose: bool) -> Self {
-        let bar = (!ci && io::stderr().is_terminal()).then(|| {
+        let bar = (!ci && io::stderr().is_terminal() && !is_dumb()).then(|| {
             let bar = ProgressBar::with_draw_target(
                 Some(checks as u64),
                 ProgressDrawTarget::stderr_with_hz(10),

@@ -1,22 +1,21 @@
 //! `passport validate`: one endpoint against its budgets.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{exit::Failure, measure::Measuring};
+use super::{document::write_passport, exit::Failure, measure::Measuring};
 use perf_passport::{
     claim::Claim,
     contract::{Check, SubjectId},
     passport::Passport,
-    store,
     text::escaped,
 };
 
-/// The endpoint that is validated unless another is named.
+/// The endpoint that is validated unless another is named, or it is the only one.
 const DEFAULT_ENDPOINT: &str = "/metrics";
 
-/// Hold one endpoint (/metrics unless --endpoint says otherwise) against its budgets.
+/// Hold one endpoint (/metrics, or the only one, unless --endpoint says otherwise) against its budgets.
 #[derive(Debug, Args)]
 pub(super) struct ValidateArguments {
     #[command(flatten)]
@@ -32,11 +31,17 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Failure> {
         let asks_for_default = |check: &&Check| {
             check.rounds == 1 && check.requests.iter().all(|it| it.path == DEFAULT_ENDPOINT)
         };
-        let checks: Vec<&Check> = contract.checks.iter().filter(asks_for_default).collect();
+        let mut checks: Vec<&Check> = contract.checks.iter().filter(asks_for_default).collect();
         if checks.is_empty() {
-            let error =
-                anyhow::anyhow!("no check asks for {DEFAULT_ENDPOINT}: give --endpoint NAME");
-            return Err(Failure::usage(error));
+            let names: BTreeSet<&str> =
+                contract.checks.iter().map(|it| it.endpoint.as_str()).collect();
+            if names.len() > 1 {
+                return Err(Failure::usage(anyhow::anyhow!(
+                    "no check asks for {DEFAULT_ENDPOINT}: give --endpoint NAME"
+                )));
+            }
+            // Where there is one endpoint, that is the one which is meant.
+            checks = contract.checks.iter().collect();
         }
         arguments.measuring.select_of(&contract, &checks)?
     } else {
@@ -44,13 +49,14 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Failure> {
     };
     let outcome = arguments.measuring.run(&contract, &selection, None)?;
     if let Some(path) = &arguments.output {
-        store::write(path, &outcome.passport)?;
+        write_passport(path, &outcome.passport)?;
     }
     let mut report = outcome.report();
     if arguments.measuring.verbose {
         report.details = every_claim(&outcome.passport);
     }
-    arguments.measuring.output.print(&report, arguments.measuring.ci)?;
+    let measuring = &arguments.measuring;
+    measuring.output.print_beside(arguments.output.as_deref(), &report, measuring.ci)?;
     Ok(outcome.code().into())
 }
 

@@ -1,12 +1,9 @@
 //! The builds that are compared: made, copied or named, and what is recorded of them.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use perf_passport::{
+    files,
     passport::{ComparedBuild, SameCode},
     rules::SameCodeRule,
     text::hex,
@@ -168,7 +165,7 @@ impl BuiltSide {
 
     fn copied(role: &str, side: Side, directory: &Path) -> Result<Self, ComparisonError> {
         let path = side.executable.clone();
-        let bytes = read(&path).map_err(|source| {
+        let bytes = files::read(&path, EXECUTABLE_MAX).map_err(|source| {
             let path = path.clone();
             ComparisonError::UnreadableExecutable { path, source }
         })?;
@@ -197,7 +194,9 @@ fn same_code_of_files(built: &Sides<BuiltSide>) -> Option<SameCode> {
     let Sides { baseline, current, .. } = built;
     let told_nothing = baseline.source.is_some() && current.source.is_some();
     (told_nothing && baseline.side.directory == current.side.directory).then_some(())?;
-    let loaded = |it: &BuiltSide| loaded_sha256(&read(&it.side.executable).ok()?, &|_| false);
+    let loaded = |it: &BuiltSide| {
+        loaded_sha256(&files::read(&it.side.executable, EXECUTABLE_MAX).ok()?, &|_| false)
+    };
     let loaded_sha256 = loaded(baseline)?;
     (loaded(current)? == loaded_sha256).then(|| SameCode {
         rule: SameCodeRule::LATEST,
@@ -216,16 +215,4 @@ fn recorded_server(server: &Server) -> ComparedBuild {
             ComparedBuild { label, url: Some(url.clone()), ..ComparedBuild::default() }
         }
     }
-}
-
-/// Reads a whole executable, whatever it says of its length.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = EXECUTABLE_MAX.get();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        let message = format!("it is larger than {EXECUTABLE_MAX}");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(bytes)
 }

@@ -57,7 +57,7 @@ pub(crate) fn select_items<'a>(
     }
 
     // What is wanted of that, and can be asked for.
-    let checks = selection.checks(&common.checks, subjects)?;
+    let checks = selection.checks(&common.checks, contract, subjects)?;
     if let Subjects::Servers(servers) = subjects {
         refuse_what_cannot_be_asked(servers, contract, &checks)?;
     }
@@ -75,6 +75,7 @@ impl ItemSelection<'_> {
     fn checks<'c>(
         &self,
         checks: &[&'c Check],
+        contract: &Contract,
         subjects: &Subjects<'_>,
     ) -> Result<Vec<&'c Check>, ComparisonError> {
         let wants_none = checks.is_empty() || !self.operations.is_empty();
@@ -82,7 +83,11 @@ impl ItemSelection<'_> {
             return Ok(Vec::new());
         }
         Ok(match subjects {
-            Subjects::Servers(_) => self.checks.select_of_running(checks)?,
+            Subjects::Servers(_) => {
+                let state = contract.document.target.fixture.as_deref();
+                let fixture = self.checks.fixture.or(state);
+                CheckSelection { fixture, ..self.checks }.select_of_running(checks)?
+            }
             Subjects::Workers(_) => self.checks.select(checks)?,
         })
     }

@@ -195,5 +195,6 @@ pub(crate) fn target(url: &str, contract: &Contract) -> Result<HttpTarget, Probe
         timeout: contract.sampling.timeout,
         body_max: contract.sampling.body_max,
         pid: None,
+        ca_file: None,
     })
 }

@@ -3,14 +3,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
 use perf_passport::{
     contract::Contract,
     environment::SystemInfo,
+    files,
     paired::{Paired, Session},
     passport::Comparison,
     store::{self, StoreError},
@@ -70,7 +70,8 @@ impl SessionStore {
     /// told: it may be in a cache that nobody can get at.
     pub(crate) fn read(&self, progress: &mut dyn FnMut(ComparisonProgress<'_>)) -> SessionHistory {
         let Some(path) = &self.path else { return SessionHistory::default() };
-        let read = || serde_json::from_slice(&read_file(path)?).map_err(io::Error::from);
+        let read =
+            || serde_json::from_slice(&files::read(path, FILE_MAX)?).map_err(io::Error::from);
         read().unwrap_or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 let reason = error.to_string();
@@ -91,17 +92,6 @@ impl SessionStore {
         let bytes = bytes.map_err(|source| StoreError::Write { path: path.clone(), source })?;
         store::write_bytes(path, &bytes)
     }
-}
-
-/// Reads a whole file, up to [`FILE_MAX`].
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_MAX.get() + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_MAX.get() {
-        let message = format!("it is larger than {FILE_MAX}");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(bytes)
 }
 
 /// Sessions, and how they were decided by so far.

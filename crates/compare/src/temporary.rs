@@ -7,7 +7,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Once,
@@ -24,8 +24,10 @@ const PREFIX: &str = "passport-compare-";
 /// What they are called until they are locked.
 const UNLOCKED: &str = ".passport-unlocked-";
 
-/// The file whose lock is held.
+/// The file whose lock is held, and what is in it: by that a directory is known as one of these, and not
+/// somebody's of the same name.
 const LOCK: &str = "lock";
+const MARK: &str = "perf-passport: this directory is removed with the comparison that made it\n";
 
 /// A directory that is removed when it is dropped, or by a later comparison.
 #[derive(Debug)]
@@ -51,7 +53,8 @@ impl TemporaryDirectory {
 
     fn new_in(parent: &Path) -> io::Result<Self> {
         let made = tempfile::Builder::new().prefix(UNLOCKED).tempdir_in(parent)?;
-        let lock = File::create_new(made.path().join(LOCK))?;
+        let mut lock = File::create_new(made.path().join(LOCK))?;
+        lock.write_all(MARK.as_bytes())?;
         // Where a file system knows no locks, nobody gets this one either: the directory stays.
         let _ = flock(&lock, FlockOperation::NonBlockingLockExclusive);
         let name = made.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -92,7 +95,15 @@ fn remove_if_left(directory: &Path) {
     if !ours {
         return;
     }
-    let Ok(lock) = File::open(directory.join(LOCK)) else { return };
+    let path = directory.join(LOCK);
+    let is_file = fs::symlink_metadata(&path).is_ok_and(|it| it.is_file());
+    let Some(lock) = is_file.then(|| File::open(path).ok()).flatten() else { return };
+    let mut mark = String::new();
+    // One byte more than it may have.
+    let read = (&lock).take(MARK.len() as u64 + 1).read_to_string(&mut mark);
+    if read.is_err() || mark != MARK {
+        return;
+    }
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
         let _ = fs::remove_dir_all(directory);
     }
@@ -127,12 +138,15 @@ mod tests {
         let left = place("passport-compare-left");
         fs::create_dir_all(left.join("deep")).unwrap();
         fs::write(left.join("deep/file"), "").unwrap();
-        fs::write(left.join(LOCK), "").unwrap();
-        let of_others = [place("passport-compare-unlocked"), place("other")];
+        fs::write(left.join(LOCK), MARK).unwrap();
+        let of_others =
+            [place("passport-compare-unlocked"), place("other"), place("passport-compare-notes")];
         for directory in &of_others {
             fs::create_dir(directory).unwrap();
         }
-        fs::write(of_others[1].join(LOCK), "").unwrap();
+        fs::write(of_others[1].join(LOCK), MARK).unwrap();
+        // A lock, and not one that was made here.
+        fs::write(of_others[2].join(LOCK), "").unwrap();
         std::os::unix::fs::symlink(&of_others[1], place("passport-compare-link")).unwrap();
         let held = TemporaryDirectory::new_in(parent.path()).unwrap();
         sweep(parent.path());

@@ -1,6 +1,6 @@
 //! What every wait looks at: the time, and whether the user interrupted.
 
-use perf_passport::clock::Clock;
+use perf_passport::{clock::Clock, timestamp::rfc3339};
 
 /// The clock of a comparison, and what ends it early.
 #[derive(Clone, Copy)]
@@ -25,6 +25,6 @@ impl Watch<'_> {
 
     /// The time of day, RFC 3339 in UTC.
     pub(crate) fn timestamp(&self) -> String {
-        humantime::format_rfc3339_millis(self.clock.now()).to_string()
+        rfc3339(self.clock.now())
     }
 }

@@ -19,6 +19,7 @@
 pub mod settings;
 mod settings_error;
 pub mod server;
+mod deadline;
 mod state;
 mod auth;
 mod guard;

@@ -8,11 +8,15 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 use axum::Router;
 use tokio::{net::TcpListener, sync::Notify};
 
+use super::deadline::DeadlineListener;
+
+/// How long a connection may take for its next request, from its head to the end of its body.
+const REQUEST: Duration = Duration::from_secs(60);
 /// How long requests that run at shutdown may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves `app` until `shutdown` is done; then accepts no more, and lets requests that run finish
-/// for at most ten seconds.
+/// for at most ten seconds. A connection whose next request is not there within a minute is closed.
 ///
 /// # Errors
 ///
@@ -24,6 +28,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let stopping = Arc::new(Notify::new());
     let told = Arc::clone(&stopping);
+    let listener = DeadlineListener { listener, limit: REQUEST };
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         shutdown.await;
         told.notify_one();

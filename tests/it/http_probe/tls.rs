@@ -120,6 +120,28 @@ fn a_certificate_is_verified() {
 }
 
 #[test]
+fn certificates_of_a_file_are_trusted_besides_the_systems() {
+    let test = "certificates_of_a_file_are_trusted_besides_the_systems";
+    trusting("/nonexistent", test, || {
+        let (server, protocols) = tls_server();
+        let with = |file: &str| {
+            HttpTarget::new(HttpSettings {
+                ca_file: Some(file.into()),
+                ..https(&server, "localhost")
+            })
+        };
+        let mut probe = with(CERTIFICATE).unwrap().http_probe().unwrap();
+        assert_eq!(probe.send(&get("/"), Pass::Timed).unwrap().body, b"secure");
+        assert!(protocols.recv().unwrap().is_some());
+        let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/http_probe/localhost.key.der");
+        for (file, said) in [("/nonexistent", "No such file"), (key, "none in PEM form")] {
+            let message = with(file).unwrap().http_probe().unwrap_err().to_string();
+            assert!(message.contains(file) && message.contains(said), "{message}");
+        }
+    });
+}
+
+#[test]
 fn https_to_a_service_without_tls_is_unreachable_and_to_a_silent_one_a_slow_connect() {
     let test = "https_to_a_service_without_tls_is_unreachable_and_to_a_silent_one_a_slow_connect";
     trusting(CERTIFICATE, test, || {

@@ -46,6 +46,21 @@ fn a_truncated_passport_is_not_one() {
 }
 
 #[test]
+fn other_line_endings_are_named_and_are_no_edit() {
+    let workspace = measured();
+    let windows = workspace.read("sound.json").replace('\n', "\r\n");
+    workspace.write("windows.json", &windows);
+    let sentence = every_reader_refuses(&workspace, "windows.json", 2);
+    assert_says(&sentence, "its lines end in CRLF");
+    assert_says(&sentence, ".gitattributes");
+    // Who changes a figure as well has edited it.
+    let edited = windows.replacen("\"schema_version\": 1", "\"schema_version\":  1", 1);
+    assert_ne!(edited, windows);
+    workspace.write("windows.json", edited);
+    assert_says(&every_reader_refuses(&workspace, "windows.json", 1), "edited");
+}
+
+#[test]
 fn a_passport_with_old_names_is_refused_by_name() {
     let workspace = measured();
     let old = include_str!("../../../../tests/fixtures/before_0_1_0/operations.json");

@@ -210,3 +210,28 @@ fn a_database_that_is_no_postgresql_is_wrong_usage() {
         assert!(!text.contains("hunter2"));
     }
 }
+
+/// A running service is in one state, which the contract may tell.
+#[test]
+fn the_contract_says_which_state_a_running_service_is_in() {
+    let server = Server::answering("200 OK", JSON, "{}");
+    let other = "[[endpoint]]\nname = \"others\"\npath = \"/others\"\nfixture = \"huge\"\n";
+    let several = running(&server.url()) + other;
+    let workspace = Workspace::with_contract(crate::PASSPORT, &several);
+    for command in ["check", "validate"] {
+        let run = workspace.run(&[command, "--endpoint", "/orders"]).refused(2);
+        assert_says(&run, "a running service is in one state");
+    }
+    let told = several.replace("[target]\n", "[target]\nfixture = \"default\"\n");
+    workspace.write("passport.toml", &told);
+    for arguments in [&["validate", "--endpoint", "/orders"][..], &["check"]] {
+        let run = workspace.run(arguments).exits(0);
+        assert_says(&run.stdout, "PASS     orders/default");
+        assert!(!run.stdout.contains("others/default: "), "{run:#?}");
+    }
+    let replaced = workspace.run(&["check", "--fixture", "huge"]);
+    assert_says(&replaced.stdout, "others/default");
+    let unknown = told.replace("fixture = \"default\"", "fixture = \"none\"");
+    workspace.write("passport.toml", unknown);
+    assert_says(&workspace.run(&["check"]).refused(2), "no check is on fixture `none`");
+}

@@ -163,13 +163,16 @@ fn equal_passports_do_not_differ() {
 
 #[test]
 fn show_prints_what_was_measured_and_where() {
-    let contract = format!("{}[annotations]\nticket = \"T-1\"\n", ledger());
+    let command = "\"::error file=a::boo\" = \"::error::boo\"";
+    let contract = format!("{}[annotations]\nticket = \"T-1\"\n{command}\n", ledger());
     let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
     workspace.run(&["generate", "-o", "a.json"]).exits(0);
     let short = workspace.run(&["show", "a.json"]).exits(0).stdout;
     assert_says(&short, "PASS     metrics/default");
     assert!(!short.contains("T-1"));
     let long = workspace.run(&["show", "-v", "--ci", "a.json"]).exits(0).stdout;
+    // A log of continuous integration takes such a line for a command.
+    assert!(!long.lines().any(|line| line.trim_start().starts_with("::")), "{long}");
     for line in ["target ledger (sqlite), rustc 1.", "\ncommit ", "\nannotation ticket: T-1\n"] {
         assert_says(&long, line);
     }
@@ -197,6 +200,47 @@ fn validate_holds_one_endpoint_and_abstains_on_too_few_samples() {
     let contract = contract.replace("path = \"/metrics\"", "path = \"/ui\"");
     workspace.write("passport.toml", contract);
     assert_says(&workspace.run(&["validate"]).refused(2), "no check asks for /metrics");
+}
+
+#[test]
+fn the_only_endpoint_is_the_one_that_is_validated() {
+    let contract = ledger();
+    let (one, _) = contract.rsplit_once("[[endpoint]]").unwrap();
+    let workspace = Workspace::with_contract(crate::PASSPORT, one);
+    let run = workspace.run(&["validate"]).exits(0);
+    assert_says(&run.stdout, "PASS     health/default");
+}
+
+/// Whoever runs a stranger's contract loses no file of his own by it.
+#[test]
+fn a_contract_names_no_baseline_outside_of_its_directory() {
+    let workspace = Workspace::new(crate::PASSPORT);
+    let contract = |baseline: &str| LEDGER.replace("baseline.json", baseline);
+    let victim = workspace.path("victim");
+    workspace.write("victim", "mine");
+    fs::create_dir(workspace.path("project")).unwrap();
+    let mut outside = vec!["../victim".to_owned(), "new/../../victim".to_owned()];
+    outside.push(victim.to_str().unwrap().to_owned());
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("../victim", workspace.path("project/link")).unwrap();
+        outside.push("link".to_owned());
+    }
+    let command = ["baseline", "--contract", "project/passport.toml"];
+    for baseline in &outside {
+        workspace.write("project/passport.toml", contract(baseline));
+        let said = workspace.run(&command).refused(2);
+        assert_says(&said, "is not a file below the contract's directory: give --output FILE");
+        assert_eq!(workspace.read("victim"), "mine");
+    }
+    for baseline in ["a.json", "new/below/a.json", "./b.json"] {
+        workspace.write("project/passport.toml", contract(baseline));
+        workspace.run(&command).exits(0);
+        assert!(workspace.path("project").join(baseline).exists());
+    }
+    workspace.write("project/passport.toml", contract("../victim"));
+    workspace.run(&[&command[..], &["-o", "victim"]].concat()).exits(0);
+    workspace.run(&["verify", "victim"]).exits(0);
 }
 
 #[test]
@@ -270,4 +314,26 @@ fn row_counts_line_gate_and_exit_code_agree_on_a_response_that_differs() {
         assert_eq!(document["test_results"][1]["status"], status);
         workspace.run(&["verify", LATEST]).exits(0);
     }
+}
+
+/// `script` gives the program a terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_knows_no_colours_gets_none() {
+    let workspace = Workspace::with_contract(crate::PASSPORT, &ledger());
+    workspace.run(&["generate", "-o", "a.json"]).exits(0);
+    let shown = |term: &str| {
+        let asked = format!("'{}' show a.json", crate::PASSPORT);
+        let mut command = std::process::Command::new("script");
+        command.args(["-q", "-e", "-c", &asked, "/dev/null"]).current_dir(workspace.path(""));
+        command.env("TERM", term).env_remove("NO_COLOR").stdin(std::process::Stdio::null());
+        command.output().ok().map(|it| String::from_utf8(it.stdout).unwrap())
+    };
+    let (Some(colours), Some(none)) = (shown("xterm"), shown("dumb")) else {
+        println!("MISSING: script");
+        return;
+    };
+    assert_says(&colours, "\u{1b}[");
+    assert_says(&none, "PASS");
+    assert!(!none.contains('\u{1b}'), "{none:?}");
 }

@@ -43,6 +43,32 @@ fn suite() -> Workspace {
 
 const IMPORT: [&str; 3] = ["import", "criterion", "criterion"];
 
+/// Criterion calls the directory of its newest run `new`, and may anybody a group or a benchmark.
+#[test]
+fn groups_and_benchmarks_may_be_called_as_criterion_calls_its_newest_run() {
+    let contract = CONTRACT.replace("\"sort\"", "\"new\"").replace("math/sum", "new/new");
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
+    for size in [10, 100, 1000, 10_000] {
+        benchmark(&workspace, &format!("new/new/{size}"), f64::from(size) * 2.0);
+    }
+    benchmark(&workspace, "new", 5_000.0);
+    let run = workspace.run(&IMPORT).exits(0);
+    assert_says(&run.stdout, "2 operations: 2 passed, 0 failed, 0 abstained");
+}
+
+/// A benchmark cannot be dated by a file that no passport can date.
+#[cfg(unix)]
+#[test]
+fn a_benchmark_of_an_impossible_day_is_told_and_nothing_panics() {
+    let workspace = suite();
+    let before = std::time::UNIX_EPOCH - std::time::Duration::from_secs(86_400 * 3_650);
+    let sample = workspace.path("criterion/sort/new/sample.json");
+    fs::File::options().write(true).open(sample).unwrap().set_modified(before).unwrap();
+    let run = workspace.run(&IMPORT);
+    assert_says(&format!("{}{}", run.stdout, run.stderr), "sample.json: it is dated before 1970");
+    assert_ne!(run.code, Some(0));
+}
+
 #[test]
 fn a_suite_is_held_against_its_contract_as_it_stands() {
     let workspace = suite();

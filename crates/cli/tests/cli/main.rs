@@ -30,6 +30,8 @@ mod disk;
 #[cfg(unix)]
 mod interruption;
 #[cfg(unix)]
+mod odd_files;
+#[cfg(unix)]
 mod other_language;
 
 /// The program that is tested.

@@ -52,6 +52,38 @@ fn wrong_usage_is_told_on_standard_error_with_2() {
 }
 
 #[test]
+fn durations_take_units_and_bare_numbers_are_seconds() {
+    let workspace = Workspace::with_contract(crate::PASSPORT, &running("http://127.0.0.1:1"));
+    for wait in ["0", "0s", "1ms"] {
+        let said = workspace.run(&["check", "--wait-timeout", wait]).refused(3);
+        assert_says(&said, "cannot reach");
+    }
+    let durations = [
+        ("check", "--wait-timeout"),
+        ("compare", "--wait-timeout"),
+        ("compare", "--time-budget"),
+        ("calibrate", "--time-budget"),
+    ];
+    for (command, option) in durations {
+        let run = workspace.run(&[command, option, "2 parsecs"]).exits(2);
+        assert_says(&run.stderr, "write 20s, 2m, or seconds");
+        let run = workspace.run(&[command, option, "1m 5s", "--contract", "none.toml"]).exits(2);
+        assert!(!run.stderr.contains("write 20s"), "{run:#?}");
+    }
+}
+
+#[test]
+fn results_of_a_tool_that_is_not_read_are_refused_by_name() {
+    let workspace = Workspace::new(crate::PASSPORT);
+    workspace.write("jmh.json", "[{\"benchmark\": \"a\"}]");
+    let said = workspace.run(&["import", "pytest-benchmark", "jmh.json"]).refused(2);
+    assert_says(&said, "results of `pytest-benchmark` are not read");
+    assert_says(&said, "criterion, cargo-criterion, hyperfine");
+    let said = workspace.run(&["import", "jmh.json"]).refused(2);
+    assert_says(&said, "criterion, cargo-criterion and hyperfine are read by");
+}
+
+#[test]
 fn what_would_not_be_heeded_is_refused() {
     let in_process = Workspace::with_contract(crate::PASSPORT, &ledger());
     let running = Workspace::with_contract(crate::PASSPORT, &running("http://127.0.0.1:1"));
@@ -64,6 +96,7 @@ fn what_would_not_be_heeded_is_refused() {
     for command in ["check", "generate", "baseline", "validate"] {
         let running = "is for a running service";
         refused(&in_process, command, &["--pid=1"], &format!("--pid {running}"));
+        refused(&in_process, command, &["--ca-file=a"], &format!("--ca-file {running}"));
         refused(&in_process, command, &["--wait-timeout=5"], &format!("--wait-timeout {running}"));
         let both = [url, database, "--fixture=normal"];
         refused(&in_process, command, &both, "--database is for a service that is built");

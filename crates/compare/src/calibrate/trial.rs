@@ -93,7 +93,7 @@ pub fn run_trial(
 
     // The sessions, beside threads that never rest.
     let watch = setting.watch;
-    let timestamp = humantime::format_rfc3339_seconds(watch.clock.now()).to_string();
+    let timestamp = watch.timestamp();
     let busy = Busy::start(arm.busy);
     let started = watch.clock.elapsed();
     let directory = temporary_directory()?;

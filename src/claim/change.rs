@@ -110,6 +110,8 @@ pub fn changes(
     };
     let tolerance = check.tolerance.regression_ppm;
     let incomparable = if same_work { None } else { Some(not_same_work(&behaviour)) };
+    // Sessions that were held decide.
+    let same_code = same_code && paired.sessions.is_empty();
     let same_code = same_code && same_work && is_equal(&allocations) && is_equal(&heap);
     let known = same_code.then_some(Reason::SameCode).or(incomparable);
     let executed = instructions_change(policy, check, instructions, known);

@@ -57,7 +57,9 @@ pub fn case_changes(
             let is_equal =
                 |it: &Claim| it.reason == Reason::WithinTolerance && it.observed == it.limit;
             let did_the_same = is_counted && claims.iter().all(is_equal);
-            let same_code = turns.same_code && did_the_same && evidence.failure.is_none();
+            // Sessions that were held decide.
+            let same_code = turns.same_code && turns.paired.sessions.is_empty();
+            let same_code = same_code && did_the_same && evidence.failure.is_none();
             let missing = unknown_time(now, before);
             let known = missing.or(same_code.then_some(Reason::SameCode));
             claims.extend(paired_changes(operation, known, turns));

@@ -281,7 +281,7 @@ impl ComparisonRun<'_> {
             let observed = Observed { sides: &sides, same: &same, record: &record };
             let history = self.hold_sessions(&observed, history, &mut fault, progress);
             sessions_kept = store.write(&history);
-            self.add_sessions(&mut sides, &history);
+            self.add_sessions(&mut sides, &same, &history);
             let mut unmeasured = history.sessions.values().filter_map(why_unmeasured);
             fault = fault.or_else(|| unmeasured.next().map(str::to_owned));
         }
@@ -305,7 +305,9 @@ impl ComparisonRun<'_> {
         let same = passport.claims().filter(|(_, claim)| {
             (claim.kind, claim.reason) == (ClaimKind::LatencyChange, Reason::SameCode)
         });
-        Ok(same.map(|(subject, _)| subject.to_string()).collect())
+        let same = same.map(|(subject, _)| subject.to_string());
+        // With an anchor sessions are held, and decide.
+        Ok(same.filter(|id| !record.is_anchored(id)).collect())
     }
 
     /// Counts what both sides execute of each check, or says why nobody does; of those that are the same
@@ -349,9 +351,9 @@ impl ComparisonRun<'_> {
         progress: Observer<'_>,
     ) -> SessionHistory {
         let is_worth_sessions = |item: &Item<'_>| {
-            // Of changed work, and of the same code, only the change since the anchor can be told.
-            let is_open = sides.are_same_work(*item) && !same.contains(&item.id());
-            (is_open || record.is_anchored(&item.id())) && sides.are_comparable(*item)
+            // Of changed work only the change since the anchor can be told.
+            let decides = sides.are_same_work(*item) || record.is_anchored(&item.id());
+            decides && !same.contains(&item.id()) && sides.are_comparable(*item)
         };
         let items: Vec<Item<'_>> = self.items.iter().copied().filter(is_worth_sessions).collect();
         if items.is_empty() {
@@ -377,13 +379,20 @@ impl ComparisonRun<'_> {
         SessionHistory { checks: record.policy.checks, sessions }
     }
 
-    fn add_sessions(&self, sides: &mut SideRuns, history: &SessionHistory) {
+    /// Adds what is decided by sessions; of the same code none are needed, of earlier comparisons either.
+    fn add_sessions(
+        &self,
+        sides: &mut SideRuns,
+        same: &BTreeSet<String>,
+        history: &SessionHistory,
+    ) {
+        let known = |id: &str| history.sessions.get(id).filter(|_| !same.contains(id)).cloned();
         for measured in &mut sides.after.run.measured {
-            measured.paired = history.sessions.get(&measured.check).cloned();
+            measured.paired = known(&measured.check);
         }
         for item in self.items {
             if let Some(case) = case_of(&mut sides.after.run.operations, *item) {
-                case.paired = history.sessions.get(&item.id()).cloned();
+                case.paired = known(&item.id());
             }
         }
     }

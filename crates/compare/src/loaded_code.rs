@@ -75,7 +75,24 @@ pub(crate) fn loaded_bytes(executable: &[u8]) -> Option<Vec<u8>> {
     Some(sections?.concat())
 }
 
+/// Whether something is behind all that the headers of an executable name. A program may read that of
+/// itself, and whoever rewrites the executable leaves it out. True also of what is no executable.
+pub(crate) fn has_more_than_its_parts(executable: &[u8]) -> bool {
+    let end = || -> Option<u64> {
+        let file: ElfFile64<'_, Endianness> = ElfFile64::parse(executable).ok()?;
+        let (header, endian) = (file.elf_header(), file.endian());
+        let table = u64::from(header.e_shnum(endian)) * u64::from(header.e_shentsize(endian));
+        let sections = file.sections().filter_map(|it| it.file_range());
+        let ends = sections.map(|(begin, size)| begin.saturating_add(size));
+        ends.chain([header.e_shoff(endian).saturating_add(table)]).max()
+    };
+    end().is_none_or(|end| end < executable.len() as u64)
+}
+
 fn read(executable: &[u8]) -> Option<ElfFile64<'_, Endianness>> {
+    if has_more_than_its_parts(executable) {
+        return None;
+    }
     let file: ElfFile64<'_, Endianness> = ElfFile64::parse(executable).ok()?;
     let ours = match std::env::consts::ARCH {
         "x86_64" => Architecture::X86_64,
@@ -233,6 +250,16 @@ mod tests {
         // A line that the program itself asks for is code.
         let asking = PROGRAM.replace("lengths[1]", "lengths[1] + line!() as usize");
         assert_ne!(digest(&format!("\n{asking}")), digest(&asking));
+    }
+
+    #[test]
+    fn what_is_behind_a_program_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut program = built(directory.path(), PROGRAM, &[]);
+        assert!(!has_more_than_its_parts(&program));
+        program.extend_from_slice(b"SLOW");
+        assert!(has_more_than_its_parts(&program));
+        assert_eq!(loaded_sha256(&program, &|_| true), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use perf_passport::{
 use crate::{
     deadlines::FIXTURE_TIME,
     error::WorkerError,
+    loaded_code::has_more_than_its_parts,
     process::{Placement, Worker, copy_path},
     side::{Side, Sides},
     temporary::TemporaryDirectory,
@@ -116,8 +117,14 @@ pub(super) fn fill_caches(
     Ok(())
 }
 
-/// The side with an executable that is smaller, where there is somebody to make it so.
+/// The side with an executable that is smaller, where there is somebody to make it so, and where that
+/// leaves nothing out that the program may read of itself.
 pub(super) fn without_debug_information(mut side: Side, directory: &Path, role: &str) -> Side {
+    let bytes = fs::read(&side.executable).unwrap_or_default();
+    if has_more_than_its_parts(&bytes) {
+        return side;
+    }
+    drop(bytes);
     let executable = directory.join(format!("executable-{role}"));
     let stripped = Command::new("strip")
         .args(["--strip-debug", "-o"])

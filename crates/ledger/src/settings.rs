@@ -81,6 +81,7 @@ impl FromStr for DatabaseTarget {
         }
         match text.strip_prefix("sqlite://").unwrap_or(text) {
             "" => Err(SettingsError::NoDatabase),
+            address if address.contains("://") => Err(SettingsError::UnknownAddress),
             "memory" | ":memory:" => Ok(Self::Memory),
             path => Ok(Self::File(PathBuf::from(path))),
         }
@@ -161,6 +162,12 @@ mod tests {
         assert!(matches!(server, DatabaseTarget::Postgres(_)));
         assert!(!format!("{server:?}").contains("secret"));
         assert!("".parse::<DatabaseTarget>().is_err());
+        // A path has no such beginning, and an address may hold a password.
+        for other in ["POSTGRES://u:secret@h/x", "mysql://u:secret@h/x", " postgres://u:secret@h/x"]
+        {
+            let said = other.parse::<DatabaseTarget>().unwrap_err().to_string();
+            assert!(said.contains("not known") && !said.contains("secret"), "{said}");
+        }
     }
 
     #[test]

@@ -9,6 +9,11 @@ pub enum SettingsError {
     /// No database was named.
     #[error("no database is named: use `memory`, the path of a file, or postgres://...")]
     NoDatabase,
+    /// An address of something else; not shown, as it may hold a password.
+    #[error(
+        "the database is an address that is not known: use `memory`, the path of a file, or postgres://..."
+    )]
+    UnknownAddress,
     /// A schema must be a plain lowercase SQL name.
     #[error("schema `{}` is not a name of a-z, 0-9 and _ that starts with a letter", .0.escape_default())]
     Schema(String),

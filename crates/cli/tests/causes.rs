@@ -400,7 +400,7 @@ fn told_and_filed() {
 }
 
 fn nothing_filed() {
-    let (code, stdout, files) = compared("same", "same", "text");
+    let (code, stdout, files) = compared("same", "moved", "text");
     // Of latency nothing is known.
     assert_eq!(code, 4, "{stdout}");
     let is_cause = |name: &&String| !name.starts_with("baseline_");

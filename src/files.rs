@@ -1,6 +1,6 @@
 //! Files, and what stands in their place: links, devices and FIFOs.
 //!
-//! [`read`] stops at a limit, and does not wait for a FIFO that nobody writes to. [`write`] replaces a
+//! [`read`] stops at a limit, and does not wait for a FIFO that nobody writes to. [`write()`] replaces a
 //! file by renaming a complete and synced one over it, so that neither a full disk nor a kill leaves
 //! half of one. A link stays a link: what it leads to is replaced. A device or a FIFO is written to.
 //! Nothing here knows what is in a file.

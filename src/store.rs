@@ -1,8 +1,8 @@
 //! Passports on disk: whole or not at all.
 //!
-//! [`write()`] replaces a file whole, or writes to the device or FIFO that is there. [`keep`] files a passport under its time and points
-//! `latest_performance_passport.json` at it, unless it leaves checks out. Nothing here judges or
-//! prints.
+//! [`write()`] replaces a file whole, or writes to the device or FIFO that is there. [`keep`] files a
+//! passport under its time and points `latest_performance_passport.json` at it, unless it leaves checks
+//! out. Nothing here judges or prints.
 
 use std::{
     io,

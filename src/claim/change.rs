@@ -260,3 +260,75 @@ impl CountChange {
 fn within(now: u64, before: u64, tolerance: Ppm) -> bool {
     u128::from(now) * 1_000_000 <= u128::from(before) * (1_000_000 + u128::from(tolerance.get()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::evidence::{Behaviour, Range, WireBody};
+
+    const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[tolerance]\nallocations_percent = 50\n\
+                            [[endpoint]]\nname = \"a\"\npath = \"/\"\n";
+
+    /// What was observed: 20 equal responses with this digit as their digest, and perhaps a count.
+    fn evidence(digit: &str, allocations: Option<u64>) -> Evidence {
+        let all = Count::new(20);
+        let sha256 = digit.repeat(64);
+        let response = Response {
+            status: 200,
+            content_type: None,
+            body_sha256: sha256.clone(),
+            body_bytes: Bytes::new(1),
+            json_sha256: None,
+            headers: BTreeMap::new(),
+        };
+        let behaviour = Behaviour {
+            response,
+            responses: all,
+            responses_equal: all,
+            status_mismatches: Count::ZERO,
+            status_unexpected: None,
+            content_type_mismatches: Count::ZERO,
+            not_json: Count::ZERO,
+            wire: WireBody { sha256, bytes: Bytes::new(1), responses_equal: all },
+            unequal_in_bytes_alone: Count::ZERO,
+            unequal_in_headers_alone: Count::ZERO,
+            headers_unequal: BTreeSet::new(),
+            ignored_nothing: BTreeSet::new(),
+        };
+        let counts = allocations.map(|count| Counts {
+            source: CountSource::InProcess,
+            samples: all,
+            allocations: Range::of(count),
+            allocated_bytes: None,
+            heap_peak_bytes: Some(Range::of(1_000)),
+            unattributed_allocations: None,
+        });
+        Evidence { behaviour: Some(behaviour), counts, ..Evidence::default() }
+    }
+
+    #[test]
+    fn the_same_code_needs_no_sessions_where_it_was_counted_and_did_the_same() {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let (check, policy) = (&contract.checks[0], Policy::for_suite(1, true));
+        let reasons = |same_code: bool, now: &Evidence, before: &Evidence| {
+            let paired = Paired::default();
+            let beside =
+                SideBySide { policy: &policy, same_code, paired: &paired, instructions: None };
+            let before = BaselineFigures::of(check, before, true);
+            let claims = changes(&contract, check, now, Some(&before), Some(beside));
+            let of = |kind| claims.iter().find(|it| it.kind == kind).unwrap().reason;
+            [of(ClaimKind::InstructionsChange), of(ClaimKind::LatencyChange)]
+        };
+        let counted = |count| evidence("0", Some(count));
+        let open = [Reason::NotCounted, Reason::TooFewSessions];
+        assert_eq!(reasons(true, &counted(9), &counted(9)), [Reason::SameCode; 2]);
+        assert_eq!(reasons(false, &counted(9), &counted(9)), open);
+        // Within the tolerance is not the same, and what nobody counted shows nothing.
+        assert_eq!(reasons(true, &counted(10), &counted(9)), open);
+        assert_eq!(reasons(true, &evidence("0", None), &evidence("0", None)), open);
+        let changed = reasons(true, &evidence("1", Some(9)), &counted(9));
+        assert_eq!(changed, [Reason::NotCounted, Reason::ChangedWork]);
+    }
+}

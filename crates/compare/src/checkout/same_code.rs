@@ -13,7 +13,7 @@ use super::{
     asked::Asked,
     project::{Project, RefBuild},
 };
-use crate::loaded_code::loaded_sha256;
+use crate::loaded_code::{loaded_bytes, loaded_sha256};
 
 /// Bytes of a path that are kept.
 const PATH_SHOWN: usize = 500;
@@ -43,7 +43,7 @@ pub fn same_code(
     let target = target.as_os_str().as_bytes();
     let knows_where = |it: &Vec<u8>| it.windows(target.len()).any(|bytes| bytes == target);
     let [_, Some(executable)] = &executables else { return None };
-    (!knows_where(&without_debug_information(executable)?)).then_some(())?;
+    (!knows_where(&loaded_bytes(executable)?)).then_some(())?;
     let changed = asked.changed(&before.tree, &after.tree, stop).ok()?;
     // A source is called by a part of its path, or by a path that it is a part of.
     let is_changed =
@@ -54,11 +54,6 @@ pub fn same_code(
     let shown = |path: &PathBuf| printable(path.as_os_str().as_bytes(), PATH_SHOWN);
     let read_files_changed = read.map(shown).collect();
     Some(SameCode { rule: SameCodeRule::LATEST, loaded_sha256, read_files_changed })
-}
-
-/// What an executable loads, one section after the other.
-fn without_debug_information(executable: &[u8]) -> Option<Vec<u8>> {
-    crate::loaded_code::loaded_bytes(executable)
 }
 
 /// Whether a file is there to be compiled or to be read by people: a source where cargo has sources, a

@@ -11,8 +11,6 @@ mod cpu_pressure;
 #[cfg(feature = "instrument")]
 mod cpu_wait;
 mod collected;
-#[cfg(feature = "instrument")]
-mod in_process;
 mod json_string;
 mod ignored;
 mod json_form;
@@ -20,12 +18,16 @@ mod request;
 mod exchange;
 mod error;
 mod target;
+#[cfg(feature = "instrument")]
+mod instance;
 mod response;
 #[cfg(any(feature = "http", feature = "instrument"))]
 mod response_headers;
 mod server_timing;
 #[cfg(feature = "http")]
 mod http_client;
+#[cfg(feature = "instrument")]
+mod in_process;
 #[cfg(feature = "http")]
 mod http;
 
@@ -37,7 +39,7 @@ pub use exchange::{Cost, Exchange};
 pub use http::{HttpProbe, HttpSettings, HttpTarget, wait_until_up};
 #[cfg(feature = "instrument")]
 pub use in_process::{InProcessTarget, Request};
-pub use request::PreparedRequest;
+pub use request::{PreparedRequest, SetupRequest};
 pub use response::{Normalised, header_digests, wire_digest};
 pub use server_timing::{ServerTiming, performance_block, process_time};
 pub use target::{Pass, Probe, Target};

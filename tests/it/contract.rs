@@ -235,11 +235,11 @@ fn a_service_answers_as_long_as_check_and_fixture_say() {
     for (part, by, line, why) in [
         (r#"name = "written""#, r#"name = "wrtten""#, 8, "no check is on fixture `wrtten`"),
         (r#"name = "written""#, r#"name = "read""#, 8, "fixture `read` is defined twice"),
-        (r#"path = "/a""#, r#"path = "a""#, 25, "path `a`"),
-        ("status = 201", "status = 99", 25, "status 99, which is not 100 to 599"),
-        (r#"body = "b""#, r#"body = "${B}""#, 25, "variables are filled into headers alone"),
-        (r#"method = "PUT""#, r#"headers = { x-key = "k" }"#, 25, "`x-key` holds a secret"),
-        (r#"fresh = "sample""#, r#"fresh = "request""#, 24, "unknown variant `request`"),
+        (r#"path = "/a""#, r#"path = "a""#, 26, "path `a`"),
+        ("status = 201", "status = 99", 26, "status 99, which is not 100 to 599"),
+        (r#"body = "b""#, r#"body = "${B}""#, 26, "variables are filled into headers alone"),
+        (r#"method = "PUT""#, r#"headers = { x-key = "k" }"#, 26, "`x-key` holds a secret"),
+        (r#"fresh = "sample""#, r#"fresh = "request""#, 25, "unknown variant `request`"),
     ] {
         assert!(text.contains(part), "{part}");
         let refused = message(&text.replacen(part, by, 1));

@@ -267,6 +267,7 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
             allocated_bytes: Some(Range::of(bytes)),
             heap_peak_bytes: Some(Range::of(peak)),
             unattributed_allocations: Some(Range::of(0)),
+            several_threads: false,
         }),
         oracle: Some(OracleCounts {
             request_allocations: Count::new(allocations.min(42)),

@@ -6,7 +6,10 @@
 use std::{
     collections::BTreeMap,
     env,
+    hint::black_box,
     io::BufReader,
+    net::SocketAddr,
+    num::NonZero,
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, ExitCode},
     sync::{
@@ -17,19 +20,22 @@ use std::{
 
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{ConnectInfo, Path, State, connect_info::MockConnectInfo},
     http::StatusCode,
     routing::{get, post},
 };
 use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
+    claim::{Claim, Reason, claims},
     clock::SystemClock,
-    contract::Contract,
-    evidence::{Counts, Evidence},
+    contract::{ClaimKind, Contract},
+    evidence::{Counts, Evidence, Range},
     harness::Harness,
+    instrument,
     pipeline::{self, RunContext},
     probe::InProcessTarget,
+    rules::LatencyRule,
     units::{Nanos, Ppm},
     worker::{
         self,
@@ -183,6 +189,8 @@ fn main() -> ExitCode {
         test("setup_that_fails_is_told_and_no_sample", setup_fails),
         test("tasks_end_with_the_service_that_started_them", tasks_end),
         test("a_service_that_cannot_be_made_again_fails_its_samples", not_made_again),
+        test("what_blocks_in_place_works_on_several_threads", blocking),
+        test("what_other_threads_allocate_is_not_claimed", other_threads),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
 }
@@ -415,4 +423,76 @@ fn not_made_again() {
     });
     let failure = evidence[id].first_failure.as_deref();
     assert_eq!(failure, Some("cannot start the service: the disk is full"));
+}
+
+/// One endpoint, asked on two more threads.
+fn measure_on_threads(router: Router) -> (Evidence, Vec<Claim>) {
+    let contract = contract(
+        "schema_version = 1\nname = \"threads\"\n[sampling]\nsamples = 20\n[budgets]\n\
+         latency_ms_max = 1000\nlatency_quantile = \"p50\"\nallocations_max = 1000\n[[endpoint]]\n\
+         name = \"root\"\npath = \"/\"\n",
+    );
+    let factory = move |_| std::future::ready(Ok::<_, String>(router.clone()));
+    let threads = NonZero::new(2).expect("not 0");
+    let mut target = InProcessTarget::new(contract.sampling, factory).multi_thread(threads);
+    let mut context = RunContext {
+        target: &mut target,
+        clock: &SystemClock::start(),
+        environment: &|_| None,
+        stop: &|| false,
+        progress: &mut |_| {},
+    };
+    let run = pipeline::measure(&contract, &mut context, &|_| true).expect("no variables");
+    let evidence = run.measured[0].evidence.clone();
+    assert_eq!(evidence.first_failure, None);
+    let claims = claims(&contract, &contract.checks[0], &evidence, LatencyRule::LATEST);
+    (evidence, claims)
+}
+
+fn reason(claims: &[Claim], kind: ClaimKind) -> Reason {
+    claims.iter().find(|it| it.kind == kind).expect("claimed").reason
+}
+
+/// With the peer that only a socket knows.
+fn blocking() {
+    let handler = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move {
+        tokio::task::block_in_place(|| peer.to_string())
+    };
+    let peer = MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4000)));
+    let router = || Router::new().route("/", get(handler)).layer(peer.clone());
+    let (evidence, claims) = measure_on_threads(router());
+    let exact = counts(&evidence).allocations.exact().expect("equal counts");
+    assert_eq!(counts(&evidence).unattributed_allocations, Some(Range::of(0)));
+    assert_eq!(reason(&claims, ClaimKind::Allocations), Reason::WithinBudget);
+    assert_eq!(reason(&claims, ClaimKind::Heap), Reason::WithinBudget);
+    assert_eq!(evidence.cpu_wait_ns, None);
+    assert!(exact > 0, "{evidence:?}");
+    let one = "schema_version = 1\nname = \"one\"\n[[endpoint]]\nname = \"root\"\npath = \"/\"\n";
+    let run = measure_with(&contract(one), &["root/default"], |_| Ok(router()));
+    let failure = run["root/default"].first_failure.as_deref().expect("a panic");
+    assert!(failure.contains("the service panicked: "), "{failure}");
+}
+
+fn other_threads() {
+    let work = || black_box(vec![1_u8; 100]).len().to_string();
+    let raw = move || async move { tokio::spawn(async move { work() }).await.expect("no panic") };
+    let (evidence, claims) = measure_on_threads(Router::new().route("/", get(raw)));
+    assert!(!counts(&evidence).is_whole(), "{evidence:?}");
+    for kind in [ClaimKind::Allocations, ClaimKind::Heap] {
+        assert_eq!(reason(&claims, kind), Reason::OtherThreads);
+    }
+    // Over the budget by themselves, and then whatever others do.
+    let many = move || async move {
+        let many: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
+        tokio::spawn(async move { many.len().to_string() }).await.expect("no panic")
+    };
+    let (_, claims) = measure_on_threads(Router::new().route("/", get(many)));
+    assert_eq!(reason(&claims, ClaimKind::Allocations), Reason::OverBudget);
+    // What is handed over by the book is counted; its peak is not.
+    let wrapped =
+        move || async move { instrument::spawn(async move { work() }).await.expect("no panic") };
+    let (evidence, claims) = measure_on_threads(Router::new().route("/", get(wrapped)));
+    assert!(counts(&evidence).is_whole(), "{evidence:?}");
+    assert_eq!(reason(&claims, ClaimKind::Allocations), Reason::WithinBudget);
+    assert_eq!(reason(&claims, ClaimKind::Heap), Reason::OtherThreads);
 }

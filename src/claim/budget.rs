@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     contract::{Check, ClaimKind, Contract, Quantile, Unit},
-    evidence::{Evidence, Range},
+    evidence::{Counts, Evidence, Range},
     rules::LatencyRule,
     statistics::{interval, quantile, samples_bounding},
     units::{Count, Nanos, Ppm},
@@ -37,16 +37,7 @@ pub fn claims(
     let mut claims = vec![status(check, evidence)];
     claims.extend(content_type(check, evidence));
     claims.push(deterministic(evidence));
-    claims.push(count_below(
-        ClaimKind::Allocations,
-        evidence.counts.as_ref().map(|counts| counts.allocations),
-        check.budgets.allocations_max.get(),
-    ));
-    claims.push(count_below(
-        ClaimKind::Heap,
-        evidence.counts.as_ref().and_then(|counts| counts.heap_peak_bytes),
-        check.budgets.heap_bytes_max.get(),
-    ));
+    claims.extend(counted(check, evidence.counts.as_ref()));
     claims.extend(oracle(check, evidence));
     claims.push(latency(rule, check, evidence));
     if let Some(budget) = check.budgets.process_memory_bytes_max {
@@ -113,6 +104,25 @@ fn deterministic(evidence: &Evidence) -> Claim {
     };
     let figures = (Some(seen.responses_equal.get()), Some(seen.responses.get()));
     Claim::new(ClaimKind::Deterministic, reason).figures(figures.0, figures.1)
+}
+
+/// What the requests allocated and held. Less than all of it shows no budget to be kept.
+fn counted(check: &Check, counts: Option<&Counts>) -> [Claim; 2] {
+    let seen = counts.map(|it| it.allocations);
+    let peak = counts.and_then(|it| it.heap_peak_bytes);
+    let allocations =
+        count_below(ClaimKind::Allocations, seen, check.budgets.allocations_max.get());
+    let heap = count_below(ClaimKind::Heap, peak, check.budgets.heap_bytes_max.get());
+    let in_part = counts.is_some_and(|it| !it.is_whole());
+    let peak_in_part = counts.is_some_and(|it| it.several_threads) && (in_part || peak.is_none());
+    let unless = |in_part: bool, claim: Claim| {
+        if !in_part || claim.reason == Reason::OverBudget {
+            return claim;
+        }
+        let reason = Reason::OtherThreads;
+        Claim { reason, verdict: reason.verdict(), ..claim }
+    };
+    [unless(in_part, allocations), unless(peak_in_part, heap)]
 }
 
 /// The most that was seen decides: one request over the budget is a request over the budget.

@@ -44,7 +44,8 @@ impl BaselineFigures {
     /// What `evidence`, gathered for `check`, says to those who compare with it later.
     pub fn of(check: &Check, evidence: &Evidence, same_build: bool) -> Self {
         let deterministic = evidence.behaviour.as_ref().filter(|it| it.is_deterministic());
-        let counts = evidence.counts.as_ref();
+        // Less than all of it is nothing to compare with.
+        let counts = evidence.counts.as_ref().filter(|it| it.is_whole());
         Self {
             same_build,
             response: deterministic.map(|it| it.response.clone()),
@@ -219,6 +220,9 @@ fn comparability(
     same_work: bool,
 ) -> Option<Reason> {
     let Some(counts) = counts else { return Some(Reason::NotObserved) };
+    if !counts.is_whole() {
+        return Some(Reason::OtherThreads);
+    }
     let Some(baseline) = baseline else { return Some(Reason::NotInBaseline) };
     match baseline.source {
         None => Some(Reason::NotInBaseline),
@@ -304,6 +308,7 @@ mod tests {
             allocated_bytes: None,
             heap_peak_bytes: Some(Range::of(1_000)),
             unattributed_allocations: None,
+            several_threads: false,
         });
         Evidence { behaviour: Some(behaviour), counts, ..Evidence::default() }
     }

@@ -64,6 +64,8 @@ pub enum Reason {
     BusyMachine,
     /// ABSTAIN: nobody counted, or what is measured does not tell.
     NotObserved,
+    /// ABSTAIN: tasks ran on other threads at the same time, and what they cost is nobody's.
+    OtherThreads,
     /// ABSTAIN: the baseline does not have the subject, or not this figure of it.
     NotInBaseline,
     /// ABSTAIN: the responses differ among themselves, so they cannot be compared.
@@ -130,6 +132,7 @@ impl Reason {
                 "some requests were slow while other processes wanted the processor"
             }
             Self::NotObserved => "nobody tells",
+            Self::OtherThreads => "tasks on other threads had a part in it that cannot be told",
             Self::NotInBaseline => "not in the baseline",
             Self::NotDeterministic => "the responses differ among themselves",
             Self::IncomparableBuild => "built or counted otherwise than the baseline",
@@ -162,6 +165,9 @@ impl Reason {
             Self::BusyMachine => "measure on an idle machine",
             Self::NotObserved => {
                 "add the instrument layer to a service, the counting allocator to a harness, or do not claim it"
+            }
+            Self::OtherThreads => {
+                "start tasks with `instrument::spawn`, or leave `multi_thread` out of the harness"
             }
             Self::NotInBaseline => "accept it with `passport baseline`",
             Self::IncomparableBuild => "renew it with `passport baseline`",

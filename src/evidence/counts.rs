@@ -45,6 +45,9 @@ pub struct Counts {
     /// Allocations of the whole process, one sample at a time, beyond those of the requests: of
     /// spawned tasks that are not wrapped and of other threads. `null` where nobody looked.
     pub unattributed_allocations: Option<Range>,
+    /// Whether tasks of the service could run on other threads at the same time; left out where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub several_threads: bool,
 }
 
 /// The least and the most that was seen of a count; equal when the count is exact.
@@ -114,6 +117,13 @@ impl OracleCounts {
 }
 
 impl Counts {
+    /// Whether what was counted is all that the requests allocated. Where tasks run on other threads at
+    /// the same time, nobody knows whose the allocations are that are no request's.
+    pub fn is_whole(&self) -> bool {
+        let nothing_else = || self.unattributed_allocations == Some(Range::of(0));
+        !self.several_threads || nothing_else()
+    }
+
     pub(super) fn validate(&self) -> Result<(), EvidenceError> {
         holds("counts.samples", self.samples > Count::ZERO, "is 0, so nothing was counted")?;
         for (field, range) in [

@@ -44,6 +44,7 @@ use std::{
     fmt::Display,
     future::Future,
     io::{self, Write},
+    num::NonZero,
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, Mutex},
@@ -85,10 +86,11 @@ pub struct Harness {
     code: Vec<Box<dyn Measurable>>,
     inspections: Vec<(String, Inspection)>,
     variables: Variables,
+    worker_threads: Option<NonZero<usize>>,
 }
 
-/// Makes the target once the contract is read.
-type MakeTarget = Box<dyn FnOnce(&Contract) -> Box<dyn Target + Send>>;
+/// Makes the target once the contract is read, with so many threads for its tasks.
+type MakeTarget = Box<dyn FnOnce(&Contract, Option<NonZero<usize>>) -> Box<dyn Target + Send>>;
 
 impl std::fmt::Debug for Harness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -116,8 +118,12 @@ impl Harness {
         Out: Body + 'static,
         Out::Error: Display,
     {
-        let target = move |contract: &Contract| {
+        let target = move |contract: &Contract, worker_threads: Option<NonZero<usize>>| {
             let target = InProcessTarget::new(contract.sampling, factory);
+            let target = match worker_threads {
+                Some(number) => target.multi_thread(number),
+                None => target,
+            };
             Box::new(target) as Box<dyn Target + Send>
         };
         Self { target: Some(Box::new(target)), ..Self::operations(contract) }
@@ -131,6 +137,7 @@ impl Harness {
             code: Vec::new(),
             inspections: Vec::new(),
             variables: Variables::default(),
+            worker_threads: None,
         }
     }
 
@@ -187,6 +194,17 @@ impl Harness {
         self
     }
 
+    /// Gives the tasks of each service so many threads, as `tokio::task::block_in_place` needs. Without
+    /// this all work is done on one thread, where all of it can be counted.
+    ///
+    /// Requests run on the thread of the test all the same. Where tasks on other threads allocate what no
+    /// request is charged with, `allocations` and `heap` abstain (`other-threads`), and instructions and
+    /// allocation sites are not told.
+    #[must_use]
+    pub fn multi_thread(self, worker_threads: NonZero<usize>) -> Self {
+        Self { worker_threads: Some(worker_threads), ..self }
+    }
+
     /// Runs the tests that the process's arguments select.
     ///
     /// What was measured is filed at the end: `perf-passport/NAME.json` beside the executables of the
@@ -199,7 +217,11 @@ impl Harness {
         #[cfg(unix)]
         if std::env::args_os().skip(1).eq([crate::worker::FLAG]) {
             let operations = &lent::Lent::new(&self.code);
-            let offered = crate::worker::Offered { target: self.target, operations };
+            let target = self.target.map(|make| {
+                let number = self.worker_threads;
+                Box::new(move |contract: &Contract| make(contract, number)) as Box<_>
+            });
+            let offered = crate::worker::Offered { target, operations };
             return crate::worker::serve_stdin(offered, &|name| self.variables.get(name));
         }
         let directory = PathBuf::from(manifest_directory());
@@ -223,7 +245,7 @@ impl Harness {
         let declared: Vec<String> = self.code.iter().map(|it| it.name().to_owned()).collect();
         let session = contract.map(|contract| {
             Arc::new(Mutex::new(Measurements {
-                target: self.target.map(|make| make(&contract)),
+                target: self.target.map(|make| make(&contract, self.worker_threads)),
                 contract,
                 declared,
                 directory,

@@ -133,6 +133,7 @@ impl<'a> Sampler<'a> {
                 .map(|it| range(seen.and_then(|it| it.heap_peak_bytes), it.get())),
             unattributed_allocations: unattributed
                 .map(|it| range(seen.and_then(|it| it.unattributed_allocations), it)),
+            several_threads: cost.several_threads,
         });
     }
 
@@ -264,5 +265,6 @@ fn add_costs(a: Cost, b: Cost) -> Cost {
             .process_allocations
             .zip(b.process_allocations)
             .map(|(a, b)| a.saturating_add(b)),
+        several_threads: a.several_threads || b.several_threads,
     }
 }

@@ -46,6 +46,12 @@ pub enum ProbeError {
         /// What became of it.
         message: String,
     },
+    /// Instructions are counted of the thread that asks, and tasks run on others.
+    #[error(
+        "instructions are counted of one thread, and this target runs tasks on others: leave \
+         `multi_thread` out"
+    )]
+    SeveralThreads,
     /// The response broke off or is not HTTP.
     #[error("broken response: {0}")]
     Broken(String),

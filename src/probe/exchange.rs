@@ -45,4 +45,6 @@ pub struct Cost {
     pub heap_peak: Option<Bytes>,
     /// Allocations of the whole process meanwhile.
     pub process_allocations: Option<Count>,
+    /// Whether tasks of the service may run on other threads at the same time.
+    pub several_threads: bool,
 }

@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt::Display,
     future::{Future, poll_fn},
+    num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     time::Instant,
@@ -24,10 +25,11 @@ use tower_service::Service;
 
 use super::{
     collected::collected,
+    cpu_pressure,
     cpu_wait::CpuWait,
     error::ProbeError,
     exchange::{Cost, Exchange},
-    instance::Instance,
+    instance::{Instance, Threads},
     request::PreparedRequest,
     response_headers::named_headers,
     target::{Pass, Probe, Target, set_up},
@@ -53,12 +55,13 @@ pub type Request = http::Request<Full<Buffer>>;
 ///
 /// `factory` is called with the name of a fixture and makes the service in that state: for each check
 /// or for each sample, and once where the contract says that the fixture is shared. Each service has a
-/// runtime of its own, of one thread, the calling one. So counts and times are those of the work and
-/// not of its scheduling, and tasks end with the service that started them. What the program keeps
+/// runtime of its own, so that tasks end with the service that started them. It has one thread, the
+/// calling one, unless [`InProcessTarget::multi_thread`] says otherwise. What the program keeps
 /// beside its services, such as a `static`, is there for all checks.
 pub struct InProcessTarget<Factory, S> {
     factory: Factory,
     sampling: Sampling,
+    threads: Threads,
     /// Those that are shared, by fixture.
     shared: BTreeMap<String, Instance<S>>,
 }
@@ -77,7 +80,15 @@ where
 {
     /// A target that has made nothing yet.
     pub fn new(sampling: Sampling, factory: Factory) -> Self {
-        Self { factory, sampling, shared: BTreeMap::new() }
+        Self { factory, sampling, threads: Threads::Calling, shared: BTreeMap::new() }
+    }
+
+    /// The same with so many threads for the tasks of each service, as `tokio::task::block_in_place` needs.
+    /// Requests run on the calling thread all the same. What then cannot be counted exactly is not claimed:
+    /// see [`Counts::is_whole`](crate::evidence::Counts::is_whole).
+    #[must_use]
+    pub fn multi_thread(self, worker_threads: NonZero<usize>) -> Self {
+        Self { threads: Threads::Others(worker_threads), ..self }
     }
 }
 
@@ -92,9 +103,9 @@ where
     Out::Error: Display,
 {
     fn probe(&mut self, check: &Check) -> Result<Box<dyn Probe + '_>, ProbeError> {
-        let Self { factory, sampling, shared } = self;
-        let fixture = check.fixture.clone();
-        let mut make = move || Instance::make(|| factory(fixture.clone()));
+        let Self { factory, sampling, threads, shared } = self;
+        let (threads, fixture) = (*threads, check.fixture.clone());
+        let mut make = move || Instance::make(threads, || factory(fixture.clone()));
         let service = match check.service_life {
             ServiceLife::Check | ServiceLife::Sample => Answering::Own(Some(make()?)),
             ServiceLife::Process => {
@@ -109,7 +120,8 @@ where
             service,
             make,
             sampling: *sampling,
-            cpu_wait: CpuWait::of_this_thread(),
+            threads,
+            cpu_wait: CpuWait::of_this_thread().filter(|_| threads == Threads::Calling),
             body: Vec::new(),
         }))
     }
@@ -121,7 +133,9 @@ struct InProcessProbe<'target, Make, S> {
     /// Makes another one in the same state.
     make: Make,
     sampling: Sampling,
-    /// Of the thread that made the probe, which is the one that its requests run on.
+    threads: Threads,
+    /// Of the thread that made the probe, which is the one that its requests run on; `None` where a
+    /// request may wait for others.
     cpu_wait: Option<CpuWait>,
     /// Kept between requests, so that reading a body allocates nothing while the process is watched.
     body: Vec<u8>,
@@ -163,6 +177,10 @@ where
     Out::Error: Display,
 {
     fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError> {
+        let several_threads = self.threads != Threads::Calling;
+        if several_threads && pass == Pass::Instructions {
+            return Err(ProbeError::SeveralThreads);
+        }
         set_up(self, request, pass)?;
         let names = &request.compare_headers;
         let request = build(request)?;
@@ -198,8 +216,11 @@ where
                     source: CountSource::InProcess,
                     allocations: cost.allocations,
                     allocated_bytes: Some(cost.bytes),
-                    heap_peak: Some(cost.heap_peak),
+                    // Of tasks at the same time it is only known at the ends of their polls.
+                    heap_peak: (!several_threads || !sent.meter.has_tasks())
+                        .then_some(cost.heap_peak),
                     process_allocations: sent.process_allocations,
+                    several_threads,
                 }
             }),
             oracle,
@@ -218,7 +239,10 @@ where
     }
 
     fn cpu_pressure(&mut self) -> Option<Nanos> {
-        None
+        match self.threads {
+            Threads::Calling => None,
+            Threads::Others(_) => cpu_pressure::total(),
+        }
     }
 
     fn counts_apart(&self) -> bool {

@@ -3,11 +3,21 @@
 //! Tasks that a service starts go on until its runtime ends. So each service has a runtime of its own,
 //! and what one leaves behind is no part of what is counted of the next.
 
-use std::{fmt::Display, future::Future};
+use std::{fmt::Display, future::Future, num::NonZero};
 
 use tokio::runtime::{Builder, Runtime};
 
 use super::error::ProbeError;
+
+/// The threads that the tasks of a service run on. Its requests run on the calling one in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// The calling one, so that counts and times are those of the work and not of its scheduling.
+    #[default]
+    Calling,
+    /// So many others.
+    Others(NonZero<usize>),
+}
 
 /// A service that is there to answer.
 pub(super) struct Instance<S> {
@@ -18,13 +28,23 @@ pub(super) struct Instance<S> {
 }
 
 impl<S> Instance<S> {
-    /// Makes a service on a runtime of its own, of one thread: the calling one.
-    pub(super) fn make<Made, Failure>(make: impl FnOnce() -> Made) -> Result<Self, ProbeError>
+    /// Makes a service on a runtime of its own.
+    pub(super) fn make<Made, Failure>(
+        threads: Threads,
+        make: impl FnOnce() -> Made,
+    ) -> Result<Self, ProbeError>
     where
         Made: Future<Output = Result<S, Failure>>,
         Failure: Display,
     {
-        let runtime = Builder::new_current_thread()
+        let mut builder = match threads {
+            Threads::Calling => Builder::new_current_thread(),
+            Threads::Others(_) => Builder::new_multi_thread(),
+        };
+        if let Threads::Others(number) = threads {
+            builder.worker_threads(number.get());
+        }
+        let runtime = builder
             .enable_all()
             .build()
             .map_err(|error| ProbeError::Setup(format!("no runtime: {error}")))?;

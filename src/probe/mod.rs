@@ -6,7 +6,7 @@
 //! nothing but two clock reads; over HTTP it measures any base URL, and each latency holds the cost
 //! of the client and of the loopback or network as well.
 
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "instrument"))]
 mod cpu_pressure;
 #[cfg(feature = "instrument")]
 mod cpu_wait;

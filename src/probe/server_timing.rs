@@ -61,6 +61,7 @@ impl ServerTiming {
             allocated_bytes: self.allocated_bytes,
             heap_peak: self.heap_peak,
             process_allocations: None,
+            several_threads: false,
         })
     }
 }
@@ -102,6 +103,7 @@ pub fn performance_block(body: &[u8]) -> Option<Cost> {
         allocated_bytes: performance.allocated_bytes.map(Bytes::new),
         heap_peak: performance.heap_peak_bytes.map(Bytes::new),
         process_allocations: None,
+        several_threads: false,
     })
 }
 

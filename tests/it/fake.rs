@@ -115,6 +115,7 @@ pub(crate) fn good(number: u64) -> Exchange {
             allocated_bytes: Some(Bytes::new(8_192)),
             heap_peak: Some(Bytes::new(4_096)),
             process_allocations: None,
+            several_threads: false,
         }),
         oracle: None,
     }

@@ -100,9 +100,9 @@ fn main() -> ExitCode {
 fn service(build: &str) -> Harness {
     let more = usize::from(build == "served-allocation");
     Harness::new("", move |fixture: String| {
-        let text = async move || {
+        let text = move || {
             drop(black_box(vec![String::from("more"); more]));
-            fixture.clone()
+            std::future::ready(fixture.clone())
         };
         std::future::ready(Ok::<_, String>(Router::new().route("/state", get(text))))
     })

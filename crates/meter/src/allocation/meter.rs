@@ -47,6 +47,11 @@ impl Meter {
         work()
     }
 
+    /// Whether the request has handed work to [tasks](Meter::for_task).
+    pub fn has_tasks(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.role() == Role::Root)
+    }
+
     /// The figures so far, including those that [tasks of the request](Meter::for_task) have
     /// reported by now.
     ///

@@ -269,6 +269,7 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
             unattributed_allocations: Some(Range::of(0)),
             several_threads: false,
         }),
+        heap_growth: None,
         oracle: Some(OracleCounts {
             request_allocations: Count::new(allocations.min(42)),
             allocations: Count::new(allocations),

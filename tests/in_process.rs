@@ -14,7 +14,7 @@ use std::{
     process::{Command, ExitCode},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -27,7 +27,7 @@ use axum::{
 use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
-    claim::{Claim, Reason, claims},
+    claim::{Claim, Reason, Verdict, claims},
     clock::SystemClock,
     contract::{ClaimKind, Contract},
     evidence::{Counts, Evidence, Range},
@@ -189,6 +189,9 @@ fn main() -> ExitCode {
         test("setup_that_fails_is_told_and_no_sample", setup_fails),
         test("tasks_end_with_the_service_that_started_them", tasks_end),
         test("a_service_that_cannot_be_made_again_fails_its_samples", not_made_again),
+        test("a_leak_of_64_bytes_in_a_request_is_found_to_the_byte", leak),
+        test("what_is_full_soon_is_no_leak", cache),
+        test("who_does_not_ask_is_not_told_of_growth", growth_is_asked_for),
         test("what_blocks_in_place_works_on_several_threads", blocking),
         test("what_other_threads_allocate_is_not_claimed", other_threads),
     ];
@@ -495,4 +498,96 @@ fn other_threads() {
     assert!(counts(&evidence).is_whole(), "{evidence:?}");
     assert_eq!(reason(&claims, ClaimKind::Allocations), Reason::WithinBudget);
     assert_eq!(reason(&claims, ClaimKind::Heap), Reason::OtherThreads);
+}
+
+/// The claim on growth, by this contract, of services that each keep something of their requests.
+fn growth<Keep>(more: &str, keeper: impl Fn() -> Keep) -> (Evidence, Vec<Claim>)
+where
+    Keep: Fn(u64) + Clone + Send + Sync + 'static,
+{
+    let text = format!(
+        "schema_version = 1\nname = \"growth\"\n{more}\n[[endpoint]]\nname = \"root\"\npath = \"/\"\n"
+    );
+    let contract = contract(&text);
+    let make = move |_: String| {
+        let (keep, next) = (keeper(), Arc::new(AtomicU64::new(0)));
+        let handler = move || {
+            keep(next.fetch_add(1, Ordering::Relaxed));
+            std::future::ready("done")
+        };
+        Ok(Router::new().route("/", get(handler)))
+    };
+    let evidence = measure_with(&contract, &["root/default"], make).remove("root/default");
+    let evidence = evidence.expect("measured");
+    assert_eq!(evidence.first_failure, None);
+    let claims = claims(&contract, &contract.checks[0], &evidence, LatencyRule::LATEST);
+    (evidence, claims)
+}
+
+const SHORT: &str = "samples = 20\nheap_growth_samples = 300\n";
+
+fn asking(sampling: &str, budget: u64) -> String {
+    format!("[sampling]\n{sampling}[budgets]\nheap_growth_bytes_max = {budget}\n")
+}
+
+fn leak() {
+    let leak = || |_| drop(black_box(Box::leak(Box::new([black_box(1_u8); 64]))));
+    let (evidence, claims) = growth(&asking(SHORT, 1), leak);
+    let grown = evidence.heap_growth.expect("counted");
+    assert_eq!((grown.samples.get(), grown.growth().get()), (300, 300 * 64));
+    assert_eq!(reason(&claims, ClaimKind::HeapGrowth), Reason::OverBudget);
+    // To the byte.
+    for (budget, expected) in [(19_200, Reason::OverBudget), (19_201, Reason::WithinBudget)] {
+        let (_, claims) = growth(&asking(SHORT, budget), leak);
+        assert_eq!(reason(&claims, ClaimKind::HeapGrowth), expected, "{budget}");
+    }
+    // In a container that doubles, whatever is left of its capacity.
+    for samples in [1, 7, 100, 128, 129, 255, 1000] {
+        let list = || {
+            let kept: Arc<Mutex<Vec<u64>>> = Arc::default();
+            move |number| kept.lock().expect("no panic").push(number)
+        };
+        let sampling = format!("samples = 20\nheap_growth_samples = {samples}\n");
+        let (evidence, claims) = growth(&asking(&sampling, 1), list);
+        let expected = if samples == 1 { Reason::WithinBudget } else { Reason::OverBudget };
+        assert_eq!(reason(&claims, ClaimKind::HeapGrowth), expected, "{samples}: {evidence:?}");
+    }
+}
+
+fn cache() {
+    // Of 250 entries, which are exchanged for ever.
+    let cache = |size: u64| {
+        move || {
+            let kept: Arc<Mutex<BTreeMap<u64, Box<[u8; 64]>>>> = Arc::default();
+            move |number: u64| {
+                let entry = Box::new([1; 64]);
+                drop(kept.lock().expect("no panic").insert(number % size, entry));
+            }
+        }
+    };
+    let (evidence, claims) = growth(&asking(SHORT, 1), cache(250));
+    assert_eq!(reason(&claims, ClaimKind::HeapGrowth), Reason::WithinBudget, "{evidence:?}");
+    let grown = evidence.heap_growth.expect("counted");
+    assert_eq!(grown.growth().get(), 0);
+    assert!(grown.first_bytes.get() > 250 * 64, "{grown:?}");
+    // One that is not full yet, and one that gets the time.
+    let (_, claims) = growth(&asking(SHORT, 1), cache(400));
+    assert_eq!(reason(&claims, ClaimKind::HeapGrowth), Reason::OverBudget);
+    let longer = SHORT.replace("300", "500");
+    let (_, claims) = growth(&asking(&longer, 1), cache(400));
+    assert_eq!(reason(&claims, ClaimKind::HeapGrowth), Reason::WithinBudget);
+}
+
+fn growth_is_asked_for() {
+    let kinds = |more: &str| {
+        let (evidence, claims) = growth(more, || |_| ());
+        let claim = claims.into_iter().find(|it| it.kind == ClaimKind::HeapGrowth);
+        assert_eq!(evidence.heap_growth.is_some(), claim.is_some());
+        claim.map(|it| (it.limit, it.verdict))
+    };
+    let sampling = format!("[sampling]\n{SHORT}");
+    assert_eq!(kinds(&sampling), None);
+    let required = format!("required = [\"status\", \"heap-growth\"]\n{sampling}");
+    assert_eq!(kinds(&required), Some((Some(1), Verdict::Pass)));
+    assert_eq!(kinds(&asking(SHORT, 500)), Some((Some(500), Verdict::Pass)));
 }

@@ -40,6 +40,10 @@ pub fn claims(
     claims.extend(counted(check, evidence.counts.as_ref()));
     claims.extend(oracle(check, evidence));
     claims.push(latency(rule, check, evidence));
+    if let Some(budget) = check.budgets.heap_growth_bytes_max {
+        let growth = evidence.heap_growth.map(|it| Range::of(it.growth().get()));
+        claims.push(count_below(ClaimKind::HeapGrowth, growth, budget.get()));
+    }
     if let Some(budget) = check.budgets.process_memory_bytes_max {
         let highest = evidence.process.map(|process| Range::of(process.rss_highest().get()));
         claims.push(count_below(ClaimKind::ProcessMemory, highest, budget.get()));

@@ -154,6 +154,9 @@ claim_kinds! {
     Oracle = "oracle": budget(Direction::Below, Unit::Count),
     /// The latency quantile is below the budget.
     Latency = "latency": budget(Direction::Below, Unit::Ns).speed(),
+    /// The heap of a service grows by less than the budget once it has answered for a while; claimed
+    /// only where the contract asks for it.
+    HeapGrowth = "heap-growth": budget(Direction::Below, Unit::Bytes).memory().exact(),
     /// Resident memory of the measured process is below the budget; claimed only where there is one.
     ProcessMemory = "process-memory": budget(Direction::Below, Unit::Bytes).memory(),
     /// The mean time of an iteration is below the budget.

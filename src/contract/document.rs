@@ -138,6 +138,9 @@ pub struct SamplingDocument {
     pub counted: u32,
     /// Requests at most until the counts are stable.
     pub warmup_max: u32,
+    /// Samples after which the heap of a service must have stopped to grow; 1 to 1e5. Default 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heap_growth_samples: Option<u32>,
     /// Seconds after which a check takes no further latency samples; at most 1e6.
     pub seconds_max: Positive,
     /// Seconds for one request, from the first byte sent to the last received; at most 1e6.
@@ -152,6 +155,7 @@ impl Default for SamplingDocument {
             samples: 1000,
             counted: 20,
             warmup_max: 400,
+            heap_growth_samples: None,
             seconds_max: Positive::new(2.0),
             timeout_seconds: Positive::new(10.0),
             body_mb_max: Positive::new(16.0),
@@ -177,6 +181,11 @@ pub struct BudgetsDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000_000)))]
     pub allocations_max: Option<u64>,
+    /// Bytes by which the heap of a service may grow from `heap_growth_samples` samples to twice as
+    /// many; 1, which allows none, to 2^50. No budget unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_125_899_906_842_624_u64)))]
+    pub heap_growth_bytes_max: Option<u64>,
     /// Resident memory of the measured process in MB (2^20 bytes); no budget unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_memory_mb_max: Option<Positive>,

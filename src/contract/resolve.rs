@@ -19,12 +19,16 @@ const DEFAULT_FIXTURE: &str = "default";
 const LATENCY_MAX: Nanos = Nanos::new(10_000_000);
 const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
 const ALLOCATIONS_MAX: Count = Count::new(1000);
+/// Of who requires the claim and gives no budget: none.
+const HEAP_GROWTH_MAX: Bytes = Bytes::new(1);
+const HEAP_GROWTH_SAMPLES: u32 = 1000;
 const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
 
 // Together these keep every figure of a passport below 2^53, above which no hash is exact.
 const SEED_MAX: u64 = 1 << 53;
 const LATENCY_MS_LIMIT: f64 = 1e6;
 const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
+const HEAP_GROWTH_LIMIT: u64 = 1 << 50;
 const SECONDS_LIMIT: f64 = 1e6;
 const REQUESTS_LIMIT: u64 = 1000;
 
@@ -49,7 +53,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
             .tolerance
             .deterministic_percent_min
             .map_or(DETERMINISTIC_MIN, Percentage::to_ppm),
-        budgets: budgets([Some(&document.budgets), None, None], 1),
+        budgets: budgets(&document, [Some(&document.budgets), None, None], 1),
         tolerance: tolerance([Some(&document.tolerance), None, None]),
         required: document.required.clone().unwrap_or_else(default_required),
         checks,
@@ -170,6 +174,11 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
         ("samples", written.samples, 1_000_000),
         ("counted", written.counted, 100_000),
         ("warmup_max", written.warmup_max, 100_000),
+        (
+            "heap_growth_samples",
+            written.heap_growth_samples.unwrap_or(HEAP_GROWTH_SAMPLES),
+            100_000,
+        ),
     ] {
         if value == 0 || value > most {
             let message = format!("[sampling] {key} = {value} is not between 1 and {most}");
@@ -188,6 +197,7 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
         samples: written.samples,
         counted: written.counted,
         warmup_max: written.warmup_max,
+        heap_growth_samples: written.heap_growth_samples.unwrap_or(HEAP_GROWTH_SAMPLES),
         time_max: written.seconds_max.seconds_to_nanos(),
         timeout: written.timeout_seconds.seconds_to_nanos(),
         body_max: written.body_mb_max.mb_to_bytes(),
@@ -205,20 +215,22 @@ fn endpoint_check(
     endpoint.budgets.as_ref().map_or(Ok(()), check_budgets)?;
     endpoint.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
     let variant = variant.map(|(_, variant)| variant);
-    let fixture = written.fixture().unwrap_or_else(|| DEFAULT_FIXTURE.to_owned());
     let own_budgets = variant.and_then(|it| it.budgets.as_ref());
     own_budgets.map_or(Ok(()), check_budgets).map_err(|it| written.in_variant(it))?;
+    let fixture = written.fixture().unwrap_or_else(|| DEFAULT_FIXTURE.to_owned());
+    let service_life = service_life(document, &fixture, written.fresh());
+    let tables = [own_budgets, endpoint.budgets.as_ref(), Some(&document.budgets)];
     let own_tolerance = variant.and_then(|it| it.tolerance.as_ref());
     own_tolerance.map_or(Ok(()), check_own_tolerance).map_err(|it| written.in_variant(it))?;
     Ok(Check {
         endpoint: endpoint.name.clone(),
         variant: written.variant_name().to_owned(),
-        service_life: service_life(document, &fixture, written.fresh()),
+        service_life,
         fixture,
         slow: written.slow().unwrap_or(false),
         requests: vec![request],
         rounds: 1,
-        budgets: budgets([own_budgets, endpoint.budgets.as_ref(), Some(&document.budgets)], 1),
+        budgets: budgets(document, tables, 1).of(service_life),
         tolerance: tolerance([
             own_tolerance,
             endpoint.tolerance.as_ref(),
@@ -263,15 +275,17 @@ fn scenario_check(
     };
     scenario.budgets.as_ref().map_or(Ok(()), check_budgets)?;
     scenario.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
+    let service_life = service_life(document, fixture, fresh);
+    let tables = [scenario.budgets.as_ref(), Some(&document.budgets), None];
     Ok(Check {
         endpoint: name.clone(),
         variant: DEFAULT_VARIANT.to_owned(),
-        service_life: service_life(document, fixture, fresh),
+        service_life,
         fixture: fixture.to_owned(),
         slow: scenario.slow.unwrap_or(false),
         requests,
         rounds: scenario.rounds,
-        budgets: budgets([scenario.budgets.as_ref(), Some(&document.budgets), None], count),
+        budgets: budgets(document, tables, count).of(service_life),
         tolerance: tolerance([scenario.tolerance.as_ref(), Some(&document.tolerance), None]),
     })
 }
@@ -287,11 +301,15 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
     if written.allocations_max.is_some_and(|it| it > ALLOCATIONS_LIMIT) {
         return refused("allocations_max", &ALLOCATIONS_LIMIT);
     }
+    if written.heap_growth_bytes_max.is_some_and(|it| it > HEAP_GROWTH_LIMIT) {
+        return refused("heap_growth_bytes_max", &HEAP_GROWTH_LIMIT);
+    }
     let bytes = |it: Option<Positive>| it.map(|it| it.mb_to_bytes().get());
     for (key, least, figure) in [
         ("latency_ms_max", "1e-6", written.latency_ms_max.map(|it| it.ms_to_nanos().get())),
         ("heap_mb_max", "1e-6", bytes(written.heap_mb_max)),
         ("allocations_max", "1", written.allocations_max),
+        ("heap_growth_bytes_max", "1", written.heap_growth_bytes_max),
         ("process_memory_mb_max", "1e-6", bytes(written.process_memory_mb_max)),
     ] {
         can_be_kept(key, least, figure).map_err(|error| error.inside("budgets"))?;
@@ -311,7 +329,13 @@ fn check_own_tolerance(written: &ToleranceDocument) -> Result<(), ContractError>
 }
 
 /// The budgets of a sample of `requests` requests, each value from the first table that has it.
-fn budgets(tables: [Option<&BudgetsDocument>; 3], requests: u64) -> Budgets {
+fn budgets(
+    document: &ContractDocument,
+    tables: [Option<&BudgetsDocument>; 3],
+    requests: u64,
+) -> Budgets {
+    // The default list has every kind, so only who writes one asks for this claim by it.
+    let asked = document.required.as_ref().is_some_and(|it| it.contains(&ClaimKind::HeapGrowth));
     let tables: Vec<&BudgetsDocument> = tables.into_iter().flatten().collect();
     let first =
         |get: fn(&BudgetsDocument) -> Option<Positive>| tables.iter().find_map(|it| get(it));
@@ -326,7 +350,20 @@ fn budgets(tables: [Option<&BudgetsDocument>; 3], requests: u64) -> Budgets {
             .find_map(|it| it.allocations_max)
             .map_or(ALLOCATIONS_MAX, Count::new)
             .saturating_mul(requests),
+        heap_growth_bytes_max: tables
+            .iter()
+            .find_map(|it| it.heap_growth_bytes_max)
+            .map(Bytes::new)
+            .or(asked.then_some(HEAP_GROWTH_MAX)),
         process_memory_bytes_max: first(|it| it.process_memory_mb_max).map(Positive::mb_to_bytes),
+    }
+}
+
+impl Budgets {
+    /// Those of a check whose service lives so long: one that answers a single sample cannot grow.
+    fn of(self, service_life: ServiceLife) -> Self {
+        let grows = service_life != ServiceLife::Sample;
+        Self { heap_growth_bytes_max: self.heap_growth_bytes_max.filter(|_| grows), ..self }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Sampling {
     pub counted: u32,
     /// Requests at most until the counts are stable.
     pub warmup_max: u32,
+    /// Samples after which the heap of a service must have stopped to grow.
+    pub heap_growth_samples: u32,
     /// After this long a check takes no further latency samples.
     pub time_max: Nanos,
     /// For one request, first byte sent to last received.
@@ -119,6 +121,10 @@ pub struct Budgets {
     pub heap_bytes_max: Bytes,
     /// Allocations of one sample.
     pub allocations_max: Count,
+    /// Growth of the heap from [`Sampling::heap_growth_samples`] samples to twice as many, where the
+    /// contract asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heap_growth_bytes_max: Option<Bytes>,
     /// Resident memory of the measured process, where a budget was given.
     pub process_memory_bytes_max: Option<Bytes>,
 }

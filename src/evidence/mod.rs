@@ -8,6 +8,7 @@ mod behaviour;
 mod bodies;
 mod contradiction;
 mod counts;
+mod heap_growth;
 mod of_check;
 mod process;
 
@@ -16,5 +17,6 @@ pub use bodies::Bodies;
 pub use contradiction::EvidenceError;
 pub(crate) use contradiction::is_sha256;
 pub use counts::{CountSource, Counts, OracleCounts, Range};
+pub use heap_growth::HeapGrowth;
 pub use of_check::Evidence;
 pub use process::ProcessEvidence;

@@ -7,6 +7,7 @@ use super::{
     bodies::Bodies,
     contradiction::{EvidenceError, holds},
     counts::{Counts, OracleCounts},
+    heap_growth::HeapGrowth,
     process::ProcessEvidence,
 };
 use crate::{
@@ -28,6 +29,10 @@ pub struct Evidence {
     pub behaviour: Option<Behaviour>,
     /// What the service spent, exactly; `null` where nobody counted.
     pub counts: Option<Counts>,
+    /// What the service keeps of requests; left out where the contract does not ask, and where nobody
+    /// counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heap_growth: Option<HeapGrowth>,
     /// What dhat counted for one sample; `null` where it did not run.
     pub oracle: Option<OracleCounts>,
     /// Latency of each timed sample, first byte sent to last byte received; in process without the
@@ -75,6 +80,10 @@ impl Evidence {
         holds("oracle", answered || self.oracle.is_none(), unanswered)?;
         if let Some(counts) = &self.counts {
             counts.validate()?;
+        }
+        holds("heap_growth", answered || self.heap_growth.is_none(), unanswered)?;
+        if let Some(growth) = &self.heap_growth {
+            growth.validate()?;
         }
         let valid = |field, histogram: &Histogram| {
             let valid = histogram.validate();

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     contract::{Check, Contract, Sampling, ServiceLife},
     environment::{Build, Source, SystemInfo},
-    evidence::{Evidence, ProcessEvidence},
+    evidence::{Evidence, HeapGrowth, ProcessEvidence},
     operation::CaseFigures,
     passport::{
         BaselineRecord, Comparison, HashError, MeasuredCase, MeasuredCheck, Parts, Passport,
@@ -27,7 +27,7 @@ use crate::{
     rules::Rules,
     text::printable,
     timestamp::rfc3339,
-    units::{Count, Nanos, Ppm},
+    units::{Bytes, Count, Nanos, Ppm},
 };
 use sampler::Sampler;
 
@@ -314,6 +314,7 @@ impl Observation<'_> {
             self.warm_up_again();
         }
         let cpu_pressure_ppm = self.time_under_pressure();
+        let heap_growth = self.heap_growth();
         let process =
             before.zip(self.probe.process_memory()).map(|(before, after)| ProcessEvidence {
                 rss_before_bytes: before.rss,
@@ -321,7 +322,7 @@ impl Observation<'_> {
                 rss_peak_before_bytes: before.rss_peak,
                 rss_peak_bytes: after.rss_peak,
             });
-        Evidence { cpu_pressure_ppm, process, ..self.sampler.evidence() }
+        Evidence { cpu_pressure_ppm, process, heap_growth, ..self.sampler.evidence() }
     }
 
     /// Sends samples until the counts of several in a row are equal.
@@ -372,6 +373,52 @@ impl Observation<'_> {
             }
         }
         self.sampler.forget_latency();
+    }
+
+    /// What a service keeps of requests, where the contract asks for it. The last of all passes, as it
+    /// takes the service away.
+    fn heap_growth(&mut self) -> Option<HeapGrowth> {
+        self.check.budgets.heap_growth_bytes_max?;
+        if self.sampler.gives_up() || (self.stop)() {
+            return None;
+        }
+        let growth = self.watch_heap(self.sampling.heap_growth_samples);
+        growth.unwrap_or_else(|error| {
+            self.sampler.begin(Pass::Counted);
+            self.sampler.fail(&error);
+            None
+        })
+    }
+
+    fn watch_heap(&mut self, samples: u32) -> Result<Option<HeapGrowth>, ProbeError> {
+        if !self.probe.begin_heap_watch()? {
+            return Ok(None);
+        }
+        let mut live = [Bytes::ZERO; 2];
+        for bytes in &mut live {
+            for _ in 0..samples {
+                // What came back is not looked at closely: whatever is kept of it would count.
+                if (self.stop)() || !self.answers_as_expected()? {
+                    return Ok(None);
+                }
+            }
+            let Some(now) = self.probe.live_heap() else { return Ok(None) };
+            *bytes = now;
+        }
+        let [first_bytes, second_bytes] = live;
+        let samples = Count::new(u64::from(samples));
+        Ok(Some(HeapGrowth { samples, first_bytes, second_bytes }))
+    }
+
+    /// Sends one sample, and keeps nothing of it.
+    fn answers_as_expected(&mut self) -> Result<bool, ProbeError> {
+        let mut expected = true;
+        for _ in 0..self.check.rounds {
+            for (request, spec) in self.requests.iter().zip(&self.check.requests) {
+                expected &= self.probe.send(request, Pass::Counted)?.status == spec.status;
+            }
+        }
+        Ok(expected)
     }
 
     /// Takes the samples, and says for which share of the time others wanted the processor.

@@ -196,6 +196,7 @@ impl<'a> Sampler<'a> {
         Evidence {
             behaviour: self.responses.behaviour(),
             counts: self.counts.clone(),
+            heap_growth: None,
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),
             server_latency: (!self.server_latencies.is_empty())

@@ -123,6 +123,7 @@ where
             threads,
             cpu_wait: CpuWait::of_this_thread().filter(|_| threads == Threads::Calling),
             body: Vec::new(),
+            heap: None,
         }))
     }
 }
@@ -139,6 +140,14 @@ struct InProcessProbe<'target, Make, S> {
     cpu_wait: Option<CpuWait>,
     /// Kept between requests, so that reading a body allocates nothing while the process is watched.
     body: Vec<u8>,
+    /// While the heap of the process is counted.
+    heap: Option<HeapWatch>,
+}
+
+/// Counts what the whole process holds, until it is dropped.
+struct HeapWatch {
+    watch: ProcessWatch,
+    _counting: Counting,
 }
 
 /// The service that answers.
@@ -185,7 +194,8 @@ where
         let names = &request.compare_headers;
         let request = build(request)?;
         // Dropped at the end, also when the service panics.
-        let _switch = Counting::switched(matches!(pass, Pass::Counted | Pass::Oracle));
+        let counts = self.heap.is_some() || matches!(pass, Pass::Counted | Pass::Oracle);
+        let _switch = Counting::switched(counts);
         let sent = catch_unwind(AssertUnwindSafe(|| match pass {
             Pass::Setup { .. } | Pass::Timed | Pass::Counted | Pass::Instructions => {
                 self.exchange(request, pass).map(|sent| (sent, None))
@@ -232,6 +242,26 @@ where
         self.service = Answering::Own(None);
         self.service = Answering::Own(Some((self.make)()?));
         Ok(())
+    }
+
+    fn begin_heap_watch(&mut self) -> Result<bool, ProbeError> {
+        // What was there before is freed before anything is counted.
+        self.service = Answering::Own(None);
+        self.body = Vec::new();
+        if !allocation::is_installed() {
+            return Ok(false);
+        }
+        let counting = Counting::switched(true);
+        let Ok(watch) = ProcessWatch::start() else { return Ok(false) };
+        self.heap = Some(HeapWatch { watch, _counting: counting });
+        self.renew()?;
+        Ok(true)
+    }
+
+    fn live_heap(&mut self) -> Option<Bytes> {
+        // The probe's own.
+        self.body = Vec::new();
+        self.heap.as_ref().map(|it| it.watch.live())
     }
 
     fn process_memory(&mut self) -> Option<ProcessMemory> {

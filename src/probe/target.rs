@@ -1,7 +1,11 @@
 //! Whoever sends requests, and whoever makes one.
 
 use super::{error::ProbeError, exchange::Exchange, request::PreparedRequest};
-use crate::{contract::Check, process_memory::ProcessMemory, units::Nanos};
+use crate::{
+    contract::Check,
+    process_memory::ProcessMemory,
+    units::{Bytes, Nanos},
+};
 
 /// What is being measured while a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,21 @@ pub trait Probe {
         Err(ProbeError::Setup(
             "a service that runs already cannot be made anew for each sample: use `setup`".into(),
         ))
+    }
+
+    /// Puts another service into the place of the one that was asked so far, as [`Probe::renew`], and
+    /// counts the heap of the process from before that is made. Whether anybody can.
+    ///
+    /// # Errors
+    ///
+    /// As [`Probe::renew`].
+    fn begin_heap_watch(&mut self) -> Result<bool, ProbeError> {
+        Ok(false)
+    }
+
+    /// The heap that is live, as far as it was counted; `None` where it is not.
+    fn live_heap(&mut self) -> Option<Bytes> {
+        None
     }
 
     /// Memory of the measured process; `None` where it is not known which one that is.

@@ -10,6 +10,7 @@ use std::sync::atomic::{
 };
 
 use super::{AllocationCost, allocator::set_watching, totals};
+use crate::units::Bytes;
 
 static BUSY: AtomicBool = AtomicBool::new(false);
 
@@ -39,6 +40,11 @@ impl ProcessWatch {
         totals::reset();
         set_watching(true);
         Ok(Self(()))
+    }
+
+    /// The bytes that were allocated since the start and not freed yet; 0 where more were freed.
+    pub fn live(&self) -> Bytes {
+        Bytes::new(u64::try_from(totals::read().live).unwrap_or(0))
     }
 
     /// Stops the watch and returns what was counted.

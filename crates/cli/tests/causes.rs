@@ -334,7 +334,7 @@ fn patched_executable(directory: &Path, build: &str) -> PathBuf {
 }
 
 /// Whether instructions are counted, which takes most of the time of a comparison.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Counted {
     Yes,
     No,

@@ -38,6 +38,8 @@ mod measure;
 mod measure_code;
 mod outcome;
 mod output;
+#[cfg(target_os = "linux")]
+mod profile;
 mod selection;
 #[cfg(feature = "ledger")]
 mod serve;
@@ -86,6 +88,9 @@ enum Command {
     /// Find out how often `compare` is wrong on this machine, and what it finds.
     #[cfg(target_os = "linux")]
     Calibrate(calibrate::CalibrateArguments),
+    /// Show what a check of one build allocates and executes, and where.
+    #[cfg(target_os = "linux")]
+    Profile(profile::ProfileArguments),
     /// Print a passport.
     Show(show::ShowArguments),
     /// Print what changed between two passports, claim by claim.
@@ -127,6 +132,8 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Calibrate(arguments) => calibrate::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),

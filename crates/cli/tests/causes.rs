@@ -84,6 +84,7 @@ fn main() -> ExitCode {
         test("sites_are_lines_of_this_file", sites_here),
         test("the_program_tells_and_files_the_causes", told_and_filed),
         test("the_program_files_no_causes_where_nothing_got_worse", nothing_filed),
+        test("one_build_is_profiled", profiled),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
 }
@@ -428,4 +429,52 @@ fn nothing_filed() {
     let (code, stdout, files) = compared(("allocs", "same"), "text", Counted::No);
     assert_eq!(code, 4, "{stdout}");
     assert_eq!(files.keys().find(is_cause), None);
+}
+
+/// `passport profile` of one build: places, functions and a picture, and nothing that fails.
+fn profiled() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("passport.toml"), CONTRACT).unwrap();
+    let executable = patched_executable(directory.path(), "allocs");
+    let profile = |arguments: &[&str], environment: &[(&str, &Path)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_passport"));
+        command.arg("profile").args(arguments).arg("--exe").arg(&executable);
+        let output = command.envs(environment.iter().copied()).current_dir(directory.path());
+        let output = output.output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), stdout, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let copies = format!("tests/causes.rs:{COPIES_LINE} (causes::copies)");
+
+    // Without anybody who counts instructions the places are there.
+    let nobody = [("PATH", directory.path())];
+    let (code, stdout, said) = profile(&["orders"], &nobody);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        stdout.lines().any(|it| it.starts_with("      36,") && it.contains(&copies)),
+        "{stdout}"
+    );
+    assert!(stdout.contains("valgrind is not installed"), "{stdout}");
+
+    // What is no check, and what answers otherwise each time.
+    let (code, _, said) = profile(&["other"], &nobody);
+    assert_eq!(
+        (code, said.trim()),
+        (Some(2), "passport: no endpoint, check or path is named `other`")
+    );
+    let (code, stdout, _) = profile(&["changing", "--no-instructions"], &nobody);
+    assert_eq!(code, Some(3));
+    assert!(stdout.contains("not like the first one"), "{stdout}");
+
+    if is_missing() {
+        return;
+    }
+    let (code, stdout, said) = profile(&["/orders", "--artifacts-dir", "drawn"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(stdout.contains("instructions in one sample"), "{stdout}");
+    assert!(stdout.lines().any(|it| it.ends_with("::hash_rounds")), "{stdout}");
+    let svg = fs::read_to_string(path("drawn/profile_orders+default.svg")).expect(&stdout);
+    assert!(svg.contains("orders/default of executable"), "{svg}");
+    assert!(svg.contains("<title>causes::copies ("), "{svg}");
 }

@@ -29,6 +29,7 @@ pub mod guard;
 mod instructions;
 mod item;
 mod loaded_code;
+mod mapped_code;
 mod observe;
 mod operations;
 mod process;
@@ -51,6 +52,7 @@ pub mod supervisor;
 mod suspects;
 mod temporary;
 mod turn_plan;
+mod warm_up;
 mod watch;
 mod workplace;
 

@@ -38,8 +38,17 @@ struct Manner {
     changes: Option<u64>,
     hushes: Option<u64>,
     breaks: Option<u64>,
-    /// Closes the connection after each answer.
+    /// Closes the connection after each answer, and answers by HTTP/1.0 without a length.
     closes: bool,
+    old: bool,
+    /// Answers with the address that it was asked at.
+    own: bool,
+    /// Answers 503 until it has been asked so often.
+    unready: u64,
+    /// Rounds of work for the first request, half of them for the second, a third for the third.
+    warms: u64,
+    /// Tells its time in milliseconds where seconds are meant.
+    in_milliseconds: bool,
     /// A file where it writes its process and those of what it starts.
     starts: String,
     /// Does not listen.
@@ -65,6 +74,11 @@ impl Manner {
                 "changes" => manner.changes = number(),
                 "hushes" => manner.hushes = number(),
                 "closes" => manner.closes = true,
+                "old" => manner.old = true,
+                "own" => manner.own = true,
+                "unready" => manner.unready = number().unwrap(),
+                "warms" => manner.warms = number().unwrap(),
+                "in-milliseconds" => manner.in_milliseconds = true,
                 "starts" => manner.starts = value.into(),
                 "deaf" => manner.deaf = true,
                 _ => panic!("unknown argument {argument}"),
@@ -119,7 +133,7 @@ fn start_others(file: &str) {
 fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
     stream.set_nodelay(true).unwrap();
     let clock = SystemClock::start();
-    while read_head(&mut stream).is_some() {
+    while let Some(head) = read_head(&mut stream) {
         let started = clock.elapsed();
         let number = asked.fetch_add(1, Ordering::SeqCst) + 1;
         let from = |first: Option<u64>| first.is_some_and(|first| number >= first);
@@ -132,7 +146,9 @@ fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
             thread::sleep(Duration::from_secs(600));
         }
         let body = if from(manner.changes) { "something else" } else { &manner.answer };
-        black_box(hash_rounds(manner.rounds));
+        let host = head.lines().find(|line| line.to_lowercase().starts_with("host:"));
+        let body = if manner.own { host.unwrap_or_default() } else { body };
+        black_box(hash_rounds(manner.rounds + manner.warms / number));
         let took = clock.elapsed().saturating_sub(started).get();
         black_box(hash_rounds(manner.untold));
         let whole = took / 1_000_000;
@@ -140,16 +156,21 @@ fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
         let timing = match tells {
             "finely" => format!("Server-Timing: total;dur={whole}.{:06}\r\n", took % 1_000_000),
             "coarsely" => format!("Server-Timing: total;dur={whole}\r\n"),
+            _ if manner.in_milliseconds => format!("X-Process-Time: {}\r\n", took / 1_000),
             _ => String::new(),
         };
         let close = if manner.closes { "Connection: close\r\n" } else { "" };
+        let status = if number <= manner.unready { "503 Busy" } else { "200 OK" };
+        let (version, length) = match manner.old {
+            true => ("1.0", String::new()),
+            false => ("1.1", format!("Content-Length: {}\r\n", body.len())),
+        };
         let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{timing}{close}\r\n{body}",
-            body.len()
+            "HTTP/{version} {status}\r\nContent-Type: text/plain\r\n{length}{timing}{close}\r\n{body}"
         );
         let half = if from(manner.breaks) { answer.len() - 1 } else { answer.len() };
         let written = stream.write_all(&answer.as_bytes()[..half]);
-        if written.is_err() || manner.closes || half < answer.len() {
+        if written.is_err() || manner.closes || manner.old || half < answer.len() {
             return;
         }
     }
@@ -161,7 +182,7 @@ fn tell(words: &str) {
 }
 
 /// The head of a request; `None` when there is no more.
-fn read_head(stream: &mut TcpStream) -> Option<()> {
+fn read_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut chunk = [0; 4_096];
     while !head.ends_with(b"\r\n\r\n") {
@@ -170,5 +191,5 @@ fn read_head(stream: &mut TcpStream) -> Option<()> {
             _ => return None,
         }
     }
-    Some(())
+    Some(String::from_utf8_lossy(&head).into_owned())
 }

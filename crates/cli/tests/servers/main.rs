@@ -357,8 +357,8 @@ fn other_unit() {
 fn not_warm() {
     let contract = CONTRACT.replace("[sampling]", "[sampling]\nwarm_seconds_max = 0.05");
     let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
-    let command = helper("warms=50000000");
-    let run = compare(&workspace, &command, &command, &["--time-budget", "25"]).exits(4);
+    let command = helper("warms=20000000");
+    let run = compare(&workspace, &command, &command, &["--time-budget", "60"]).exits(4);
     let passport = passport(&workspace);
     assert_eq!(claim(&passport, "latency-change"), is("ABSTAIN", "not-warm"));
     let warmup = &sessions(&passport)[0]["http"]["warmup"];

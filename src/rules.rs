@@ -99,7 +99,7 @@ const TRIAL: u32 = 1_000;
 
 versions! {
     /// How the sessions of a comparison are decided on: thresholds, looks and verdict.
-    ComparisonRule, "comparison": One = 1; latest One
+    ComparisonRule, "comparison": One = 1, Two = 2; latest Two
 }
 versions! {
     /// How counts of instructions are decided on: what is whole, bounds and verdict.
@@ -112,7 +112,7 @@ versions! {
 }
 versions! {
     /// How a latency is held against its budget: bounds of the quantile, and what a busy machine does.
-    LatencyRule, "latency": One = 1; latest One
+    LatencyRule, "latency": One = 1, Two = 2; latest Two
 }
 versions! {
     /// How far the mean time of an operation may be from the true one.
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_rule_is_written_as_its_number_and_read_again() {
         let written = serde_json::to_string(&Rules::LATEST).unwrap();
-        assert_eq!(written, r#"{"latency":1,"mean":1,"growth":1}"#);
+        assert_eq!(written, r#"{"latency":2,"mean":1,"growth":1}"#);
         assert_eq!(serde_json::from_str::<Rules>(&written).unwrap(), Rules::LATEST);
     }
 

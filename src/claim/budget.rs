@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     contract::{Check, ClaimKind, Contract, Quantile, Unit},
-    evidence::{Evidence, Range},
+    evidence::{Counts, Evidence, ProcessEvidence, Range},
     rules::LatencyRule,
     statistics::{interval, quantile, samples_bounding},
-    units::{Count, Nanos, Ppm},
+    units::{Bytes, Count, Nanos, Ppm},
 };
 
 /// Times that a latency budget may be looked at while samples are added; the error probability is
@@ -37,21 +37,23 @@ pub fn claims(
     let mut claims = vec![status(check, evidence)];
     claims.extend(content_type(check, evidence));
     claims.push(deterministic(evidence));
-    claims.push(count_below(
+    let counts = evidence.counts.as_ref();
+    let allocations = count_below(
         ClaimKind::Allocations,
-        evidence.counts.as_ref().map(|counts| counts.allocations),
+        counts.map(|counts| counts.allocations),
         check.budgets.allocations_max.get(),
-    ));
-    claims.push(count_below(
+    );
+    let heap = count_below(
         ClaimKind::Heap,
-        evidence.counts.as_ref().and_then(|counts| counts.heap_peak_bytes),
+        counts.and_then(|counts| counts.heap_peak_bytes),
         check.budgets.heap_bytes_max.get(),
-    ));
+    );
+    claims.push(of_all(allocations, counts.is_some_and(Counts::is_partly_told)));
+    claims.push(of_all(heap, counts.is_some_and(Counts::is_heap_partly_told)));
     claims.extend(oracle(check, evidence));
     claims.push(latency(rule, check, evidence));
     if let Some(budget) = check.budgets.process_memory_bytes_max {
-        let highest = evidence.process.map(|process| Range::of(process.rss_highest().get()));
-        claims.push(count_below(ClaimKind::ProcessMemory, highest, budget.get()));
+        claims.push(process_memory(evidence.process, budget));
     }
     mark_required(contract, claims)
 }
@@ -125,6 +127,31 @@ pub(crate) fn count_below(kind: ClaimKind, seen: Option<Range>, limit: u64) -> C
     Claim::new(kind, reason).figures(seen.map(|range| range.max), Some(limit))
 }
 
+/// What several processes hold together is known between what they surely hold and what they hold if
+/// nothing is shared.
+fn process_memory(process: Option<ProcessEvidence>, budget: Bytes) -> Claim {
+    let most = process.map(|process| Range::of(process.rss_highest().get()));
+    let claim = count_below(ClaimKind::ProcessMemory, most, budget.get());
+    let least = process.and_then(|it| it.held_min_bytes);
+    if claim.reason == Reason::OverBudget && least.is_some_and(|least| least < budget) {
+        return abstaining(claim, Reason::MemoryShared);
+    }
+    claim
+}
+
+/// What is known of some samples alone may be over the budget, and is not shown to be within it.
+fn of_all(claim: Claim, is_partly_told: bool) -> Claim {
+    if claim.reason != Reason::WithinBudget || !is_partly_told {
+        return claim;
+    }
+    abstaining(claim, Reason::NotAlwaysTold)
+}
+
+/// The claim with its figures, which show less than it says.
+fn abstaining(claim: Claim, reason: Reason) -> Claim {
+    Claim { reason, verdict: reason.verdict(), ..claim }
+}
+
 /// dhat looks at one request of a sample, so it is held against the budget of one.
 fn oracle(check: &Check, evidence: &Evidence) -> Option<Claim> {
     let oracle = evidence.oracle?;
@@ -150,6 +177,7 @@ fn latency(rule: LatencyRule, check: &Check, evidence: &Evidence) -> Claim {
     let budget = check.budgets.latency_ns_max;
     let reason = match rule {
         LatencyRule::One => latency_reason_1(check, evidence),
+        LatencyRule::Two => latency_reason_2(check, evidence),
         #[cfg(test)]
         LatencyRule::Trial => Reason::Undecided,
     };
@@ -179,6 +207,18 @@ fn latency_reason_1(check: &Check, evidence: &Evidence) -> Reason {
         Some(bounds) if bounds.upper.is_some_and(|upper| upper < budget) => Reason::WithinBudget,
         Some(_) => Reason::Undecided,
     }
+}
+
+/// The second rule of latencies: as the first, but a tail above the budget is the machine's or the
+/// service's where nobody knows how much others wanted the processor.
+fn latency_reason_2(check: &Check, evidence: &Evidence) -> Reason {
+    let reason = latency_reason_1(check, evidence);
+    let is_known = evidence.cpu_pressure_ppm.is_some() || evidence.cpu_wait_ns.is_some();
+    let is_tail = typical(evidence) < check.budgets.latency_ns_max;
+    if reason == Reason::OverBudget && !is_known && is_tail {
+        return Reason::PressureUnknown;
+    }
+    reason
 }
 
 /// The median latency; of too few samples for one, the least.

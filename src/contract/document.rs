@@ -73,10 +73,29 @@ pub struct TargetDocument {
     /// `--fixture` replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixture: Option<String>,
+    /// When a running service is ready; by default when the first check has its status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<ReadyDocument>,
     /// The seed of the fixtures; at most 2^53.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(range(max = 9_007_199_254_740_992_u64)))]
     pub seed: u64,
+}
+
+/// `ready = { path, status }`: what a running service answers once it is ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReadyDocument {
+    /// Path and query, starting with `/`, asked by `GET` without the headers of any check.
+    pub path: String,
+    /// The status, 100 to 599. Default 200.
+    #[serde(default = "ok_status")]
+    pub status: u16,
+}
+
+const fn ok_status() -> u16 {
+    200
 }
 
 /// `[sampling]`: how much evidence is gathered for each check.
@@ -90,6 +109,10 @@ pub struct SamplingDocument {
     pub counted: u32,
     /// Requests at most until the counts are stable.
     pub warmup_max: u32,
+    /// Seconds in a session of a comparison for which a server is warmed up at most, while its time
+    /// still falls; at most 1e6. Default 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_seconds_max: Option<Positive>,
     /// Seconds after which a check takes no further latency samples; at most 1e6.
     pub seconds_max: Positive,
     /// Seconds for one request, from the first byte sent to the last received; at most 1e6.
@@ -104,6 +127,7 @@ impl Default for SamplingDocument {
             samples: 1000,
             counted: 20,
             warmup_max: 400,
+            warm_seconds_max: None,
             seconds_max: Positive::new(2.0),
             timeout_seconds: Positive::new(10.0),
             body_mb_max: Positive::new(16.0),

@@ -25,8 +25,9 @@ mod unit;
 
 pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
-    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, SCHEMA_VERSION,
-    SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument, VariantDocument,
+    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, ReadyDocument,
+    SCHEMA_VERSION, SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument,
+    VariantDocument,
 };
 pub use error::{ContractError, Step};
 pub use number::{NotNegative, Percentage, Positive};

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
-    NotNegative, Percentage, Positive, Quantile, SCHEMA_VERSION, Sampling, ScenarioDocument,
-    Tolerance, ToleranceDocument, base_url_problem,
+    NotNegative, Percentage, Positive, Quantile, ReadyDocument, SCHEMA_VERSION, Sampling,
+    ScenarioDocument, Tolerance, ToleranceDocument, base_url_problem,
     limits::{REGRESSION, can_be_kept},
     name::check_name,
     operation::operations,
+    path_problem,
     request::{DEFAULT_VARIANT, Written, request},
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
@@ -26,6 +27,9 @@ const SEED_MAX: u64 = 1 << 53;
 const LATENCY_MS_LIMIT: f64 = 1e6;
 const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
 const SECONDS_LIMIT: f64 = 1e6;
+
+/// For how long a server of a comparison is warmed up in a session.
+const WARM_SECONDS: f64 = 2.0;
 const REQUESTS_LIMIT: u64 = 1000;
 
 pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractError> {
@@ -130,7 +134,24 @@ fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
     if let Some(problem) = target.url.as_deref().and_then(base_url_problem) {
         return Err(ContractError::meaning("url", format!("[target] url {problem}")));
     }
-    Ok(())
+    if target.ready.is_some() && target.service.is_some() {
+        let message = "[target] has both `service` and `ready`: a service that is built in process is \
+                       ready at once, so leave `ready` out";
+        return Err(ContractError::meaning("ready", message));
+    }
+    target.ready.as_ref().map_or(Ok(()), check_ready).map_err(|error| error.inside("ready"))
+}
+
+fn check_ready(ready: &ReadyDocument) -> Result<(), ContractError> {
+    if let Some(problem) = path_problem(&ready.path) {
+        let message = format!("[target] ready path `{}` {problem}", ready.path.escape_default());
+        return Err(ContractError::meaning("path", message));
+    }
+    if (100..=599).contains(&ready.status) {
+        return Ok(());
+    }
+    let message = format!("[target] ready status {} is not 100 to 599", ready.status);
+    Err(ContractError::meaning("status", message))
 }
 
 fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
@@ -145,9 +166,12 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
             return Err(ContractError::meaning(key, message));
         }
     }
-    for (key, value) in
-        [("seconds_max", written.seconds_max), ("timeout_seconds", written.timeout_seconds)]
-    {
+    let warm_seconds = written.warm_seconds_max.unwrap_or(Positive::new(WARM_SECONDS));
+    for (key, value) in [
+        ("warm_seconds_max", warm_seconds),
+        ("seconds_max", written.seconds_max),
+        ("timeout_seconds", written.timeout_seconds),
+    ] {
         if f64::from(value) > SECONDS_LIMIT {
             let message = format!("[sampling] {key} is above {SECONDS_LIMIT:e}");
             return Err(ContractError::meaning(key, message));
@@ -157,6 +181,7 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
         samples: written.samples,
         counted: written.counted,
         warmup_max: written.warmup_max,
+        warm_time_max: warm_seconds.seconds_to_nanos(),
         time_max: written.seconds_max.seconds_to_nanos(),
         timeout: written.timeout_seconds.seconds_to_nanos(),
         body_max: written.body_mb_max.mb_to_bytes(),

@@ -39,6 +39,8 @@ pub struct Sampling {
     pub counted: u32,
     /// Requests at most until the counts are stable.
     pub warmup_max: u32,
+    /// A server of a comparison is warmed up in a session for so long at most.
+    pub warm_time_max: Nanos,
     /// After this long a check takes no further latency samples.
     pub time_max: Nanos,
     /// For one request, first byte sent to last received.

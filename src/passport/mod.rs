@@ -26,7 +26,8 @@ pub use diff::{Difference, diff};
 pub use digest::{HashError, contract_digest};
 pub use document::{
     BaselineRecord, ComparedBuild, Comparison, ContractRecord, GUARANTEE, Gate, LatencySummary,
-    Passport, ProbeKind, Provenance, SCHEMA_VERSION, SameCode, Summary, TestResult, Thresholds,
+    MappedCode, Passport, ProbeKind, Provenance, SCHEMA_VERSION, SameCode, Summary, TestResult,
+    Thresholds,
 };
 pub use legacy::{ImportError, import};
 pub use operation_result::{

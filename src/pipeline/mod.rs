@@ -137,16 +137,19 @@ pub fn measure(
             let timestamp = self::timestamp(context.clock);
             let evidence = match &mut probe {
                 Err(error) => failed(error),
-                Ok(probe) => Observation {
-                    check,
-                    requests: &prepared[index],
-                    sampling: contract.sampling,
-                    probe: probe.as_mut(),
-                    clock: context.clock,
-                    stop: context.stop,
-                    sampler: Sampler::new(check),
+                Ok(probe) => {
+                    let counted_in = if probe.counts_apart() { Pass::Counted } else { Pass::Timed };
+                    Observation {
+                        check,
+                        requests: &prepared[index],
+                        sampling: contract.sampling,
+                        probe: probe.as_mut(),
+                        clock: context.clock,
+                        stop: context.stop,
+                        sampler: Sampler::new(check, counted_in),
+                    }
+                    .observe()
                 }
-                .observe(),
             };
             (context.progress)(Progress::Measured(check, &evidence));
             let check = check.id();
@@ -314,13 +317,8 @@ impl Observation<'_> {
             self.warm_up_again();
         }
         let cpu_pressure_ppm = self.time_under_pressure();
-        let process =
-            before.zip(self.probe.process_memory()).map(|(before, after)| ProcessEvidence {
-                rss_before_bytes: before.rss,
-                rss_after_bytes: after.rss,
-                rss_peak_before_bytes: before.rss_peak,
-                rss_peak_bytes: after.rss_peak,
-            });
+        let process = before.zip(self.probe.process_memory());
+        let process = process.map(|(before, after)| ProcessEvidence::of(before, after));
         Evidence { cpu_pressure_ppm, process, ..self.sampler.evidence() }
     }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     Column, Document, Report, Row, Scope, Table,
-    content::or_dash,
+    content::{or_dash, shown},
     effects::percent,
     findings,
     outside::{foreign, name},
-    summary,
+    over_http, summary,
 };
 use crate::{
     claim::{Claim, Reason},
@@ -64,9 +64,6 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Checks whose share of the round trip is shown, at most.
-const SHARES_MAX: usize = 3;
-
 /// What the table does not say of instructions: why they were not counted, and what the counts show
 /// that decide nothing.
 fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<String> {
@@ -111,13 +108,6 @@ fn note_on_same_code(comparison: &Comparison) -> Option<String> {
     }
     let changed: Vec<String> = same.read_files_changed.iter().map(|it| name(it)).collect();
     Some(format!("both builds load the same, and may read what changed: {}", shown(&changed)))
-}
-
-/// The first names, and how many more there are.
-fn shown(names: &[String]) -> String {
-    let first = names.get(..SHARES_MAX).unwrap_or(names).join(", ");
-    let more = names.len().saturating_sub(SHARES_MAX);
-    if more > 0 { format!("{first} and {more} more") } else { first }
 }
 
 /// What the table does not say: which checks are not in it, what latencies over HTTP are of, with a
@@ -174,6 +164,7 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
                 .to_owned(),
         );
     }
+    notes.extend(over_http::notes(passport));
     notes.extend(notes_on_instructions(comparison, passport));
     notes
 }

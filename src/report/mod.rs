@@ -17,6 +17,7 @@ mod exact_counts;
 mod findings;
 mod operations;
 mod outside;
+mod over_http;
 mod stored;
 mod style;
 mod summary;
@@ -95,6 +96,7 @@ impl<'a> Report<'a> {
         let tables = [checks::table(passport), operations::table(passport)];
         Self {
             tables: tables.into_iter().filter(|it| !it.rows.is_empty()).collect(),
+            notes: over_http::notes(passport),
             findings: findings::findings(passport),
             summary: summary::lines(passport, scope),
             ..Self::new(title, Document::Passport(passport))

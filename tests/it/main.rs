@@ -25,6 +25,7 @@ mod operations;
 mod passport;
 mod report;
 mod tidy;
+mod told_figures;
 // A target of the harness, compiled and run by cargo.
 #[cfg(all(feature = "instrument", unix))]
 mod tutorial;

@@ -30,7 +30,7 @@ use perf_passport::{
     contract::{Check, CheckSelection, Contract},
     passport::{Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, RunContext},
-    probe::{HttpSettings, HttpTarget, Target, wait_until_up},
+    probe::{HttpSettings, HttpTarget, ReadyWhen, Target, wait_until_ready},
     process_memory, store,
     timestamp::rfc3339,
     units::Nanos,
@@ -169,7 +169,9 @@ impl Measuring {
         clock: &dyn Clock,
         stop: &dyn Fn() -> bool,
     ) -> Result<(Run, ProbeKind, String), Failure> {
-        let (mut target, kind, name) = self.target(contract, clock, stop)?;
+        let selected = |check: &&Check| selection.checks.contains(&check.id());
+        let checks: Vec<&Check> = contract.checks.iter().filter(selected).collect();
+        let (mut target, kind, name) = self.target(contract, &checks, clock, stop)?;
         let reporter = Reporter::new(selection.checks.len(), self.ci, self.verbose);
         let run = pipeline::measure(
             contract,
@@ -265,6 +267,7 @@ impl Measuring {
     fn target(
         &self,
         contract: &Contract,
+        checks: &[&Check],
         clock: &dyn Clock,
         stop: &dyn Fn() -> bool,
     ) -> Result<(Box<dyn Target>, ProbeKind, String), Failure> {
@@ -284,13 +287,13 @@ impl Measuring {
             })
             .map_err(Failure::usage)?;
             let deadline = self.wait_timeout.unwrap_or(WAIT);
-            let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
-            match wait_until_up(&target, path, deadline, clock, stop) {
+            let when = ReadyWhen::of(contract, checks, &variable);
+            match wait_until_ready(&target, &when, deadline, clock, stop) {
                 Err(_) if stop() => {
                     return Err(Failure::new(Code::Interrupted, anyhow!("interrupted")));
                 }
                 waited => waited?,
-            }
+            };
             return Ok((Box::new(target), ProbeKind::Http, url.clone()));
         }
         let Some(service) = &written.service else {

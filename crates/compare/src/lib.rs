@@ -30,6 +30,7 @@ pub mod guard;
 mod instructions;
 mod item;
 mod loaded_code;
+mod mapped_code;
 mod observe;
 mod operations;
 mod process;
@@ -53,6 +54,7 @@ pub mod supervisor;
 mod suspects;
 mod temporary;
 mod turn_plan;
+mod warm_up;
 mod watch;
 mod workplace;
 

@@ -461,6 +461,7 @@ fn passport(sides: &Sides, counts: &BTreeMap<String, InstructionCounts>) -> Pass
         checks_not_compared: Vec::new(),
         checks_not_in_anchor: Vec::new(),
         same_code: None,
+        mapped_code: None,
     });
     let baseline = baseline.expect("a passport");
     pipeline::passport(&contract, run(after), around, Some(&baseline)).expect("a passport")

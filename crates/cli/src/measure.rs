@@ -138,12 +138,13 @@ impl Measuring {
             (none, ProbeKind::InProcess, contract.name.clone())
         } else {
             #[cfg(target_os = "linux")]
-            match &by_harness {
+            let measured = match &by_harness {
                 Some(harness) => self.ask_harness(harness, contract, selection, watch)?,
                 None => self.measure_checks(contract, selection, &clock, &stop)?,
-            }
+            };
             #[cfg(not(target_os = "linux"))]
-            self.measure_checks(contract, selection, &clock, &stop)?
+            let measured = self.measure_checks(contract, selection, &clock, &stop)?;
+            measured
         };
         let mut circumstances = Circumstances::current(kind, name, self.directory());
         #[cfg(target_os = "linux")]

@@ -129,7 +129,7 @@ fn ask_oracle(router: Router, allocations_max: u64) -> (Evidence, Claim) {
         let router = router.clone();
         async { Ok::<_, String>(router) }
     };
-    let mut target = InProcessTarget::new(contract.sampling, made).expect("a runtime");
+    let mut target = InProcessTarget::new(contract.sampling, made);
     let mut context = RunContext {
         target: &mut target,
         clock: &SystemClock::start(),

@@ -39,8 +39,7 @@ fn main() {
     let routers = Rc::clone(&services);
     let mut in_process = InProcessTarget::new(contract.sampling, move |fixture: String| {
         std::future::ready(Ok::<_, String>(routers.router(&fixture)))
-    })
-    .expect("a runtime");
+    });
     let mut tcp = Loopback { services, sampling: contract.sampling, servers: BTreeMap::new() };
     let mut criterion = Criterion::default()
         .warm_up_time(WARM_UP)
@@ -76,7 +75,7 @@ fn bench(
     group.bench_function(BenchmarkId::new(&check.endpoint, &check.variant), |bencher| {
         let probe: &mut Asking<'_> = probe.get_or_insert_with(|| {
             let target = target.take().expect("it is taken once");
-            Asking::new(check, target.probe(&check.fixture).expect("a service"))
+            Asking::new(check, target.probe(check).expect("a service"))
         });
         bencher.iter_custom(|samples| {
             let start = latencies.len();
@@ -153,7 +152,8 @@ struct Loopback {
 }
 
 impl Target for Loopback {
-    fn probe(&mut self, fixture: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
+    fn probe(&mut self, check: &Check) -> Result<Box<dyn Probe + '_>, ProbeError> {
+        let fixture = &check.fixture;
         let start = || serve(self.services.router(fixture));
         let base_url = self.servers.entry(fixture.to_owned()).or_insert_with(start).clone();
         let Sampling { timeout, body_max, .. } = self.sampling;

@@ -2,12 +2,15 @@
 //!
 //! In a project of one's own this file is `tests/passport.rs`, `mod app` is the project itself, and
 //! `passport.toml` lies beside `Cargo.toml`. Here it is run by
-//! `cargo run --no-default-features --features instrument --example own_service`.
+//! `cargo run --features oracle --example own_service`.
 
-use perf_passport::{allocation::CountingAllocator, harness::Harness};
+use perf_passport::{
+    allocation::{CountingAllocator, OracleAllocator},
+    harness::Harness,
+};
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator::system();
+static ALLOCATOR: CountingAllocator<OracleAllocator> = CountingAllocator::wrapping(OracleAllocator);
 
 fn main() -> std::process::ExitCode {
     Harness::new("examples/own_service/passport.toml", |_fixture| async {

@@ -47,6 +47,9 @@ pub struct ContractDocument {
     /// Free text carried into each passport.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// The states of the service that need more than a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixture: Vec<FixtureDocument>,
     /// The endpoints, in the order they are measured.
     #[serde(default)]
     pub endpoint: Vec<EndpointDocument>,
@@ -96,6 +99,51 @@ pub struct ReadyDocument {
 
 const fn ok_status() -> u16 {
     200
+}
+
+/// `[[fixture]]`: a state of the service, which endpoints name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FixtureDocument {
+    /// Its name, which some endpoint or variant has as its `fixture`.
+    pub name: String,
+    /// Whether one service in process answers all checks on it. Only for what is read and not
+    /// written: then no check sees what another one left. Default false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<bool>,
+}
+
+/// What gets a service in process of its own, made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Fresh {
+    /// Each check.
+    Check,
+    /// Each sample of the check.
+    Sample,
+}
+
+/// A request that brings the service into the state which a check needs. It is not measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetupDocument {
+    /// Path and query, starting with `/`.
+    pub path: String,
+    /// The HTTP method. Default `GET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Request headers, as those of an endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, HeaderTemplate>>,
+    /// The request body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The expected status. Default 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 /// `[sampling]`: how much evidence is gathered for each check.
@@ -219,6 +267,13 @@ macro_rules! request_table {
             /// The state of the service, by the name of a fixture. Default `default`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub fixture: Option<String>,
+            /// What gets a service of its own in process. Default `check`, but where the fixture is
+            /// shared.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub fresh: Option<Fresh>,
+            /// Requests that are sent before each one that is measured, and are not measured.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub setup: Option<Vec<SetupDocument>>,
             /// The expected status. Default 200.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub status: Option<u16>,
@@ -275,6 +330,9 @@ pub struct ScenarioDocument {
     pub rounds: u32,
     /// Checks as `endpoint/variant`, all on the same fixture.
     pub steps: Vec<String>,
+    /// What gets a service of its own in process. Default `sample` where it is that of a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<Fresh>,
     /// Marks the scenario as slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<bool>,

@@ -25,9 +25,9 @@ mod unit;
 
 pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
-    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, ReadyDocument,
-    SCHEMA_VERSION, SamplingDocument, ScenarioDocument, TargetDocument, ToleranceDocument,
-    VariantDocument,
+    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, FixtureDocument, Fresh,
+    ReadyDocument, SCHEMA_VERSION, SamplingDocument, ScenarioDocument, SetupDocument,
+    TargetDocument, ToleranceDocument, VariantDocument,
 };
 pub use error::{ContractError, Step};
 pub use number::{NotNegative, Percentage, Positive};
@@ -38,7 +38,7 @@ pub use operation::{
 pub(crate) use path::{base_url_problem, path_problem};
 pub use quantile::Quantile;
 pub(crate) use renamed::in_document as renamed_key;
-pub use resolved::{Budgets, Check, Contract, RequestSpec, Sampling, Tolerance};
+pub use resolved::{Budgets, Check, Contract, RequestSpec, Sampling, ServiceLife, Tolerance};
 pub use selection::{CheckSelection, SelectionError};
 pub use subject::SubjectId;
 pub use template::{HeaderTemplate, SecretValue};

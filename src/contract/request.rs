@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ContractError, EndpointDocument, HeaderTemplate, RequestSpec, VariantDocument,
+    CompareBody, ContractError, EndpointDocument, Fresh, HeaderTemplate, RequestSpec,
+    SetupDocument, VariantDocument,
     compared::{check_pointers, compare_body, compare_headers, is_header_name},
     path_problem,
 };
@@ -52,6 +53,10 @@ impl Written<'_> {
         pick!(self, fixture)
     }
 
+    pub(super) fn fresh(self) -> Option<Fresh> {
+        pick!(self, fresh)
+    }
+
     pub(super) fn slow(self) -> Option<bool> {
         pick!(self, slow)
     }
@@ -83,6 +88,8 @@ pub(super) fn request(written: Written<'_>) -> Result<RequestSpec, ContractError
         headers: headers(&pick!(written, headers).unwrap_or_default())
             .map_err(|error| located!(written, headers)(error.inside("headers")))?,
         body,
+        setup: setup(&check, &pick!(written, setup).unwrap_or_default())
+            .map_err(located!(written, setup))?,
         status,
         content_type: media_type(pick!(written, content_type))
             .map_err(located!(written, content_type))?,
@@ -91,6 +98,34 @@ pub(super) fn request(written: Written<'_>) -> Result<RequestSpec, ContractError
         compare_headers: compare_headers(pick!(written, compare_headers))
             .map_err(located!(written, compare_headers))?,
         ignore,
+    })
+}
+
+/// The requests before the one that is measured. Errors are within the table that has them.
+fn setup(check: &str, written: &[SetupDocument]) -> Result<Vec<RequestSpec>, ContractError> {
+    let one = |(place, step): (usize, &SetupDocument)| {
+        setup_request(check, step).map_err(|error| error.within("setup", place))
+    };
+    written.iter().enumerate().map(one).collect()
+}
+
+fn setup_request(check: &str, written: &SetupDocument) -> Result<RequestSpec, ContractError> {
+    check_path(check, &written.path)?;
+    check_body(check, written.body.as_deref())?;
+    let status = written.status.unwrap_or(200);
+    check_status(check, status)?;
+    let written_headers = written.headers.clone().unwrap_or_default();
+    Ok(RequestSpec {
+        method: method(written.method.clone())?,
+        path: written.path.clone(),
+        headers: headers(&written_headers).map_err(|error| error.inside("headers"))?,
+        body: written.body.clone(),
+        setup: Vec::new(),
+        status,
+        content_type: None,
+        ignore: Vec::new(),
+        compare_body: CompareBody::Bytes,
+        compare_headers: Vec::new(),
     })
 }
 
@@ -171,7 +206,8 @@ fn headers(
         if SECRET_NAMES.iter().any(|it| lower.contains(it)) && !value.hides_its_value() {
             let message = format!(
                 "header `{name}` holds a secret: write `${{NAME}}` and set that variable instead, \
-                 with nothing before it but perhaps `Bearer ` or another scheme"
+                 with nothing before it but perhaps `Bearer ` or another scheme; a test of yours sets \
+                 it by `Harness::variable(\"NAME\", value)`"
             );
             return Err(ContractError::meaning(name, message));
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
+    Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError, Fresh,
     NotNegative, Percentage, Positive, Quantile, ReadyDocument, SCHEMA_VERSION, Sampling,
-    ScenarioDocument, Tolerance, ToleranceDocument, base_url_problem,
+    ScenarioDocument, ServiceLife, Tolerance, ToleranceDocument, base_url_problem,
     limits::{REGRESSION, can_be_kept},
     name::check_name,
     operation::operations,
@@ -45,6 +45,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     check_required(&document)?;
     check_budgets(&document.budgets)?;
     let checks = checks(&document)?;
+    check_fixtures(&document, &checks)?;
     Ok(Contract {
         name: document.name.clone(),
         sampling: sampling(&document).map_err(|error| error.inside("sampling"))?,
@@ -99,6 +100,36 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
         return Err(ContractError::of_document(message));
     }
     Ok(checks)
+}
+
+/// Each is there once, and some check is on it: otherwise its name is a slip.
+fn check_fixtures(document: &ContractDocument, checks: &[Check]) -> Result<(), ContractError> {
+    let mut names = BTreeSet::new();
+    for (place, fixture) in document.fixture.iter().enumerate() {
+        let name = &fixture.name;
+        let message = if !names.insert(name) {
+            format!("fixture `{}` is defined twice", name.escape_default())
+        } else if !checks.iter().any(|check| check.fixture == *name) {
+            format!(
+                "no check is on fixture `{}`: name it in an endpoint, or take it out",
+                name.escape_default()
+            )
+        } else {
+            continue;
+        };
+        return Err(ContractError::meaning("name", message).within("fixture", place));
+    }
+    Ok(())
+}
+
+/// What a check says for itself goes before what its fixture says for all.
+fn service_life(document: &ContractDocument, fixture: &str, fresh: Option<Fresh>) -> ServiceLife {
+    let shared = || document.fixture.iter().any(|it| it.name == fixture && it.shared == Some(true));
+    match fresh {
+        Some(Fresh::Sample) => ServiceLife::Sample,
+        None if shared() => ServiceLife::Process,
+        Some(Fresh::Check) | None => ServiceLife::Check,
+    }
 }
 
 fn default_required() -> Vec<ClaimKind> {
@@ -199,6 +230,7 @@ fn endpoint_check(
     endpoint.budgets.as_ref().map_or(Ok(()), check_budgets)?;
     endpoint.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
     let variant = variant.map(|(_, variant)| variant);
+    let fixture = written.fixture().unwrap_or_else(|| DEFAULT_FIXTURE.to_owned());
     let own_budgets = variant.and_then(|it| it.budgets.as_ref());
     own_budgets.map_or(Ok(()), check_budgets).map_err(|it| written.in_variant(it))?;
     let own_tolerance = variant.and_then(|it| it.tolerance.as_ref());
@@ -206,7 +238,8 @@ fn endpoint_check(
     Ok(Check {
         endpoint: endpoint.name.clone(),
         variant: written.variant_name().to_owned(),
-        fixture: written.fixture().unwrap_or_else(|| DEFAULT_FIXTURE.to_owned()),
+        service_life: service_life(document, &fixture, written.fresh()),
+        fixture,
         slow: written.slow().unwrap_or(false),
         requests: vec![request],
         rounds: 1,
@@ -228,6 +261,7 @@ fn scenario_check(
     check_name("scenario", name)?;
     let mut requests = Vec::new();
     let mut fixture: Option<&str> = None;
+    let mut fresh = scenario.fresh;
     for (place, step) in scenario.steps.iter().enumerate() {
         let Some(check) = checks.iter().find(|check| check.has_id(step)) else {
             let message = format!("scenario `{name}` names `{step}`, which is no check");
@@ -242,6 +276,9 @@ fn scenario_check(
             return Err(ContractError::meaning("steps", message).item(place));
         }
         requests.extend(check.requests.iter().cloned());
+        if check.service_life == ServiceLife::Sample {
+            fresh.get_or_insert(Fresh::Sample);
+        }
     }
     let count = requests.len() as u64 * u64::from(scenario.rounds);
     let Some(fixture) = fixture.filter(|_| (1..=REQUESTS_LIMIT).contains(&count)) else {
@@ -254,6 +291,7 @@ fn scenario_check(
     Ok(Check {
         endpoint: name.clone(),
         variant: DEFAULT_VARIANT.to_owned(),
+        service_life: service_life(document, fixture, fresh),
         fixture: fixture.to_owned(),
         slow: scenario.slow.unwrap_or(false),
         requests,

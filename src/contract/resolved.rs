@@ -58,6 +58,8 @@ pub struct Check {
     pub variant: String,
     /// The state of the service.
     pub fixture: String,
+    /// How long one service in process answers.
+    pub service_life: ServiceLife,
     /// Whether a test run may leave it out.
     pub slow: bool,
     /// What one sample sends, in order; never empty.
@@ -68,6 +70,17 @@ pub struct Check {
     pub budgets: Budgets,
     /// How much worse than the baseline it may be.
     pub tolerance: Tolerance,
+}
+
+/// How long one service in process answers, until another one is made in the same state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceLife {
+    /// As long as the process: it answers all checks on the fixture that do not want their own.
+    Process,
+    /// One check.
+    Check,
+    /// One sample.
+    Sample,
 }
 
 /// One HTTP request and the response it must have.
@@ -81,6 +94,8 @@ pub struct RequestSpec {
     pub headers: Vec<(String, HeaderTemplate)>,
     /// The request body.
     pub body: Option<String>,
+    /// Requests that are sent before it and are not measured; these have none themselves.
+    pub setup: Vec<RequestSpec>,
     /// The expected status.
     pub status: u16,
     /// The expected media type, where one is required.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::Check;
+use super::{Check, ServiceLife};
 
 /// The checks that somebody asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +42,15 @@ pub enum SelectionError {
         /// The fixtures that there are.
         fixtures: Vec<String>,
     },
+    /// A running service cannot be made anew.
+    #[error(
+        "check `{check}` says `fresh = \"sample\"`, and a running service cannot be made anew: \
+         give the check `setup` requests instead"
+    )]
+    NeedsNewServices {
+        /// The check.
+        check: String,
+    },
     /// No check has a name and the fixture that were asked for.
     #[error("no check is left to measure")]
     Nothing,
@@ -57,7 +66,7 @@ impl CheckSelection<'_> {
     ///
     /// # Errors
     ///
-    /// [`SelectionError`], all but [`SelectionError::SeveralFixtures`].
+    /// [`SelectionError`], all but those of a running service.
     pub fn select<'c>(&self, checks: &[&'c Check]) -> Result<Vec<&'c Check>, SelectionError> {
         let fixtures = fixtures(checks);
         if let Some(name) = self.fixture.filter(|name| !fixtures.iter().any(|it| it == name)) {
@@ -90,7 +99,11 @@ impl CheckSelection<'_> {
         if self.fixture.is_none() && fixtures.len() > 1 {
             return Err(SelectionError::SeveralFixtures { fixtures });
         }
-        self.select(checks)
+        let wanted = self.select(checks)?;
+        match wanted.iter().find(|check| check.service_life == ServiceLife::Sample) {
+            Some(check) => Err(SelectionError::NeedsNewServices { check: check.id() }),
+            None => Ok(wanted),
+        }
     }
 }
 
@@ -158,5 +171,17 @@ mod tests {
         let named = CheckSelection { fixture: Some("normal"), ..any };
         assert_eq!(named.select_of_running(&checks).unwrap().len(), 2);
         assert_eq!(any.select_of_running(&checks[..1]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_running_service_is_not_made_anew() {
+        let contract = Contract::parse(&format!("{CONTRACT}fresh = \"sample\"\n")).unwrap();
+        let checks: Vec<&Check> = contract.checks.iter().collect();
+        let named = CheckSelection { fixture: Some("normal"), ..CheckSelection::default() };
+        let check = "one/default".to_owned();
+        let error = Err(SelectionError::NeedsNewServices { check });
+        assert_eq!(named.select_of_running(&checks), error);
+        assert_eq!(named.select_of_running(&checks[..1]).unwrap().len(), 1);
+        assert_eq!(named.select(&checks).unwrap().len(), 2);
     }
 }

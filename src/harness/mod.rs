@@ -31,13 +31,16 @@
 
 mod arguments;
 mod code;
+mod filed;
 mod lock;
+mod variables;
 mod operations;
+mod measurements;
 #[cfg(unix)]
 mod lent;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt::Display,
     future::Future,
     io::{self, Write},
@@ -52,20 +55,18 @@ use libtest_mimic::{Arguments, Failed, Measurement, Trial};
 use tower_service::Service;
 
 use crate::{
-    claim::Verdict,
-    clock::SystemClock,
     contract::{Check, Contract},
     files,
-    passport::{MeasuredCase, MeasuredCheck, Passport, ProbeKind},
-    pipeline::{self, Circumstances, Run, RunContext},
+    passport::Passport,
     probe::{InProcessTarget, Request, Target},
-    report::{self, Style},
     text::escaped,
-    units::{BYTES_PER_MB, Bytes, Count},
+    units::{BYTES_PER_MB, Bytes},
 };
 pub use code::Code;
 use code::Measurable;
 use lock::lock;
+use measurements::Measurements;
+use variables::Variables;
 
 /// The exit code of libtest, also for arguments that it does not know.
 const FAILED: u8 = 101;
@@ -83,10 +84,11 @@ pub struct Harness {
     target: Option<MakeTarget>,
     code: Vec<Box<dyn Measurable>>,
     inspections: Vec<(String, Inspection)>,
+    variables: Variables,
 }
 
 /// Makes the target once the contract is read.
-type MakeTarget = Box<dyn FnOnce(&Contract) -> Result<Box<dyn Target + Send>, String>>;
+type MakeTarget = Box<dyn FnOnce(&Contract) -> Box<dyn Target + Send>>;
 
 impl std::fmt::Debug for Harness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -97,11 +99,13 @@ impl std::fmt::Debug for Harness {
 impl Harness {
     /// A harness for the contract at this path, relative to the package's directory.
     ///
-    /// `factory` gets the name of a fixture and resolves to the service in that state; it is called
-    /// once for each fixture.
+    /// `factory` gets the name of a fixture and resolves to a service in that state. Each check gets a
+    /// service made for it, so that no check sees what another one left; or each of its samples does,
+    /// where the contract says `fresh = "sample"`. Of a fixture that the contract calls `shared` it is
+    /// made once.
     pub fn new<Factory, Made, Failure, S, Out>(
         contract: impl Into<PathBuf>,
-        mut factory: Factory,
+        factory: Factory,
     ) -> Self
     where
         Factory: FnMut(String) -> Made + Send + 'static,
@@ -113,28 +117,21 @@ impl Harness {
         Out::Error: Display,
     {
         let target = move |contract: &Contract| {
-            let made: Arc<Mutex<BTreeMap<String, S>>> = Arc::default();
-            let kept = move |fixture: String| {
-                let made = Arc::clone(&made);
-                let known = lock(&made).get(&fixture).cloned();
-                let making = known.is_none().then(|| factory(fixture.clone()));
-                async move {
-                    let Some(making) = making else { return known.ok_or_else(String::new) };
-                    let service = making.await.map_err(|error| error.to_string())?;
-                    lock(&made).insert(fixture, service.clone());
-                    Ok(service)
-                }
-            };
-            let target =
-                InProcessTarget::new(contract.sampling, kept).map_err(|error| error.to_string())?;
-            Ok(Box::new(target) as Box<dyn Target + Send>)
+            let target = InProcessTarget::new(contract.sampling, factory);
+            Box::new(target) as Box<dyn Target + Send>
         };
         Self { target: Some(Box::new(target)), ..Self::operations(contract) }
     }
 
     /// A harness for the operations of the contract at this path, without a service.
     pub fn operations(contract: impl Into<PathBuf>) -> Self {
-        Self { contract: contract.into(), target: None, code: Vec::new(), inspections: Vec::new() }
+        Self {
+            contract: contract.into(),
+            target: None,
+            code: Vec::new(),
+            inspections: Vec::new(),
+            variables: Variables::default(),
+        }
     }
 
     /// Declares an operation: [`Code::new`], where nothing but its cost is told.
@@ -175,7 +172,26 @@ impl Harness {
         self
     }
 
+    /// Gives `${name}` in the contract's headers this value, such as the key that the service was made
+    /// with. It goes before the environment, and is in no passport.
+    ///
+    /// ```no_run
+    /// # use perf_passport::harness::Harness;
+    /// # fn started(harness: Harness) -> Harness {
+    /// harness.variable("API_KEY", "a key of this test alone")
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.set(name.into(), value.into());
+        self
+    }
+
     /// Runs the tests that the process's arguments select.
+    ///
+    /// What was measured is filed at the end: `perf-passport/NAME.json` beside the executables of the
+    /// profile, such as `target/debug/perf-passport/passport.json`; as `NAME.part.json` where the
+    /// arguments leave a part of the contract out. With `--nocapture` each test prints its figures.
     ///
     /// The exit code is libtest's: 0, or 101 when a test failed. A contract that cannot be read
     /// fails whatever the arguments select, so that it is never taken for an empty one.
@@ -184,7 +200,7 @@ impl Harness {
         if std::env::args_os().skip(1).eq([crate::worker::FLAG]) {
             let operations = &lent::Lent::new(&self.code);
             let offered = crate::worker::Offered { target: self.target, operations };
-            return crate::worker::serve_stdin(offered, &variable);
+            return crate::worker::serve_stdin(offered, &|name| self.variables.get(name));
         }
         let directory = PathBuf::from(manifest_directory());
         let path = directory.join(&self.contract);
@@ -205,18 +221,19 @@ impl Harness {
         };
         arguments.test_threads = Some(1);
         let declared: Vec<String> = self.code.iter().map(|it| it.name().to_owned()).collect();
-        let session = contract.and_then(|contract| {
-            let target = self.target.map(|make| make(&contract)).transpose()?;
-            Ok(Measurements {
+        let session = contract.map(|contract| {
+            Arc::new(Mutex::new(Measurements {
+                target: self.target.map(|make| make(&contract)),
                 contract,
-                target,
                 declared,
                 directory,
+                variables: self.variables,
+                shows_figures: arguments.nocapture,
                 measured: BTreeMap::new(),
                 operations: BTreeMap::new(),
-            })
+            }))
         });
-        let trials = match session {
+        let trials = match &session {
             Err(error) => {
                 let message = format!("cannot read contract `{}`: {error}", path.display());
                 // Nothing that was asked for exists, so a filter must not leave this out.
@@ -234,8 +251,25 @@ impl Harness {
             }
             Ok(session) => trials(session, self.inspections, arguments.bench),
         };
-        libtest_mimic::run(&arguments, trials).exit_code()
+        let conclusion = libtest_mimic::run(&arguments, trials);
+        if let Ok(session) = session {
+            file(&lock(&session));
+        }
+        conclusion.exit_code()
     }
+}
+
+/// Files what was measured, and says where. That it cannot be fails no test.
+fn file(measurements: &Measurements) {
+    let Some(passport) = measurements.passport_so_far() else { return };
+    let filed = passport
+        .map_err(|failed| failed.message().unwrap_or_default().to_owned())
+        .and_then(|it| filed::file(&it).map_err(|error| error.to_string()));
+    let said = match filed {
+        Ok(path) => format!("passport {}", path.display()),
+        Err(message) => format!("no passport was filed: {message}"),
+    };
+    let _ = writeln!(io::stderr(), "{}", escaped(&said));
 }
 
 /// The directory of the package under test, as Cargo and nextest tell it.
@@ -245,32 +279,32 @@ fn manifest_directory() -> String {
 }
 
 fn trials(
-    session: Measurements,
+    session: &Arc<Mutex<Measurements>>,
     inspections: Vec<(String, Inspection)>,
     bench: bool,
 ) -> Vec<Trial> {
-    let contract = &session.contract;
+    let measurements = lock(session);
+    let contract = &measurements.contract;
     let any_slow = contract.checks.iter().any(|check| check.slow)
-        || (!session.declared.is_empty() && contract.operations.iter().any(|it| it.slow));
-    let checks = session.target.iter().flat_map(|_| &contract.checks);
+        || (!measurements.declared.is_empty() && contract.operations.iter().any(|it| it.slow));
+    let checks = measurements.target.iter().flat_map(|_| &contract.checks);
     let names: Vec<(String, String)> = checks.map(|check| (test_name(check), check.id())).collect();
-    let operations = session.operation_names();
-    let session = Arc::new(Mutex::new(session));
+    let operations = measurements.operation_names();
     let mut trials: Vec<Trial> = names
         .into_iter()
         .map(|(name, check)| {
-            let session = Arc::clone(&session);
+            let session = Arc::clone(session);
             Trial::test(name, move || lock(&session).hold(&check))
         })
         .collect();
     for (name, operation) in operations {
-        let session = Arc::clone(&session);
+        let session = Arc::clone(session);
         trials.push(test_or_benchmark(name, bench, move || {
             lock(&session).hold_operation(&operation)
         }));
     }
     for (name, inspection) in inspections {
-        let session = Arc::clone(&session);
+        let session = Arc::clone(session);
         let name = if any_slow { format!("slow::{name}") } else { name };
         trials.push(test_or_benchmark(name, bench, move || {
             inspection(&lock(&session).passport()?);
@@ -296,162 +330,4 @@ fn test_or_benchmark(
 fn test_name(check: &Check) -> String {
     let slow = if check.slow { "slow::" } else { "" };
     format!("{slow}{}::{}", check.endpoint, check.variant)
-}
-
-/// What was measured so far in this process.
-struct Measurements {
-    contract: Contract,
-    target: Option<Box<dyn Target + Send>>,
-    /// Names of the operations that the target declares, in their order.
-    declared: Vec<String>,
-    directory: PathBuf,
-    measured: BTreeMap<String, MeasuredCheck>,
-    /// Cases of operations, by name.
-    operations: BTreeMap<String, Vec<MeasuredCase>>,
-}
-
-impl Measurements {
-    /// Measures one check and fails with every claim that is not proved.
-    fn hold(&mut self, check: &str) -> Result<(), Failed> {
-        let measured = self.measure(&[check.to_owned()])?;
-        let passport = self.assemble(measured, Vec::new())?;
-        let proved = passport.test_results.iter().all(|result| {
-            result.status == Verdict::Pass && result.evidence.failed_samples == Count::ZERO
-        });
-        if proved && !passport.test_results.is_empty() {
-            return Ok(());
-        }
-        Err(Failed::from(report::claims_at_fault(&passport, Style::Plain)))
-    }
-
-    /// The tests of operations with what they are of: those of the contract, then declared ones that
-    /// it lacks. A target without any leaves the contract's to others.
-    fn operation_names(&self) -> Vec<(String, String)> {
-        if self.declared.is_empty() {
-            return Vec::new();
-        }
-        let named = self.contract.operations.iter().map(|it| (it.name.as_str(), it.slow));
-        let known: BTreeSet<&str> = named.clone().map(|(name, _)| name).collect();
-        let mut others: Vec<&str> = self.declared.iter().map(String::as_str).collect();
-        others.retain(|name| !known.contains(name));
-        others.sort_unstable();
-        others.dedup();
-        named
-            .chain(others.into_iter().map(|name| (name, false)))
-            .map(|(name, slow)| {
-                let slow = if slow { "slow::" } else { "" };
-                (format!("{slow}operation::{name}"), name.to_owned())
-            })
-            .collect()
-    }
-
-    /// Measures one operation and fails with every claim that is not proved.
-    fn hold_operation(&mut self, name: &str) -> Result<Measurement, Failed> {
-        let cases = self.measure_operation(name)?;
-        let passport = self.assemble(Vec::new(), cases)?;
-        let Some(result) = passport.operations.first() else {
-            return Err(Failed::from(format!("operation `{name}` was not measured")));
-        };
-        let last = result.cases.last().and_then(|case| case.latency);
-        if result.status == Verdict::Pass {
-            let (mean, spread) =
-                last.map_or((0, 0), |it| (it.mean_ps.get(), it.max_ps.get() - it.min_ps.get()));
-            return Ok(Measurement { avg: mean.div_ceil(1000), variance: spread / 1000 });
-        }
-        Err(Failed::from(report::claims_at_fault(&passport, Style::Plain)))
-    }
-
-    fn measure_operation(&mut self, name: &str) -> Result<Vec<MeasuredCase>, Failed> {
-        if let Some(cases) = self.operations.get(name) {
-            return Ok(cases.clone());
-        }
-        let Some(operation) = self.contract.operation(name) else {
-            return Err(Failed::from(format!(
-                "operation `{}` is declared, and not in the contract: add an [[operation]] of that name",
-                crate::text::escaped(name)
-            )));
-        };
-        match self.declared.iter().filter(|it| *it == name).count() {
-            1 => {}
-            0 => return Err(Failed::from(self.undeclared(name))),
-            _ => return Err(Failed::from(format!("operation `{name}` is declared twice"))),
-        }
-        let cases = operations::measure(operation)?;
-        self.operations.insert(name.to_owned(), cases.clone());
-        Ok(cases)
-    }
-
-    fn undeclared(&self, name: &str) -> String {
-        let nearest = self
-            .declared
-            .iter()
-            .map(|declared| (strsim::damerau_levenshtein(declared, name), declared))
-            .min()
-            .filter(|(distance, declared)| *distance <= declared.len().max(name.len()) / 2);
-        let meant =
-            nearest.map(|(_, it)| format!(", did you mean `{}`?", crate::text::escaped(it)));
-        format!(
-            "the contract names operation `{name}`, and this target declares none of that name{}",
-            meant.unwrap_or_default()
-        )
-    }
-
-    /// The passport of all checks and operations that this target measures.
-    fn passport(&mut self) -> Result<Passport, Failed> {
-        let checks = self.target.iter().flat_map(|_| &self.contract.checks);
-        let all: Vec<String> = checks.map(Check::id).collect();
-        let measured = self.measure(&all)?;
-        let mut cases = Vec::new();
-        for (_, name) in self.operation_names() {
-            // One that is missing is left out of the passport, and fails its own test.
-            cases.extend(self.measure_operation(&name).unwrap_or_default());
-        }
-        self.assemble(measured, cases)
-    }
-
-    /// Measures those of the checks that were not measured yet.
-    fn measure(&mut self, checks: &[String]) -> Result<Vec<MeasuredCheck>, Failed> {
-        let missing: Vec<&String> =
-            checks.iter().filter(|check| !self.measured.contains_key(*check)).collect();
-        let clock = SystemClock::start();
-        let Some(target) = &mut self.target else { return Ok(Vec::new()) };
-        let run = pipeline::measure(
-            &self.contract,
-            &mut RunContext {
-                target: target.as_mut(),
-                clock: &clock,
-                environment: &variable,
-                stop: &|| false,
-                progress: &mut |_| {},
-            },
-            &|check| missing.contains(&&check.id()),
-        )?;
-        for measured in run.measured {
-            self.measured.insert(measured.check.clone(), measured);
-        }
-        Ok(checks.iter().filter_map(|check| self.measured.get(check).cloned()).collect())
-    }
-
-    fn assemble(
-        &self,
-        measured: Vec<MeasuredCheck>,
-        operations: Vec<MeasuredCase>,
-    ) -> Result<Passport, Failed> {
-        let timestamps = measured.iter().map(|it| &it.timestamp);
-        let timestamp = timestamps.chain(operations.iter().map(|it| &it.timestamp)).next();
-        let timestamp = timestamp.cloned().unwrap_or_default();
-        let run = Run { timestamp, measured, operations, complete: true };
-        let circumstances = Circumstances::current(
-            ProbeKind::InProcess,
-            self.contract.name.as_str(),
-            &self.directory,
-        );
-        Ok(pipeline::passport(&self.contract, run, circumstances, None)?)
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "headers of a contract may name variables")]
-fn variable(name: &str) -> Option<String> {
-    // A secret that nobody gave is empty, as in the pull request of a fork.
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, fmt};
 use crate::{
     claim::{BaselineFigures, LATENCY_LOOKS_MAX, latency_is_undecided},
     clock::Clock,
-    contract::{Check, Contract, Sampling},
+    contract::{Check, Contract, Sampling, ServiceLife},
     environment::{Build, Source, SystemInfo},
     evidence::{Evidence, ProcessEvidence},
     operation::CaseFigures,
@@ -67,7 +67,7 @@ impl fmt::Debug for RunContext<'_> {
 /// What a run is doing.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress<'a> {
-    /// The service is being brought into the state of a fixture.
+    /// What comes next needs the service in the state of a fixture.
     Fixture(&'a str),
     /// A check is being measured.
     Check(&'a Check),
@@ -91,7 +91,8 @@ pub struct Run {
 /// A header names a variable that is not set, or not to what a header can carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "check `{check}` needs the environment variable {variable}: set it, without control characters"
+    "check `{check}` needs the environment variable {variable}: set it, without control characters, \
+     or give it by `Harness::variable` in a test of yours"
 )]
 pub struct MissingVariable {
     /// The check.
@@ -126,7 +127,6 @@ pub fn measure(
             continue;
         }
         (context.progress)(Progress::Fixture(fixture));
-        let mut probe = context.target.probe(fixture);
         for index in mine {
             if (context.stop)() {
                 complete = false;
@@ -135,9 +135,9 @@ pub fn measure(
             let check = checks[index];
             (context.progress)(Progress::Check(check));
             let timestamp = self::timestamp(context.clock);
-            let evidence = match &mut probe {
-                Err(error) => failed(error),
-                Ok(probe) => {
+            let evidence = match context.target.probe(check) {
+                Err(error) => failed(&error),
+                Ok(mut probe) => {
                     let counted_in = if probe.counts_apart() { Pass::Counted } else { Pass::Timed };
                     Observation {
                         check,
@@ -408,14 +408,21 @@ impl Observation<'_> {
     /// Sends one sample: all requests, as many rounds as the check says.
     fn sample(&mut self, pass: Pass) {
         self.sampler.begin(pass);
+        match self.exchange_all(pass) {
+            Ok(()) => self.sampler.end(),
+            Err(error) => self.sampler.fail(&error),
+        }
+    }
+
+    fn exchange_all(&mut self, pass: Pass) -> Result<(), ProbeError> {
+        if self.check.service_life == ServiceLife::Sample {
+            self.probe.renew()?;
+        }
         for _ in 0..self.check.rounds {
             for (index, request) in self.requests.iter().enumerate() {
-                match self.probe.send(request, pass) {
-                    Ok(exchange) => self.sampler.add(index, exchange),
-                    Err(error) => return self.sampler.fail(&error),
-                }
+                self.sampler.add(index, self.probe.send(request, pass)?);
             }
         }
-        self.sampler.end();
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    contract::{Check, CompareBody},
+    contract::{Check, CompareBody, ServiceLife},
     probe::{
         Normalised, Pass, PreparedRequest, Probe, ProbeError, end_sample, header_digests,
         wire_digest,
@@ -223,6 +223,9 @@ impl<'a> Turns<'a> {
             bodies: Vec::new(),
             headers: Vec::new(),
         };
+        if self.check.service_life == ServiceLife::Sample {
+            probe.renew()?;
+        }
         for _ in 0..self.check.rounds {
             for request in &self.requests {
                 let exchange = probe.send(request, pass)?;

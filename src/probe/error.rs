@@ -38,6 +38,14 @@ pub enum ProbeError {
         /// The limit.
         limit: Bytes,
     },
+    /// A request that is to bring the service into a state did not.
+    #[error("the setup request `{request}` failed: {message}")]
+    NotSetUp {
+        /// Method and path.
+        request: String,
+        /// What became of it.
+        message: String,
+    },
     /// The response broke off or is not HTTP.
     #[error("broken response: {0}")]
     Broken(String),

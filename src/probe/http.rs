@@ -29,11 +29,11 @@ use super::{
     request::PreparedRequest,
     response_headers::named_headers,
     server_timing::{ServerTiming, performance_block, process_time},
-    target::{Pass, Probe, Target},
+    target::{Pass, Probe, Target, set_up},
 };
 use crate::{
     clock::SystemClock,
-    contract::path_problem,
+    contract::{Check, path_problem},
     process_memory::{ProcessMemory, read_tree},
     units::{Bytes, Count, Nanos},
 };
@@ -139,8 +139,8 @@ impl HttpTarget {
 }
 
 impl Target for HttpTarget {
-    /// The fixture is ignored: a running service is in the one state that it is in.
-    fn probe(&mut self, _fixture: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
+    /// The check is ignored: a running service is in the one state that it is in.
+    fn probe(&mut self, _: &Check) -> Result<Box<dyn Probe + '_>, ProbeError> {
         Ok(Box::new(self.http_probe()?))
     }
 }
@@ -163,7 +163,8 @@ impl HttpProbe {
 }
 
 impl Probe for HttpProbe {
-    fn send(&mut self, request: &PreparedRequest, _: Pass) -> Result<Exchange, ProbeError> {
+    fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError> {
+        set_up(self, request, pass)?;
         let names = &request.compare_headers;
         let request = self.target.request(request)?;
         let settings = &self.target.settings;

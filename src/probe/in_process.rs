@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "a probe is where latency is clocked")]
 
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     fmt::Display,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,7 +20,6 @@ use bytes::{Buf, Bytes as Buffer};
 use http::header::CONTENT_TYPE;
 use http_body::Body;
 use http_body_util::Full;
-use tokio::runtime::Runtime;
 use tower_service::Service;
 
 use super::{
@@ -27,15 +27,16 @@ use super::{
     cpu_wait::CpuWait,
     error::ProbeError,
     exchange::{Cost, Exchange},
+    instance::Instance,
     request::PreparedRequest,
     response_headers::named_headers,
-    target::{Pass, Probe, Target},
+    target::{Pass, Probe, Target, set_up},
 };
 #[cfg(feature = "oracle")]
 use crate::allocation::OracleError;
 use crate::{
     allocation::{self, Meter, ProcessWatch},
-    contract::Sampling,
+    contract::{Check, Sampling, ServiceLife},
     evidence::{CountSource, OracleCounts},
     process_memory::{self, ProcessMemory},
     text::printable,
@@ -50,31 +51,37 @@ pub type Request = http::Request<Full<Buffer>>;
 
 /// Makes services for the fixtures of a contract, and probes of them.
 ///
-/// `factory` is called with the name of a fixture and resolves to the service in that state.
-#[derive(Debug)]
-pub struct InProcessTarget<Factory> {
+/// `factory` is called with the name of a fixture and makes the service in that state: for each check
+/// or for each sample, and once where the contract says that the fixture is shared. Each service has a
+/// runtime of its own, of one thread, the calling one. So counts and times are those of the work and
+/// not of its scheduling, and tasks end with the service that started them. What the program keeps
+/// beside its services, such as a `static`, is there for all checks.
+pub struct InProcessTarget<Factory, S> {
     factory: Factory,
-    runtime: Runtime,
     sampling: Sampling,
+    /// Those that are shared, by fixture.
+    shared: BTreeMap<String, Instance<S>>,
 }
 
-impl<Factory> InProcessTarget<Factory> {
-    /// A target on a runtime of one thread, the calling one, so that counts and times are those of
-    /// the work and not of its scheduling.
-    ///
-    /// # Errors
-    ///
-    /// [`ProbeError::Setup`] when the runtime cannot start.
-    pub fn new(sampling: Sampling, factory: Factory) -> Result<Self, ProbeError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| ProbeError::Setup(format!("no runtime: {error}")))?;
-        Ok(Self { factory, runtime, sampling })
+impl<Factory, S> std::fmt::Debug for InProcessTarget<Factory, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InProcessTarget").field("sampling", &self.sampling).finish_non_exhaustive()
     }
 }
 
-impl<Factory, Made, Failure, S, Out> Target for InProcessTarget<Factory>
+impl<Factory, Made, Failure, S> InProcessTarget<Factory, S>
+where
+    Factory: FnMut(String) -> Made,
+    Made: Future<Output = Result<S, Failure>>,
+    Failure: Display,
+{
+    /// A target that has made nothing yet.
+    pub fn new(sampling: Sampling, factory: Factory) -> Self {
+        Self { factory, sampling, shared: BTreeMap::new() }
+    }
+}
+
+impl<Factory, Made, Failure, S, Out> Target for InProcessTarget<Factory, S>
 where
     Factory: FnMut(String) -> Made,
     Made: Future<Output = Result<S, Failure>>,
@@ -84,14 +91,24 @@ where
     Out: Body + 'static,
     Out::Error: Display,
 {
-    fn probe(&mut self, fixture: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
-        let made = (self.factory)(fixture.to_owned());
-        let service =
-            self.runtime.block_on(made).map_err(|error| ProbeError::Setup(error.to_string()))?;
+    fn probe(&mut self, check: &Check) -> Result<Box<dyn Probe + '_>, ProbeError> {
+        let Self { factory, sampling, shared } = self;
+        let fixture = check.fixture.clone();
+        let mut make = move || Instance::make(|| factory(fixture.clone()));
+        let service = match check.service_life {
+            ServiceLife::Check | ServiceLife::Sample => Answering::Own(Some(make()?)),
+            ServiceLife::Process => {
+                let known: &Instance<S> = match shared.entry(check.fixture.clone()) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => place.insert(make()?),
+                };
+                Answering::Shared(known)
+            }
+        };
         Ok(Box::new(InProcessProbe {
             service,
-            runtime: &self.runtime,
-            sampling: self.sampling,
+            make,
+            sampling: *sampling,
             cpu_wait: CpuWait::of_this_thread(),
             body: Vec::new(),
         }))
@@ -99,14 +116,32 @@ where
 }
 
 /// Sends requests to one service in this process; made by [`InProcessTarget`].
-struct InProcessProbe<'runtime, S> {
-    service: S,
-    runtime: &'runtime Runtime,
+struct InProcessProbe<'target, Make, S> {
+    service: Answering<'target, S>,
+    /// Makes another one in the same state.
+    make: Make,
     sampling: Sampling,
     /// Of the thread that made the probe, which is the one that its requests run on.
     cpu_wait: Option<CpuWait>,
     /// Kept between requests, so that reading a body allocates nothing while the process is watched.
     body: Vec<u8>,
+}
+
+/// The service that answers.
+enum Answering<'target, S> {
+    /// `None` where no other one could be made.
+    Own(Option<Instance<S>>),
+    Shared(&'target Instance<S>),
+}
+
+impl<S> Answering<'_, S> {
+    fn instance(&self) -> Result<&Instance<S>, ProbeError> {
+        match self {
+            Self::Own(instance) => instance.as_ref(),
+            Self::Shared(instance) => Some(*instance),
+        }
+        .ok_or_else(|| ProbeError::Setup("there is no service".to_owned()))
+    }
 }
 
 /// What one request left behind.
@@ -119,20 +154,22 @@ struct Sent {
     process_allocations: Option<Count>,
 }
 
-impl<S, Out> Probe for InProcessProbe<'_, S>
+impl<Make, S, Out> Probe for InProcessProbe<'_, Make, S>
 where
+    Make: FnMut() -> Result<Instance<S>, ProbeError>,
     S: Service<Request, Response = http::Response<Out>> + Clone,
     S::Error: Display,
     Out: Body,
     Out::Error: Display,
 {
     fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError> {
+        set_up(self, request, pass)?;
         let names = &request.compare_headers;
         let request = build(request)?;
         // Dropped at the end, also when the service panics.
         let _switch = Counting::switched(matches!(pass, Pass::Counted | Pass::Oracle));
         let sent = catch_unwind(AssertUnwindSafe(|| match pass {
-            Pass::Timed | Pass::Counted | Pass::Instructions => {
+            Pass::Setup { .. } | Pass::Timed | Pass::Counted | Pass::Instructions => {
                 self.exchange(request, pass).map(|sent| (sent, None))
             }
             Pass::Oracle => self.exchange_with_oracle(request),
@@ -169,6 +206,13 @@ where
         })
     }
 
+    /// The one before is gone by then, so that both need not be there at the same time.
+    fn renew(&mut self) -> Result<(), ProbeError> {
+        self.service = Answering::Own(None);
+        self.service = Answering::Own(Some((self.make)()?));
+        Ok(())
+    }
+
     fn process_memory(&mut self) -> Option<ProcessMemory> {
         process_memory::read_self().ok()
     }
@@ -182,7 +226,7 @@ where
     }
 }
 
-impl<S, Out> InProcessProbe<'_, S>
+impl<Make, S, Out> InProcessProbe<'_, Make, S>
 where
     S: Service<Request, Response = http::Response<Out>> + Clone,
     S::Error: Display,
@@ -190,17 +234,20 @@ where
     Out::Error: Display,
 {
     fn exchange(&mut self, request: Request, pass: Pass) -> Result<Sent, ProbeError> {
-        let timeout = self.sampling.timeout;
-        self.body.clear();
-        let limits = (self.sampling.body_max, pass);
-        let work = call(&self.service, request, &mut self.body, limits);
-        if pass == Pass::Instructions {
-            return collected(|| self.runtime.block_on(work));
+        let Self { service, sampling, cpu_wait, body, .. } = self;
+        let instance = service.instance()?;
+        let timeout = sampling.timeout;
+        body.clear();
+        let work = |service| call(service, request, body, (sampling.body_max, pass));
+        match pass {
+            Pass::Instructions => return collected(|| instance.block_on(work)),
+            Pass::Setup { unhurried: true } => return instance.block_on(work),
+            _ => {}
         }
-        let waited = || self.cpu_wait.as_ref().and_then(CpuWait::total);
+        let waited = || cpu_wait.as_ref().and_then(CpuWait::total);
         let before = waited();
-        let sent = self.runtime.block_on(async {
-            let work = pin!(work);
+        let sent = instance.block_on(|service| async move {
+            let work = pin!(work(service));
             tokio::time::timeout(timeout.to_duration(), work).await.unwrap_or(Err(
                 ProbeError::Timeout { after: timeout, phase: "waiting for the service" },
             ))

@@ -11,8 +11,6 @@ mod cpu_pressure;
 #[cfg(feature = "instrument")]
 mod cpu_wait;
 mod collected;
-#[cfg(feature = "instrument")]
-mod in_process;
 mod json_string;
 mod ignored;
 mod json_form;
@@ -20,12 +18,16 @@ mod request;
 mod exchange;
 mod error;
 mod target;
+#[cfg(feature = "instrument")]
+mod instance;
 mod response;
 #[cfg(any(feature = "http", feature = "instrument"))]
 mod response_headers;
 mod server_timing;
 #[cfg(feature = "http")]
 mod http_client;
+#[cfg(feature = "instrument")]
+mod in_process;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
@@ -41,7 +43,7 @@ pub use http::{HttpProbe, HttpSettings, HttpTarget};
 pub use in_process::{InProcessTarget, Request};
 #[cfg(feature = "http")]
 pub use ready::{Awaited, ReadyWhen, wait_until_ready};
-pub use request::PreparedRequest;
+pub use request::{PreparedRequest, SetupRequest};
 pub use response::{Normalised, header_digests, wire_digest};
 pub use server_timing::{ServerTiming, performance_block, process_time};
 pub use target::{Pass, Probe, Target};

@@ -82,6 +82,7 @@ impl ReadyWhen {
     /// Any answer to `GET path`.
     pub fn any_answer(path: &str) -> Self {
         let request = PreparedRequest {
+            setup: Vec::new(),
             method: "GET".to_owned(),
             path: path.to_owned(),
             headers: Vec::new(),

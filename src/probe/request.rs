@@ -15,6 +15,17 @@ pub struct PreparedRequest {
     pub body: Vec<u8>,
     /// Names of response headers to report, in lowercase.
     pub compare_headers: Vec<String>,
+    /// What is to be sent before it, in order.
+    pub setup: Vec<SetupRequest>,
+}
+
+/// A request that brings the service into the state which another one needs.
+#[derive(Debug, Clone)]
+pub struct SetupRequest {
+    /// The request, without any setup of its own.
+    pub request: PreparedRequest,
+    /// The status that it must be answered with.
+    pub status: u16,
 }
 
 impl PreparedRequest {
@@ -36,6 +47,13 @@ impl PreparedRequest {
             headers: spec.headers.iter().map(fill).collect::<Result<_, _>>()?,
             body: spec.body.clone().unwrap_or_default().into_bytes(),
             compare_headers: spec.compare_headers.clone(),
+            setup: spec
+                .setup
+                .iter()
+                .map(|step| {
+                    Ok(SetupRequest { request: Self::new(step, lookup)?, status: step.status })
+                })
+                .collect::<Result<_, String>>()?,
         })
     }
 }

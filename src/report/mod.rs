@@ -14,6 +14,7 @@ mod content;
 mod differences;
 mod effects;
 mod exact_counts;
+mod figures;
 mod findings;
 mod operations;
 mod outside;
@@ -26,6 +27,7 @@ use crate::passport::{HashError, Passport};
 
 pub use content::{Column, Document, Finding, Mark, Report, Row, SummaryLine, Table};
 pub use exact_counts::exact_counts;
+pub use figures::figures;
 pub use findings::claims_at_fault;
 use outside::name;
 pub use style::Style;

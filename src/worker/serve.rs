@@ -43,7 +43,7 @@ const MEASURING: Measuring<'_> = Measuring {
 };
 
 /// Makes the target of a contract.
-type TargetMaker<'a> = dyn FnOnce(&Contract) -> Result<Box<dyn Target + Send>, String> + 'a;
+type TargetMaker<'a> = dyn FnOnce(&Contract) -> Box<dyn Target + Send> + 'a;
 
 /// What a target has to be measured.
 pub struct Offered<'a> {
@@ -91,8 +91,8 @@ fn serve(
     let mut line = Conversation { questions, stream };
     let ready = match first? {
         Question::Hello { version: VERSION, contract } => Contract::parse(&contract)
-            .map_err(|error| error.to_string())
-            .and_then(|contract| Ok((target.map(|make| make(&contract)).transpose()?, contract))),
+            .map(|contract| (target.map(|make| make(&contract)), contract))
+            .map_err(|error| error.to_string()),
         Question::Hello { version, .. } => {
             Err(format!("the worker speaks version {VERSION} and not {version}: rebuild it"))
         }
@@ -196,7 +196,9 @@ impl Worker<'_> {
                 self.take_turns(target, &check, (samples, time))
             }
             Question::Instructions { check, warmup, samples } => {
-                self.execute(target, &check, (warmup, samples))
+                let answer = self.execute(target, &check, (warmup, samples));
+                self.line.answer(&answer)?;
+                self.line.next()
             }
             Question::AllocationSites { check, warmup } => {
                 let answer = self.allocation_sites(target, &check, warmup);
@@ -237,57 +239,30 @@ impl Worker<'_> {
         }
     }
 
-    /// A check with its requests.
-    fn requests(&self, id: &str) -> Result<(Check, Vec<PreparedRequest>), String> {
+    /// Makes everything ready for a check's requests.
+    fn prepare<'t>(&self, target: &'t mut dyn Target, id: &str) -> Result<Prepared<'t>, String> {
         let check = self.check(id)?;
         let fill = |spec| PreparedRequest::new(spec, self.environment);
         let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();
         let requests =
             requests.map_err(|variable| format!("environment variable {variable} is not set"))?;
-        Ok((check.clone(), requests))
+        let probe = target.probe(check).map_err(|error| error.to_string())?;
+        Ok((check.clone(), requests, probe))
     }
 
-    /// Makes everything ready for a check's requests.
-    fn prepare<'t>(&self, target: &'t mut dyn Target, id: &str) -> Result<Prepared<'t>, String> {
-        let (check, requests) = self.requests(id)?;
-        let probe = target.probe(&check.fixture).map_err(|error| error.to_string())?;
-        Ok((check, requests, probe))
-    }
-
-    /// Takes samples whose instructions somebody else counts, of this check and of those that are
-    /// asked for next, as long as they are on the same fixture: under a program that counts, it takes
-    /// longer to bring a service into a state than to ask it.
-    fn execute(
-        &mut self,
-        target: &mut dyn Target,
-        id: &str,
-        (mut warmup, mut samples): (u32, u32),
-    ) -> io::Result<Option<Question>> {
-        let (mut check, mut requests, mut probe) = match self.prepare(target, id) {
-            Ok(prepared) => prepared,
-            Err(message) => {
-                self.line.answer(&Answer::Failed(message))?;
-                return self.line.next();
-            }
-        };
+    /// Takes samples whose instructions somebody else counts, of this check. Other checks are
+    /// asked for next; where they share a service, it is there already: under a program that counts, it
+    /// takes longer to bring a service into a state than to ask it.
+    fn execute(&self, target: &mut dyn Target, id: &str, (warmup, samples): (u32, u32)) -> Answer {
         let clock = SystemClock::start();
-        loop {
-            let fixture = check.fixture.clone();
+        let executed = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
             let mut turns = Turns::new(check, requests, &clock);
-            let answer = match turns.instructions(probe.as_mut(), warmup, samples) {
-                Err(error) => Answer::Failed(error.to_string()),
-                Ok(response) => Answer::Executed { response: response.map(Seen::from) },
-            };
-            self.line.answer(&answer)?;
-            let next = self.line.next()?;
-            let Some(Question::Instructions { check: id, warmup: w, samples: s }) = &next else {
-                return Ok(next);
-            };
-            (check, requests) = match self.requests(id) {
-                Ok((check, requests)) if check.fixture == fixture => (check, requests),
-                _ => return Ok(next),
-            };
-            (warmup, samples) = (*w, *s);
+            let taken = turns.instructions(probe.as_mut(), warmup, samples);
+            taken.map_err(|error| error.to_string())
+        });
+        match executed {
+            Err(message) => Answer::Failed(message),
+            Ok(response) => Answer::Executed { response: response.map(Seen::from) },
         }
     }
 

@@ -1,7 +1,7 @@
 //! Contracts: what is worked out of them, and that whatever is wrong is told with its line.
 
 use perf_passport::{
-    contract::{ClaimKind, Contract, ContractError, Quantile},
+    contract::{ClaimKind, Contract, ContractError, Quantile, ServiceLife},
     units::{Bytes, Count, Nanos, Ppm},
 };
 use proptest::prelude::*;
@@ -168,6 +168,89 @@ fn the_line_is_that_of_the_value_at_fault_wherever_it_stands() {
     // With line ends of Windows as well.
     let windows = LEAST.replace("/health\"\n", "health\"\n").replace('\n', "\r\n");
     assert!(message(&windows).starts_with("line 7: "), "{}", message(&windows));
+}
+
+/// Services that live for different times, and what brings them into their state.
+const LIVES: &str = r#"
+        schema_version = 1
+        name = "lives"
+        [[fixture]]
+        name = "read"
+        shared = true
+        [[fixture]]
+        name = "written"
+        [[endpoint]]
+        name = "get"
+        path = "/"
+        fixture = "read"
+        [[endpoint.variant]]
+        name = "shared"
+        [[endpoint.variant]]
+        name = "own"
+        fresh = "check"
+        [[endpoint.variant]]
+        name = "written"
+        fixture = "written"
+        [[endpoint]]
+        name = "remove"
+        path = "/"
+        fixture = "read"
+        fresh = "sample"
+        setup = [{ path = "/a" }, { path = "/b", method = "PUT", body = "b", status = 201 }]
+        [[scenario]]
+        name = "reads"
+        rounds = 1
+        steps = ["get/shared"]
+        [[scenario]]
+        name = "removes"
+        rounds = 1
+        steps = ["get/shared", "remove/default"]
+        [[scenario]]
+        name = "removes-often"
+        rounds = 1
+        steps = ["get/shared", "remove/default"]
+        fresh = "check"
+    "#;
+
+#[test]
+fn a_service_answers_as_long_as_check_and_fixture_say() {
+    let contract = Contract::parse(LIVES).unwrap();
+    let lives: Vec<ServiceLife> = contract.checks.iter().map(|it| it.service_life).collect();
+    let expected = [
+        ServiceLife::Process,
+        ServiceLife::Check,
+        ServiceLife::Check,
+        ServiceLife::Sample,
+        ServiceLife::Process,
+        ServiceLife::Sample,
+        ServiceLife::Check,
+    ];
+    assert_eq!(lives, expected);
+    let setup = &contract.checks[3].requests[0].setup;
+    let sent: Vec<_> = setup.iter().map(|it| (&*it.method, &*it.path, it.status)).collect();
+    assert_eq!(sent, [("GET", "/a", 200), ("PUT", "/b", 201)]);
+    assert_eq!(contract.checks[5].requests[1].setup.len(), 2);
+    // What is written is what a passport has, key by key.
+    let again = Contract::from_document(contract.document.clone()).unwrap();
+    assert_eq!(again, contract);
+}
+
+#[test]
+fn how_long_a_service_answers_is_said_in_sense() {
+    for (part, by, line, why) in [
+        (r#"name = "written""#, r#"name = "wrtten""#, 8, "no check is on fixture `wrtten`"),
+        (r#"name = "written""#, r#"name = "read""#, 8, "fixture `read` is defined twice"),
+        (r#"path = "/a""#, r#"path = "a""#, 26, "path `a`"),
+        ("status = 201", "status = 99", 26, "status 99, which is not 100 to 599"),
+        (r#"body = "b""#, r#"body = "${B}""#, 26, "variables are filled into headers alone"),
+        (r#"method = "PUT""#, r#"headers = { x-key = "k" }"#, 26, "`x-key` holds a secret"),
+        (r#"fresh = "sample""#, r#"fresh = "request""#, 25, "unknown variant `request`"),
+    ] {
+        assert!(LIVES.contains(part), "{part}");
+        let refused = message(&LIVES.replacen(part, by, 1));
+        assert!(refused.starts_with(&format!("line {line}: ")), "{refused}");
+        assert!(refused.contains(why), "{refused}");
+    }
 }
 
 #[test]

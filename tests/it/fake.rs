@@ -55,7 +55,7 @@ impl<Answer> Target for Fake<Answer>
 where
     Answer: FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
 {
-    fn probe(&mut self, _: &str) -> Result<Box<dyn Probe + '_>, ProbeError> {
+    fn probe(&mut self, _: &Check) -> Result<Box<dyn Probe + '_>, ProbeError> {
         let Self { answer, pressed, memory } = self;
         Ok(Box::new(FakeProbe { answer, sent: 0, pressed: *pressed, memory: *memory }))
     }

@@ -21,6 +21,7 @@ use perf_passport::{
     evidence::CountSource,
     probe::{
         Exchange, HttpProbe, HttpSettings, HttpTarget, Pass, PreparedRequest, Probe, ProbeError,
+        SetupRequest,
     },
     units::{Bytes, Count, Nanos},
 };
@@ -64,6 +65,7 @@ fn get(path: &str) -> PreparedRequest {
         headers: vec![("authorization".to_owned(), secret)],
         body: Vec::new(),
         compare_headers: ["location", "set-cookie"].map(str::to_owned).to_vec(),
+        setup: Vec::new(),
     }
 }
 
@@ -149,6 +151,33 @@ fn a_response_arrives_whole_with_a_latency() {
     assert!(request.starts_with("POST /prefix/a?b=c%20d HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("authorization: hunter2\r\n") && request.ends_with("{}"), "{request}");
     assert!(!request.to_lowercase().contains("accept-encoding"), "{request}");
+}
+
+#[test]
+fn what_brings_the_state_about_is_sent_first_and_is_not_the_answer() {
+    let server = Server::start(move |mut stream| {
+        let mut items = 0;
+        while let Some(request) = request(&mut stream) {
+            let (status, body) = if request.starts_with("PUT") {
+                items += 1;
+                ("201 Created", String::new())
+            } else {
+                ("200 OK", items.to_string())
+            };
+            stream.write_all(response(status, "", &body).as_bytes()).unwrap();
+        }
+    });
+    let mut probe = probe_of(&server);
+    let after = |status| {
+        let request = PreparedRequest { method: "PUT".to_owned(), ..get("/item") };
+        PreparedRequest { setup: vec![SetupRequest { request, status }; 2], ..get("/") }
+    };
+    for expected in [&b"2"[..], b"4"] {
+        assert_eq!(probe.send(&after(201), Pass::Timed).unwrap().body, expected);
+    }
+    let error = checked(probe.send(&after(200), Pass::Timed)).unwrap_err();
+    assert_eq!(error.to_string(), "the setup request `PUT /item` failed: status 201 and not 200");
+    assert_eq!(probe.connections_opened(), Count::new(1));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use perf_passport::{
     allocation,
     clock::{Clock, SystemClock},
     files,
-    probe::{HttpSettings, HttpTarget, Pass, PreparedRequest, Target},
+    probe::{HttpSettings, HttpTarget, Pass, PreparedRequest, Probe},
     statistics::{Histogram, SummaryStatistics},
     text::printable,
     units::{BYTES_PER_MB, Bytes, Nanos},
@@ -86,7 +86,7 @@ fn read(arguments: &FormatArguments) -> Result<(String, Vec<u8>), Failure> {
     limits::refuse_too_few_files()?;
     let endpoint = arguments.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
     let base_url = arguments.api_url.clone().unwrap_or_default();
-    let mut target = HttpTarget::new(HttpSettings {
+    let target = HttpTarget::new(HttpSettings {
         base_url: base_url.clone(),
         timeout: Nanos::new(10_000_000_000),
         body_max: BYTES_MAX,
@@ -100,8 +100,9 @@ fn read(arguments: &FormatArguments) -> Result<(String, Vec<u8>), Failure> {
         headers: Vec::new(),
         body: Vec::new(),
         compare_headers: Vec::new(),
+        setup: Vec::new(),
     };
-    let exchange = target.probe("")?.send(&request, Pass::Timed)?;
+    let exchange = target.http_probe()?.send(&request, Pass::Timed)?;
     let name = format!("{base_url}{endpoint}");
     if exchange.status != 200 {
         let error = anyhow!("{name} answered with status {}, not 200", exchange.status);

@@ -13,7 +13,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 #[cfg(target_os = "linux")]
-use super::measure_code::{self, CodeArguments};
+use super::measure_code::{self, CodeArguments, HarnessTarget};
 use super::{
     clock,
     contract_file::{directory_of, read_contract},
@@ -125,20 +125,32 @@ impl Measuring {
         let timestamp = rfc3339(clock.now());
         // What cannot be built or started is found before anything is measured.
         #[cfg(target_os = "linux")]
-        let code =
-            self.code.measure(&self.contract, contract, Watch { clock: &clock, stop: &stop })?;
+        let watch = Watch { clock: &clock, stop: &stop };
+        #[cfg(target_os = "linux")]
+        let harness = self.code.open(&self.contract, watch)?;
+        #[cfg(target_os = "linux")]
+        let code = harness.as_ref().map(|it| it.measure_operations(contract, watch)).transpose()?;
+        #[cfg(target_os = "linux")]
+        let by_harness = harness.filter(|_| self.has_no_target(contract));
         let (mut run, kind, name) = if selection.checks.is_empty() {
             let none =
                 Run { timestamp, measured: Vec::new(), operations: Vec::new(), complete: true };
             (none, ProbeKind::InProcess, contract.name.clone())
         } else {
-            self.measure_checks(contract, selection, &clock, &stop)?
+            #[cfg(target_os = "linux")]
+            let measured = match &by_harness {
+                Some(harness) => self.ask_harness(harness, contract, selection, watch)?,
+                None => self.measure_checks(contract, selection, &clock, &stop)?,
+            };
+            #[cfg(not(target_os = "linux"))]
+            let measured = self.measure_checks(contract, selection, &clock, &stop)?;
+            measured
         };
         let mut circumstances = Circumstances::current(kind, name, self.directory());
         #[cfg(target_os = "linux")]
         if let Some(code) = code {
             let built = &mut circumstances.provenance.build;
-            if selection.checks.is_empty() {
+            if selection.checks.is_empty() || by_harness.is_some() {
                 *built = Some(code.build);
             } else if built.as_ref().is_some_and(|it| *it != code.build) {
                 return Err(Failure::usage(anyhow!(
@@ -186,6 +198,29 @@ impl Measuring {
         );
         reporter.finish();
         Ok((run?, kind, name))
+    }
+
+    /// Measures these checks, of which there is at least one, by a target of the user's.
+    #[cfg(target_os = "linux")]
+    fn ask_harness(
+        &self,
+        harness: &HarnessTarget,
+        contract: &Contract,
+        selection: &Selection,
+        watch: Watch<'_>,
+    ) -> Result<(Run, ProbeKind, String), Failure> {
+        let is_selected = |check: &&Check| selection.checks.contains(&check.id());
+        let checks: Vec<&Check> = contract.checks.iter().filter(is_selected).collect();
+        let reporter = Reporter::new(checks.len(), self.ci, self.verbose);
+        let run = harness.measure_checks(contract, &checks, watch, &mut |it| reporter.show(it));
+        reporter.finish();
+        Ok((run?, ProbeKind::InProcess, contract.name.clone()))
+    }
+
+    /// Whether neither the contract nor the command line says where the checks are measured.
+    #[cfg(target_os = "linux")]
+    fn has_no_target(&self, contract: &Contract) -> bool {
+        !self.measures_running(contract) && contract.document.target.service.is_none()
     }
 
     /// Refuses what would be read and not heeded.
@@ -298,7 +333,8 @@ impl Measuring {
         }
         let Some(service) = &written.service else {
             return Err(Failure::usage(anyhow!(
-                "contract `{}` names no [target]: give --api-url URL",
+                "contract `{}` names no [target]: give --api-url URL, or --harness NAME for a test \
+                 target of yours",
                 self.contract.display()
             )));
         };
@@ -340,7 +376,7 @@ impl Measuring {
             let database = database.clone();
             async move { ledger::service_for_fixture(&fixture, seed, database.as_deref()).await }
         };
-        Ok((Box::new(InProcessTarget::new(contract.sampling, factory)?), kind))
+        Ok((Box::new(InProcessTarget::new(contract.sampling, factory)), kind))
     }
 
     #[cfg(not(feature = "ledger"))]

@@ -1,7 +1,8 @@
-//! Operations of a contract, measured by a harness target of the user's.
+//! What a harness target of the user's measures: operations of a contract, and checks of its service.
 
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Args;
 
 use super::{
@@ -10,26 +11,34 @@ use super::{
     terminal,
 };
 use perf_passport::{
-    contract::Contract,
+    contract::{Check, Contract},
     environment::Build,
     passport::MeasuredCase,
+    pipeline::{Progress, Run},
     text::{counted, escaped},
 };
 use perf_passport_compare::{
-    self as compare, Item, OperationObservations, Side, Watch, WorkerError,
+    self as compare, CheckObservations, Item, Offer, OperationObservations, Side, Watch,
+    WorkerError,
     checkout::{self, Project},
 };
 
-/// Which target measures the operations.
+/// Which target of the user's measures.
 #[derive(Debug, Args)]
 pub(super) struct CodeArguments {
-    /// Measure the operations too, by this test target or benchmark of yours, which is built first;
-    /// `bench:NAME` where a test target has the same name
+    /// Measure by this test target or benchmark of yours, which is built first: the operations, and the
+    /// checks where the contract has no target; `bench:NAME` where a test target has the same name
     #[arg(long, value_name = "NAME")]
     harness: Option<String>,
-    /// Measure the operations too, by this executable, a harness target
+    /// The same by this executable, a harness target
     #[arg(long, value_name = "FILE", conflicts_with = "harness")]
     harness_exe: Option<PathBuf>,
+}
+
+/// A target that is built, and what it can measure.
+pub(super) struct HarnessTarget {
+    side: Side,
+    offer: Offer,
 }
 
 /// What was measured of the operations.
@@ -42,41 +51,20 @@ pub(super) struct MeasuredCode {
 }
 
 impl CodeArguments {
-    /// Whether operations are to be measured.
+    /// Whether a target is named.
     pub(super) fn are_given(&self) -> bool {
         self.harness.is_some() || self.harness_exe.is_some()
     }
 
-    /// Measures what the target declares of the contract's operations; `None` when no target is named.
-    pub(super) fn measure(
+    /// Builds the target and asks it what it can measure; `None` when none is named.
+    pub(super) fn open(
         &self,
         path: &Path,
-        contract: &Contract,
         watch: Watch<'_>,
-    ) -> Result<Option<MeasuredCode>, Failure> {
+    ) -> Result<Option<HarnessTarget>, Failure> {
         let Some(side) = self.side(path, watch.stop)? else { return Ok(None) };
         let offer = compare::offer(&side, watch)?;
-        let declared = |name: &String| offer.operations.contains(name);
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            contract.operations.iter().partition(|it| declared(&it.name));
-        for operation in unknown {
-            let name = escaped(&operation.name);
-            terminal::note(&format!("operation `{name}` is not declared by the target"));
-        }
-        let items: Vec<Item<'_>> = known.into_iter().flat_map(Item::cases).collect();
-        terminal::note(&format!(
-            "measuring {} at a size",
-            counted(items.len() as u64, "operation")
-        ));
-        let samples = contract.sampling.samples;
-        let observed = compare::observe_operations(&side, &items, samples, watch)?;
-        let OperationObservations { measured: cases, fault } = observed;
-        match fault {
-            None | Some(WorkerError::Interrupted) => {
-                Ok(Some(MeasuredCode { build: offer.build, cases, complete: fault.is_none() }))
-            }
-            Some(error) => Err(error.into()),
-        }
+        Ok(Some(HarnessTarget { side, offer }))
     }
 
     fn side(&self, contract: &Path, stop: &dyn Fn() -> bool) -> Result<Option<Side>, Failure> {
@@ -90,6 +78,65 @@ impl CodeArguments {
         let project = Project { repository, contract, harness, written: None, cache: None };
         let progress = &mut |line: &str| terminal::note(&escaped(line));
         Ok(Some(checkout::build_here(&project, stop, progress)?))
+    }
+}
+
+impl HarnessTarget {
+    /// Measures what the target declares of the contract's operations.
+    pub(super) fn measure_operations(
+        &self,
+        contract: &Contract,
+        watch: Watch<'_>,
+    ) -> Result<MeasuredCode, Failure> {
+        let declared = |name: &String| self.offer.operations.contains(name);
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            contract.operations.iter().partition(|it| declared(&it.name));
+        for operation in unknown {
+            let name = escaped(&operation.name);
+            terminal::note(&format!("operation `{name}` is not declared by the target"));
+        }
+        let items: Vec<Item<'_>> = known.into_iter().flat_map(Item::cases).collect();
+        if !items.is_empty() {
+            terminal::note(&format!(
+                "measuring {} at a size",
+                counted(items.len() as u64, "operation")
+            ));
+        }
+        let samples = contract.sampling.samples;
+        let observed = compare::observe_operations(&self.side, &items, samples, watch)?;
+        let OperationObservations { measured: cases, fault } = observed;
+        let complete = is_complete(fault)?;
+        Ok(MeasuredCode { build: self.offer.build.clone(), cases, complete })
+    }
+
+    /// Measures checks of the target's own service, in a process of the target.
+    pub(super) fn measure_checks(
+        &self,
+        contract: &Contract,
+        checks: &[&Check],
+        watch: Watch<'_>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Run, Failure> {
+        if !self.offer.service {
+            return Err(Failure::usage(anyhow!(
+                "the target has no service, so it measures operations alone: make it with \
+                 `Harness::new`, or give --api-url URL for the checks"
+            )));
+        }
+        let samples = contract.sampling.samples;
+        let observed = compare::observe(&self.side, checks, samples, watch, progress)?;
+        let CheckObservations { timestamp, measured, fault, .. } = observed;
+        let complete = is_complete(fault)?;
+        Ok(Run { timestamp, measured, operations: Vec::new(), complete })
+    }
+}
+
+/// Whether all was measured; what an interruption left is kept.
+fn is_complete(fault: Option<WorkerError>) -> Result<bool, Failure> {
+    match fault {
+        None => Ok(true),
+        Some(WorkerError::Interrupted) => Ok(false),
+        Some(error) => Err(error.into()),
     }
 }
 

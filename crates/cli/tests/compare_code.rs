@@ -14,6 +14,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use axum::{Router, routing::get};
 use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
@@ -89,9 +90,23 @@ fn main() -> ExitCode {
         test("sessions_of_before_are_evidence", known_sessions),
         test("a_comparison_of_code_cannot_be_edited", edited),
         test("check_measures_operations_by_a_harness", checked),
+        test("check_measures_a_service_by_a_harness", served),
         test("check_says_which_operations_it_did_not_measure", not_measured),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
+
+/// A target with a service, which allocates more in one of its builds.
+fn service(build: &str) -> Harness {
+    let more = usize::from(build == "served-allocation");
+    Harness::new("", move |fixture: String| {
+        let text = async move || {
+            drop(black_box(vec![String::from("more"); more]));
+            fixture.clone()
+        };
+        std::future::ready(Ok::<_, String>(Router::new().route("/state", get(text))))
+    })
+    .operation("nothing", |_| || ())
 }
 
 /// The target as this build has it: the workloads, and what was done to one of them.
@@ -100,6 +115,9 @@ fn harness(build: &str) -> Harness {
     let (gets, walks) = (times("slower-nanosecond"), times("slower"));
     let (more, is_wrong) = (build == "allocation", build == "wrong");
     let (build, fails) = (build.to_owned(), ["panics", "crashes", "hangs"].contains(&build));
+    if build.starts_with("served") {
+        return service(&build);
+    }
     let harness = Harness::operations("")
         .operation("lens-get", move |_| {
             let company = company(10);
@@ -436,6 +454,38 @@ fn checked() {
     assert_eq!(code, Some(4), "{printed}");
     assert!(printed.contains("operation `intervene` is not declared by the target"), "{printed}");
     assert!(printed.contains("operations were not measured: intervene/50. "), "{printed}");
+}
+
+/// Checks and operations by one target, as the contract has no other.
+fn served() {
+    let workspace = Workspace::new();
+    let contract = "schema_version = 1\nname = \"state\"\n[sampling]\nsamples = 300\n\
+        [budgets]\nlatency_ms_max = 1000\nlatency_quantile = \"p50\"\n[[endpoint]]\nname = \"state\"\n\
+        path = \"/state\"\n[[endpoint.variant]]\nname = \"a\"\nfixture = \"a\"\n\
+        [[endpoint.variant]]\nname = \"b\"\nfixture = \"b\"\n\
+        [[operation]]\nname = \"nothing\"\nbudgets = { allocations_max = 1 }\n";
+    fs::write(workspace.path().join("passport.toml"), contract).expect("written");
+    let (code, printed) = workspace.program(&["check", "--ci"]);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("or --harness NAME for a test target of yours"), "{printed}");
+    let run = |build: &str, arguments: &[&str]| {
+        let build = workspace.build(build);
+        workspace.program(&[arguments, &["--ci", "--harness-exe", shown(&build)]].concat())
+    };
+    let (code, printed) = run("served", &["baseline", "--output", "baseline.json"]);
+    assert_eq!(code, Some(0), "{printed}");
+    let check = ["check", "--baseline", "baseline.json"];
+    let (code, printed) = run("served", &check);
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("2 checks: 2 passed, 0 failed, 0 abstained"), "{printed}");
+    assert!(printed.contains("measured state/b: "), "{printed}");
+    assert!(printed.contains("baseline hash equal"), "{printed}");
+    let (code, printed) = run("served-allocation", &check);
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(printed.contains("FAIL     state/a: allocations-change "), "{printed}");
+    let (code, printed) = run("same", &check);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("the target has no service"), "{printed}");
 }
 
 fn not_measured() {

@@ -51,9 +51,15 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// Adds the answer to a request.
+    /// Adds the answers to a request, and to those that are sent before it.
     pub(super) fn add(&mut self, request: &PreparedRequest, heard: &Exchange) {
-        let bodiless = request.method == "HEAD" || matches!(heard.status, 100..=199 | 204 | 304);
+        for step in &request.setup {
+            let bodiless = is_bodiless(&step.request.method, step.status);
+            let end = if bodiless { "" } else { "content-length: 0\r\n" };
+            let answer = format!("HTTP/1.1 {} -\r\n{end}\r\n", step.status);
+            self.answers.push(answer.into_bytes().into());
+        }
+        let bodiless = is_bodiless(&request.method, heard.status);
         let mut answer = format!("HTTP/1.1 {} -\r\n", heard.status).into_bytes();
         if let Some(media_type) = &heard.content_type {
             answer.extend_from_slice(b"content-type: ");
@@ -140,6 +146,11 @@ impl Drop for Floor {
     }
 }
 
+/// Whether the answer has no body, and says nothing of its length.
+fn is_bodiless(method: &str, status: u16) -> bool {
+    method == "HEAD" || matches!(status, 100..=199 | 204 | 304)
+}
+
 fn lock(script: &Mutex<Script>) -> std::sync::MutexGuard<'_, Script> {
     script.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -202,7 +213,7 @@ fn body_length(head: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perf_passport::units::Nanos;
+    use perf_passport::{probe::SetupRequest, units::Nanos};
 
     fn request(method: &str) -> PreparedRequest {
         PreparedRequest {
@@ -211,6 +222,7 @@ mod tests {
             headers: Vec::new(),
             body: Vec::new(),
             compare_headers: Vec::new(),
+            setup: Vec::new(),
         }
     }
 
@@ -258,6 +270,22 @@ mod tests {
         assert_eq!(answers[2], with_type(200, "\r\n"));
         assert_eq!(answers[3], with_type(204, "\r\n"));
         assert_eq!(answers[4], answers[0]);
+    }
+
+    #[test]
+    fn what_is_sent_before_a_request_is_answered_too() {
+        let floor = Floor::start(None).unwrap();
+        let mut script = Script::default();
+        let step = |method, status| SetupRequest { request: request(method), status };
+        let setup = vec![step("PUT", 201), step("DELETE", 204)];
+        script.add(&PreparedRequest { setup, ..request("GET") }, &heard(200, "ok"));
+        script.close_after_each();
+        floor.play(script);
+        let answers: Vec<String> =
+            (0..3).map(|_| ask(&floor, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+        assert_eq!(answers[0], "HTTP/1.1 201 -\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(answers[1], "HTTP/1.1 204 -\r\n\r\n");
+        assert!(answers[2].ends_with("\r\n\r\nok"), "{answers:?}");
     }
 
     #[test]

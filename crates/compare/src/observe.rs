@@ -5,6 +5,7 @@ use perf_passport::{
     environment::Build,
     evidence::Evidence,
     passport::MeasuredCheck,
+    pipeline::Progress,
     worker::protocol::{Answer, Question},
 };
 
@@ -31,7 +32,7 @@ pub struct CheckObservations {
 }
 
 /// Asks a side what each check does and costs by itself. What goes wrong with a check is evidence;
-/// when the worker is gone, what it said before is kept.
+/// when the worker is gone, what it said before is kept. `progress` is told of each check.
 ///
 /// # Errors
 ///
@@ -41,6 +42,7 @@ pub fn observe(
     checks: &[&Check],
     samples: u32,
     watch: Watch<'_>,
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<CheckObservations, WorkerError> {
     let directory = temporary_directory()?;
     let copy = copy_path(directory.path(), "observe");
@@ -49,6 +51,7 @@ pub fn observe(
     let mut observed = CheckObservations { timestamp, build, measured: Vec::new(), fault: None };
     for check in checks {
         let timestamp = watch.timestamp();
+        progress(Progress::Check(check));
         let question = Question::Observe { check: check.id(), samples };
         let answer = worker.ask(&question, OBSERVE_TIME).and_then(|answer| match answer {
             // What cannot have been observed would be in no passport that verifies.
@@ -58,14 +61,17 @@ pub fn observe(
             other => Err(worker.unexpected(&other)),
         });
         match answer {
-            Ok(evidence) => observed.measured.push(MeasuredCheck {
-                check: check.id(),
-                timestamp,
-                evidence,
-                baseline: None,
-                paired: None,
-                instructions: None,
-            }),
+            Ok(evidence) => {
+                progress(Progress::Measured(check, &evidence));
+                observed.measured.push(MeasuredCheck {
+                    check: check.id(),
+                    timestamp,
+                    evidence,
+                    baseline: None,
+                    paired: None,
+                    instructions: None,
+                });
+            }
             Err(fault) => {
                 observed.fault = Some(fault);
                 break;

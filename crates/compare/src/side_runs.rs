@@ -126,7 +126,7 @@ impl SideRun {
         watch: Watch<'_>,
     ) -> Result<Self, WorkerError> {
         let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
-        let observed = observe(side, &checks, samples, watch)?;
+        let observed = observe(side, &checks, samples, watch, &mut |_| {})?;
         let operations = match observed.fault {
             None => observe_operations(side, items, samples, watch)?,
             Some(_) => OperationObservations::default(),

@@ -1,0 +1,53 @@
+//! Where a test target files its passport.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    passport::Passport,
+    store::{self, StoreError},
+};
+
+/// The directory beside the executables of a profile, such as `target/debug/perf-passport`.
+const DIRECTORY: &str = "perf-passport";
+
+/// Writes a passport to the place of this program, which it names. One that leaves out a part of the
+/// contract, as a filter makes it, does not replace a whole one.
+pub(super) fn file(passport: &Passport) -> Result<PathBuf, StoreError> {
+    let whole = passport.checks_left_out.is_empty() && passport.operations_left_out.is_empty();
+    let executable = std::env::current_exe()
+        .map_err(|source| StoreError::Read { path: PathBuf::from("this program"), source })?;
+    let path = place(&executable, whole);
+    store::write(&path, passport)?;
+    Ok(path)
+}
+
+/// The place for an executable as cargo names it: `target/debug/deps/passport-0123456789abcdef`.
+fn place(executable: &Path, whole: bool) -> PathBuf {
+    let name = executable.file_stem().unwrap_or_default().to_string_lossy();
+    let is_hash = |it: &str| it.len() == 16 && it.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = match name.rsplit_once('-') {
+        Some((target, hash)) if is_hash(hash) => target,
+        _ => &name,
+    };
+    let parent = executable.parent().unwrap_or(Path::new("."));
+    let profile = if parent.ends_with("deps") { parent.parent().unwrap_or(parent) } else { parent };
+    let end = if whole { "json" } else { "part.json" };
+    profile.join(DIRECTORY).join(format!("{name}.{end}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_has_one_place_and_its_parts_another() {
+        let place = |executable: &str, whole| place(Path::new(executable), whole);
+        let cargo = "/w/target/debug/deps/passport-0123456789abcdef";
+        assert_eq!(place(cargo, true), Path::new("/w/target/debug/perf-passport/passport.json"));
+        assert_eq!(
+            place(cargo, false),
+            Path::new("/w/target/debug/perf-passport/passport.part.json")
+        );
+        assert_eq!(place("/bin/my-tests", true), Path::new("/bin/perf-passport/my-tests.json"));
+    }
+}

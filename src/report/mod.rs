@@ -15,11 +15,14 @@ mod differences;
 mod effects;
 mod exact_counts;
 mod findings;
+mod harmony;
+mod missing_samples;
 mod operations;
 mod outside;
 mod stored;
 mod style;
 mod summary;
+mod untold;
 
 use crate::passport::{HashError, Passport};
 
@@ -95,6 +98,7 @@ impl<'a> Report<'a> {
         let tables = [checks::table(passport), operations::table(passport)];
         Self {
             tables: tables.into_iter().filter(|it| !it.rows.is_empty()).collect(),
+            notes: untold::note(passport).into_iter().collect(),
             findings: findings::findings(passport),
             summary: summary::lines(passport, scope),
             ..Self::new(title, Document::Passport(passport))

@@ -114,7 +114,7 @@ impl CargoProject {
     pub(super) fn missing_lines(&self) -> Result<String, Failure> {
         let mut lines = String::new();
         if !self.depends_on("perf-passport") {
-            lines += &format!("\n[dev-dependencies.perf-passport]\nversion = \"{}\"\n", VERSION);
+            lines += &format!("\n[dev-dependencies.perf-passport]\nversion = \"{VERSION}\"\n");
             if let Some(clone) = clone_of_library() {
                 lines += &format!("path = \"{clone}\"\n");
             }

@@ -122,7 +122,7 @@ fn of_url(draft: &mut Draft, url: &str, given: Option<Found>) -> Result<(), Fail
     let name = url.split_once("://").map_or(url, |(_, rest)| rest);
     add_contract(
         draft,
-        ContractOutline { url: Some(url.to_owned()), endpoints: found.endpoints, ..outline(name) },
+        &ContractOutline { url: Some(url.to_owned()), endpoints: found.endpoints, ..outline(name) },
         &found.words,
     )?;
     add_workflow(draft, &Job::RunningService);
@@ -138,7 +138,7 @@ fn of_command(draft: &mut Draft, command: &str, given: Option<Found>) -> Result<
         .map_err(|error| Failure::usage(anyhow!("cannot start the server: {error}")))?;
     let found = or_root(draft, given);
     let endpoints = found.endpoints;
-    add_contract(draft, ContractOutline { endpoints, ..outline("service") }, &found.words)?;
+    add_contract(draft, &ContractOutline { endpoints, ..outline("service") }, &found.words)?;
     add_workflow(draft, &Job::Servers(command));
     let quoted = format!("'{}'", command.replace('\'', "'\\''"));
     draft.next(format!("passport compare --baseline-cmd {0} --current-cmd {0}", escaped(&quoted)));
@@ -155,7 +155,7 @@ fn of_criterion(draft: &mut Draft, directory: &Path) -> Result<(), Failure> {
     let name = CargoProject::read()?.map_or_else(|| "benchmarks".to_owned(), |it| it.name);
     let comment =
         vec!["Made by `passport init`. A budget is ten times what was measured.".to_owned()];
-    add_contract(draft, ContractOutline { operations, comment, ..outline(&name) }, &words)?;
+    add_contract(draft, &ContractOutline { operations, comment, ..outline(&name) }, &words)?;
     add_workflow(draft, &Job::Benchmarks);
     let directory = if directory == Path::new(CRITERION_DIRECTORY) {
         String::new()
@@ -177,7 +177,7 @@ fn of_project(draft: &mut Draft, given: Option<Found>) -> Result<(), Failure> {
             )));
         };
         let endpoints = found.endpoints;
-        add_contract(draft, ContractOutline { endpoints, ..outline("service") }, &found.words)?;
+        add_contract(draft, &ContractOutline { endpoints, ..outline("service") }, &found.words)?;
         draft.next("passport check --api-url URL");
         return Ok(());
     };
@@ -210,7 +210,7 @@ fn of_axum(draft: &mut Draft, project: &CargoProject, given: Option<Found>) -> R
         );
     }
     let endpoints = found.endpoints;
-    add_contract(draft, ContractOutline { endpoints, ..outline(&project.name) }, &found.words)?;
+    add_contract(draft, &ContractOutline { endpoints, ..outline(&project.name) }, &found.words)?;
     let file = format!("tests/{TARGET}.rs");
     let is_async = if router.is_async { ".await" } else { "" };
     draft.make(
@@ -254,7 +254,7 @@ fn outline(name: &str) -> ContractOutline {
 }
 
 /// Adds the contract, which is one that can be read.
-fn add_contract(draft: &mut Draft, outline: ContractOutline, words: &str) -> Result<(), Failure> {
+fn add_contract(draft: &mut Draft, outline: &ContractOutline, words: &str) -> Result<(), Failure> {
     let text = outline.to_toml();
     Contract::parse(&text)
         .map_err(|error| Failure::usage(anyhow!("no contract can be made of it: {error}")))?;

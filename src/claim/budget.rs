@@ -1,30 +1,16 @@
 //! A check against its own expectations and budgets.
 
 use super::{
+    latency,
     reason::Reason,
     statement::{Claim, mark_required},
 };
 use crate::{
-    contract::{Check, ClaimKind, Contract, Quantile, Unit},
+    contract::{Check, ClaimKind, Contract, Unit},
     evidence::{Counts, Evidence, ProcessEvidence, Range},
     rules::LatencyRule,
-    statistics::{interval, quantile, samples_bounding},
-    units::{Bytes, Count, Nanos, Ppm},
+    units::{Bytes, Count},
 };
-
-/// Times that a latency budget may be looked at while samples are added; the error probability is
-/// shared out among them, so that looking again does not make a false verdict likelier
-/// (Bonferroni; Jennison and Turnbull 1999, chapter 2, for better boundaries).
-pub const LATENCY_LOOKS_MAX: u64 = 5;
-
-/// The probability, of all looks together, that a latency bound is on the wrong side.
-const LATENCY_ERROR: Ppm = Ppm::new(1_000);
-
-/// The share of time under CPU pressure from which on a slow tail may be the machine's.
-const PRESSURE_MAX: Ppm = Ppm::new(50_000);
-
-/// Samples from which on a median says what is typical.
-const MEDIAN_SAMPLES: Count = Count::new(20);
 
 /// Holds a check against its expectations and budgets: one claim for each kind that applies, in
 /// the order of [`ClaimKind::ALL`]. The rule is that of latencies.
@@ -51,22 +37,11 @@ pub fn claims(
     claims.push(of_all(allocations, counts.is_some_and(Counts::is_partly_told)));
     claims.push(of_all(heap, counts.is_some_and(Counts::is_heap_partly_told)));
     claims.extend(oracle(check, evidence));
-    claims.push(latency(rule, check, evidence));
+    claims.extend(latency::claims(rule, check, evidence));
     if let Some(budget) = check.budgets.process_memory_bytes_max {
         claims.push(process_memory(evidence.process, budget));
     }
     mark_required(contract, claims)
-}
-
-/// Whether the samples taken so far leave a latency budget undecided that more could decide, by the
-/// latest rule.
-pub fn latency_is_undecided(check: &Check, evidence: &Evidence) -> bool {
-    latency(LatencyRule::LATEST, check, evidence).reason == Reason::Undecided
-}
-
-/// The fewest samples that can show a latency budget at this quantile to be kept.
-pub fn latency_samples_min(quantile: Quantile) -> Count {
-    samples_bounding(quantile, Ppm::new(LATENCY_ERROR.get() / LATENCY_LOOKS_MAX))
 }
 
 fn status(check: &Check, evidence: &Evidence) -> Claim {
@@ -171,59 +146,4 @@ fn oracle(check: &Check, evidence: &Evidence) -> Option<Claim> {
     } else {
         claim(Reason::AsExpected).figures(observed, Some(allocations_max))
     })
-}
-
-fn latency(rule: LatencyRule, check: &Check, evidence: &Evidence) -> Claim {
-    let budget = check.budgets.latency_ns_max;
-    let reason = match rule {
-        LatencyRule::One => latency_reason_1(check, evidence),
-        LatencyRule::Two => latency_reason_2(check, evidence),
-        #[cfg(test)]
-        LatencyRule::Trial => Reason::Undecided,
-    };
-    // With too few samples for the quantile the largest one is the honest figure to show.
-    let observed = quantile(&evidence.latency, check.budgets.latency_quantile)
-        .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));
-    Claim::new(ClaimKind::Latency, reason).figures(observed.map(Nanos::get), Some(budget.get()))
-}
-
-/// The first rule of latencies. Passports are decided again by it for as long as there are any, so it,
-/// its constants and [`interval`] stay as they are.
-fn latency_reason_1(check: &Check, evidence: &Evidence) -> Reason {
-    let budget = check.budgets.latency_ns_max;
-    let error = Ppm::new(LATENCY_ERROR.get() / LATENCY_LOOKS_MAX);
-    let bounds = interval(&evidence.latency, check.budgets.latency_quantile, error);
-    match bounds {
-        None => Reason::NoSample,
-        Some(bounds) if bounds.lower >= budget => {
-            // Others make a tail. That most requests were too slow is not their doing.
-            let busy = evidence.cpu_pressure_ppm.is_some_and(|share| share > PRESSURE_MAX);
-            if busy && typical(evidence) < budget {
-                Reason::BusyMachine
-            } else {
-                Reason::OverBudget
-            }
-        }
-        Some(bounds) if bounds.upper.is_some_and(|upper| upper < budget) => Reason::WithinBudget,
-        Some(_) => Reason::Undecided,
-    }
-}
-
-/// The second rule of latencies: as the first, but a tail above the budget is the machine's or the
-/// service's where nobody knows how much others wanted the processor.
-fn latency_reason_2(check: &Check, evidence: &Evidence) -> Reason {
-    let reason = latency_reason_1(check, evidence);
-    let is_known = evidence.cpu_pressure_ppm.is_some() || evidence.cpu_wait_ns.is_some();
-    let is_tail = typical(evidence) < check.budgets.latency_ns_max;
-    if reason == Reason::OverBudget && !is_known && is_tail {
-        return Reason::PressureUnknown;
-    }
-    reason
-}
-
-/// The median latency; of too few samples for one, the least.
-fn typical(evidence: &Evidence) -> Nanos {
-    let latency = &evidence.latency;
-    let median = quantile(latency, Quantile::P50).filter(|_| latency.samples() >= MEDIAN_SAMPLES);
-    median.unwrap_or_else(|| latency.min())
 }

@@ -161,8 +161,11 @@ pub struct SamplingDocument {
     /// still falls; at most 1e6. Default 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_seconds_max: Option<Positive>,
-    /// Seconds after which a check takes no further latency samples; at most 1e6.
-    pub seconds_max: Positive,
+    /// Seconds after which no further samples are taken; at most 1e6. Default 60 for the latency of a
+    /// check, which takes no more than 2 where its budgets are decided by then; and 2 for warming up, for
+    /// counting, and for an operation at a size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_max: Option<Positive>,
     /// Seconds for one request, from the first byte sent to the last received; at most 1e6.
     pub timeout_seconds: Positive,
     /// The largest response body that is read.
@@ -176,7 +179,7 @@ impl Default for SamplingDocument {
             counted: 20,
             warmup_max: 400,
             warm_seconds_max: None,
-            seconds_max: Positive::new(2.0),
+            seconds_max: None,
             timeout_seconds: Positive::new(10.0),
             body_mb_max: Positive::new(16.0),
         }
@@ -194,6 +197,15 @@ pub struct BudgetsDocument {
     /// The quantile of the latency that the budget holds. Default `p99`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_quantile: Option<Quantile>,
+    /// Milliseconds of the median, beside `latency_ms_max`; at most 1e6. No budget unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p50_ms_max: Option<Positive>,
+    /// The same of the p95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p95_ms_max: Option<Positive>,
+    /// The same of the p99; where that is `latency_quantile`, it takes the place of `latency_ms_max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p99_ms_max: Option<Positive>,
     /// Peak heap in MB (2^20 bytes). Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heap_mb_max: Option<Positive>,
@@ -343,6 +355,17 @@ pub struct ScenarioDocument {
     /// Tolerances that differ from the contract's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<ToleranceDocument>,
+}
+
+impl BudgetsDocument {
+    /// The key of a quantile of its own, and what is written there.
+    pub(super) fn latency_of(&self, quantile: Quantile) -> (&'static str, Option<Positive>) {
+        match quantile {
+            Quantile::P50 => ("latency_p50_ms_max", self.latency_p50_ms_max),
+            Quantile::P95 => ("latency_p95_ms_max", self.latency_p95_ms_max),
+            Quantile::P99 => ("latency_p99_ms_max", self.latency_p99_ms_max),
+        }
+    }
 }
 
 impl ContractDocument {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError, Fresh,
-    NotNegative, Percentage, Positive, Quantile, ReadyDocument, SCHEMA_VERSION, Sampling,
-    ScenarioDocument, ServiceLife, Tolerance, ToleranceDocument, base_url_problem,
+    LatencyBudget, NotNegative, Percentage, Positive, Quantile, ReadyDocument, SCHEMA_VERSION,
+    Sampling, ScenarioDocument, ServiceLife, Tolerance, ToleranceDocument, WrittenBudgets,
+    base_url_problem,
     limits::{REGRESSION, can_be_kept},
     name::check_name,
     operation::operations,
@@ -20,6 +21,9 @@ const DEFAULT_FIXTURE: &str = "default";
 const LATENCY_MAX: Nanos = Nanos::new(10_000_000);
 const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
 const ALLOCATIONS_MAX: Count = Count::new(1000);
+/// Seconds of sampling, where the contract does not say it. A check mostly takes fewer.
+const SECONDS_OF_CHECK: f64 = 60.0;
+const SECONDS_OF_PHASE: f64 = 2.0;
 const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
 
 // Together these keep every figure of a passport below 2^53, above which no hash is exact.
@@ -44,6 +48,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     check_target(&document).map_err(|error| error.inside("target"))?;
     check_required(&document)?;
     check_budgets(&document.budgets)?;
+    check_quantiles(&document.budgets, &[])?;
     let checks = checks(&document)?;
     check_fixtures(&document, &checks)?;
     Ok(Contract {
@@ -198,9 +203,11 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
         }
     }
     let warm_seconds = written.warm_seconds_max.unwrap_or(Positive::new(WARM_SECONDS));
+    let of_checks = written.seconds_max.unwrap_or(Positive::new(SECONDS_OF_CHECK));
+    let of_phases = written.seconds_max.unwrap_or(Positive::new(SECONDS_OF_PHASE));
     for (key, value) in [
         ("warm_seconds_max", warm_seconds),
-        ("seconds_max", written.seconds_max),
+        ("seconds_max", of_checks),
         ("timeout_seconds", written.timeout_seconds),
     ] {
         if f64::from(value) > SECONDS_LIMIT {
@@ -213,7 +220,8 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
         counted: written.counted,
         warmup_max: written.warmup_max,
         warm_time_max: warm_seconds.seconds_to_nanos(),
-        time_max: written.seconds_max.seconds_to_nanos(),
+        time_max: of_checks.seconds_to_nanos(),
+        phase_time_max: of_phases.seconds_to_nanos(),
         timeout: written.timeout_seconds.seconds_to_nanos(),
         body_max: written.body_mb_max.mb_to_bytes(),
     })
@@ -235,6 +243,13 @@ fn endpoint_check(
     own_budgets.map_or(Ok(()), check_budgets).map_err(|it| written.in_variant(it))?;
     let own_tolerance = variant.and_then(|it| it.tolerance.as_ref());
     own_tolerance.map_or(Ok(()), check_own_tolerance).map_err(|it| written.in_variant(it))?;
+    let tables = [own_budgets, endpoint.budgets.as_ref(), Some(&document.budgets)];
+    let inherited: Vec<&BudgetsDocument> = tables[1..].iter().copied().flatten().collect();
+    let of_endpoint = endpoint.budgets.as_ref();
+    of_endpoint.map_or(Ok(()), |it| check_quantiles(it, &[&document.budgets]))?;
+    own_budgets
+        .map_or(Ok(()), |it| check_quantiles(it, &inherited))
+        .map_err(|it| written.in_variant(it))?;
     Ok(Check {
         endpoint: endpoint.name.clone(),
         variant: written.variant_name().to_owned(),
@@ -243,7 +258,8 @@ fn endpoint_check(
         slow: written.slow().unwrap_or(false),
         requests: vec![request],
         rounds: 1,
-        budgets: budgets([own_budgets, endpoint.budgets.as_ref(), Some(&document.budgets)], 1),
+        budgets: budgets(tables, 1),
+        written: written_budgets(tables),
         tolerance: tolerance([
             own_tolerance,
             endpoint.tolerance.as_ref(),
@@ -288,6 +304,9 @@ fn scenario_check(
     };
     scenario.budgets.as_ref().map_or(Ok(()), check_budgets)?;
     scenario.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
+    let tables = [scenario.budgets.as_ref(), Some(&document.budgets), None];
+    let own = scenario.budgets.as_ref();
+    own.map_or(Ok(()), |it| check_quantiles(it, &[&document.budgets]))?;
     Ok(Check {
         endpoint: name.clone(),
         variant: DEFAULT_VARIANT.to_owned(),
@@ -296,7 +315,8 @@ fn scenario_check(
         slow: scenario.slow.unwrap_or(false),
         requests,
         rounds: scenario.rounds,
-        budgets: budgets([scenario.budgets.as_ref(), Some(&document.budgets), None], count),
+        budgets: budgets(tables, count),
+        written: written_budgets(tables),
         tolerance: tolerance([scenario.tolerance.as_ref(), Some(&document.tolerance), None]),
     })
 }
@@ -306,15 +326,20 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
     let refused = |key, limit: &dyn std::fmt::Display| {
         Err(ContractError::meaning(key, format!("{key} is above {limit}")).inside("budgets"))
     };
-    if written.latency_ms_max.is_some_and(|it| f64::from(it) > LATENCY_MS_LIMIT) {
-        return refused("latency_ms_max", &LATENCY_MS_LIMIT);
+    let latencies = Quantile::ALL.map(|it| written.latency_of(it));
+    let latencies = [("latency_ms_max", written.latency_ms_max)].into_iter().chain(latencies);
+    for (key, value) in latencies {
+        if value.is_some_and(|it| f64::from(it) > LATENCY_MS_LIMIT) {
+            return refused(key, &LATENCY_MS_LIMIT);
+        }
+        can_be_kept(key, "1e-6", value.map(|it| it.ms_to_nanos().get()))
+            .map_err(|error| error.inside("budgets"))?;
     }
     if written.allocations_max.is_some_and(|it| it > ALLOCATIONS_LIMIT) {
         return refused("allocations_max", &ALLOCATIONS_LIMIT);
     }
     let bytes = |it: Option<Positive>| it.map(|it| it.mb_to_bytes().get());
     for (key, least, figure) in [
-        ("latency_ms_max", "1e-6", written.latency_ms_max.map(|it| it.ms_to_nanos().get())),
         ("heap_mb_max", "1e-6", bytes(written.heap_mb_max)),
         ("allocations_max", "1", written.allocations_max),
         ("process_memory_mb_max", "1e-6", bytes(written.process_memory_mb_max)),
@@ -322,6 +347,22 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
         can_be_kept(key, least, figure).map_err(|error| error.inside("budgets"))?;
     }
     Ok(())
+}
+
+/// One quantile has one budget in a table. Errors are within the table that has it; those that it inherits
+/// from may say which quantile `latency_ms_max` is of.
+fn check_quantiles(
+    written: &BudgetsDocument,
+    inherited: &[&BudgetsDocument],
+) -> Result<(), ContractError> {
+    let tables: Vec<&BudgetsDocument> = [written].iter().chain(inherited).copied().collect();
+    let quantile = main_quantile(&tables);
+    let (key, value) = written.latency_of(quantile);
+    if value.is_none() || written.latency_ms_max.is_none() {
+        return Ok(());
+    }
+    let message = format!("`{key}` and `latency_ms_max` are both of the {quantile}: keep one");
+    Err(ContractError::meaning(key, message).inside("budgets"))
 }
 
 /// The tolerance of one check says nothing of all checks. Errors are within the table that has it.
@@ -340,11 +381,20 @@ fn budgets(tables: [Option<&BudgetsDocument>; 3], requests: u64) -> Budgets {
     let tables: Vec<&BudgetsDocument> = tables.into_iter().flatten().collect();
     let first =
         |get: fn(&BudgetsDocument) -> Option<Positive>| tables.iter().find_map(|it| get(it));
+    let of_sample = |it: Positive| it.ms_to_nanos().saturating_mul(requests);
+    let quantile = main_quantile(&tables);
+    let own = |it: &&BudgetsDocument| it.latency_of(quantile).1.or(it.latency_ms_max);
+    let further = Quantile::ALL.into_iter().filter(|it| *it != quantile).filter_map(|quantile| {
+        let written = tables.iter().find_map(|it| it.latency_of(quantile).1)?;
+        Some(LatencyBudget { quantile, latency_ns_max: of_sample(written) })
+    });
     Budgets {
-        latency_ns_max: first(|it| it.latency_ms_max)
-            .map_or(LATENCY_MAX, Positive::ms_to_nanos)
-            .saturating_mul(requests),
-        latency_quantile: tables.iter().find_map(|it| it.latency_quantile).unwrap_or(Quantile::P99),
+        latency_ns_max: tables
+            .iter()
+            .find_map(own)
+            .map_or(LATENCY_MAX.saturating_mul(requests), of_sample),
+        latency_quantile: quantile,
+        further_latency: further.collect(),
         heap_bytes_max: first(|it| it.heap_mb_max).map_or(HEAP_MAX, Positive::mb_to_bytes),
         allocations_max: tables
             .iter()
@@ -352,6 +402,19 @@ fn budgets(tables: [Option<&BudgetsDocument>; 3], requests: u64) -> Budgets {
             .map_or(ALLOCATIONS_MAX, Count::new)
             .saturating_mul(requests),
         process_memory_bytes_max: first(|it| it.process_memory_mb_max).map(Positive::mb_to_bytes),
+    }
+}
+
+/// The quantile of `latency_ms_max`, from the first table that says it.
+fn main_quantile(tables: &[&BudgetsDocument]) -> Quantile {
+    tables.iter().find_map(|it| it.latency_quantile).unwrap_or(Quantile::P99)
+}
+
+fn written_budgets(tables: [Option<&BudgetsDocument>; 3]) -> WrittenBudgets {
+    let tables = tables.into_iter().flatten();
+    WrittenBudgets {
+        allocations: tables.clone().any(|it| it.allocations_max.is_some()),
+        heap: tables.clone().any(|it| it.heap_mb_max.is_some()),
     }
 }
 

@@ -11,6 +11,7 @@ mod consistent;
 mod diff;
 mod digest;
 mod document;
+mod harmony;
 mod hash;
 mod legacy;
 mod operation_result;
@@ -29,6 +30,7 @@ pub use document::{
     MappedCode, Passport, ProbeKind, Provenance, SCHEMA_VERSION, SameCode, Summary, TestResult,
     Thresholds,
 };
+pub use harmony::Harmony;
 pub use legacy::{ImportError, import};
 pub use operation_result::{
     CaseResult, MeasuredCase, OperationResult, OperationsSummary, Parameters,

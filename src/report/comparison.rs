@@ -8,7 +8,7 @@ use super::{
     effects::percent,
     findings,
     outside::{foreign, name},
-    over_http, summary,
+    over_http, summary, untold,
 };
 use crate::{
     claim::{Claim, Reason},
@@ -115,6 +115,7 @@ fn note_on_same_code(comparison: &Comparison) -> Option<String> {
 fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
     let results = || passport.test_results.iter().filter_map(|it| Some((it, it.paired.as_ref()?)));
     let mut notes = Vec::from_iter(note_on_same_code(comparison));
+    notes.extend(untold::note(passport));
     for time in [TimeOf::Service, TimeOf::AboveFloor, TimeOf::RoundTrip] {
         let of_kind: Vec<String> = results()
             .filter_map(|(result, paired)| {

@@ -168,12 +168,39 @@ fn responses_that_differ_fail_unless_the_contract_ignores_the_difference() {
 }
 
 #[test]
-fn a_service_that_does_not_tell_its_cost_abstains() {
-    let passport = measure(|_, n| Ok(Exchange { cost: None, ..good(n) }), None);
+fn a_service_that_does_not_tell_its_cost_abstains_where_somebody_asks_for_it() {
+    let untold = |_: &_, n| Ok(Exchange { cost: None, ..good(n) });
+    let asked = format!("{CONTRACT}\n[budgets]\nallocations_max = 1000\n");
+    let passport = measure_with(&asked, untold, None, &|| false);
     assert_eq!(passport.gate(), Gate::Abstain);
     assert_eq!(reason(&passport, "orders/all", ClaimKind::Allocations).1, Reason::NotObserved);
     let shown = report::claims_at_fault(&passport, Style::Plain);
     assert!(shown.contains("orders/all: allocations (limit 1000): nobody tells"));
+    // By default nobody asks for what is not seen, and that is said.
+    let passport = measure(untold, None);
+    assert_eq!(passport.gate(), Gate::Pass);
+    let again = measure(untold, Some(&passport));
+    assert_eq!(again.gate(), Gate::Pass);
+    for format in [Format::Text, Format::Markdown] {
+        let report = Report::of_passport(&passport, Scope::Whole);
+        let shown = report::render(&report, format, Style::Plain).unwrap();
+        let said =
+            "not seen over HTTP, so not required: allocations of 2 checks, peak heap of 2 checks";
+        assert!(shown.contains(said), "{shown}");
+    }
+    // What it told before, it must tell now.
+    let told = measure(|_, n| Ok(good(n)), None);
+    let silent = measure(untold, Some(&told));
+    assert_eq!(silent.gate(), Gate::Abstain);
+    let change = reason(&silent, "orders/all", ClaimKind::AllocationsChange);
+    assert_eq!(change, (Verdict::Abstain, Reason::NotObserved));
+    // In process the harness can count, so nothing is excused.
+    let contract = Contract::parse(CONTRACT).unwrap();
+    let target = &mut Fake { answer: untold, pressed: Some(false), memory: |_| None };
+    let run = run(target, &contract, &|| false, &|_| true);
+    let within = circumstances_in_process("orders");
+    let passport = pipeline::passport(&contract, run, within, None).unwrap();
+    assert_eq!(passport.gate(), Gate::Abstain);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod golden;
 #[cfg(feature = "http")]
 mod http_probe;
 mod instructions;
+mod latency;
 mod operations;
 mod passport;
 mod report;

@@ -5,6 +5,7 @@
 //! not decide with the library alone.
 
 mod baseline;
+mod baseline_naming;
 #[cfg(target_os = "linux")]
 mod calibrate;
 #[cfg(target_os = "linux")]
@@ -32,6 +33,7 @@ mod flame_graph;
 mod format;
 mod generate;
 mod import;
+mod init;
 mod limits;
 mod measure;
 #[cfg(target_os = "linux")]
@@ -99,6 +101,8 @@ enum Command {
     Format(format::FormatArguments),
     /// Take over what others measured: criterion, cargo-criterion, hyperfine, original passports.
     Import(import::ImportArguments),
+    /// Write the first contract, what runs it, and a workflow.
+    Init(init::InitArguments),
     /// Make contracts of what others wrote.
     Contract(contract::ContractArguments),
     /// Print the JSON Schema of the contract or of the passport.
@@ -138,6 +142,7 @@ fn main() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Contract(arguments) => contract::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         #[cfg(feature = "ledger")]

@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::measure_code::{self, CodeArguments, HarnessTarget};
 use super::{
     clock,
-    contract_file::{directory_of, read_contract},
+    contract_file::{self, contract_or_paths, directory_of},
     duration,
     exit::{Code, Failure},
     limits,
@@ -44,9 +44,9 @@ const WAIT: Nanos = Nanos::new(60_000_000_000);
 /// Arguments of every command that measures.
 #[derive(Debug, Args)]
 pub(super) struct Measuring {
-    /// The contract
-    #[arg(long, value_name = "FILE", default_value = "passport.toml")]
-    pub(super) contract: PathBuf,
+    /// The contract; `passport.toml` when left out
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
     /// Measure the service at this base URL instead of the contract's target
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
@@ -62,7 +62,8 @@ pub(super) struct Measuring {
     /// Measure only checks on this fixture: the state that the service at --api-url is in
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
-    /// Measure only this endpoint, check (`endpoint/variant`) or path; may be repeated
+    /// Measure only this endpoint, check (`endpoint/variant`) or path; may be repeated. With --api-url and
+    /// no contract: GET this path
     #[arg(long, value_name = "NAME")]
     pub(super) endpoint: Vec<String>,
     #[cfg(target_os = "linux")]
@@ -89,7 +90,9 @@ impl Measuring {
     /// Reads the contract, with the samples that `--iterations` asks for, and refuses arguments that
     /// are not for its target.
     pub(super) fn read_contract(&self) -> Result<Contract, Failure> {
-        let mut contract = read_contract(&self.contract)?;
+        let named = self.contract.as_deref();
+        let text = contract_or_paths(named, self.api_url.is_some(), &self.endpoint)?;
+        let mut contract = contract_file::parse(self.contract_path(), &text)?;
         if let Some(samples) = self.iterations {
             contract.sampling.samples = samples;
         }
@@ -97,9 +100,14 @@ impl Measuring {
         Ok(contract)
     }
 
+    /// The contract's file, which need not be there.
+    pub(super) fn contract_path(&self) -> &Path {
+        self.contract.as_deref().unwrap_or(Path::new(contract_file::DEFAULT))
+    }
+
     /// The directory of the contract: what it names is relative to it.
     pub(super) fn directory(&self) -> &Path {
-        directory_of(&self.contract)
+        directory_of(self.contract_path())
     }
 
     /// The baseline's file: the one given, else the contract's.
@@ -127,7 +135,7 @@ impl Measuring {
         #[cfg(target_os = "linux")]
         let watch = Watch { clock: &clock, stop: &stop };
         #[cfg(target_os = "linux")]
-        let harness = self.code.open(&self.contract, watch)?;
+        let harness = self.code.open(self.contract_path(), watch)?;
         #[cfg(target_os = "linux")]
         let code = harness.as_ref().map(|it| it.measure_operations(contract, watch)).transpose()?;
         #[cfg(target_os = "linux")]
@@ -265,6 +273,15 @@ impl Measuring {
         CheckSelection { names: &self.endpoint, fixture: self.fixture.as_deref().or(state) }
     }
 
+    /// The checks that can be measured: all of them in process, and of a running service those on the
+    /// state that it is in.
+    pub(super) fn measurable<'c>(&self, contract: &'c Contract) -> Vec<&'c Check> {
+        let fixture = self.selection(contract).fixture;
+        let fixture = fixture.filter(|_| self.measures_running(contract));
+        let measurable = |it: &&Check| fixture.is_none_or(|name| it.fixture == name);
+        contract.checks.iter().filter(measurable).collect()
+    }
+
     /// Whether a service is measured that runs already.
     fn measures_running(&self, contract: &Contract) -> bool {
         self.api_url.is_some() || contract.document.target.url.is_some()
@@ -335,7 +352,7 @@ impl Measuring {
             return Err(Failure::usage(anyhow!(
                 "contract `{}` names no [target]: give --api-url URL, or --harness NAME for a test \
                  target of yours",
-                self.contract.display()
+                self.contract_path().display()
             )));
         };
         let (target, database) = self.service(contract, service)?;
@@ -360,7 +377,7 @@ impl Measuring {
             return Err(Failure::usage(anyhow!(
                 "contract `{}` has checks on fixture `{}`, and service `ledger` knows empty, zeros, \
                  normal, huge and broken",
-                self.contract.display(),
+                self.contract_path().display(),
                 escaped(name)
             )));
         }

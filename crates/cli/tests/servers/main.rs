@@ -361,9 +361,11 @@ fn not_warm() {
     let run = compare(&workspace, &command, &command, &["--time-budget", "60"]).exits(4);
     let passport = passport(&workspace);
     assert_eq!(claim(&passport, "latency-change"), is("ABSTAIN", "not-warm"));
-    let warmup = &sessions(&passport)[0]["http"]["warmup"];
-    assert!(warmup["samples"].as_u64().unwrap() >= 8, "{warmup}");
-    assert!(warmup["falling_ppm"].as_u64().unwrap() > 30_000, "{warmup}");
+    // In most sessions, not in all: one may be held up at its start.
+    let warmups: Vec<&Value> = sessions(&passport).iter().map(|it| &it["http"]["warmup"]).collect();
+    assert!(warmups.iter().all(|it| it["samples"].as_u64().unwrap() >= 8), "{warmups:?}");
+    let cold = warmups.iter().filter(|it| it["falling_ppm"].as_u64().unwrap() > 30_000);
+    assert!(cold.count() * 2 > warmups.len(), "{warmups:?}");
     assert_says(&run.stdout, "still fell when its warm-up was over");
     assert_says(
         &run.stdout,

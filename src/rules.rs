@@ -99,7 +99,7 @@ const TRIAL: u32 = 1_000;
 
 versions! {
     /// How the sessions of a comparison are decided on: thresholds, looks and verdict.
-    ComparisonRule, "comparison": One = 1; latest One
+    ComparisonRule, "comparison": One = 1, Two = 2; latest Two
 }
 versions! {
     /// How counts of instructions are decided on: what is whole, bounds and verdict.
@@ -112,11 +112,16 @@ versions! {
 }
 versions! {
     /// How a latency is held against its budget: bounds of the quantile, and what a busy machine does.
-    LatencyRule, "latency": One = 1; latest One
+    LatencyRule, "latency": One = 1, Two = 2; latest Two
 }
 versions! {
     /// How far the mean time of an operation may be from the true one.
     MeanRule, "mean": One = 1; latest One
+}
+versions! {
+    /// Which claims must be proved where the contract does not say it. By the second, what a service that
+    /// is asked over HTTP does not tell need not be, unless the contract has a budget of it.
+    RequiredRule, "required": One = 1, Two = 2; latest Two
 }
 versions! {
     /// How the growth of an operation's time is fitted, and held against a class.
@@ -134,12 +139,31 @@ pub struct Rules {
     pub mean: MeanRule,
     /// Of the growth of operations.
     pub growth: GrowthRule,
+    /// Of what must be proved; the first where it is not said.
+    #[serde(default = "RequiredRule::first", skip_serializing_if = "RequiredRule::is_first")]
+    pub required: RequiredRule,
+}
+
+impl RequiredRule {
+    /// That of passports from before there was another.
+    const fn first() -> Self {
+        Self::One
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    const fn is_first(&self) -> bool {
+        matches!(self, Self::One)
+    }
 }
 
 impl Rules {
     /// Those by which new evidence is decided on.
-    pub const LATEST: Self =
-        Self { latency: LatencyRule::LATEST, mean: MeanRule::LATEST, growth: GrowthRule::LATEST };
+    pub const LATEST: Self = Self {
+        latency: LatencyRule::LATEST,
+        mean: MeanRule::LATEST,
+        growth: GrowthRule::LATEST,
+        required: RequiredRule::LATEST,
+    };
 }
 
 #[cfg(test)]
@@ -149,8 +173,13 @@ mod tests {
     #[test]
     fn a_rule_is_written_as_its_number_and_read_again() {
         let written = serde_json::to_string(&Rules::LATEST).unwrap();
-        assert_eq!(written, r#"{"latency":1,"mean":1,"growth":1}"#);
+        assert_eq!(written, r#"{"latency":2,"mean":1,"growth":1,"required":2}"#);
         assert_eq!(serde_json::from_str::<Rules>(&written).unwrap(), Rules::LATEST);
+        // Before there was a second rule of what is required, there was no number of it.
+        let before = r#"{"latency":1,"mean":1,"growth":1}"#;
+        let rules: Rules = serde_json::from_str(before).unwrap();
+        assert_eq!(rules.required, RequiredRule::One);
+        assert_eq!(serde_json::to_string(&rules).unwrap(), before);
     }
 
     #[test]

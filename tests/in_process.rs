@@ -462,7 +462,7 @@ fn blocking() {
         tokio::task::block_in_place(|| peer.to_string())
     };
     let peer = MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4000)));
-    let router = || Router::new().route("/", get(handler)).layer(peer.clone());
+    let router = || Router::new().route("/", get(handler)).layer(peer);
     let (evidence, claims) = measure_on_threads(router());
     let exact = counts(&evidence).allocations.exact().expect("equal counts");
     assert_eq!(counts(&evidence).unattributed_allocations, Some(Range::of(0)));
@@ -531,7 +531,11 @@ fn asking(sampling: &str, budget: u64) -> String {
 }
 
 fn leak() {
-    let leak = || |_| drop(black_box(Box::leak(Box::new([black_box(1_u8); 64]))));
+    let leak = || {
+        |_| {
+            black_box(Box::leak(Box::new([black_box(1_u8); 64])));
+        }
+    };
     let (evidence, claims) = growth(&asking(SHORT, 1), leak);
     let grown = evidence.heap_growth.expect("counted");
     assert_eq!((grown.samples.get(), grown.growth().get()), (300, 300 * 64));

@@ -1,30 +1,16 @@
 //! A check against its own expectations and budgets.
 
 use super::{
+    latency,
     reason::Reason,
     statement::{Claim, mark_required},
 };
 use crate::{
-    contract::{Check, ClaimKind, Contract, Quantile, Unit},
-    evidence::{Counts, Evidence, Range},
+    contract::{Check, ClaimKind, Contract, Unit},
+    evidence::{Counts, Evidence, ProcessEvidence, Range},
     rules::LatencyRule,
-    statistics::{interval, quantile, samples_bounding},
-    units::{Count, Nanos, Ppm},
+    units::{Bytes, Count},
 };
-
-/// Times that a latency budget may be looked at while samples are added; the error probability is
-/// shared out among them, so that looking again does not make a false verdict likelier
-/// (Bonferroni; Jennison and Turnbull 1999, chapter 2, for better boundaries).
-pub const LATENCY_LOOKS_MAX: u64 = 5;
-
-/// The probability, of all looks together, that a latency bound is on the wrong side.
-const LATENCY_ERROR: Ppm = Ppm::new(1_000);
-
-/// The share of time under CPU pressure from which on a slow tail may be the machine's.
-const PRESSURE_MAX: Ppm = Ppm::new(50_000);
-
-/// Samples from which on a median says what is typical.
-const MEDIAN_SAMPLES: Count = Count::new(20);
 
 /// Holds a check against its expectations and budgets: one claim for each kind that applies, in
 /// the order of [`ClaimKind::ALL`]. The rule is that of latencies.
@@ -39,27 +25,15 @@ pub fn claims(
     claims.push(deterministic(evidence));
     claims.extend(counted(check, evidence.counts.as_ref()));
     claims.extend(oracle(check, evidence));
-    claims.push(latency(rule, check, evidence));
+    claims.extend(latency::claims(rule, check, evidence));
     if let Some(budget) = check.budgets.heap_growth_bytes_max {
         let growth = evidence.heap_growth.map(|it| Range::of(it.growth().get()));
         claims.push(count_below(ClaimKind::HeapGrowth, growth, budget.get()));
     }
     if let Some(budget) = check.budgets.process_memory_bytes_max {
-        let highest = evidence.process.map(|process| Range::of(process.rss_highest().get()));
-        claims.push(count_below(ClaimKind::ProcessMemory, highest, budget.get()));
+        claims.push(process_memory(evidence.process, budget));
     }
     mark_required(contract, claims)
-}
-
-/// Whether the samples taken so far leave a latency budget undecided that more could decide, by the
-/// latest rule.
-pub fn latency_is_undecided(check: &Check, evidence: &Evidence) -> bool {
-    latency(LatencyRule::LATEST, check, evidence).reason == Reason::Undecided
-}
-
-/// The fewest samples that can show a latency budget at this quantile to be kept.
-pub fn latency_samples_min(quantile: Quantile) -> Count {
-    samples_bounding(quantile, Ppm::new(LATENCY_ERROR.get() / LATENCY_LOOKS_MAX))
 }
 
 fn status(check: &Check, evidence: &Evidence) -> Claim {
@@ -123,9 +97,10 @@ fn counted(check: &Check, counts: Option<&Counts>) -> [Claim; 2] {
         if !in_part || claim.reason == Reason::OverBudget {
             return claim;
         }
-        let reason = Reason::OtherThreads;
-        Claim { reason, verdict: reason.verdict(), ..claim }
+        abstaining(claim, Reason::OtherThreads)
     };
+    let allocations = of_all(allocations, counts.is_some_and(Counts::is_partly_told));
+    let heap = of_all(heap, counts.is_some_and(Counts::is_heap_partly_told));
     [unless(in_part, allocations), unless(peak_in_part, heap)]
 }
 
@@ -137,6 +112,31 @@ pub(crate) fn count_below(kind: ClaimKind, seen: Option<Range>, limit: u64) -> C
         Some(_) => Reason::OverBudget,
     };
     Claim::new(kind, reason).figures(seen.map(|range| range.max), Some(limit))
+}
+
+/// What several processes hold together is known between what they surely hold and what they hold if
+/// nothing is shared.
+fn process_memory(process: Option<ProcessEvidence>, budget: Bytes) -> Claim {
+    let most = process.map(|process| Range::of(process.rss_highest().get()));
+    let claim = count_below(ClaimKind::ProcessMemory, most, budget.get());
+    let least = process.and_then(|it| it.held_min_bytes);
+    if claim.reason == Reason::OverBudget && least.is_some_and(|least| least < budget) {
+        return abstaining(claim, Reason::MemoryShared);
+    }
+    claim
+}
+
+/// What is known of some samples alone may be over the budget, and is not shown to be within it.
+fn of_all(claim: Claim, is_partly_told: bool) -> Claim {
+    if claim.reason != Reason::WithinBudget || !is_partly_told {
+        return claim;
+    }
+    abstaining(claim, Reason::NotAlwaysTold)
+}
+
+/// The claim with its figures, which show less than it says.
+fn abstaining(claim: Claim, reason: Reason) -> Claim {
+    Claim { reason, verdict: reason.verdict(), ..claim }
 }
 
 /// dhat looks at one request of a sample, so it is held against the budget of one.
@@ -158,46 +158,4 @@ fn oracle(check: &Check, evidence: &Evidence) -> Option<Claim> {
     } else {
         claim(Reason::AsExpected).figures(observed, Some(allocations_max))
     })
-}
-
-fn latency(rule: LatencyRule, check: &Check, evidence: &Evidence) -> Claim {
-    let budget = check.budgets.latency_ns_max;
-    let reason = match rule {
-        LatencyRule::One => latency_reason_1(check, evidence),
-        #[cfg(test)]
-        LatencyRule::Trial => Reason::Undecided,
-    };
-    // With too few samples for the quantile the largest one is the honest figure to show.
-    let observed = quantile(&evidence.latency, check.budgets.latency_quantile)
-        .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));
-    Claim::new(ClaimKind::Latency, reason).figures(observed.map(Nanos::get), Some(budget.get()))
-}
-
-/// The first rule of latencies. Passports are decided again by it for as long as there are any, so it,
-/// its constants and [`interval`] stay as they are.
-fn latency_reason_1(check: &Check, evidence: &Evidence) -> Reason {
-    let budget = check.budgets.latency_ns_max;
-    let error = Ppm::new(LATENCY_ERROR.get() / LATENCY_LOOKS_MAX);
-    let bounds = interval(&evidence.latency, check.budgets.latency_quantile, error);
-    match bounds {
-        None => Reason::NoSample,
-        Some(bounds) if bounds.lower >= budget => {
-            // Others make a tail. That most requests were too slow is not their doing.
-            let busy = evidence.cpu_pressure_ppm.is_some_and(|share| share > PRESSURE_MAX);
-            if busy && typical(evidence) < budget {
-                Reason::BusyMachine
-            } else {
-                Reason::OverBudget
-            }
-        }
-        Some(bounds) if bounds.upper.is_some_and(|upper| upper < budget) => Reason::WithinBudget,
-        Some(_) => Reason::Undecided,
-    }
-}
-
-/// The median latency; of too few samples for one, the least.
-fn typical(evidence: &Evidence) -> Nanos {
-    let latency = &evidence.latency;
-    let median = quantile(latency, Quantile::P50).filter(|_| latency.samples() >= MEDIAN_SAMPLES);
-    median.unwrap_or_else(|| latency.min())
 }

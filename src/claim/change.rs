@@ -44,14 +44,18 @@ impl BaselineFigures {
     /// What `evidence`, gathered for `check`, says to those who compare with it later.
     pub fn of(check: &Check, evidence: &Evidence, same_build: bool) -> Self {
         let deterministic = evidence.behaviour.as_ref().filter(|it| it.is_deterministic());
-        // Less than all of it is nothing to compare with.
-        let counts = evidence.counts.as_ref().filter(|it| it.is_whole());
+        // Less than all of it, and what is known of some samples alone, is nothing to compare with.
+        let counts = evidence.counts.as_ref();
+        let counts = counts.filter(|it| it.is_whole() && !it.is_partly_told());
         Self {
             same_build,
             response: deterministic.map(|it| it.response.clone()),
             source: counts.map(|it| it.source),
             allocations: counts.map(|it| Count::new(it.allocations.max)),
-            heap_peak_bytes: counts.and_then(|it| it.heap_peak_bytes).map(|it| Bytes::new(it.max)),
+            heap_peak_bytes: counts
+                .filter(|it| !it.is_heap_partly_told())
+                .and_then(|it| it.heap_peak_bytes)
+                .map(|it| Bytes::new(it.max)),
             latency_ns: quantile(&evidence.latency, check.budgets.latency_quantile),
             bodies: evidence.bodies.clone(),
         }
@@ -87,6 +91,9 @@ pub fn changes(
     let same_work = behaviour.verdict == Verdict::Pass;
     let figure = |get: fn(&BaselineFigures) -> Option<u64>| baseline.and_then(get);
     let incomparable = comparability(counts, baseline, same_work);
+    let heap_incomparable = incomparable.or_else(|| {
+        counts.is_some_and(Counts::is_heap_partly_told).then_some(Reason::NotAlwaysTold)
+    });
     let allocations = CountChange {
         kind: ClaimKind::AllocationsChange,
         now: counts.map(|it| it.allocations.max),
@@ -98,7 +105,7 @@ pub fn changes(
         kind: ClaimKind::HeapChange,
         now: counts.and_then(|it| it.heap_peak_bytes).map(|it| it.max),
         before: figure(|it| it.heap_peak_bytes.map(Bytes::get)),
-        incomparable,
+        incomparable: heap_incomparable,
         tolerance: check.tolerance.regression_ppm,
     };
     let (allocations, heap) = (allocations.claim(), heap.claim());
@@ -155,6 +162,7 @@ pub(crate) fn paired_change(
         Outcome::Uncalibrated => Reason::NotCalibrated,
         Outcome::TooFewSessions => Reason::TooFewSessions,
         Outcome::SameProcesses => Reason::SameProcesses,
+        Outcome::NotWarm => Reason::NotWarm,
         Outcome::Hidden => Reason::HiddenByTransport,
         Outcome::Untold => Reason::NotAllTold,
     });
@@ -224,6 +232,9 @@ fn comparability(
         return Some(Reason::OtherThreads);
     }
     let Some(baseline) = baseline else { return Some(Reason::NotInBaseline) };
+    if counts.is_partly_told() {
+        return Some(Reason::NotAlwaysTold);
+    }
     match baseline.source {
         None => Some(Reason::NotInBaseline),
         Some(_) if !same_work => Some(Reason::ChangedWork),
@@ -308,6 +319,8 @@ mod tests {
             allocated_bytes: None,
             heap_peak_bytes: Some(Range::of(1_000)),
             unattributed_allocations: None,
+            untold_samples: Count::ZERO,
+            heap_untold_samples: Count::ZERO,
             several_threads: false,
         });
         Evidence { behaviour: Some(behaviour), counts, ..Evidence::default() }

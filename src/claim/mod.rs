@@ -7,16 +7,23 @@
 //! abstains otherwise. Nothing here measures, prints, or weighs one claim against another.
 
 mod budget;
+mod busy;
 mod change;
+mod latency;
+mod latency_rule_1;
+mod latency_rule_2;
 mod reason;
+mod required;
 mod statement;
 mod verdict;
 
 pub use crate::contract::Unit;
+pub use budget::claims;
 pub(crate) use budget::count_below;
-pub use budget::{LATENCY_LOOKS_MAX, claims, latency_is_undecided, latency_samples_min};
 pub use change::{BaselineFigures, SideBySide, changes};
 pub(crate) use change::{CountChange, paired_change};
+pub use latency::{latency_is_undecided, latency_samples_min, latency_samples_needed};
 pub use reason::Reason;
+pub(crate) use required::excuse_untold;
 pub use statement::Claim;
 pub use verdict::Verdict;

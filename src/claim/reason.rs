@@ -62,6 +62,14 @@ pub enum Reason {
     Undecided,
     /// ABSTAIN: the slower requests were too slow, and other processes wanted the processor meanwhile.
     BusyMachine,
+    /// ABSTAIN: the slower requests were too slow, and nobody knows whether other processes wanted the
+    /// processor meanwhile.
+    PressureUnknown,
+    /// ABSTAIN: several processes hold less than the budget if they share what they may share, and else
+    /// more.
+    MemoryShared,
+    /// ABSTAIN: the cost is known of some samples alone.
+    NotAlwaysTold,
     /// ABSTAIN: nobody counted, or what is measured does not tell.
     NotObserved,
     /// ABSTAIN: tasks ran on other threads at the same time, and what they cost is nobody's.
@@ -89,6 +97,8 @@ pub enum Reason {
     TooFewSessions,
     /// ABSTAIN: the servers were running already, so all sessions asked the same processes.
     SameProcesses,
+    /// ABSTAIN: the service's own time still fell when its warm-up was over.
+    NotWarm,
     /// ABSTAIN: the round trip hides the time of a service that does not tell it.
     HiddenByTransport,
     /// ABSTAIN: what the service tells is within the tolerance, and the rest of the round trip got
@@ -131,6 +141,11 @@ impl Reason {
             Self::BusyMachine => {
                 "some requests were slow while other processes wanted the processor"
             }
+            Self::PressureUnknown => {
+                "some requests were slow, and nobody knows whether other processes wanted the processor"
+            }
+            Self::MemoryShared => "its processes share memory, and nobody knows how much",
+            Self::NotAlwaysTold => "the service tells it of some responses alone",
             Self::NotObserved => "nobody tells",
             Self::OtherThreads => "tasks on other threads had a part in it that cannot be told",
             Self::NotInBaseline => "not in the baseline",
@@ -146,6 +161,7 @@ impl Reason {
             Self::NotCounted => "instructions were not counted",
             Self::TooFewSessions => "too few sessions",
             Self::SameProcesses => "what stays with a process is not averaged out",
+            Self::NotWarm => "the service's own time still fell when its warm-up was over",
             Self::HiddenByTransport => "the round trip hides the service's own time",
             Self::NotAllTold => "the round trip got longer by more than the service tells",
             Self::Imported => "imported: the document shows no evidence for it",
@@ -163,6 +179,10 @@ impl Reason {
             Self::ResponsesDiffer => "fix the handler, or list what may differ under `ignore`",
             Self::TooFewSamples | Self::Undecided => "take more samples",
             Self::BusyMachine => "measure on an idle machine",
+            Self::PressureUnknown => {
+                "measure where `/proc/pressure/cpu` can be read, or hold a lower quantile"
+            }
+            Self::NotAlwaysTold => "let it tell that with each response",
             Self::NotObserved => {
                 "add the instrument layer to a service, the counting allocator to a harness, or do not claim it"
             }
@@ -175,6 +195,7 @@ impl Reason {
             Self::UndecidedChange | Self::TooFewSessions => "give it more time",
             Self::CountsVary => "raise `instructions_percent` for this check",
             Self::SameProcesses => "let --baseline-cmd and --current-cmd start the servers",
+            Self::NotWarm => "give it more time, or raise `warm_seconds_max`",
             Self::HiddenByTransport => "let it tell that with `Server-Timing`",
             Self::NotAllTold => "let it tell all that it does, or nothing",
             _ => return None,

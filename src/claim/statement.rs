@@ -15,7 +15,8 @@ use crate::{
 pub struct Claim {
     /// What is claimed.
     pub kind: ClaimKind,
-    /// Of a quality the metric; of growth the class that is allowed.
+    /// Of a quality the metric; of growth the class that is allowed; of a latency the quantile, where it is
+    /// not the one that each check has a budget of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
     /// The outcome.

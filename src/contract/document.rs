@@ -76,10 +76,29 @@ pub struct TargetDocument {
     /// `--fixture` replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixture: Option<String>,
+    /// When a running service is ready; by default when the first check has its status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<ReadyDocument>,
     /// The seed of the fixtures; at most 2^53.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(range(max = 9_007_199_254_740_992_u64)))]
     pub seed: u64,
+}
+
+/// `ready = { path, status }`: what a running service answers once it is ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReadyDocument {
+    /// Path and query, starting with `/`, asked by `GET` without the headers of any check.
+    pub path: String,
+    /// The status, 100 to 599. Default 200.
+    #[serde(default = "ok_status")]
+    pub status: u16,
+}
+
+const fn ok_status() -> u16 {
+    200
 }
 
 /// `[[fixture]]`: a state of the service, which endpoints name.
@@ -141,8 +160,15 @@ pub struct SamplingDocument {
     /// Samples after which the heap of a service must have stopped to grow; 1 to 1e5. Default 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heap_growth_samples: Option<u32>,
-    /// Seconds after which a check takes no further latency samples; at most 1e6.
-    pub seconds_max: Positive,
+    /// Seconds in a session of a comparison for which a server is warmed up at most, while its time
+    /// still falls; at most 1e6. Default 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_seconds_max: Option<Positive>,
+    /// Seconds after which no further samples are taken; at most 1e6. Default 60 for the latency of a
+    /// check, which takes no more than 2 where its budgets are decided by then; and 2 for warming up, for
+    /// counting, and for an operation at a size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_max: Option<Positive>,
     /// Seconds for one request, from the first byte sent to the last received; at most 1e6.
     pub timeout_seconds: Positive,
     /// The largest response body that is read.
@@ -156,7 +182,8 @@ impl Default for SamplingDocument {
             counted: 20,
             warmup_max: 400,
             heap_growth_samples: None,
-            seconds_max: Positive::new(2.0),
+            warm_seconds_max: None,
+            seconds_max: None,
             timeout_seconds: Positive::new(10.0),
             body_mb_max: Positive::new(16.0),
         }
@@ -174,6 +201,15 @@ pub struct BudgetsDocument {
     /// The quantile of the latency that the budget holds. Default `p99`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_quantile: Option<Quantile>,
+    /// Milliseconds of the median, beside `latency_ms_max`; at most 1e6. No budget unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p50_ms_max: Option<Positive>,
+    /// The same of the p95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p95_ms_max: Option<Positive>,
+    /// The same of the p99; where that is `latency_quantile`, it takes the place of `latency_ms_max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p99_ms_max: Option<Positive>,
     /// Peak heap in MB (2^20 bytes). Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heap_mb_max: Option<Positive>,
@@ -328,6 +364,17 @@ pub struct ScenarioDocument {
     /// Tolerances that differ from the contract's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<ToleranceDocument>,
+}
+
+impl BudgetsDocument {
+    /// The key of a quantile of its own, and what is written there.
+    pub(super) fn latency_of(&self, quantile: Quantile) -> (&'static str, Option<Positive>) {
+        match quantile {
+            Quantile::P50 => ("latency_p50_ms_max", self.latency_p50_ms_max),
+            Quantile::P95 => ("latency_p95_ms_max", self.latency_p95_ms_max),
+            Quantile::P99 => ("latency_p99_ms_max", self.latency_p99_ms_max),
+        }
+    }
 }
 
 impl ContractDocument {

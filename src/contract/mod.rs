@@ -13,6 +13,7 @@ mod name;
 mod number;
 mod operation;
 mod path;
+mod outline;
 mod quantile;
 mod renamed;
 mod request;
@@ -26,8 +27,8 @@ mod unit;
 pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
     BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, FixtureDocument, Fresh,
-    SCHEMA_VERSION, SamplingDocument, ScenarioDocument, SetupDocument, TargetDocument,
-    ToleranceDocument, VariantDocument,
+    ReadyDocument, SCHEMA_VERSION, SamplingDocument, ScenarioDocument, SetupDocument,
+    TargetDocument, ToleranceDocument, VariantDocument,
 };
 pub use error::{ContractError, Step};
 pub use number::{NotNegative, Percentage, Positive};
@@ -35,10 +36,14 @@ pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
     OperationTolerance, OperationToleranceDocument, quality_ppm,
 };
+pub use outline::{ContractOutline, OutlinedEndpoint, OutlinedOperation};
 pub(crate) use path::{base_url_problem, path_problem};
 pub use quantile::Quantile;
 pub(crate) use renamed::in_document as renamed_key;
-pub use resolved::{Budgets, Check, Contract, RequestSpec, Sampling, ServiceLife, Tolerance};
+pub use resolved::{
+    Budgets, Check, Contract, LatencyBudget, RequestSpec, Sampling, ServiceLife, Tolerance,
+    WrittenBudgets,
+};
 pub use selection::{CheckSelection, SelectionError};
 pub use subject::SubjectId;
 pub use template::{HeaderTemplate, SecretValue};

@@ -20,6 +20,9 @@ pub enum Quantile {
 }
 
 impl Quantile {
+    /// Every quantile, rising.
+    pub const ALL: [Self; 3] = [Self::P50, Self::P95, Self::P99];
+
     /// The share of samples below the quantile, in parts per million.
     pub const fn share(self) -> Ppm {
         Ppm::new(match self {

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{
     Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError, Fresh,
-    NotNegative, Percentage, Positive, Quantile, SCHEMA_VERSION, Sampling, ScenarioDocument,
-    ServiceLife, Tolerance, ToleranceDocument, base_url_problem,
+    LatencyBudget, NotNegative, Percentage, Positive, Quantile, ReadyDocument, SCHEMA_VERSION,
+    Sampling, ScenarioDocument, ServiceLife, Tolerance, ToleranceDocument, WrittenBudgets,
+    base_url_problem,
     limits::{REGRESSION, can_be_kept},
     name::check_name,
     operation::operations,
+    path_problem,
     request::{DEFAULT_VARIANT, Written, request},
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
@@ -19,6 +21,9 @@ const DEFAULT_FIXTURE: &str = "default";
 const LATENCY_MAX: Nanos = Nanos::new(10_000_000);
 const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
 const ALLOCATIONS_MAX: Count = Count::new(1000);
+/// Seconds of sampling, where the contract does not say it. A check mostly takes fewer.
+const SECONDS_OF_CHECK: f64 = 60.0;
+const SECONDS_OF_PHASE: f64 = 2.0;
 /// Of who requires the claim and gives no budget: none.
 const HEAP_GROWTH_MAX: Bytes = Bytes::new(1);
 const HEAP_GROWTH_SAMPLES: u32 = 1000;
@@ -30,6 +35,9 @@ const LATENCY_MS_LIMIT: f64 = 1e6;
 const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
 const HEAP_GROWTH_LIMIT: u64 = 1 << 50;
 const SECONDS_LIMIT: f64 = 1e6;
+
+/// For how long a server of a comparison is warmed up in a session.
+const WARM_SECONDS: f64 = 2.0;
 const REQUESTS_LIMIT: u64 = 1000;
 
 pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractError> {
@@ -44,6 +52,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     check_target(&document).map_err(|error| error.inside("target"))?;
     check_required(&document)?;
     check_budgets(&document.budgets)?;
+    check_quantiles(&document.budgets, &[])?;
     let checks = checks(&document)?;
     check_fixtures(&document, &checks)?;
     Ok(Contract {
@@ -165,7 +174,24 @@ fn check_target(document: &ContractDocument) -> Result<(), ContractError> {
     if let Some(problem) = target.url.as_deref().and_then(base_url_problem) {
         return Err(ContractError::meaning("url", format!("[target] url {problem}")));
     }
-    Ok(())
+    if target.ready.is_some() && target.service.is_some() {
+        let message = "[target] has both `service` and `ready`: a service that is built in process is \
+                       ready at once, so leave `ready` out";
+        return Err(ContractError::meaning("ready", message));
+    }
+    target.ready.as_ref().map_or(Ok(()), check_ready).map_err(|error| error.inside("ready"))
+}
+
+fn check_ready(ready: &ReadyDocument) -> Result<(), ContractError> {
+    if let Some(problem) = path_problem(&ready.path) {
+        let message = format!("[target] ready path `{}` {problem}", ready.path.escape_default());
+        return Err(ContractError::meaning("path", message));
+    }
+    if (100..=599).contains(&ready.status) {
+        return Ok(());
+    }
+    let message = format!("[target] ready status {} is not 100 to 599", ready.status);
+    Err(ContractError::meaning("status", message))
 }
 
 fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
@@ -185,9 +211,14 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
             return Err(ContractError::meaning(key, message));
         }
     }
-    for (key, value) in
-        [("seconds_max", written.seconds_max), ("timeout_seconds", written.timeout_seconds)]
-    {
+    let warm_seconds = written.warm_seconds_max.unwrap_or(Positive::new(WARM_SECONDS));
+    let of_checks = written.seconds_max.unwrap_or(Positive::new(SECONDS_OF_CHECK));
+    let of_phases = written.seconds_max.unwrap_or(Positive::new(SECONDS_OF_PHASE));
+    for (key, value) in [
+        ("warm_seconds_max", warm_seconds),
+        ("seconds_max", of_checks),
+        ("timeout_seconds", written.timeout_seconds),
+    ] {
         if f64::from(value) > SECONDS_LIMIT {
             let message = format!("[sampling] {key} is above {SECONDS_LIMIT:e}");
             return Err(ContractError::meaning(key, message));
@@ -198,7 +229,9 @@ fn sampling(document: &ContractDocument) -> Result<Sampling, ContractError> {
         counted: written.counted,
         warmup_max: written.warmup_max,
         heap_growth_samples: written.heap_growth_samples.unwrap_or(HEAP_GROWTH_SAMPLES),
-        time_max: written.seconds_max.seconds_to_nanos(),
+        warm_time_max: warm_seconds.seconds_to_nanos(),
+        time_max: of_checks.seconds_to_nanos(),
+        phase_time_max: of_phases.seconds_to_nanos(),
         timeout: written.timeout_seconds.seconds_to_nanos(),
         body_max: written.body_mb_max.mb_to_bytes(),
     })
@@ -219,9 +252,15 @@ fn endpoint_check(
     own_budgets.map_or(Ok(()), check_budgets).map_err(|it| written.in_variant(it))?;
     let fixture = written.fixture().unwrap_or_else(|| DEFAULT_FIXTURE.to_owned());
     let service_life = service_life(document, &fixture, written.fresh());
-    let tables = [own_budgets, endpoint.budgets.as_ref(), Some(&document.budgets)];
     let own_tolerance = variant.and_then(|it| it.tolerance.as_ref());
     own_tolerance.map_or(Ok(()), check_own_tolerance).map_err(|it| written.in_variant(it))?;
+    let tables = [own_budgets, endpoint.budgets.as_ref(), Some(&document.budgets)];
+    let inherited: Vec<&BudgetsDocument> = tables[1..].iter().copied().flatten().collect();
+    let of_endpoint = endpoint.budgets.as_ref();
+    of_endpoint.map_or(Ok(()), |it| check_quantiles(it, &[&document.budgets]))?;
+    own_budgets
+        .map_or(Ok(()), |it| check_quantiles(it, &inherited))
+        .map_err(|it| written.in_variant(it))?;
     Ok(Check {
         endpoint: endpoint.name.clone(),
         variant: written.variant_name().to_owned(),
@@ -231,6 +270,7 @@ fn endpoint_check(
         requests: vec![request],
         rounds: 1,
         budgets: budgets(document, tables, 1).of(service_life),
+        written: written_budgets(tables),
         tolerance: tolerance([
             own_tolerance,
             endpoint.tolerance.as_ref(),
@@ -277,6 +317,8 @@ fn scenario_check(
     scenario.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
     let service_life = service_life(document, fixture, fresh);
     let tables = [scenario.budgets.as_ref(), Some(&document.budgets), None];
+    let own = scenario.budgets.as_ref();
+    own.map_or(Ok(()), |it| check_quantiles(it, &[&document.budgets]))?;
     Ok(Check {
         endpoint: name.clone(),
         variant: DEFAULT_VARIANT.to_owned(),
@@ -286,6 +328,7 @@ fn scenario_check(
         requests,
         rounds: scenario.rounds,
         budgets: budgets(document, tables, count).of(service_life),
+        written: written_budgets(tables),
         tolerance: tolerance([scenario.tolerance.as_ref(), Some(&document.tolerance), None]),
     })
 }
@@ -295,8 +338,14 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
     let refused = |key, limit: &dyn std::fmt::Display| {
         Err(ContractError::meaning(key, format!("{key} is above {limit}")).inside("budgets"))
     };
-    if written.latency_ms_max.is_some_and(|it| f64::from(it) > LATENCY_MS_LIMIT) {
-        return refused("latency_ms_max", &LATENCY_MS_LIMIT);
+    let latencies = Quantile::ALL.map(|it| written.latency_of(it));
+    let latencies = [("latency_ms_max", written.latency_ms_max)].into_iter().chain(latencies);
+    for (key, value) in latencies {
+        if value.is_some_and(|it| f64::from(it) > LATENCY_MS_LIMIT) {
+            return refused(key, &LATENCY_MS_LIMIT);
+        }
+        can_be_kept(key, "1e-6", value.map(|it| it.ms_to_nanos().get()))
+            .map_err(|error| error.inside("budgets"))?;
     }
     if written.allocations_max.is_some_and(|it| it > ALLOCATIONS_LIMIT) {
         return refused("allocations_max", &ALLOCATIONS_LIMIT);
@@ -306,7 +355,6 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
     }
     let bytes = |it: Option<Positive>| it.map(|it| it.mb_to_bytes().get());
     for (key, least, figure) in [
-        ("latency_ms_max", "1e-6", written.latency_ms_max.map(|it| it.ms_to_nanos().get())),
         ("heap_mb_max", "1e-6", bytes(written.heap_mb_max)),
         ("allocations_max", "1", written.allocations_max),
         ("heap_growth_bytes_max", "1", written.heap_growth_bytes_max),
@@ -315,6 +363,22 @@ fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
         can_be_kept(key, least, figure).map_err(|error| error.inside("budgets"))?;
     }
     Ok(())
+}
+
+/// One quantile has one budget in a table. Errors are within the table that has it; those that it inherits
+/// from may say which quantile `latency_ms_max` is of.
+fn check_quantiles(
+    written: &BudgetsDocument,
+    inherited: &[&BudgetsDocument],
+) -> Result<(), ContractError> {
+    let tables: Vec<&BudgetsDocument> = [written].iter().chain(inherited).copied().collect();
+    let quantile = main_quantile(&tables);
+    let (key, value) = written.latency_of(quantile);
+    if value.is_none() || written.latency_ms_max.is_none() {
+        return Ok(());
+    }
+    let message = format!("`{key}` and `latency_ms_max` are both of the {quantile}: keep one");
+    Err(ContractError::meaning(key, message).inside("budgets"))
 }
 
 /// The tolerance of one check says nothing of all checks. Errors are within the table that has it.
@@ -339,11 +403,20 @@ fn budgets(
     let tables: Vec<&BudgetsDocument> = tables.into_iter().flatten().collect();
     let first =
         |get: fn(&BudgetsDocument) -> Option<Positive>| tables.iter().find_map(|it| get(it));
+    let of_sample = |it: Positive| it.ms_to_nanos().saturating_mul(requests);
+    let quantile = main_quantile(&tables);
+    let own = |it: &&BudgetsDocument| it.latency_of(quantile).1.or(it.latency_ms_max);
+    let further = Quantile::ALL.into_iter().filter(|it| *it != quantile).filter_map(|quantile| {
+        let written = tables.iter().find_map(|it| it.latency_of(quantile).1)?;
+        Some(LatencyBudget { quantile, latency_ns_max: of_sample(written) })
+    });
     Budgets {
-        latency_ns_max: first(|it| it.latency_ms_max)
-            .map_or(LATENCY_MAX, Positive::ms_to_nanos)
-            .saturating_mul(requests),
-        latency_quantile: tables.iter().find_map(|it| it.latency_quantile).unwrap_or(Quantile::P99),
+        latency_ns_max: tables
+            .iter()
+            .find_map(own)
+            .map_or(LATENCY_MAX.saturating_mul(requests), of_sample),
+        latency_quantile: quantile,
+        further_latency: further.collect(),
         heap_bytes_max: first(|it| it.heap_mb_max).map_or(HEAP_MAX, Positive::mb_to_bytes),
         allocations_max: tables
             .iter()
@@ -364,6 +437,19 @@ impl Budgets {
     fn of(self, service_life: ServiceLife) -> Self {
         let grows = service_life != ServiceLife::Sample;
         Self { heap_growth_bytes_max: self.heap_growth_bytes_max.filter(|_| grows), ..self }
+    }
+}
+
+/// The quantile of `latency_ms_max`, from the first table that says it.
+fn main_quantile(tables: &[&BudgetsDocument]) -> Quantile {
+    tables.iter().find_map(|it| it.latency_quantile).unwrap_or(Quantile::P99)
+}
+
+fn written_budgets(tables: [Option<&BudgetsDocument>; 3]) -> WrittenBudgets {
+    let tables = tables.into_iter().flatten();
+    WrittenBudgets {
+        allocations: tables.clone().any(|it| it.allocations_max.is_some()),
+        heap: tables.clone().any(|it| it.heap_mb_max.is_some()),
     }
 }
 

@@ -41,8 +41,13 @@ pub struct Sampling {
     pub warmup_max: u32,
     /// Samples after which the heap of a service must have stopped to grow.
     pub heap_growth_samples: u32,
+    /// A server of a comparison is warmed up in a session for so long at most.
+    pub warm_time_max: Nanos,
     /// After this long a check takes no further latency samples.
     pub time_max: Nanos,
+    /// After this long warming up ends, counting ends, and an operation at a size takes no further
+    /// samples.
+    pub phase_time_max: Nanos,
     /// For one request, first byte sent to last received.
     pub timeout: Nanos,
     /// The largest body that is read.
@@ -68,6 +73,8 @@ pub struct Check {
     pub rounds: u32,
     /// What one sample may cost.
     pub budgets: Budgets,
+    /// Which of these budgets the contract writes, and does not leave to the defaults.
+    pub written: WrittenBudgets,
     /// How much worse than the baseline it may be.
     pub tolerance: Tolerance,
 }
@@ -81,6 +88,15 @@ pub enum ServiceLife {
     Check,
     /// One sample.
     Sample,
+}
+
+/// Budgets that a contract writes for a check, or for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenBudgets {
+    /// Of allocations.
+    pub allocations: bool,
+    /// Of peak heap.
+    pub heap: bool,
 }
 
 /// One HTTP request and the response it must have.
@@ -117,6 +133,9 @@ pub struct Budgets {
     pub latency_ns_max: Nanos,
     /// The quantile that the latency budget holds.
     pub latency_quantile: Quantile,
+    /// Budgets of other quantiles, by rising quantile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_latency: Vec<LatencyBudget>,
     /// Peak heap of one request.
     pub heap_bytes_max: Bytes,
     /// Allocations of one sample.
@@ -127,6 +146,24 @@ pub struct Budgets {
     pub heap_growth_bytes_max: Option<Bytes>,
     /// Resident memory of the measured process, where a budget was given.
     pub process_memory_bytes_max: Option<Bytes>,
+}
+
+/// What one sample may take at a quantile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LatencyBudget {
+    /// The quantile.
+    pub quantile: Quantile,
+    /// The latency, which must be strictly less.
+    pub latency_ns_max: Nanos,
+}
+
+impl Budgets {
+    /// The budget that each check has.
+    pub const fn latency(&self) -> LatencyBudget {
+        LatencyBudget { quantile: self.latency_quantile, latency_ns_max: self.latency_ns_max }
+    }
 }
 
 /// How much worse than the baseline a check may be.

@@ -45,6 +45,12 @@ pub struct Counts {
     /// Allocations of the whole process, one sample at a time, beyond those of the requests: of
     /// spawned tasks that are not wrapped and of other threads. `null` where nobody looked.
     pub unattributed_allocations: Option<Range>,
+    /// Samples that were taken beside those that are counted, and of which nobody told the allocations.
+    #[serde(default, skip_serializing_if = "Count::is_zero")]
+    pub untold_samples: Count,
+    /// Counted samples of which nobody told the largest heap, where it was told of others.
+    #[serde(default, skip_serializing_if = "Count::is_zero")]
+    pub heap_untold_samples: Count,
     /// Whether tasks of the service could run on other threads at the same time; left out where not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub several_threads: bool,
@@ -124,8 +130,27 @@ impl Counts {
         !self.several_threads || nothing_else()
     }
 
+    /// Whether the allocations are known of some samples alone.
+    pub fn is_partly_told(&self) -> bool {
+        self.untold_samples > Count::ZERO
+    }
+
+    /// Counted samples of which the largest heap is known.
+    pub(crate) fn heap_told(&self) -> u64 {
+        let known = self.heap_peak_bytes.map_or(0, |_| self.samples.get());
+        known.saturating_sub(self.heap_untold_samples.get())
+    }
+
+    /// Whether the largest heap is known of some samples alone.
+    pub fn is_heap_partly_told(&self) -> bool {
+        self.is_partly_told() || self.heap_untold_samples > Count::ZERO
+    }
+
     pub(super) fn validate(&self) -> Result<(), EvidenceError> {
         holds("counts.samples", self.samples > Count::ZERO, "is 0, so nothing was counted")?;
+        let some_told = self.heap_untold_samples == Count::ZERO || self.heap_peak_bytes.is_some();
+        let fits = some_told && self.heap_untold_samples < self.samples;
+        holds("counts.heap_untold_samples", fits, "is not below the counted samples")?;
         for (field, range) in [
             ("counts.allocations", Some(self.allocations)),
             ("counts.allocated_bytes", self.allocated_bytes),

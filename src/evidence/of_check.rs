@@ -38,9 +38,13 @@ pub struct Evidence {
     /// Latency of each timed sample, first byte sent to last byte received; in process without the
     /// time that was waited for a processor.
     pub latency: Histogram,
-    /// How long the service says that it took for each timed sample of which it told every request;
-    /// not checked against `latency`. `null` where it tells nothing, and in process.
+    /// How long the service says that it took for each timed sample of which it told every request.
+    /// `null` where it tells nothing, or once more than the round trip took, and in process.
     pub server_latency: Option<Histogram>,
+    /// Timed samples of which the service told a time above that of the round trip, as one in a wrong
+    /// unit is: then none of its times is used.
+    #[serde(default, skip_serializing_if = "Count::is_zero")]
+    pub told_above_round_trip_samples: Count,
     /// What was left out of the samples of `latency`, all together: time in which the service could have run
     /// and another process had the processor. `null` where nobody knows.
     pub cpu_wait_ns: Option<Nanos>,
@@ -96,6 +100,21 @@ impl Evidence {
             valid("server_latency", told)?;
             let fits = !told.is_empty() && told.samples() <= self.latency.samples();
             holds("server_latency", fits, "has no sample, or more than `latency`")?;
+        }
+        let above = self.told_above_round_trip_samples;
+        let fits = above == Count::ZERO || self.server_latency.is_none();
+        holds(
+            "told_above_round_trip_samples",
+            fits && above <= self.latency.samples(),
+            "is above the samples of `latency`, or there beside `server_latency`",
+        )?;
+        if let Some(process) = &self.process {
+            let fits = process.processes.is_some() == process.held_min_bytes.is_some()
+                && process.processes.is_none_or(|it| it > Count::new(1));
+            holds("process.held_min_bytes", fits, "is not that of several processes")?;
+            let most = process.rss_before_bytes.max(process.rss_after_bytes);
+            let fits = process.held_min_bytes.is_none_or(|it| it <= most);
+            holds("process.held_min_bytes", fits, "is above what all of them have")?;
         }
         if let Some(oracle) = &self.oracle {
             let within = oracle.request_allocations <= oracle.allocations;

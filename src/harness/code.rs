@@ -172,7 +172,7 @@ impl CodePass {
             samples: wanted,
             samples_min: SAMPLES_MIN.div_ceil(passes),
             iterations_min: operation.iterations.get().div_ceil(share),
-            time_max: Nanos::new(sampling.time_max.get() / share),
+            time_max: Nanos::new(sampling.phase_time_max.get() / share),
         };
         (0..passes).map(pass).collect()
     }

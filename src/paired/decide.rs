@@ -4,7 +4,7 @@ use super::{
     decision::{Decision, Outcome, Side},
     evidence::Paired,
     policy::Policy,
-    rule_1,
+    rule_1, rule_2,
 };
 use crate::{rules::ComparisonRule, units::Ppm};
 
@@ -31,6 +31,7 @@ fn decide_side(policy: &Policy, tolerance: Ppm, paired: &Paired, side: Side) -> 
     let looks = policy.looks();
     match policy.rule {
         ComparisonRule::One => rule_1::decide(policy, &looks, tolerance, paired, side),
+        ComparisonRule::Two => rule_2::decide(policy, &looks, tolerance, paired, side),
         #[cfg(test)]
         ComparisonRule::Trial => rule_1::decide(policy, &looks, tolerance, paired, side),
     }
@@ -43,6 +44,7 @@ pub fn is_decided(policy: &Policy, tolerance: Ppm, paired: &Paired) -> bool {
         Outcome::Within
         | Outcome::Beyond
         | Outcome::SameProcesses
+        | Outcome::NotWarm
         | Outcome::Hidden
         | Outcome::Untold => true,
         Outcome::Undecided | Outcome::Uncalibrated | Outcome::TooFewSessions => {
@@ -57,8 +59,8 @@ pub fn is_decided(policy: &Policy, tolerance: Ppm, paired: &Paired) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        paired::{Effect, OverHttp, Pairs, Session, TimeOf},
-        units::Nanos,
+        paired::{ComparedBuilds, Effect, FALLING_MAX, OverHttp, Pairs, Session, TimeOf, WarmUp},
+        units::{Count, Nanos},
     };
 
     const TOLERANCE: Ppm = Ppm::new(50_000);
@@ -159,6 +161,49 @@ mod tests {
             floor_ns: None,
             untold_ppm,
             untold_anchor_ppm: None,
+            warmup: None,
+        }
+    }
+
+    #[test]
+    fn code_that_is_not_warm_is_neither_slower_nor_as_fast() {
+        let policy = Policy::for_servers(20, ComparedBuilds::Served);
+        let served = |effect: Effect, cold: usize| {
+            let mut paired = sessions([effect; 16]);
+            for (number, session) in paired.sessions.iter_mut().enumerate() {
+                let falling_ppm = if number < cold { FALLING_MAX + 1 } else { FALLING_MAX };
+                let warmup = Some(WarmUp { samples: Count::new(400), falling_ppm });
+                session.http = Some(OverHttp { warmup, ..told(Some(0)) });
+            }
+            decide(&policy, TOLERANCE, &paired).outcome
+        };
+        assert_eq!((served(0, 8), served(0, 9)), (Outcome::Within, Outcome::NotWarm));
+        assert_eq!((served(100_000, 8), served(100_000, 9)), (Outcome::Beyond, Outcome::NotWarm));
+        // Undecided as well, and no further session is warmed up for longer.
+        assert_eq!((served(40_000, 8), served(40_000, 9)), (Outcome::Undecided, Outcome::NotWarm));
+        // The first rule knows nothing of it.
+        let first = Policy { rule: ComparisonRule::One, ..policy };
+        let mut cold = sessions([0; 16]);
+        for session in &mut cold.sessions {
+            let warmup = Some(WarmUp { samples: Count::new(400), falling_ppm: 900_000 });
+            session.http = Some(OverHttp { warmup, ..told(Some(0)) });
+        }
+        assert_eq!(decide(&first, TOLERANCE, &cold).outcome, Outcome::Within);
+    }
+
+    #[test]
+    fn five_percent_are_found_where_both_sides_run_one_program() {
+        let slower = sessions((0..16).map(|i| 45_000 + i * 500));
+        let of = |policy: &Policy| decide(policy, TOLERANCE, &slower).outcome;
+        let of_servers = |servers| of(&Policy::for_servers(20, servers));
+        assert_eq!(of_servers(ComparedBuilds::ServedByOneProgram), Outcome::Beyond);
+        assert_eq!(of_servers(ComparedBuilds::Served), Outcome::Undecided);
+        // By hand: 60,000 by the roots of 2, 4 and 100.
+        for (builds, floor) in [(2, 42_426), (4, 30_000), (100, 25_000)] {
+            let builds = ComparedBuilds::ServedByBuilds(Count::new(builds));
+            let policy = Policy::for_servers(20, builds);
+            assert_eq!(policy.rebuild_floor_ppm, Ppm::new(floor));
+            assert!(policy.is_of_its_rule(builds));
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Outcome {
     TooFewSessions,
     /// All sessions asked the same processes, so they are one draw of what stays with a process.
     SameProcesses,
+    /// The code of a side was still being compiled, or something else still made it faster.
+    NotWarm,
     /// The round trip hides the service's own time, so that nobody knows what a share of it is.
     Hidden,
     /// The time that the services tell is within the tolerance, and what they do not tell got longer.

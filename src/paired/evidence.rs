@@ -66,6 +66,21 @@ pub struct OverHttp {
     /// The same against the anchor, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold_anchor_ppm: Option<Effect>,
+    /// How the sides were warmed up before; since the second rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<WarmUp>,
+}
+
+/// How the sides of a session were warmed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WarmUp {
+    /// Samples of each side.
+    pub samples: Count,
+    /// How much longer its own time was in the samples before the last half than in that half, in ppm of
+    /// the latter: of the side that still became faster most. 0 where that could be chance.
+    pub falling_ppm: Effect,
 }
 
 /// Which time of an exchange over HTTP the pairs are of.

@@ -25,13 +25,14 @@ mod instructions;
 mod instructions_rule_1;
 mod policy;
 mod rule_1;
+mod rule_2;
 mod thresholds;
 
 pub use certificate::Certificate;
 pub use decide::{decide, decide_anchor, is_decided};
 pub use decide_instructions::decide_instructions;
 pub use decision::{Decision, Outcome, Spread};
-pub use evidence::{Effect, HIDDEN_BELOW, OverHttp, Paired, Pairs, Session, TimeOf};
+pub use evidence::{Effect, HIDDEN_BELOW, OverHttp, Paired, Pairs, Session, TimeOf, WarmUp};
 pub use instruction_counts::{
     CountedPair, InstructionCounts, InstructionDecision, SampleCounts, Uncounted, WhyUncounted,
 };
@@ -39,3 +40,4 @@ pub use instructions::{FunctionCost, FunctionGrowth, Instructions, change_ppm, g
 // As many as the latest rule asks for.
 pub use instructions_rule_1::{PAIRS_ALONE_MAX, SAMPLES_ALONE, SAMPLES_AMONG_OTHERS};
 pub use policy::{Bound, ComparedBuilds, LAYOUTS_MIN, LINKS, Policy};
+pub use rule_2::FALLING_MAX;

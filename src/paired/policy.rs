@@ -25,6 +25,11 @@ pub enum ComparedBuilds {
     Fixed,
     /// Servers that are asked over HTTP.
     Served,
+    /// Servers that are asked over HTTP and have all mapped the same machine code, such as scripts of one
+    /// interpreter.
+    ServedByOneProgram,
+    /// Servers of which each side has at least so many builds, and each session takes one of them.
+    ServedByBuilds(Count),
 }
 
 /// The thresholds that a rule sets.

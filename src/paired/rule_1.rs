@@ -14,10 +14,7 @@ use crate::units::{Nanos, Ppm};
 
 /// After how many sessions a check is looked at: at first when one unlucky process in ten no longer
 /// decides, then each time after about a quarter more.
-const LOOKS: [u32; 12] = [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, LOOKS_END];
-
-/// The last look.
-const LOOKS_END: u32 = 128;
+const LOOKS: [u32; 12] = [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128];
 
 /// What rebuilding unchanged code does at most where each session has its code elsewhere.
 const RELINKED_FLOOR: Ppm = Ppm::new(25_000);
@@ -55,15 +52,21 @@ pub(super) const fn thresholds(builds: ComparedBuilds) -> PairThresholds {
 /// and to no error at any look before (Armitage, `McPherson` and Rowe 1969), which is counted
 /// exactly. Where not even the smallest effect bounds the median surely enough there is no look.
 pub(super) fn looks(policy: &Policy) -> Vec<Bound> {
+    looks_after(policy, &LOOKS)
+}
+
+/// The same, where a check is looked at after other numbers of sessions.
+pub(super) fn looks_after(policy: &Policy, numbers: &[u32]) -> Vec<Bound> {
+    let end = numbers.last().copied().unwrap_or_default();
     let checks = u32::try_from(policy.checks.get()).unwrap_or(u32::MAX).max(1);
     let suite = u32::try_from(policy.suite_error_ppm.get()).unwrap_or(u32::MAX);
     let share = f64::from(suite) / 1e6 / f64::from(checks);
     let mut tosses = Tosses::none();
     let (mut looks, mut spent) = (Vec::new(), 0.0);
-    for sessions in LOOKS {
+    for &sessions in numbers {
         tosses.toss_until(sessions);
         // What adds and halves, and takes a root, comes to the same bits on every machine.
-        let allowed = share * (f64::from(sessions) / f64::from(LOOKS_END)).sqrt();
+        let allowed = share * (f64::from(sessions) / f64::from(end)).sqrt();
         let mut rank = 0;
         for chance in &mut tosses.chances {
             if spent + *chance > allowed {

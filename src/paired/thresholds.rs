@@ -1,8 +1,8 @@
 //! The thresholds and looks of a policy, which its rule sets.
 
 use super::{
-    policy::{Bound, ComparedBuilds, Policy},
-    rule_1,
+    policy::{Bound, ComparedBuilds, PairThresholds, Policy},
+    rule_1, rule_2,
 };
 use crate::{
     rules::{ComparisonRule, InstructionsRule},
@@ -16,9 +16,9 @@ impl Policy {
         Self::latest(checks, builds)
     }
 
-    /// The policy of the latest rules for a suite of this many checks of servers over HTTP.
-    pub fn for_servers(checks: u64) -> Self {
-        Self::latest(checks, ComparedBuilds::Served)
+    /// The policy of the latest rules for a suite of this many checks of such servers over HTTP.
+    pub fn for_servers(checks: u64, servers: ComparedBuilds) -> Self {
+        Self::latest(checks, servers)
     }
 
     /// The looks by its rule, in order: after how many sessions a check is looked at, and the rank whose
@@ -26,6 +26,7 @@ impl Policy {
     pub fn looks(&self) -> Vec<Bound> {
         match self.rule {
             ComparisonRule::One => rule_1::looks(self),
+            ComparisonRule::Two => rule_2::looks(self),
             // The first look is left out.
             #[cfg(test)]
             ComparisonRule::Trial => rule_1::looks(self).into_iter().skip(1).collect(),
@@ -35,29 +36,22 @@ impl Policy {
     /// Whether its thresholds are those that its rule has for such builds, so that nobody proves by
     /// weaker ones.
     pub fn is_of_its_rule(&self, builds: ComparedBuilds) -> bool {
-        *self == Self::by(self.rule, self.instructions_rule, self.checks.get(), builds)
+        let of_rule = thresholds(self.rule, builds);
+        let numbers = (self.rule, self.instructions_rule);
+        of_rule.is_some_and(|it| *self == Self::of(numbers, self.checks.get(), it))
     }
 
     fn latest(checks: u64, builds: ComparedBuilds) -> Self {
-        Self::by(ComparisonRule::LATEST, InstructionsRule::LATEST, checks, builds)
+        let rule = latest_rule(builds);
+        let thresholds = thresholds(rule, builds).unwrap_or(rule_1::thresholds(builds));
+        Self::of((rule, InstructionsRule::LATEST), checks, thresholds)
     }
 
-    fn by(
-        rule: ComparisonRule,
-        instructions_rule: InstructionsRule,
+    fn of(
+        (rule, instructions_rule): (ComparisonRule, InstructionsRule),
         checks: u64,
-        builds: ComparedBuilds,
+        thresholds: PairThresholds,
     ) -> Self {
-        let thresholds = match rule {
-            ComparisonRule::One => rule_1::thresholds(builds),
-            // A margin that leaves no room for a PASS.
-            #[cfg(test)]
-            ComparisonRule::Trial => {
-                let mut thresholds = rule_1::thresholds(builds);
-                thresholds.layout_margin_ppm = crate::units::Ppm::new(1_000_000);
-                thresholds
-            }
-        };
         Self {
             rule,
             instructions_rule,
@@ -67,6 +61,35 @@ impl Policy {
             layout_margin_ppm: thresholds.layout_margin_ppm,
             injected_ppm: thresholds.injected_ppm,
             pair_time_ns: thresholds.pair_time_ns,
+        }
+    }
+}
+
+/// The rule by which new sessions of such builds are decided on. What is measured of workers, and how, has
+/// not changed since the first one, whose error rates were measured.
+const fn latest_rule(builds: ComparedBuilds) -> ComparisonRule {
+    match builds {
+        ComparedBuilds::Relinked | ComparedBuilds::Fixed => ComparisonRule::One,
+        ComparedBuilds::Served
+        | ComparedBuilds::ServedByOneProgram
+        | ComparedBuilds::ServedByBuilds(_) => ComparisonRule::Two,
+    }
+}
+
+/// The thresholds of a rule; `None` where it knows no such builds.
+fn thresholds(rule: ComparisonRule, builds: ComparedBuilds) -> Option<PairThresholds> {
+    match rule {
+        ComparisonRule::One => match builds {
+            ComparedBuilds::ServedByOneProgram | ComparedBuilds::ServedByBuilds(_) => None,
+            known => Some(rule_1::thresholds(known)),
+        },
+        ComparisonRule::Two => rule_2::thresholds(builds),
+        // A margin that leaves no room for a PASS.
+        #[cfg(test)]
+        ComparisonRule::Trial => {
+            let mut thresholds = rule_1::thresholds(builds);
+            thresholds.layout_margin_ppm = crate::units::Ppm::new(1_000_000);
+            Some(thresholds)
         }
     }
 }
@@ -141,5 +164,40 @@ mod tests {
     fn twenty_checks_are_first_looked_at_after_sixteen_sessions() {
         assert_eq!(Policy::for_suite(20, true).looks()[0], Bound { sessions: 16, rank: 1 });
         assert_eq!(Policy::for_suite(1, true).looks()[0].sessions, 10);
+    }
+
+    #[test]
+    fn looks_of_servers_go_on_for_longer_and_err_no_more() {
+        for checks in [1, 2, 7, 20, 100, 1_000] {
+            let looks = Policy::for_servers(checks, ComparedBuilds::Served).looks();
+            let total = error(&looks) * checks as f64;
+            assert!((0.006..=0.01).contains(&total), "{checks} checks: {total}");
+            assert_eq!(looks.last().unwrap().sessions, 512);
+        }
+        assert_eq!(
+            Policy::for_servers(1, ComparedBuilds::Served).looks()[0],
+            Bound { sessions: 10, rank: 1 }
+        );
+        assert_eq!(Policy::for_suite(1, true).looks().last().unwrap().sessions, 128);
+    }
+
+    #[test]
+    fn a_rule_is_of_the_builds_that_it_was_made_for() {
+        let alike = Policy::for_servers(3, ComparedBuilds::ServedByOneProgram);
+        let served = Policy::for_servers(3, ComparedBuilds::Served);
+        let workers = Policy::for_suite(3, false);
+        assert!(alike.is_of_its_rule(ComparedBuilds::ServedByOneProgram));
+        assert!(!alike.is_of_its_rule(ComparedBuilds::Served));
+        assert!(served.is_of_its_rule(ComparedBuilds::Served));
+        assert!(!served.is_of_its_rule(ComparedBuilds::ServedByOneProgram));
+        assert!(!served.is_of_its_rule(ComparedBuilds::Fixed));
+        assert!(workers.is_of_its_rule(ComparedBuilds::Fixed));
+        // What was made of servers before is decided on as it was.
+        let first = Policy { rule: ComparisonRule::One, ..served };
+        assert!(first.is_of_its_rule(ComparedBuilds::Served));
+        let unfit = Policy { rule: ComparisonRule::One, ..alike };
+        assert!(!unfit.is_of_its_rule(ComparedBuilds::ServedByOneProgram));
+        let other = Policy { rule: ComparisonRule::Two, ..workers };
+        assert!(!other.is_of_its_rule(ComparedBuilds::Fixed));
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     BaselineRecord, ContractRecord, GUARANTEE, HashError, LatencySummary, MeasuredCheck,
-    OperationResult, OperationsSummary, Parts, Passport, SCHEMA_VERSION, Summary, TestResult,
-    Thresholds, contract_digest, operations, parts::Compared,
+    OperationResult, OperationsSummary, Parts, Passport, ProbeKind, SCHEMA_VERSION, Summary,
+    TestResult, Thresholds, contract_digest, operations, parts::Compared,
 };
 use crate::{
     claim::{self, Claim, SideBySide, Verdict},
@@ -38,10 +38,12 @@ impl Passport {
         let mut measured: BTreeMap<String, MeasuredCheck> =
             parts.measured.into_iter().map(|it| (it.check.clone(), it)).collect();
         let (mut results, mut checks_left_out) = (Vec::new(), Vec::new());
+        let over_http = parts.provenance.probe == ProbeKind::Http;
+        let terms = Terms { rules: parts.rules, compared, over_http };
         for check in &contract.checks {
             let id = check.id();
             match measured.remove(&id) {
-                Some(it) => results.push(result(contract, check, it, (parts.rules, compared))),
+                Some(it) => results.push(result(contract, check, it, terms)),
                 None => checks_left_out.push(id),
             }
         }
@@ -89,12 +91,17 @@ impl Passport {
     }
 }
 
-fn result(
-    contract: &Contract,
-    check: &Check,
-    measured: MeasuredCheck,
-    (rules, compared): (Rules, Compared),
-) -> TestResult {
+/// How a check is decided on.
+#[derive(Clone, Copy)]
+struct Terms {
+    rules: Rules,
+    compared: Compared,
+    /// Whether a service was asked that may tell nothing of its costs.
+    over_http: bool,
+}
+
+fn result(contract: &Contract, check: &Check, measured: MeasuredCheck, terms: Terms) -> TestResult {
+    let Terms { rules, compared, over_http } = terms;
     let MeasuredCheck { timestamp, evidence, baseline, paired, instructions, .. } = measured;
     let mut claims = claim::claims(contract, check, &evidence, rules.latency);
     // A check that never had its turn has no session.
@@ -113,6 +120,9 @@ fn result(
             })));
             certificate = Certificate::of(&policy, check.tolerance.regression_ppm, &turns);
         }
+    }
+    if over_http {
+        claim::excuse_untold(rules.required, contract, check, &mut claims);
     }
     let observed = |kind: ClaimKind| {
         let claim = claims.iter().find(|claim| claim.kind == kind);

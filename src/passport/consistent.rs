@@ -10,6 +10,7 @@ use crate::{
     contract::{Check, Contract, SubjectId, base_url_problem},
     evidence::is_sha256,
     paired::{ComparedBuilds, LINKS, Paired, Session, TimeOf, WhyUncounted},
+    rules::ComparisonRule,
     text::escaped,
     units::Count,
 };
@@ -76,12 +77,18 @@ fn check_comparison(
     let links = |build: &ComparedBuild| build.relinked <= Count::new(LINKS);
     holds(comparison.builds().all(links), || "comparison: relinked".to_owned())?;
     let builds = match provenance.probe {
-        ProbeKind::Http => ComparedBuilds::Served,
+        ProbeKind::Http => comparison.compared_servers(),
         _ if relinked => ComparedBuilds::Relinked,
         _ => ComparedBuilds::Fixed,
     };
     holds(policy.is_of_its_rule(builds), || "comparison.policy".to_owned())?;
     holds(baseline.is_some(), || "comparison".to_owned())?;
+    if let Some(mapped) = &comparison.mapped_code {
+        let is_one = |build: &ComparedBuild| build.command.is_some() && build.builds.is_zero();
+        let started = comparison.builds().all(is_one);
+        let known = is_sha256(&mapped.mapped_sha256) && mapped.files > Count::ZERO;
+        holds(started && known, || "comparison.mapped_code".to_owned())?;
+    }
     if let Some(same) = &comparison.same_code {
         let of = || "comparison.same_code".to_owned();
         holds(is_sha256(&same.loaded_sha256), of)?;
@@ -99,6 +106,8 @@ fn check_comparison(
         let served = provenance.probe == ProbeKind::Http;
         holds(served == executable.is_none(), of)?;
         holds(!served || build.relinked == Count::ZERO, of)?;
+        let several = build.command.is_some() && build.builds > Count::new(1);
+        holds(several || build.builds.is_zero(), of)?;
         let url = |it: &String| base_url_problem(it).is_none();
         holds(build.url.as_ref().is_none_or(url), of)?;
     }
@@ -130,6 +139,8 @@ fn check_paired(
         holds(floor, || of("sessions: http.floor_ns"))?;
         let untold = http.untold_ppm.is_some() == (http.time == TimeOf::Service);
         holds(untold, || of("sessions: http.untold_ppm"))?;
+        let warmed = http.warmup.is_some() == (comparison.policy.rule != ComparisonRule::One);
+        holds(warmed, || of("sessions: http.warmup"))?;
     }
     Ok(())
 }

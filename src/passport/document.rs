@@ -10,7 +10,7 @@ use crate::{
     contract::{Budgets, ContractDocument, Tolerance},
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
-    paired::{Certificate, InstructionCounts, LAYOUTS_MIN, Paired, Policy},
+    paired::{Certificate, ComparedBuilds, InstructionCounts, LAYOUTS_MIN, Paired, Policy},
     rules::{Rules, SameCodeRule},
     statistics::Histogram,
     units::{Count, Nanos},
@@ -125,6 +125,9 @@ pub struct Comparison {
     /// That baseline and current side load the same; only there where they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_code: Option<SameCode>,
+    /// The machine code that all servers of the comparison have mapped; only there where it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapped_code: Option<MappedCode>,
     /// Checks that only one side has, or that ask for something else there; and operations that only
     /// one side has or can run, as `operation::name/size`.
     pub checks_not_compared: Vec<String>,
@@ -149,6 +152,17 @@ impl Comparison {
     pub fn builds(&self) -> impl Iterator<Item = &ComparedBuild> {
         [&self.baseline, &self.current].into_iter().chain(&self.anchor)
     }
+}
+
+/// The files of machine code that the processes of a server have mapped: program, libraries, interpreter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MappedCode {
+    /// SHA-256 of the SHA-256 of each, in order and each on a line.
+    pub mapped_sha256: String,
+    /// How many there are.
+    pub files: Count,
 }
 
 /// That two builds load the same: code, constants and data.
@@ -184,13 +198,17 @@ pub struct ComparedBuild {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executable_sha256: Option<String>,
     /// Layouts of its links: executables of the same parts that have their code at other addresses.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "Count::is_zero")]
     pub relinked: Count,
     /// The name of the program that started the server, and how many arguments it was given: none of
     /// them, as any may be a secret. What it started is not known by it: the same command may start
     /// another build on another day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Commands that start builds of the same server, of which each session takes one; only there where
+    /// they are several.
+    #[serde(default, skip_serializing_if = "Count::is_zero")]
+    pub builds: Count,
     /// The base URL of a server that was running already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -203,9 +221,16 @@ impl ComparedBuild {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_zero(count: &Count) -> bool {
-    *count == Count::ZERO
+impl Comparison {
+    /// What thresholds depend on, of servers.
+    pub fn compared_servers(&self) -> ComparedBuilds {
+        let fewest = self.builds().map(|it| it.builds.get().max(1)).min().unwrap_or(1);
+        match (&self.mapped_code, fewest) {
+            (Some(_), _) => ComparedBuilds::ServedByOneProgram,
+            (None, 1) => ComparedBuilds::Served,
+            (None, builds) => ComparedBuilds::ServedByBuilds(Count::new(builds)),
+        }
+    }
 }
 
 /// The kinds of probe.

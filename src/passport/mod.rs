@@ -11,6 +11,7 @@ mod consistent;
 mod diff;
 mod digest;
 mod document;
+mod harmony;
 mod hash;
 mod legacy;
 mod operation_result;
@@ -26,8 +27,10 @@ pub use diff::{Difference, diff};
 pub use digest::{HashError, contract_digest};
 pub use document::{
     BaselineRecord, ComparedBuild, Comparison, ContractRecord, GUARANTEE, Gate, LatencySummary,
-    Passport, ProbeKind, Provenance, SCHEMA_VERSION, SameCode, Summary, TestResult, Thresholds,
+    MappedCode, Passport, ProbeKind, Provenance, SCHEMA_VERSION, SameCode, Summary, TestResult,
+    Thresholds,
 };
+pub use harmony::Harmony;
 pub use legacy::{ImportError, import};
 pub use operation_result::{
     CaseResult, MeasuredCase, OperationResult, OperationsSummary, Parameters,

@@ -8,7 +8,9 @@ use std::cmp::Ordering;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{SCHEMA_VERSION, VerifyError};
-use crate::rules::{ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule};
+use crate::rules::{
+    ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule, RequiredRule,
+};
 
 /// The numbers of a document.
 #[derive(Deserialize)]
@@ -24,6 +26,8 @@ struct RuleNumbers {
     latency: Option<u64>,
     mean: Option<u64>,
     growth: Option<u64>,
+    /// Not said where it is the first.
+    required: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +58,7 @@ impl Versions {
             (LatencyRule::NAME, rules.latency, LatencyRule::LATEST.number()),
             (MeanRule::NAME, rules.mean, MeanRule::LATEST.number()),
             (GrowthRule::NAME, rules.growth, GrowthRule::LATEST.number()),
+            (RequiredRule::NAME, rules.required.or(Some(1)), RequiredRule::LATEST.number()),
         ];
         if let Some(comparison) = self.comparison {
             let policy = comparison.policy.unwrap_or_default();
@@ -95,7 +100,10 @@ mod tests {
         claim::Verdict,
         paired::Policy,
         passport::{Passport, VerifyError, verify, verify::derive_again},
-        rules::{ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule, Rules},
+        rules::{
+            ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule, RequiredRule,
+            Rules,
+        },
         units::Ppm,
     };
 
@@ -104,8 +112,12 @@ mod tests {
         include_bytes!("../../tests/fixtures/schema_v1/compared_abstain.json");
     const CODE: &[u8] = include_bytes!("../../tests/fixtures/schema_v1/code.json");
 
-    const TRIAL: Rules =
-        Rules { latency: LatencyRule::Trial, mean: MeanRule::Trial, growth: GrowthRule::Trial };
+    const TRIAL: Rules = Rules {
+        latency: LatencyRule::Trial,
+        mean: MeanRule::Trial,
+        growth: GrowthRule::Trial,
+        required: RequiredRule::Trial,
+    };
 
     /// The passport that this program would have made of the same evidence by other rules.
     fn by_other_rules(golden: &[u8], change: fn(&mut Passport)) -> Passport {

@@ -13,7 +13,7 @@ mod work;
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    claim::{BaselineFigures, LATENCY_LOOKS_MAX, latency_is_undecided},
+    claim::{BaselineFigures, latency_is_undecided, latency_samples_min},
     clock::Clock,
     contract::{Check, Contract, Sampling, ServiceLife},
     environment::{Build, Source, SystemInfo},
@@ -37,6 +37,15 @@ pub use work::{Work, WorkKind};
 
 /// Samples in a row whose counts must be equal before a service counts as warm.
 const STABLE_RUN: u32 = 8;
+
+/// Latency samples at most, in those that the contract asks for, while a budget is undecided.
+const STRETCH_MAX: u64 = 16;
+
+/// Time after which no further samples are taken where all budgets are decided.
+const TIME_ENOUGH: Nanos = Nanos::new(2_000_000_000);
+
+/// Samples between two looks at the budgets, at least; later a sixteenth of those that are there.
+const LOOK_INTERVAL_MIN: u64 = 16;
 
 /// Warm-up samples where nobody counts.
 const WARMUP_UNCOUNTED: u32 = 20;
@@ -137,16 +146,19 @@ pub fn measure(
             let timestamp = self::timestamp(context.clock);
             let evidence = match context.target.probe(check) {
                 Err(error) => failed(&error),
-                Ok(mut probe) => Observation {
-                    check,
-                    requests: &prepared[index],
-                    sampling: contract.sampling,
-                    probe: probe.as_mut(),
-                    clock: context.clock,
-                    stop: context.stop,
-                    sampler: Sampler::new(check),
+                Ok(mut probe) => {
+                    let counted_in = if probe.counts_apart() { Pass::Counted } else { Pass::Timed };
+                    Observation {
+                        check,
+                        requests: &prepared[index],
+                        sampling: contract.sampling,
+                        probe: probe.as_mut(),
+                        clock: context.clock,
+                        stop: context.stop,
+                        sampler: Sampler::new(check, counted_in),
+                    }
+                    .observe()
                 }
-                .observe(),
             };
             (context.progress)(Progress::Measured(check, &evidence));
             let check = check.id();
@@ -315,14 +327,9 @@ impl Observation<'_> {
         }
         let cpu_pressure_ppm = self.time_under_pressure();
         let heap_growth = self.heap_growth();
-        let process =
-            before.zip(self.probe.process_memory()).map(|(before, after)| ProcessEvidence {
-                rss_before_bytes: before.rss,
-                rss_after_bytes: after.rss,
-                rss_peak_before_bytes: before.rss_peak,
-                rss_peak_bytes: after.rss_peak,
-            });
-        Evidence { cpu_pressure_ppm, process, heap_growth, ..self.sampler.evidence() }
+        let process = before.zip(self.probe.process_memory());
+        let process = process.map(|(before, after)| ProcessEvidence::of(before, after));
+        Evidence { heap_growth, cpu_pressure_ppm, process, ..self.sampler.evidence() }
     }
 
     /// Sends samples until the counts of several in a row are equal.
@@ -336,7 +343,10 @@ impl Observation<'_> {
             run = if counted == last { run + 1 } else { 0 };
             last = counted;
             let enough = if last.is_some() { run >= STABLE_RUN } else { sent >= WARMUP_UNCOUNTED };
-            if enough || self.sampler.gives_up() || self.is_over(started) {
+            if enough
+                || self.sampler.gives_up()
+                || self.is_over(started, self.sampling.phase_time_max)
+            {
                 break;
             }
         }
@@ -346,7 +356,7 @@ impl Observation<'_> {
     fn count(&mut self) {
         let started = self.clock.elapsed();
         for _ in 0..self.sampling.counted {
-            if self.sampler.gives_up() || self.is_over(started) {
+            if self.sampler.gives_up() || self.is_over(started, self.sampling.phase_time_max) {
                 break;
             }
             self.sample(Pass::Counted);
@@ -431,27 +441,46 @@ impl Observation<'_> {
         Some(Ppm::new(u64::try_from(share).unwrap_or(u64::MAX).min(1_000_000)))
     }
 
-    /// Takes samples until their number is reached, and again as many while the budget is
-    /// undecided, until the time is over.
+    /// Takes samples until their number is reached, or enough time is over and the budgets are decided;
+    /// more of them while one is undecided, until there are many, or the time is over.
     fn time(&mut self) {
         let started = self.clock.elapsed();
-        let mut wanted = u64::from(self.sampling.samples);
-        for _ in 0..LATENCY_LOOKS_MAX {
-            while self.sampler.timed() < wanted {
-                if self.sampler.gives_up() || self.is_over(started) {
-                    return;
-                }
-                self.sample(Pass::Timed);
-            }
-            if !latency_is_undecided(self.check, &self.sampler.evidence()) {
+        let wanted = u64::from(self.sampling.samples);
+        let most = wanted * STRETCH_MAX;
+        // Where even the most samples decide nothing, time does not either.
+        let in_vain = latency_samples_min(self.check).get() > most;
+        loop {
+            let taken = self.sampler.timed();
+            let enough = self.is_over(started, TIME_ENOUGH);
+            if self.sampler.gives_up()
+                || taken >= most
+                || self.is_over(started, self.sampling.time_max)
+            {
                 return;
             }
-            wanted *= 2;
+            let decided = || !latency_is_undecided(self.check, &self.sampler.evidence());
+            if (taken >= wanted || enough) && ((enough && in_vain) || decided()) {
+                return;
+            }
+            let next = taken + (taken / 16).max(LOOK_INTERVAL_MIN);
+            // The number that is asked for is not exceeded without a reason.
+            let next = if taken < wanted { next.min(wanted) } else { next.min(most) };
+            self.take_until(next, started);
         }
     }
 
-    fn is_over(&self, started: Nanos) -> bool {
-        (self.stop)() || self.clock.elapsed().saturating_sub(started) >= self.sampling.time_max
+    /// Takes latency samples until there are so many, or the time is over.
+    fn take_until(&mut self, number: u64, started: Nanos) {
+        while self.sampler.timed() < number {
+            if self.sampler.gives_up() || self.is_over(started, self.sampling.time_max) {
+                return;
+            }
+            self.sample(Pass::Timed);
+        }
+    }
+
+    fn is_over(&self, started: Nanos, time_max: Nanos) -> bool {
+        (self.stop)() || self.clock.elapsed().saturating_sub(started) >= time_max
     }
 
     /// Sends one sample: all requests, as many rounds as the check says.

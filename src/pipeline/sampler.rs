@@ -7,7 +7,7 @@ use crate::{
     probe::{Cost, Exchange, Pass, ProbeError},
     statistics::Histogram,
     text::printable,
-    units::{Count, Nanos},
+    units::{Bytes, Count, Nanos},
 };
 
 /// Failures after which a check is not sampled any further.
@@ -21,9 +21,14 @@ const WRONG_MAX: u64 = 20;
 pub(super) struct Sampler<'a> {
     responses: Responses<'a>,
     counts: Option<Counts>,
+    /// The pass in which the service is to tell what it spends, and samples of it in which it did not.
+    counted_in: Pass,
+    untold: u64,
     oracle: Option<OracleCounts>,
     latencies: Vec<Nanos>,
     server_latencies: Vec<Nanos>,
+    /// Samples of which the service told more time than the round trip took.
+    told_above: u64,
     cpu_wait: Option<Nanos>,
     cpu_wait_kept: u64,
     /// Samples begun, and how many of them only warmed up.
@@ -43,6 +48,7 @@ struct SampleSoFar {
     latency: Nanos,
     /// What the service says of all requests so far; `None` once it said nothing of one.
     server_latency: Option<Nanos>,
+    told_above: bool,
     cpu_wait: Option<Nanos>,
     /// Whether a wait could not be told apart from the latency of a request, and stayed in.
     cpu_wait_kept: bool,
@@ -52,13 +58,17 @@ struct SampleSoFar {
 }
 
 impl<'a> Sampler<'a> {
-    pub(super) fn new(check: &'a Check) -> Self {
+    /// A sampler of a service that tells what it spends in this pass, if it does.
+    pub(super) fn new(check: &'a Check, counted_in: Pass) -> Self {
         Self {
             responses: Responses::new(check),
             counts: None,
+            counted_in,
+            untold: 0,
             oracle: None,
             latencies: Vec::new(),
             server_latencies: Vec::new(),
+            told_above: 0,
             cpu_wait: None,
             cpu_wait_kept: 0,
             begun: 0,
@@ -84,6 +94,8 @@ impl<'a> Sampler<'a> {
         sample.as_expected &= expected;
         let (latency, cpu_wait) = without_wait(&exchange);
         sample.latency = sample.latency.saturating_add(latency);
+        // A part is no longer than the whole.
+        sample.told_above |= exchange.server_latency.is_some_and(|it| it > exchange.latency);
         let told = sample.server_latency.zip(exchange.server_latency);
         sample.server_latency = told.map(|(sum, it)| sum.saturating_add(it));
         sample.cpu_wait = add(sample.cpu_wait, cpu_wait);
@@ -110,29 +122,51 @@ impl<'a> Sampler<'a> {
         if self.sample.pass == Pass::Timed {
             self.latencies.push(self.sample.latency);
             self.server_latencies.extend(self.sample.server_latency);
+            self.told_above += u64::from(self.sample.told_above);
             self.cpu_wait = add(self.cpu_wait, self.sample.cpu_wait);
             self.cpu_wait_kept += u64::from(self.sample.cpu_wait_kept);
         }
-        let Some(cost) = self.sample_cost() else { return };
+        match self.sample_cost() {
+            Some(cost) => self.count(cost),
+            None => self.untold += u64::from(self.sample.pass == self.counted_in),
+        }
+    }
+
+    /// Adds the cost of a sample.
+    fn count(&mut self, cost: Cost) {
         let range = |seen: Option<Range>, value: u64| {
             seen.map_or_else(|| Range::of(value), |seen| seen.with(value))
         };
         let before = self.counts.take();
         let seen = before.as_ref();
+        let samples = seen.map_or(0, |it| it.samples.get());
+        // What was not told of each sample is not known.
+        let of_each = |seen: Option<Range>, now: Option<u64>| {
+            now.filter(|_| samples == 0 || seen.is_some()).map(|now| range(seen, now))
+        };
         let unattributed =
             cost.process_allocations.map(|process| process.saturating_sub(cost.allocations).get());
+        // But a heap above its budget that was told once is above it.
+        let heap_seen = seen.and_then(|it| it.heap_peak_bytes);
+        let heap = cost.heap_peak.map(|it| range(heap_seen, it.get())).or(heap_seen);
+        let heap_told = seen.map_or(0, Counts::heap_told);
+        let heap_told = heap_told + u64::from(cost.heap_peak.is_some());
+        let heap_untold = if heap_told == 0 { 0 } else { samples + 1 - heap_told };
         self.counts = Some(Counts {
             source: cost.source,
-            samples: Count::new(seen.map_or(0, |it| it.samples.get()) + 1),
+            samples: Count::new(samples + 1),
             allocations: range(seen.map(|it| it.allocations), cost.allocations.get()),
-            allocated_bytes: cost
-                .allocated_bytes
-                .map(|it| range(seen.and_then(|it| it.allocated_bytes), it.get())),
-            heap_peak_bytes: cost
-                .heap_peak
-                .map(|it| range(seen.and_then(|it| it.heap_peak_bytes), it.get())),
-            unattributed_allocations: unattributed
-                .map(|it| range(seen.and_then(|it| it.unattributed_allocations), it)),
+            allocated_bytes: of_each(
+                seen.and_then(|it| it.allocated_bytes),
+                cost.allocated_bytes.map(Bytes::get),
+            ),
+            heap_peak_bytes: heap,
+            unattributed_allocations: of_each(
+                seen.and_then(|it| it.unattributed_allocations),
+                unattributed,
+            ),
+            untold_samples: Count::ZERO,
+            heap_untold_samples: Count::new(heap_untold),
             several_threads: cost.several_threads,
         });
     }
@@ -160,6 +194,7 @@ impl<'a> Sampler<'a> {
     /// seen in them counts.
     pub(super) fn end_warmup(&mut self) {
         self.counts = None;
+        self.untold = 0;
         self.warmup = self.begun;
         self.drop_latencies();
     }
@@ -173,6 +208,7 @@ impl<'a> Sampler<'a> {
     fn drop_latencies(&mut self) {
         self.latencies.clear();
         self.server_latencies.clear();
+        self.told_above = 0;
         self.cpu_wait = None;
         self.cpu_wait_kept = 0;
     }
@@ -195,12 +231,16 @@ impl<'a> Sampler<'a> {
     pub(super) fn evidence(&self) -> Evidence {
         Evidence {
             behaviour: self.responses.behaviour(),
-            counts: self.counts.clone(),
+            counts: self
+                .counts
+                .clone()
+                .map(|counts| Counts { untold_samples: Count::new(self.untold), ..counts }),
             heap_growth: None,
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),
-            server_latency: (!self.server_latencies.is_empty())
+            server_latency: (self.told_above == 0 && !self.server_latencies.is_empty())
                 .then(|| Histogram::from_samples(&self.server_latencies)),
+            told_above_round_trip_samples: Count::new(self.told_above),
             cpu_wait_ns: self.cpu_wait,
             cpu_wait_kept_samples: Count::new(self.cpu_wait_kept),
             cpu_pressure_ppm: None,
@@ -225,6 +265,7 @@ impl SampleSoFar {
             as_expected: true,
             latency: Nanos::ZERO,
             server_latency: Some(Nanos::ZERO),
+            told_above: false,
             cpu_wait: None,
             cpu_wait_kept: false,
             cost: None,

@@ -23,8 +23,8 @@ pub struct Exchange {
     /// where nobody knows.
     pub cpu_wait: Option<Nanos>,
     /// How long the service says that it took, by its own clock: `total;dur` of `Server-Timing`,
-    /// else `X-Process-Time`. Not checked against `latency`; `None` where it says nothing, and
-    /// always in process.
+    /// else `X-Process-Time`. Nobody checked it against `latency`; `None` where it says nothing,
+    /// and always in process.
     pub server_latency: Option<Nanos>,
     /// What the service spent; `None` where nobody counted.
     pub cost: Option<Cost>,

@@ -9,12 +9,17 @@
 //! the clock starts, and replaced. If the service closes it just as a request is written, the
 //! sample is [`ProbeError::Broken`]; only a request of which no byte was written moves on to a new
 //! connection, within the same latency. Redirects are answers and are not followed.
+//!
+//! A service on a loopback address is asked with `Host: localhost`, whatever its port is, unless the
+//! request has a `Host` of its own.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use reqwest::{
     Method, Request, Url,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING},
+    header::{
+        CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    },
 };
 
 use super::{
@@ -27,18 +32,15 @@ use super::{
     target::{Pass, Probe, Target, set_up},
 };
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::SystemClock,
     contract::{Check, path_problem},
-    process_memory::{ProcessMemory, read_pid},
+    process_memory::{ProcessMemory, read_tree},
     units::{Bytes, Count, Nanos},
 };
 
-/// The first pause between two attempts to reach a service; each further one is twice as long.
-const PAUSE_MIN: Nanos = Nanos::new(50_000_000);
-/// The longest pause.
-const PAUSE_MAX: Nanos = Nanos::new(500_000_000);
-/// How often a wait asks whether it should stop.
-const STOP_INTERVAL: Nanos = Nanos::new(50_000_000);
+/// The `Host` of a service on this machine. A service that answers with its own address has it from
+/// there, and would else answer otherwise on each port.
+const LOOPBACK_HOST: HeaderValue = HeaderValue::from_static("localhost");
 
 /// What is measured, and how far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub struct HttpSettings {
     pub timeout: Nanos,
     /// The largest body that is accepted.
     pub body_max: Bytes,
-    /// The process whose memory is read; none is when this is not given.
+    /// The process whose memory is read, with that of what it started; none is when this is not given.
     pub pid: Option<u32>,
     /// A file of certificates (PEM) that are trusted besides the system's.
     pub ca_file: Option<PathBuf>,
@@ -62,6 +64,8 @@ pub struct HttpSettings {
 pub struct HttpTarget {
     settings: HttpSettings,
     base: Url,
+    /// The `Host` of each request that gives none, where it is not the base URL's.
+    host: Option<HeaderValue>,
 }
 
 impl HttpTarget {
@@ -74,7 +78,8 @@ impl HttpTarget {
     pub fn new(settings: HttpSettings) -> Result<Self, ProbeError> {
         let base = base_url(&settings.base_url)
             .map_err(|why| ProbeError::Request(format!("the base URL {why}")))?;
-        Ok(Self { settings, base })
+        let host = is_loopback(&base).then_some(LOOPBACK_HOST);
+        Ok(Self { settings, base, host })
     }
 
     /// A probe with a connection of its own, opened by its first request.
@@ -95,7 +100,7 @@ impl HttpTarget {
         })
     }
 
-    fn client(&self) -> Result<HttpClient, ProbeError> {
+    pub(super) fn client(&self) -> Result<HttpClient, ProbeError> {
         HttpClient::new(&self.base, self.settings.timeout, self.settings.ca_file.as_deref())
     }
 
@@ -103,7 +108,17 @@ impl HttpTarget {
         join(&self.base, path).map_err(|why| ProbeError::Request(format!("the path {why}")))
     }
 
-    fn request(&self, request: &PreparedRequest) -> Result<Request, ProbeError> {
+    /// The base URL, for messages.
+    pub(super) fn shown(&self) -> String {
+        self.base.to_string()
+    }
+
+    /// The longest that one exchange may take.
+    pub(super) fn timeout(&self) -> Nanos {
+        self.settings.timeout
+    }
+
+    pub(super) fn request(&self, request: &PreparedRequest) -> Result<Request, ProbeError> {
         let method = Method::from_bytes(request.method.as_bytes())
             .ok()
             .filter(|method| method != Method::CONNECT)
@@ -112,6 +127,9 @@ impl HttpTarget {
         for (name, value) in &request.headers {
             let (name, value) = header(name, value.expose()).map_err(ProbeError::Request)?;
             built.headers_mut().append(name, value);
+        }
+        if let Some(host) = &self.host {
+            built.headers_mut().entry(HOST).or_insert_with(|| host.clone());
         }
         if !request.body.is_empty() {
             *built.body_mut() = Some(request.body.clone().into());
@@ -175,7 +193,7 @@ impl Probe for HttpProbe {
     }
 
     fn process_memory(&mut self) -> Option<ProcessMemory> {
-        read_pid(self.target.settings.pid?).ok()
+        read_tree(self.target.settings.pid?).ok()
     }
 
     fn cpu_pressure(&mut self) -> Option<Nanos> {
@@ -185,65 +203,6 @@ impl Probe for HttpProbe {
     fn counts_apart(&self) -> bool {
         false
     }
-}
-
-/// Sends `GET path` until any HTTP response comes, whatever its status.
-///
-/// `deadline` counts from the call, by `clock`: no attempt and no pause goes beyond it. `stop` is
-/// asked about every 50 ms, and ends the wait when it says so.
-///
-/// # Errors
-///
-/// [`ProbeError::Unreachable`] with what the last attempt said, when there was no response;
-/// [`ProbeError::Request`] and [`ProbeError::Setup`] at once, as waiting mends neither.
-pub fn wait_until_up(
-    target: &HttpTarget,
-    path: &str,
-    deadline: Nanos,
-    clock: &dyn Clock,
-    stop: &dyn Fn() -> bool,
-) -> Result<(), ProbeError> {
-    let url = target.url(path)?;
-    let watch = Stopwatch::start(clock, deadline);
-    let client = target.client()?;
-    let left = || Nanos::from_duration(watch.left());
-    let mut last = "there was no time to try".to_owned();
-    let mut pause = PAUSE_MIN;
-    while !stop() && left() > Nanos::ZERO {
-        let limit = left().min(target.settings.timeout);
-        match attempt(&client, &url, &Stopwatch::start(clock, limit), stop) {
-            Ok(()) => return Ok(()),
-            Err(ProbeError::Unreachable { message, .. }) => last = message,
-            Err(error) => last = error.to_string(),
-        }
-        let pausing = Stopwatch::start(clock, pause.min(left()));
-        while !stop() && !pausing.left().is_zero() {
-            std::thread::sleep(pausing.left().min(STOP_INTERVAL.to_duration()));
-        }
-        pause = pause.saturating_mul(2).min(PAUSE_MAX);
-    }
-    Err(ProbeError::Unreachable { target: target.base.to_string(), message: last })
-}
-
-/// One attempt of [`wait_until_up`]: the headers of any response will do.
-fn attempt(
-    client: &HttpClient,
-    url: &Url,
-    watch: &Stopwatch<'_>,
-    stop: &dyn Fn() -> bool,
-) -> Result<(), ProbeError> {
-    client.run(async {
-        let request = Request::new(Method::GET, url.clone());
-        let mut response = std::pin::pin!(client.headers(request, watch));
-        loop {
-            let turn = tokio::time::timeout(STOP_INTERVAL.to_duration(), response.as_mut()).await;
-            match turn {
-                Ok(done) => return done.map(|_| ()),
-                Err(_) if stop() => return Err(ProbeError::Broken("interrupted".to_owned())),
-                Err(_) => {}
-            }
-        }
-    })
 }
 
 /// The base URL, or what is wrong with it.
@@ -261,6 +220,15 @@ fn base_url(text: &str) -> Result<Url, String> {
         return Err("has a query or fragment; write the query in the path of a check".to_owned());
     }
     Ok(url)
+}
+
+/// Whether it is a service of this machine, asked without TLS: with it, `Host` and the name of the
+/// certificate would not be the same.
+fn is_loopback(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_loopback = host == "localhost" || address.is_ok_and(|it| it.is_loopback());
+    base.scheme() == "http" && is_loopback
 }
 
 /// The URL of a request, or what is wrong with its path.

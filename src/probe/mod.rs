@@ -30,15 +30,19 @@ mod http_client;
 mod in_process;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod ready;
 
 pub(crate) use collected::end_sample;
 pub use collected::{COLLECTED, SAMPLE_ENDS};
 pub use error::ProbeError;
 pub use exchange::{Cost, Exchange};
 #[cfg(feature = "http")]
-pub use http::{HttpProbe, HttpSettings, HttpTarget, wait_until_up};
+pub use http::{HttpProbe, HttpSettings, HttpTarget};
 #[cfg(feature = "instrument")]
 pub use in_process::{InProcessTarget, Request};
+#[cfg(feature = "http")]
+pub use ready::{Awaited, ReadyWhen, wait_until_ready};
 pub use request::{PreparedRequest, SetupRequest};
 pub use response::{Normalised, header_digests, wire_digest};
 pub use server_timing::{ServerTiming, performance_block, process_time};

@@ -15,12 +15,16 @@ use crate::{
 /// Characters of a number; what is longer was not written by a measurement.
 const NUMBER_LENGTH_MAX: usize = 64;
 
+/// More allocations or bytes than any one request has: what tells of as many is wrong, and tells nothing.
+/// A thousand times as many, which a sample may have, still have an exact hash.
+const COUNT_MAX: u64 = 1 << 43;
+
 /// The metrics of `Server-Timing` headers that this crate knows.
 ///
 /// `total;dur=1.25, alloc;desc="45", alloc-bytes;desc="1234", heap-peak;desc="5678"`: the duration
 /// is in milliseconds, as the W3C's Server Timing says; counts and bytes are integers in the
 /// description, quoted or not, because `dur` is for durations. A metric that is given twice with
-/// different values is not known.
+/// different values is not known, and neither is a count above 2^43.
 ///
 /// ```
 /// use perf_passport::{probe::ServerTiming, units::{Count, Nanos}};
@@ -99,9 +103,9 @@ pub fn performance_block(body: &[u8]) -> Option<Cost> {
     let Body { performance } = serde_json::from_slice(body).ok()?;
     Some(Cost {
         source: CountSource::PerformanceBlock,
-        allocations: Count::new(performance.allocations),
-        allocated_bytes: performance.allocated_bytes.map(Bytes::new),
-        heap_peak: performance.heap_peak_bytes.map(Bytes::new),
+        allocations: credible(performance.allocations).map(Count::new)?,
+        allocated_bytes: performance.allocated_bytes.and_then(credible).map(Bytes::new),
+        heap_peak: performance.heap_peak_bytes.and_then(credible).map(Bytes::new),
         process_allocations: None,
         several_threads: false,
     })
@@ -150,7 +154,12 @@ fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 /// An integer of digits only: `u64::from_str` would take a sign.
 fn integer(text: &[u8]) -> Option<u64> {
     let digits = text.len() <= NUMBER_LENGTH_MAX && text.iter().all(u8::is_ascii_digit);
-    str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
+    credible(str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()?)
+}
+
+/// The count, where a request can have as many.
+fn credible(count: u64) -> Option<u64> {
+    (count <= COUNT_MAX).then_some(count)
 }
 
 /// A decimal such as `12.5` or `5.2e-05`, times ten to the `scale`, rounded down. `None` when it
@@ -226,6 +235,8 @@ mod tests {
             "alloc;desc=\"4 5\"",
             "alloc;desc=\u{665}",
             "alloc;desc=18446744073709551616",
+            "alloc;desc=\"9007199254740993\"",
+            "heap-peak;desc=8796093022209",
             "alloc;desc=45;, alloc;desc=46",
             "alloc;desc=45, alloc",
             "alloc;dur=45",
@@ -269,10 +280,13 @@ mod tests {
         assert_eq!(cost.source, CountSource::PerformanceBlock);
         assert_eq!((cost.allocations, cost.heap_peak), (Count::new(45), Some(Bytes::new(5678))));
         assert!(performance_block(br#"{"performance":{"allocations":0}}"#).is_some());
+        let absurd = br#"{"performance":{"allocations":1,"heap_peak_bytes":9007199254740993}}"#;
+        assert_eq!(performance_block(absurd).unwrap().heap_peak, None);
         for body in [
             r#"{"performance":{"object_delta":3}}"#,
             r#"{"performance":{"allocations":4.5}}"#,
             r#"{"performance":{"allocations":-1}}"#,
+            r#"{"performance":{"allocations":9007199254740993}}"#,
             r#"{"performance":{"allocations":"45"}}"#,
             r#"{"performance":{"allocations":1,"allocations":2}}"#,
             r#"{"performance":{"allocations":1},"performance":{"allocations":2}}"#,
@@ -300,7 +314,12 @@ mod tests {
         }
 
         #[test]
-        fn numbers_come_back(allocations: u64, bytes: u64, peak: u64, nanos: u64) {
+        fn numbers_come_back(
+            allocations in 0..=COUNT_MAX,
+            bytes in 0..=COUNT_MAX,
+            peak in 0..=COUNT_MAX,
+            nanos: u64,
+        ) {
             let line = format!(
                 "alloc;desc=\"{allocations}\", alloc-bytes;desc={bytes}, heap-peak;desc=\"{peak}\",\
                  total;dur={}.{:06}", nanos / 1_000_000, nanos % 1_000_000,

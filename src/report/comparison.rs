@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     Column, Document, Report, Row, Scope, Table,
-    content::or_dash,
+    content::{or_dash, shown},
     effects::percent,
     findings,
     outside::{foreign, name},
-    summary,
+    over_http, summary, untold,
 };
 use crate::{
     claim::{Claim, Reason},
@@ -64,9 +64,6 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Checks whose share of the round trip is shown, at most.
-const SHARES_MAX: usize = 3;
-
 /// What the table does not say of instructions: why they were not counted, and what the counts show
 /// that decide nothing.
 fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<String> {
@@ -113,18 +110,12 @@ fn note_on_same_code(comparison: &Comparison) -> Option<String> {
     Some(format!("both builds load the same, and may read what changed: {}", shown(&changed)))
 }
 
-/// The first names, and how many more there are.
-fn shown(names: &[String]) -> String {
-    let first = names.get(..SHARES_MAX).unwrap_or(names).join(", ");
-    let more = names.len().saturating_sub(SHARES_MAX);
-    if more > 0 { format!("{first} and {more} more") } else { first }
-}
-
 /// What the table does not say: which checks are not in it, what latencies over HTTP are of, with a
 /// sentence for each kind, that servers were not started, and of instructions.
 fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
     let results = || passport.test_results.iter().filter_map(|it| Some((it, it.paired.as_ref()?)));
     let mut notes = Vec::from_iter(note_on_same_code(comparison));
+    notes.extend(untold::note(passport));
     for time in [TimeOf::Service, TimeOf::AboveFloor, TimeOf::RoundTrip] {
         let of_kind: Vec<String> = results()
             .filter_map(|(result, paired)| {
@@ -174,6 +165,7 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
                 .to_owned(),
         );
     }
+    notes.extend(over_http::notes(passport));
     notes.extend(notes_on_instructions(comparison, passport));
     notes
 }

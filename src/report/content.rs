@@ -146,6 +146,16 @@ impl<'a> Report<'a> {
     }
 }
 
+/// Names that a sentence lists, at most.
+const NAMES_MAX: usize = 3;
+
+/// The first names, and how many more there are.
+pub(super) fn shown(names: &[String]) -> String {
+    let first = names.get(..NAMES_MAX).unwrap_or(names).join(", ");
+    let more = names.len().saturating_sub(NAMES_MAX);
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
 /// A cell of what is not known.
 pub(super) fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())

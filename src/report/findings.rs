@@ -3,11 +3,11 @@
 use super::{
     Finding, Mark, Style, bodies,
     consequences::is_consequence,
-    effects,
+    effects, missing_samples,
     outside::{foreign, name},
 };
 use crate::{
-    claim::{Claim, Reason, Unit, Verdict, latency_samples_min},
+    claim::{Claim, Reason, Unit, Verdict},
     contract::{ClaimKind, Direction},
     passport::{Passport, SubjectResult},
     text::counted,
@@ -85,24 +85,16 @@ fn broken(subject: SubjectResult<'_>) -> impl Iterator<Item = (String, &str)> {
 
 /// What is claimed, with its figures, and why it has its verdict.
 fn sentence(passport: &Passport, subject: SubjectResult<'_>, claim: &Claim) -> String {
-    let metric = claim.metric.as_deref().filter(|_| claim.kind == ClaimKind::Quality);
+    let named = matches!(claim.kind, ClaimKind::Quality | ClaimKind::Latency);
+    let metric = claim.metric.as_deref().filter(|_| named);
     let metric = metric.map(|it| format!(" {}", name(it))).unwrap_or_default();
     let interval = effects::interval(passport.comparison.as_ref(), subject, claim);
     let figures =
         of_responses(subject, claim).unwrap_or_else(|| figures(claim, interval.as_deref()));
     let excuse = if claim.required { String::new() } else { excuse(passport, claim) };
-    let reason = too_few_samples(subject, claim).unwrap_or_else(|| claim.reason.sentence());
+    let reason = missing_samples::sentence(passport, subject, claim)
+        .unwrap_or_else(|| claim.reason.sentence());
     format!("{}{metric}{figures}: {reason}{excuse}", claim.kind)
-}
-
-/// How many samples a quantile needs, where there are fewer.
-fn too_few_samples(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
-    let SubjectResult::Check(result) = subject else { return None };
-    let is_open = claim.kind == ClaimKind::Latency && claim.reason == Reason::Undecided;
-    let quantile = result.budgets.as_ref().filter(|_| is_open)?.latency_quantile;
-    let (needed, samples) = (latency_samples_min(quantile), result.evidence.latency.samples());
-    (samples < needed)
-        .then(|| format!("{quantile} needs at least {needed} samples, and there are {samples}"))
 }
 
 /// Why a claim that failed gates nothing, with a semicolon before it.

@@ -16,11 +16,15 @@ mod effects;
 mod exact_counts;
 mod figures;
 mod findings;
+mod harmony;
+mod missing_samples;
 mod operations;
 mod outside;
+mod over_http;
 mod stored;
 mod style;
 mod summary;
+mod untold;
 
 use crate::passport::{HashError, Passport};
 
@@ -97,6 +101,7 @@ impl<'a> Report<'a> {
         let tables = [checks::table(passport), operations::table(passport)];
         Self {
             tables: tables.into_iter().filter(|it| !it.rows.is_empty()).collect(),
+            notes: over_http::notes(passport).into_iter().chain(untold::note(passport)).collect(),
             findings: findings::findings(passport),
             summary: summary::lines(passport, scope),
             ..Self::new(title, Document::Passport(passport))

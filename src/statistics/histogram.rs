@@ -190,6 +190,27 @@ impl Histogram {
         Some(Nanos::new(first_of(bucket)).max(self.min_ns))
     }
 
+    /// Samples that can be at this limit or above: all of those in its bucket, unless none is so large.
+    pub fn at_or_above_at_most(&self, limit: Nanos) -> Count {
+        if self.max_ns < limit {
+            return Count::ZERO;
+        }
+        self.count_where(|bucket| last_of(bucket) >= limit.get())
+    }
+
+    /// Samples that must be at this limit or above: none of those in its bucket, unless all are so large.
+    pub fn at_or_above_at_least(&self, limit: Nanos) -> Count {
+        if self.min_ns >= limit {
+            return self.samples;
+        }
+        self.count_where(|bucket| first_of(bucket) >= limit.get())
+    }
+
+    fn count_where(&self, counts: impl Fn(u32) -> bool) -> Count {
+        let counted = self.buckets.iter().filter(|(bucket, _)| counts(*bucket));
+        Count::new(counted.map(|(_, count)| *count).sum())
+    }
+
     fn bucket_at_rank(&self, rank: u64) -> Option<u32> {
         if rank == 0 {
             return None;
@@ -265,6 +286,22 @@ mod tests {
         let three = of(&[30, 10, 20]);
         let ranks: Vec<_> = (0..5).map(|rank| three.at_rank(rank).map(Nanos::get)).collect();
         assert_eq!(ranks, [None, Some(10), Some(20), Some(30), None]);
+    }
+
+    #[test]
+    fn a_limit_inside_a_bucket_leaves_it_open_where_its_samples_lie() {
+        // 512 to 515 are one bucket.
+        let three = of(&[100, 512, 600]);
+        let at = |limit: u64| {
+            let limit = Nanos::new(limit);
+            (three.at_or_above_at_least(limit).get(), three.at_or_above_at_most(limit).get())
+        };
+        assert_eq!([at(100), at(101), at(512)], [(3, 3), (2, 2), (2, 2)]);
+        assert_eq!([at(513), at(516), at(600), at(601)], [(1, 2), (1, 1), (1, 1), (0, 0)]);
+        // The smallest and the largest are known exactly.
+        assert_eq!(of(&[513, 515]).at_or_above_at_least(Nanos::new(513)), Count::new(2));
+        assert_eq!(of(&[512, 514]).at_or_above_at_most(Nanos::new(515)), Count::ZERO);
+        assert_eq!(of(&[]).at_or_above_at_most(Nanos::ZERO), Count::ZERO);
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //!
 //! [`Histogram`] holds the samples in a form that a passport can carry;
 //! [`SummaryStatistics`] and [`interval`] are pure functions of it, so that anyone can recompute them.
+//! [`shows_less_beyond`] and [`shows_more_beyond`] may be asked while samples are added.
 //! [`share_at_most`] and [`share_at_least`] say the same of how often something happened.
 //! Nothing here knows a budget: deciding is the business of [`crate::claim`].
 
+mod beyond;
 mod histogram;
 mod proportion;
 mod quantile;
 mod student;
 
+pub use beyond::{SplitCounts, samples_showing_less, shows_less_beyond, shows_more_beyond};
 pub use histogram::{Histogram, HistogramError};
 pub use proportion::{share_at_least, share_at_most};
 pub use quantile::{

@@ -84,7 +84,7 @@ fn play(script: &Script, baseline: Option<&Passport>) -> Passport {
     };
     let place = |check: &Check| contract.checks.iter().position(|it| it == check).unwrap();
     let run = run(
-        &mut Fake { answer, pressed: false, memory: |_| None },
+        &mut Fake { answer, pressed: Some(false), memory: |_| None },
         &contract,
         &|| script.last > 0 && sent.get() > script.last,
         &|check| script.selected & (1 << place(check)) != 0,

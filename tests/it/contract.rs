@@ -170,9 +170,8 @@ fn the_line_is_that_of_the_value_at_fault_wherever_it_stands() {
     assert!(message(&windows).starts_with("line 7: "), "{}", message(&windows));
 }
 
-#[test]
-fn a_service_answers_as_long_as_check_and_fixture_say() {
-    let text = r#"
+/// Services that live for different times, and what brings them into their state.
+const LIVES: &str = r#"
         schema_version = 1
         name = "lives"
         [[fixture]]
@@ -212,7 +211,10 @@ fn a_service_answers_as_long_as_check_and_fixture_say() {
         steps = ["get/shared", "remove/default"]
         fresh = "check"
     "#;
-    let contract = Contract::parse(text).unwrap();
+
+#[test]
+fn a_service_answers_as_long_as_check_and_fixture_say() {
+    let contract = Contract::parse(LIVES).unwrap();
     let lives: Vec<ServiceLife> = contract.checks.iter().map(|it| it.service_life).collect();
     let expected = [
         ServiceLife::Process,
@@ -231,7 +233,10 @@ fn a_service_answers_as_long_as_check_and_fixture_say() {
     // What is written is what a passport has, key by key.
     let again = Contract::from_document(contract.document.clone()).unwrap();
     assert_eq!(again, contract);
+}
 
+#[test]
+fn how_long_a_service_answers_is_said_in_sense() {
     for (part, by, line, why) in [
         (r#"name = "written""#, r#"name = "wrtten""#, 8, "no check is on fixture `wrtten`"),
         (r#"name = "written""#, r#"name = "read""#, 8, "fixture `read` is defined twice"),
@@ -241,8 +246,8 @@ fn a_service_answers_as_long_as_check_and_fixture_say() {
         (r#"method = "PUT""#, r#"headers = { x-key = "k" }"#, 26, "`x-key` holds a secret"),
         (r#"fresh = "sample""#, r#"fresh = "request""#, 25, "unknown variant `request`"),
     ] {
-        assert!(text.contains(part), "{part}");
-        let refused = message(&text.replacen(part, by, 1));
+        assert!(LIVES.contains(part), "{part}");
+        let refused = message(&LIVES.replacen(part, by, 1));
         assert!(refused.starts_with(&format!("line {line}: ")), "{refused}");
         assert!(refused.contains(why), "{refused}");
     }

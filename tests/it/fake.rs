@@ -38,8 +38,8 @@ ignore = ["/now"]
 /// Answers each request by a function of the request and the number of requests before it.
 pub(crate) struct Fake<Answer> {
     pub(crate) answer: Answer,
-    /// Whether other processes want the processor all the time.
-    pub(crate) pressed: bool,
+    /// Whether other processes want the processor all the time, if that is known.
+    pub(crate) pressed: Option<bool>,
     /// Memory of the process after this many requests.
     pub(crate) memory: fn(u64) -> Option<ProcessMemory>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Fake<Answer> {
 struct FakeProbe<'a, Answer> {
     answer: &'a mut Answer,
     sent: u64,
-    pressed: bool,
+    pressed: Option<bool>,
     memory: fn(u64) -> Option<ProcessMemory>,
 }
 
@@ -76,8 +76,7 @@ where
 
     fn cpu_pressure(&mut self) -> Option<Nanos> {
         // A clock of its own, so that the share of waiting is far above any limit, or nothing.
-        let waits = self.pressed.then_some(self.sent * 1_000_000_000)?;
-        Some(Nanos::new(waits))
+        Some(Nanos::new(if self.pressed? { self.sent * 1_000_000_000 } else { 0 }))
     }
 
     fn counts_apart(&self) -> bool {
@@ -128,7 +127,12 @@ pub(crate) fn measure_with(
     baseline: Option<&Passport>,
     stop: &dyn Fn() -> bool,
 ) -> Passport {
-    measure_on(&mut Fake { answer, pressed: false, memory: |_| None }, contract, baseline, stop)
+    measure_on(
+        &mut Fake { answer, pressed: Some(false), memory: |_| None },
+        contract,
+        baseline,
+        stop,
+    )
 }
 
 /// Measures `contract` with this target.
@@ -150,8 +154,11 @@ pub(crate) fn measure_some(
     select: &dyn Fn(&Check) -> bool,
 ) -> Passport {
     let contract = Contract::parse(contract).unwrap();
-    let mut target =
-        Fake { answer: |_: &PreparedRequest, n| Ok(good(n)), pressed: false, memory: |_| None };
+    let mut target = Fake {
+        answer: |_: &PreparedRequest, n| Ok(good(n)),
+        pressed: Some(false),
+        memory: |_| None,
+    };
     let run = run(&mut target, &contract, &|| false, select);
     pipeline::passport(&contract, run, circumstances(), baseline).unwrap()
 }

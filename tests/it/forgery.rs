@@ -346,16 +346,18 @@ fn a_forged_rule_is_refused_by_name() {
         assert!(!error.is_edited(), "{pointer}: {error}");
         error.to_string()
     };
-    for (pointer, rule) in [
-        ("/rules/latency", "latency"),
-        ("/rules/mean", "mean"),
-        ("/rules/growth", "growth"),
-        ("/comparison/policy/rule", "comparison"),
-        ("/comparison/policy/instructions_rule", "instructions"),
+    for (pointer, rule, latest) in [
+        ("/rules/latency", "latency", 2),
+        ("/rules/mean", "mean", 1),
+        ("/rules/growth", "growth", 1),
+        ("/comparison/policy/rule", "comparison", 2),
+        ("/comparison/policy/instructions_rule", "instructions", 1),
     ] {
-        let newer =
-            format!("made by a newer version: {rule} rule 2, this one reads up to 1: update it");
-        assert_eq!(refused(COMPARED, pointer, Some(json!(2))), newer);
+        let next = latest + 1;
+        let newer = format!(
+            "made by a newer version: {rule} rule {next}, this one reads up to {latest}: update it"
+        );
+        assert_eq!(refused(COMPARED, pointer, Some(json!(next))), newer);
         let before = "made before 0.1.0, which did not number its rules: measure or import again";
         assert_eq!(refused(COMPARED, pointer, Some(json!(0))), before);
         assert_eq!(refused(COMPARED, pointer, None), before);

@@ -114,7 +114,7 @@ fn on_a_busy_machine_a_slow_tail_abstains_and_a_slow_service_fails() {
             let latency = if n % 100 < fast_of_100 { 50_000 } else { 20_000_000 };
             Ok(Exchange { latency: Nanos::new(latency), ..good(n) })
         };
-        let mut target = Fake { answer, pressed: true, memory: |_| None };
+        let mut target = Fake { answer, pressed: Some(true), memory: |_| None };
         let passport = measure_on(&mut target, CONTRACT, None, &|| false);
         reason(&passport, "orders/all", ClaimKind::Latency).1
     };
@@ -168,12 +168,39 @@ fn responses_that_differ_fail_unless_the_contract_ignores_the_difference() {
 }
 
 #[test]
-fn a_service_that_does_not_tell_its_cost_abstains() {
-    let passport = measure(|_, n| Ok(Exchange { cost: None, ..good(n) }), None);
+fn a_service_that_does_not_tell_its_cost_abstains_where_somebody_asks_for_it() {
+    let untold = |_: &_, n| Ok(Exchange { cost: None, ..good(n) });
+    let asked = format!("{CONTRACT}\n[budgets]\nallocations_max = 1000\n");
+    let passport = measure_with(&asked, untold, None, &|| false);
     assert_eq!(passport.gate(), Gate::Abstain);
     assert_eq!(reason(&passport, "orders/all", ClaimKind::Allocations).1, Reason::NotObserved);
     let shown = report::claims_at_fault(&passport, Style::Plain);
     assert!(shown.contains("orders/all: allocations (limit 1000): nobody tells"));
+    // By default nobody asks for what is not seen, and that is said.
+    let passport = measure(untold, None);
+    assert_eq!(passport.gate(), Gate::Pass);
+    let again = measure(untold, Some(&passport));
+    assert_eq!(again.gate(), Gate::Pass);
+    for format in [Format::Text, Format::Markdown] {
+        let report = Report::of_passport(&passport, Scope::Whole);
+        let shown = report::render(&report, format, Style::Plain).unwrap();
+        let said =
+            "not seen over HTTP, so not required: allocations of 2 checks, peak heap of 2 checks";
+        assert!(shown.contains(said), "{shown}");
+    }
+    // What it told before, it must tell now.
+    let told = measure(|_, n| Ok(good(n)), None);
+    let silent = measure(untold, Some(&told));
+    assert_eq!(silent.gate(), Gate::Abstain);
+    let change = reason(&silent, "orders/all", ClaimKind::AllocationsChange);
+    assert_eq!(change, (Verdict::Abstain, Reason::NotObserved));
+    // In process the harness can count, so nothing is excused.
+    let contract = Contract::parse(CONTRACT).unwrap();
+    let target = &mut Fake { answer: untold, pressed: Some(false), memory: |_| None };
+    let run = run(target, &contract, &|| false, &|_| true);
+    let within = circumstances_in_process("orders");
+    let passport = pipeline::passport(&contract, run, within, None).unwrap();
+    assert_eq!(passport.gate(), Gate::Abstain);
 }
 
 #[test]
@@ -257,7 +284,7 @@ fn counts_of_another_build_or_database_are_not_compared() {
     let passport = |circumstances, more, baseline: Option<&Passport>| {
         let answer = move |_: &_, n| Ok(more_allocations(n, more));
         let run = run(
-            &mut Fake { answer, pressed: false, memory: |_| None },
+            &mut Fake { answer, pressed: Some(false), memory: |_| None },
             &contract,
             &|| false,
             &|_| true,
@@ -374,7 +401,8 @@ fn a_part_of_the_contract_passes_for_itself_and_never_for_the_whole() {
 #[test]
 fn results_are_in_the_order_of_the_contract_and_each_once() {
     let contract = Contract::parse(CONTRACT).unwrap();
-    let mut target = Fake { answer: |_: &_, n| Ok(good(n)), pressed: false, memory: |_| None };
+    let mut target =
+        Fake { answer: |_: &_, n| Ok(good(n)), pressed: Some(false), memory: |_| None };
     let mut run = run(&mut target, &contract, &|| false, &|_| true);
     run.measured.reverse();
     run.measured.push(run.measured[0].clone());
@@ -421,7 +449,17 @@ fn process_memory_without_a_process_abstains() {
 }
 
 const fn mb(rss: u64, rss_peak: u64) -> ProcessMemory {
-    ProcessMemory { rss: Bytes::new(rss << 20), rss_peak: Bytes::new(rss_peak << 20) }
+    ProcessMemory {
+        rss: Bytes::new(rss << 20),
+        rss_peak: Bytes::new(rss_peak << 20),
+        held_min: Bytes::new(rss << 20),
+        processes: Count::new(1),
+    }
+}
+
+/// Two processes that hold at least so much, and more if what they share is not the same.
+const fn two(held_min: u64, rss: u64) -> ProcessMemory {
+    ProcessMemory { held_min: Bytes::new(held_min << 20), processes: Count::new(2), ..mb(rss, rss) }
 }
 
 #[test]
@@ -429,7 +467,7 @@ fn a_budget_of_process_memory_gates_on_what_the_check_itself_held() {
     let gate = |memory: fn(u64) -> Option<ProcessMemory>| {
         let contract = format!("{CONTRACT}\n[budgets]\nprocess_memory_mb_max = 50\n");
         let answer = |_: &_, n| Ok(good(n));
-        let mut target = Fake { answer, pressed: false, memory };
+        let mut target = Fake { answer, pressed: Some(false), memory };
         let passport = measure_on(&mut target, &contract, None, &|| false);
         (passport.gate(), reason(&passport, "orders/all", ClaimKind::ProcessMemory).1)
     };
@@ -438,6 +476,12 @@ fn a_budget_of_process_memory_gates_on_what_the_check_itself_held() {
     assert_eq!(gate(|sent| Some(if sent == 0 { mb(20, 20) } else { mb(60, 60) })), fail);
     // What was held and given back while the process started is not the check's.
     assert_eq!(gate(|_| Some(mb(40, 400))), pass);
+    // What several processes hold together is known within bounds.
+    let shared = (Gate::Abstain, Reason::MemoryShared);
+    assert_eq!(gate(|_| Some(two(30, 45))), pass);
+    assert_eq!(gate(|_| Some(two(30, 60))), shared);
+    assert_eq!(gate(|_| Some(two(51, 60))), fail);
+    assert_eq!(gate(|sent| Some(if sent == 0 { mb(20, 20) } else { two(51, 60) })), fail);
     // What was held and given back during the check is.
     assert_eq!(gate(|sent| Some(if sent == 0 { mb(40, 40) } else { mb(40, 51) })), fail);
 }

@@ -8,7 +8,9 @@
 use perf_passport::{
     claim::Verdict,
     passport::{Passport, ProbeKind, diff, verify},
-    rules::{ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule, Rules},
+    rules::{
+        ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule, RequiredRule, Rules,
+    },
 };
 use serde_json::Value;
 
@@ -48,7 +50,12 @@ fn golden(name: &str) -> Passport {
 
 #[test]
 fn passports_of_schema_version_1_verify_and_are_written_the_same_again() {
-    let first = Rules { latency: LatencyRule::One, mean: MeanRule::One, growth: GrowthRule::One };
+    let first = Rules {
+        latency: LatencyRule::One,
+        mean: MeanRule::One,
+        growth: GrowthRule::One,
+        required: RequiredRule::One,
+    };
     for (name, bytes) in GOLDEN.into_iter().chain([URLS]) {
         let passport = verify(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(passport.to_bytes().unwrap(), bytes, "{name}");

@@ -105,6 +105,30 @@ fn assert_timeout(server: &Server, expected: &str) {
 }
 
 #[test]
+fn services_on_any_port_of_this_machine_are_asked_with_the_same_host() {
+    let (sender, requests) = mpsc::channel();
+    let server = Server::start(move |mut stream| {
+        while let Some(request) = request(&mut stream) {
+            sender.send(request).unwrap();
+            stream.write_all(response("200 OK", "", "").as_bytes()).unwrap();
+        }
+    });
+    let hosts = || -> Vec<String> {
+        let request = requests.recv().unwrap().to_lowercase();
+        let lines = request.lines().filter_map(|line| line.strip_prefix("host: "));
+        lines.map(str::to_owned).collect()
+    };
+    let mut probe = probe_of(&server);
+    probe.send(&get("/"), Pass::Timed).unwrap();
+    assert_eq!(hosts(), ["localhost"]);
+    // The contract's own is sent as it is.
+    let own = HeaderTemplate::new("shop.example").fill(|_| None).unwrap();
+    let named = PreparedRequest { headers: vec![("host".to_owned(), own)], ..get("/") };
+    probe.send(&named, Pass::Timed).unwrap();
+    assert_eq!(hosts(), ["shop.example"]);
+}
+
+#[test]
 fn a_response_arrives_whole_with_a_latency() {
     let (sender, requests) = mpsc::channel();
     let server = Server::start(move |mut stream| {

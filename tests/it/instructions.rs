@@ -42,9 +42,12 @@ pub(crate) fn compared_with(
     answer: impl FnMut(&PreparedRequest, u64) -> Result<Exchange, ProbeError>,
 ) -> Passport {
     let contract = Contract::parse(contract).unwrap();
-    let mut before =
-        Fake { answer: |_: &PreparedRequest, n| Ok(good(n)), pressed: false, memory: |_| None };
-    let mut after = Fake { answer, pressed: false, memory: |_| None };
+    let mut before = Fake {
+        answer: |_: &PreparedRequest, n| Ok(good(n)),
+        pressed: Some(false),
+        memory: |_| None,
+    };
+    let mut after = Fake { answer, pressed: Some(false), memory: |_| None };
     let before = run(&mut before, &contract, &|| false, &|_| true);
     let mut after = run(&mut after, &contract, &|| false, &|_| true);
     for measured in &mut after.measured {
@@ -66,6 +69,7 @@ pub(crate) fn compared_with(
         checks_not_compared: Vec::new(),
         checks_not_in_anchor: Vec::new(),
         same_code: None,
+        mapped_code: None,
     });
     let passport = pipeline::passport(&contract, after, around, Some(&baseline)).unwrap();
     verify(&passport.to_bytes().unwrap()).unwrap();

@@ -21,10 +21,12 @@ mod golden;
 #[cfg(feature = "http")]
 mod http_probe;
 mod instructions;
+mod latency;
 mod operations;
 mod passport;
 mod report;
 mod tidy;
+mod told_figures;
 // A target of the harness, compiled and run by cargo.
 #[cfg(all(feature = "instrument", unix))]
 mod tutorial;

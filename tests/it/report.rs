@@ -10,7 +10,7 @@ use perf_passport::{
 };
 
 use crate::{
-    fake::{good, measure},
+    fake::{CONTRACT, good, measure, measure_with},
     instructions::{compared_with, contract},
 };
 
@@ -73,7 +73,8 @@ fn a_cause_is_told_once_and_what_follows_from_it_is_not() {
         assert_eq!(verdicts(&passport), [expected]);
     }
     // A service that answers well and tells nothing is another cause.
-    let silent = measure(|_, n| Ok(without_cost(n)), None);
+    let asked = format!("{CONTRACT}\n[budgets]\nallocations_max = 1000\nheap_mb_max = 10\n");
+    let silent = measure_with(&asked, |_, n| Ok(without_cost(n)), None, &|| false);
     let expected = ["ABSTAIN  orders/all allocations ", "ABSTAIN  orders/all heap "];
     assert_eq!(verdicts(&silent), expected);
 }

@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("timestamp", &[]),
     ("contract", &["text", "units"]),
     ("statistics", &["contract", "units"]),
-    ("evidence", &["contract", "statistics", "text", "units"]),
+    ("evidence", &["contract", "process_memory", "statistics", "text", "units"]),
     ("paired", &["rules", "units"]),
     ("claim", &["contract", "evidence", "paired", "rules", "statistics", "units"]),
     (

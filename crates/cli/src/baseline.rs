@@ -10,14 +10,29 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::{
+    baseline_naming as naming,
     document::{is_standard_output, write_passport},
     exit::{Code, Failure},
-    measure::Measuring,
+    measure::{self, Measuring},
+    selection::Selection,
     terminal,
 };
-use perf_passport::{files::Destination, passport::Passport, report::Report, store, text::escaped};
+use perf_passport::{
+    contract::Contract,
+    files::Destination,
+    passport::{Passport, TestResult},
+    report::Report,
+    store,
+    text::{counted, escaped},
+};
+
+/// The file that is written where neither the user nor the contract names one.
+pub(super) const DEFAULT: &str = "baseline_performance_passport.json";
 
 /// Measure every check and accept the passport as the baseline.
+///
+/// Of a running service every check on the state that it is in. A baseline that is there is replaced, and
+/// what that changes is printed.
 #[derive(Debug, Args)]
 pub(super) struct BaselineArguments {
     #[command(flatten)]
@@ -28,6 +43,12 @@ pub(super) struct BaselineArguments {
     /// Accept a run in which required claims failed or abstained
     #[arg(long)]
     accept_failing: bool,
+    /// Measure nothing where a baseline is there, and leave it as it is
+    #[arg(long, conflicts_with = "reset")]
+    if_missing: bool,
+    /// Replace what is there also where checks are lost by it, and compare with nothing
+    #[arg(long)]
+    reset: bool,
 }
 
 pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
@@ -35,18 +56,17 @@ pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
     let contract = measuring.read_contract()?;
     let path = measuring
         .baseline_path(arguments.output.as_ref(), &contract)
-        .unwrap_or_else(|| PathBuf::from("baseline_performance_passport.json"));
+        .unwrap_or_else(|| PathBuf::from(DEFAULT));
     if let (None, Some(named)) = (&arguments.output, &contract.document.baseline) {
         refuse_outside(measuring.directory(), Path::new(named))?;
     }
+    if arguments.if_missing && path.exists() {
+        return leave(arguments, &path);
+    }
     let selection = measuring.select(&contract)?;
-    let left_out = selection.left_out(&contract);
-    if left_out > 0 {
-        return Err(Failure::usage(anyhow!(
-            "a baseline holds every check, and {left_out} of {} would be left out: give neither \
-             --endpoint nor --fixture",
-            contract.checks.len()
-        )));
+    refuse_a_part(measuring, &contract, &selection)?;
+    if !arguments.reset {
+        refuse_loss(&path, &contract, &selection)?;
     }
     let outcome = measuring.run(&contract, &selection, None)?;
     outcome.print_beside(&path, &measuring.output, measuring.ci)?;
@@ -64,10 +84,84 @@ pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
             ),
         ));
     }
-    let changes = changes(&path, &outcome.passport);
+    let before = if arguments.reset { reset(&path) } else { changes(&path, &outcome.passport) };
     write_passport(&path, &outcome.passport)?;
-    measuring.output.note_written(&changes, "baseline", &path)?;
+    measuring.output.note_written(&before, "baseline", &path)?;
+    for line in [left_out(&contract, &selection), naming::advice(measuring, &contract, &path)] {
+        line.map_or(Ok(()), |it| measuring.output.note_beside(&path, &it))?;
+    }
     Ok(Code::Pass.into())
+}
+
+/// Leaves a baseline as it is, which must be one.
+fn leave(arguments: &BaselineArguments, path: &Path) -> Result<ExitCode, Failure> {
+    let there = measure::read_baseline(path)?;
+    let (path, timestamp) = (terminal::path(path), escaped(&there.timestamp));
+    let line = format!("baseline {path} is there, of {timestamp}: it is left as it is");
+    arguments.measuring.output.note(&line)?;
+    Ok(Code::Pass.into())
+}
+
+/// A baseline holds all that can be measured: of a service in process every check, and of a running one
+/// those on the state that it is in.
+fn refuse_a_part(
+    measuring: &Measuring,
+    contract: &Contract,
+    selection: &Selection,
+) -> Result<(), Failure> {
+    let measurable = measuring.measurable(contract);
+    let left_out = measurable.len().saturating_sub(selection.checks.len());
+    if left_out == 0 {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow!(
+        "a baseline holds every check, and {left_out} of {} would be left out: give neither \
+         --endpoint nor --fixture",
+        measurable.len()
+    )))
+}
+
+/// Refuses to replace a baseline that has what this run does not measure, though it is in the contract.
+fn refuse_loss(path: &Path, contract: &Contract, selection: &Selection) -> Result<(), Failure> {
+    if selection.left_out(contract) == 0 || !path.is_file() {
+        return Ok(());
+    }
+    let Ok(there) = store::read(path) else { return Ok(()) };
+    let lost = |it: &&TestResult| {
+        contract.check(&it.test_name).is_some() && !selection.checks.contains(&it.test_name)
+    };
+    let lost = there.test_results.iter().filter(lost).count() as u64;
+    if lost == 0 {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow!(
+        "`{}` holds {} on other fixtures, which would be lost: give --output FILE, and that file to \
+         `check` with --baseline FILE, or replace it all the same with --reset",
+        path.display(),
+        counted(lost, "check")
+    )))
+}
+
+/// That the baseline is of a part of the contract; `None` where it is of all of it.
+fn left_out(contract: &Contract, selection: &Selection) -> Option<String> {
+    let left_out = selection.left_out(contract);
+    (left_out > 0).then(|| {
+        let all = counted(contract.checks.len() as u64, "check");
+        let held = contract.checks.len() - left_out;
+        format!("it holds {held} of {all}: those on the state that the service is in")
+    })
+}
+
+/// What is replaced without a look at what changes.
+fn reset(path: &Path) -> String {
+    if !path.is_file() || is_standard_output(path) {
+        return String::new();
+    }
+    let was = match store::read(path) {
+        Ok(before) => format!("the baseline of {}", escaped(&before.timestamp)),
+        Err(_) => "what was there and is no sound passport".to_owned(),
+    };
+    format!("\nreset: {was} is replaced, and compared with nothing\n")
 }
 
 /// A contract, which may be a stranger's, names no file outside of its own directory to be replaced.

@@ -5,8 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
+    baseline, baseline_naming,
     exit::Failure,
     measure::{self, Measuring},
+    outcome::Gating,
     terminal,
 };
 use perf_passport::store;
@@ -16,6 +18,8 @@ use perf_passport::store;
 pub(super) struct CheckArguments {
     #[command(flatten)]
     measuring: Measuring,
+    #[command(flatten)]
+    gating: Gating,
     /// The accepted passport; the contract's when left out
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
@@ -33,9 +37,13 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     let outcome = measuring.run(&contract, &selection, baseline.as_ref())?;
     if baseline.is_none() {
         terminal::note("no baseline: only budgets are held");
+        let unnamed = measuring.directory().join(baseline::DEFAULT);
+        if let Some(advice) = baseline_naming::advice(measuring, &contract, &unnamed) {
+            terminal::note(&format!("there is {}, but {advice}", terminal::path(&unnamed)));
+        }
     }
     let kept = store::keep(&arguments.artifacts_dir, &outcome.passport);
     outcome.print(&measuring.output, measuring.ci)?;
     measuring.output.note(&format!("passport {}", terminal::path(&kept?)))?;
-    Ok(outcome.code().into())
+    Ok(arguments.gating.take(outcome.code()).into())
 }

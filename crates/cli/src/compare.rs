@@ -12,10 +12,11 @@ use super::{
     clock, compare_causes,
     compare_servers::ServerArguments,
     compare_sides::{SideArguments, start_guard},
-    contract_file::contract_text,
+    contract_file::{self, contract_or_paths},
     duration,
     exit::{Code, Failure},
     measure,
+    outcome::Gating,
     output::Output,
     terminal,
 };
@@ -34,9 +35,9 @@ use perf_passport_compare::{
 /// Compare two builds side by side: what changed, and whether it is slower.
 #[derive(Debug, Args)]
 pub(super) struct CompareArguments {
-    /// The contract
-    #[arg(long, value_name = "FILE", default_value = "passport.toml")]
-    contract: PathBuf,
+    /// The contract; `passport.toml` when left out
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
     #[command(flatten)]
     sides: SideArguments,
     #[command(flatten)]
@@ -50,7 +51,8 @@ pub(super) struct CompareArguments {
     /// Do not count the instructions of workers under valgrind, where that is installed
     #[arg(long)]
     no_instructions: bool,
-    /// Compare only this endpoint, check (`endpoint/variant`) or path; may be repeated
+    /// Compare only this endpoint, check (`endpoint/variant`) or path; may be repeated. Of servers and
+    /// without a contract: GET this path
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<String>,
     /// Compare only this operation, or it at one size (`operation/size`); may be repeated
@@ -59,6 +61,8 @@ pub(super) struct CompareArguments {
     /// Compare only checks on this fixture: the state that the servers are in
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
+    #[command(flatten)]
+    gating: Gating,
     #[command(flatten)]
     output: Output,
     /// Where passports and sessions are filed
@@ -101,22 +105,26 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<ExitCode, Failure> {
     } else if let Err(error) = outcome.sessions_kept {
         terminal::error(&escaped(&error.to_string()));
     }
-    Ok(Code::of(&outcome.passport).into())
+    Ok(arguments.gating.take(Code::of(&outcome.passport)).into())
 }
 
 impl CompareArguments {
+    fn contract_path(&self) -> &Path {
+        self.contract.as_deref().unwrap_or(Path::new(contract_file::DEFAULT))
+    }
+
     fn request(&self) -> Result<ComparisonRequest<'_>, Failure> {
         let source = if let Some(servers) = self.servers.servers()? {
-            let contract = contract_text(&self.contract)?;
+            let contract = contract_or_paths(self.contract.as_deref(), true, &self.endpoint)?;
             BuildSource::Servers { servers: Box::new(servers), contract }
         } else {
             start_guard();
-            self.sides.source(&self.contract, &self.artifacts_dir)?
+            self.sides.source(self.contract_path(), &self.artifacts_dir)?
         };
         let names = self.endpoint.as_slice();
         let checks = CheckSelection { names, fixture: self.fixture.as_deref() };
         Ok(ComparisonRequest {
-            contract_path: &self.contract,
+            contract_path: self.contract_path(),
             selection: ItemSelection { checks, operations: &self.operation },
             regression_percent: self.regression_threshold.map(|ratio| ratio * 100.0),
             time_max: self.time_budget,

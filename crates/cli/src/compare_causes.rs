@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{exit::Failure, flame_graph};
 use perf_passport::{
+    allocation::Place,
     passport::Passport,
     store,
     text::{counted, escaped},
@@ -60,7 +61,7 @@ fn allocations(out: &mut String, check: &str, cause: &AllocationCause) {
     for site in worse.iter().take(NAMED_MAX) {
         let _ = writeln!(out, "  {}", site_line(site));
     }
-    and_more(out, worse.len(), "place");
+    and_more(out, worse.len(), NAMED_MAX, "place");
 }
 
 /// `+36 (new), +3456 bytes: src/orders.rs:88 (orders::list), by alloc::vec::Vec<T>::push`.
@@ -71,18 +72,20 @@ fn site_line(site: &SiteChange) -> String {
     } else {
         format!("{before} -> {}", site.allocations_after)
     };
-    let at = match (&site.at.file, site.at.line) {
-        (Some(file), Some(line)) => format!("{file}:{line} ({})", site.at.function),
-        (Some(file), None) => format!("{file} ({})", site.at.function),
-        (None, _) => format!("{} (no line: built without debug information)", site.at.function),
-    };
-    let by = if site.within == site.at {
-        String::new()
-    } else {
-        format!(", by {}", site.within.function)
-    };
     let (more, bytes) = (site.allocations_more(), site.allocated_bytes_more());
-    format!("{more:>+6} ({before}), {bytes:+} bytes: {}", escaped(&format!("{at}{by}")))
+    format!("{more:>+6} ({before}), {bytes:+} bytes: {}", place(&site.at, &site.within))
+}
+
+/// `src/orders.rs:88 (orders::list), by alloc::vec::Vec<T>::push`.
+pub(super) fn place(at: &Place, within: &Place) -> String {
+    let function = &at.function;
+    let place = match (&at.file, at.line) {
+        (Some(file), Some(line)) => format!("{file}:{line} ({function})"),
+        (Some(file), None) => format!("{file} ({function})"),
+        (None, _) => format!("{function} (no line: built without debug information)"),
+    };
+    let by = if within == at { String::new() } else { format!(", by {}", within.function) };
+    escaped(&format!("{place}{by}"))
 }
 
 fn instructions(out: &mut String, check: &str, cause: &InstructionCause) {
@@ -101,11 +104,12 @@ fn instructions(out: &mut String, check: &str, cause: &InstructionCause) {
             escaped(&growth.function),
         );
     }
-    and_more(out, grown.len(), "function");
+    and_more(out, grown.len(), NAMED_MAX, "function");
 }
 
-fn and_more(out: &mut String, count: usize, what: &str) {
-    let more = count.saturating_sub(NAMED_MAX);
+/// That there are more than are listed.
+pub(super) fn and_more(out: &mut String, count: usize, listed: usize, what: &str) {
+    let more = count.saturating_sub(listed);
     if more > 0 {
         let _ = writeln!(out, "  and {} more", counted(more as u64, what));
     }
@@ -212,7 +216,7 @@ fn draw(
 }
 
 /// `endpoint/variant` as a part of a file's name.
-fn in_a_file_name(check: &str) -> String {
+pub(super) fn in_a_file_name(check: &str) -> String {
     let part = |it: char| if it.is_ascii_alphanumeric() || "-_.".contains(it) { it } else { '+' };
     check.chars().map(part).collect()
 }
@@ -221,7 +225,6 @@ fn in_a_file_name(check: &str) -> String {
 mod tests {
     use super::*;
     use perf_passport::{
-        allocation::Place,
         paired::FunctionGrowth,
         units::{Bytes, Count},
     };

@@ -16,15 +16,15 @@ const WAIT: Nanos = Nanos::new(30_000_000_000);
 #[derive(Debug, Args)]
 pub(super) struct ServerArguments {
     /// Start the baseline's server with this command, on the port in PORT and in `{port}`; no shell
-    /// reads it
+    /// reads it. May be repeated for other builds of the same code, of which each session takes one
     #[arg(long, value_name = "CMD", requires = "current_cmd", conflicts_with_all = NOT_COMMANDS)]
-    baseline_cmd: Option<String>,
-    /// Start the server to compare with it
+    baseline_cmd: Vec<String>,
+    /// Start the server to compare with it; may be repeated
     #[arg(long, value_name = "CMD", requires = "baseline_cmd", conflicts_with_all = NOT_COMMANDS)]
-    current_cmd: Option<String>,
-    /// Start a server that was accepted, so that small steps do not add up
+    current_cmd: Vec<String>,
+    /// Start a server that was accepted, so that small steps do not add up; may be repeated
     #[arg(long, value_name = "CMD", requires = "baseline_cmd", conflicts_with_all = NOT_COMMANDS)]
-    anchor_cmd: Option<String>,
+    anchor_cmd: Vec<String>,
     /// The base URL of the baseline's server, which runs already
     #[arg(long, value_name = "URL", requires = "current_url", conflicts_with_all = BUILDS)]
     baseline_url: Option<String>,
@@ -57,15 +57,14 @@ const NOT_COMMANDS: [&str; 9] = [
 impl ServerArguments {
     /// The servers that were asked for; `None` when none were.
     pub(super) fn servers(&self) -> Result<Option<Servers<'static>>, Failure> {
-        let commands = (&self.baseline_cmd, &self.current_cmd);
-        let urls = (&self.baseline_url, &self.current_url);
-        let sides = match (commands, urls) {
-            ((Some(baseline), Some(current)), _) => Sides {
-                baseline: started("baseline", baseline)?,
-                current: started("current", current)?,
-                anchor: self.anchor_cmd.as_ref().map(|it| started("anchor", it)).transpose()?,
+        let anchor = Some(&self.anchor_cmd).filter(|it| !it.is_empty());
+        let sides = match (&self.baseline_url, &self.current_url) {
+            _ if !self.baseline_cmd.is_empty() => Sides {
+                baseline: started("baseline", &self.baseline_cmd)?,
+                current: started("current", &self.current_cmd)?,
+                anchor: anchor.map(|it| started("anchor", it)).transpose()?,
             },
-            (_, (Some(baseline), Some(current))) => Sides {
+            (Some(baseline), Some(current)) => Sides {
                 baseline: running("baseline", baseline),
                 current: running("current", current),
                 anchor: self.anchor_url.as_ref().map(|it| running("anchor", it)),
@@ -87,11 +86,12 @@ impl ServerArguments {
     }
 }
 
-/// A server that this command starts.
-fn started(label: &str, command: &str) -> Result<Server, Failure> {
-    let command = CommandLine::parse(command)
+/// A server that any of these commands starts.
+fn started(label: &str, commands: &[String]) -> Result<Server, Failure> {
+    let parsed: Result<Vec<_>, _> = commands.iter().map(|it| CommandLine::parse(it)).collect();
+    let commands = parsed
         .map_err(|error| Failure::usage(anyhow!("cannot start the server of {label}: {error}")))?;
-    Ok(Server { label: label.to_owned(), at: ServerAt::Command(command) })
+    Ok(Server { label: label.to_owned(), at: ServerAt::Commands(commands) })
 }
 
 /// A server that runs at this base URL.

@@ -1,32 +1,66 @@
 //! The contract's file: read, and where it is.
 
-use std::{fmt::Display, io, path::Path};
+use std::{fmt::Display, fs, io, path::Path};
 
 use anyhow::anyhow;
 
-use super::exit::Failure;
+use super::{exit::Failure, terminal};
 use perf_passport::{
-    contract::Contract,
+    contract::{Contract, ContractOutline},
     files,
+    text::escaped,
     units::{BYTES_PER_MB, Bytes},
 };
+
+/// The contract that is read unless another is named.
+pub(super) const DEFAULT: &str = "passport.toml";
 
 /// The largest contract that is read.
 const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
+/// The text of the contract that is named, or else of the one that is here. Where there is none, the
+/// paths that are asked of a service are one.
+pub(super) fn contract_or_paths(
+    named: Option<&Path>,
+    names_service: bool,
+    endpoints: &[String],
+) -> Result<String, Failure> {
+    let path = named.unwrap_or(Path::new(DEFAULT));
+    let is_there = fs::symlink_metadata(path).is_ok();
+    if named.is_some() || is_there || !names_service || endpoints.is_empty() {
+        return contract_text(path);
+    }
+    if let Some(name) = endpoints.iter().find(|it| !it.starts_with('/')) {
+        return Err(Failure::usage(anyhow!(
+            "there is no contract here, so --endpoint `{}` is no name: write a path such as /health, \
+             or name a contract with --contract FILE",
+            escaped(name)
+        )));
+    }
+    let outline = ContractOutline::of_paths("endpoints", endpoints)
+        .map_err(|problem| Failure::usage(anyhow!("cannot ask for --endpoint: {problem}")))?;
+    terminal::note("no contract: the default budgets hold; `passport init` writes one");
+    Ok(outline.to_toml())
+}
+
+/// Reads a contract from its text.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Contract, Failure> {
+    Contract::parse(text).map_err(|error| unreadable(path, &error))
+}
+
 /// Reads a contract from a file.
 pub(super) fn read_contract(path: &Path) -> Result<Contract, Failure> {
-    let text = contract_text(path)?;
-    Contract::parse(&text).map_err(|error| unreadable(path, &error))
+    parse(path, &contract_text(path)?)
 }
 
 /// The text of a contract, whatever is in it.
 pub(super) fn contract_text(path: &Path) -> Result<String, Failure> {
     let refused = |why: &dyn Display| unreadable(path, why);
     let bytes = files::read(path, CONTRACT_MAX).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            refused(&"there is none; write one, or name it with --contract FILE")
-        }
+        io::ErrorKind::NotFound => refused(
+            &"there is none; write one with `passport init`, name it with --contract FILE, or \
+                      give --api-url URL and --endpoint /PATH, which need none",
+        ),
         _ => refused(&error),
     })?;
     let text = str::from_utf8(&bytes).map_err(|error| refused(&error))?;

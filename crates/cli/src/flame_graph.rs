@@ -1,4 +1,4 @@
-//! A differential flame graph: where a request's instructions are, and which of them are new.
+//! Flame graphs: where a request's instructions are, and of a comparison which of them are new.
 
 use inferno::flamegraph::{self, Options};
 
@@ -8,33 +8,50 @@ use perf_passport_compare::ChainCost;
 /// Pixels.
 const WIDTH: usize = 1_600;
 
-/// What the picture shows.
-const SUBTITLE: &str = "Instructions of one sample in the current build, by chains of calls. Red: more \
-                        in the function itself than in the baseline; blue: fewer.";
+/// What the picture of a comparison shows.
+const OF_COMPARISON: &str = "Instructions of one sample in the current build, by chains of calls. Red: \
+                             more in the function itself than in the baseline; blue: fewer.";
 
-/// The graph, as SVG.
+/// What the picture of one build shows.
+const OF_BUILD: &str = "Instructions of one sample, by chains of calls.";
+
+/// The graph of a comparison, as SVG.
 ///
 /// # Errors
 ///
 /// When there is nothing to draw.
 pub(super) fn draw(title: &str, chains: &[ChainCost]) -> anyhow::Result<Vec<u8>> {
+    let line = |chain: &ChainCost| format!("{} {} {}", stack(chain), chain.before, chain.after);
+    drawn(title, OF_COMPARISON, &chains.iter().map(line).collect::<Vec<_>>())
+}
+
+/// The graph of the current build alone, as SVG.
+///
+/// # Errors
+///
+/// When there is nothing to draw.
+pub(super) fn draw_one(title: &str, chains: &[ChainCost]) -> anyhow::Result<Vec<u8>> {
+    let line = |chain: &ChainCost| format!("{} {}", stack(chain), chain.after);
+    drawn(title, OF_BUILD, &chains.iter().map(line).collect::<Vec<_>>())
+}
+
+/// `outer;inner COUNT` or `outer;inner BEFORE AFTER` on each line.
+fn drawn(title: &str, subtitle: &str, lines: &[String]) -> anyhow::Result<Vec<u8>> {
     let mut options = Options::default();
     options.title = escaped(title);
-    options.subtitle = Some(SUBTITLE.into());
+    options.subtitle = Some(subtitle.into());
     "instructions".clone_into(&mut options.count_name);
     options.image_width = Some(WIDTH);
-    let lines: Vec<String> = chains.iter().map(folded).collect();
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)?;
     Ok(svg)
 }
 
-/// `outer;inner BEFORE AFTER`.
-fn folded(chain: &ChainCost) -> String {
+/// `outer;inner`.
+fn stack(chain: &ChainCost) -> String {
     // A semicolon would cut the name of `[u8; 4]` in two.
     let names = chain.functions.iter().map(|name| escaped(name).replace(';', ","));
-    let stack = names.collect::<Vec<_>>().join(";");
-    format!("{stack} {} {}", chain.before, chain.after)
+    names.collect::<Vec<_>>().join(";")
 }
 
 #[cfg(test)]
@@ -83,6 +100,15 @@ mod tests {
         assert!(!svg.contains("t</text>"));
         assert!(svg.contains("&lt;[u8, 4] as a::B"), "{svg}");
         assert_eq!(svg.matches("</svg>").count(), svg.matches("<svg").count());
+    }
+
+    #[test]
+    fn one_build_has_no_colours_of_a_change() {
+        let svg = draw_one("work/default", &[chain(&["work", "loop"], 900, 900)]).unwrap();
+        let svg = String::from_utf8(svg).unwrap();
+        assert!(svg.contains("loop (900 instructions, 100.00%)"), "{svg}");
+        assert!(svg.contains(OF_BUILD) && !svg.contains("baseline"), "{svg}");
+        assert!(draw_one("t", &[]).is_err());
     }
 
     #[test]

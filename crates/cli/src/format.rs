@@ -14,7 +14,7 @@ use perf_passport::{
     allocation,
     clock::{Clock, SystemClock},
     files,
-    probe::{HttpSettings, HttpTarget, Pass, PreparedRequest, Target},
+    probe::{HttpSettings, HttpTarget, Pass, PreparedRequest, Probe},
     statistics::{Histogram, SummaryStatistics},
     text::printable,
     units::{BYTES_PER_MB, Bytes, Nanos},

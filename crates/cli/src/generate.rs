@@ -8,6 +8,7 @@ use super::{
     document::write_passport,
     exit::Failure,
     measure::{self, Measuring},
+    outcome::Gating,
 };
 
 /// Measure every check and write the passport.
@@ -15,6 +16,8 @@ use super::{
 pub(super) struct GenerateArguments {
     #[command(flatten)]
     measuring: Measuring,
+    #[command(flatten)]
+    gating: Gating,
     /// Where the passport is written
     #[arg(short, long, value_name = "FILE", default_value = "performance_passport.json")]
     output: PathBuf,
@@ -33,5 +36,5 @@ pub(super) fn run(arguments: &GenerateArguments) -> Result<ExitCode, Failure> {
     outcome.print_beside(&arguments.output, &measuring.output, measuring.ci)?;
     written?;
     measuring.output.note_written("", "passport", &arguments.output)?;
-    Ok(outcome.code().into())
+    Ok(arguments.gating.take(outcome.code()).into())
 }

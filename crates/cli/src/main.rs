@@ -5,6 +5,7 @@
 //! not decide with the library alone.
 
 mod baseline;
+mod baseline_naming;
 #[cfg(target_os = "linux")]
 mod calibrate;
 #[cfg(target_os = "linux")]
@@ -32,12 +33,15 @@ mod flame_graph;
 mod format;
 mod generate;
 mod import;
+mod init;
 mod limits;
 mod measure;
 #[cfg(target_os = "linux")]
 mod measure_code;
 mod outcome;
 mod output;
+#[cfg(target_os = "linux")]
+mod profile;
 mod selection;
 #[cfg(feature = "ledger")]
 mod serve;
@@ -86,6 +90,9 @@ enum Command {
     /// Find out how often `compare` is wrong on this machine, and what it finds.
     #[cfg(target_os = "linux")]
     Calibrate(calibrate::CalibrateArguments),
+    /// Show what a check of one build allocates and executes, and where.
+    #[cfg(target_os = "linux")]
+    Profile(profile::ProfileArguments),
     /// Print a passport.
     Show(show::ShowArguments),
     /// Print what changed between two passports, claim by claim.
@@ -94,6 +101,8 @@ enum Command {
     Format(format::FormatArguments),
     /// Take over what others measured: criterion, cargo-criterion, hyperfine, original passports.
     Import(import::ImportArguments),
+    /// Write the first contract, what runs it, and a workflow.
+    Init(init::InitArguments),
     /// Make contracts of what others wrote.
     Contract(contract::ContractArguments),
     /// Print the JSON Schema of the contract or of the passport.
@@ -127,10 +136,13 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Calibrate(arguments) => calibrate::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Contract(arguments) => contract::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         #[cfg(feature = "ledger")]

@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::measure_code::{self, CodeArguments, HarnessTarget};
 use super::{
     clock,
-    contract_file::{directory_of, read_contract},
+    contract_file::{self, contract_or_paths, directory_of},
     duration,
     exit::{Code, Failure},
     limits,
@@ -30,7 +30,7 @@ use perf_passport::{
     contract::{Check, CheckSelection, Contract},
     passport::{Passport, ProbeKind},
     pipeline::{self, Circumstances, Run, RunContext},
-    probe::{HttpSettings, HttpTarget, Target, wait_until_up},
+    probe::{HttpSettings, HttpTarget, ReadyWhen, Target, wait_until_ready},
     process_memory, store,
     timestamp::rfc3339,
     units::Nanos,
@@ -44,9 +44,9 @@ const WAIT: Nanos = Nanos::new(60_000_000_000);
 /// Arguments of every command that measures.
 #[derive(Debug, Args)]
 pub(super) struct Measuring {
-    /// The contract
-    #[arg(long, value_name = "FILE", default_value = "passport.toml")]
-    pub(super) contract: PathBuf,
+    /// The contract; `passport.toml` when left out
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
     /// Measure the service at this base URL instead of the contract's target
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
@@ -62,7 +62,8 @@ pub(super) struct Measuring {
     /// Measure only checks on this fixture: the state that the service at --api-url is in
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
-    /// Measure only this endpoint, check (`endpoint/variant`) or path; may be repeated
+    /// Measure only this endpoint, check (`endpoint/variant`) or path; may be repeated. With --api-url and
+    /// no contract: GET this path
     #[arg(long, value_name = "NAME")]
     pub(super) endpoint: Vec<String>,
     #[cfg(target_os = "linux")]
@@ -89,7 +90,9 @@ impl Measuring {
     /// Reads the contract, with the samples that `--iterations` asks for, and refuses arguments that
     /// are not for its target.
     pub(super) fn read_contract(&self) -> Result<Contract, Failure> {
-        let mut contract = read_contract(&self.contract)?;
+        let named = self.contract.as_deref();
+        let text = contract_or_paths(named, self.api_url.is_some(), &self.endpoint)?;
+        let mut contract = contract_file::parse(self.contract_path(), &text)?;
         if let Some(samples) = self.iterations {
             contract.sampling.samples = samples;
         }
@@ -97,9 +100,14 @@ impl Measuring {
         Ok(contract)
     }
 
+    /// The contract's file, which need not be there.
+    pub(super) fn contract_path(&self) -> &Path {
+        self.contract.as_deref().unwrap_or(Path::new(contract_file::DEFAULT))
+    }
+
     /// The directory of the contract: what it names is relative to it.
     pub(super) fn directory(&self) -> &Path {
-        directory_of(&self.contract)
+        directory_of(self.contract_path())
     }
 
     /// The baseline's file: the one given, else the contract's.
@@ -127,7 +135,7 @@ impl Measuring {
         #[cfg(target_os = "linux")]
         let watch = Watch { clock: &clock, stop: &stop };
         #[cfg(target_os = "linux")]
-        let harness = self.code.open(&self.contract, watch)?;
+        let harness = self.code.open(self.contract_path(), watch)?;
         #[cfg(target_os = "linux")]
         let code = harness.as_ref().map(|it| it.measure_operations(contract, watch)).transpose()?;
         #[cfg(target_os = "linux")]
@@ -138,12 +146,13 @@ impl Measuring {
             (none, ProbeKind::InProcess, contract.name.clone())
         } else {
             #[cfg(target_os = "linux")]
-            match &by_harness {
+            let measured = match &by_harness {
                 Some(harness) => self.ask_harness(harness, contract, selection, watch)?,
                 None => self.measure_checks(contract, selection, &clock, &stop)?,
-            }
+            };
             #[cfg(not(target_os = "linux"))]
-            self.measure_checks(contract, selection, &clock, &stop)?
+            let measured = self.measure_checks(contract, selection, &clock, &stop)?;
+            measured
         };
         let mut circumstances = Circumstances::current(kind, name, self.directory());
         #[cfg(target_os = "linux")]
@@ -180,7 +189,9 @@ impl Measuring {
         clock: &dyn Clock,
         stop: &dyn Fn() -> bool,
     ) -> Result<(Run, ProbeKind, String), Failure> {
-        let (mut target, kind, name) = self.target(contract, clock, stop)?;
+        let selected = |check: &&Check| selection.checks.contains(&check.id());
+        let checks: Vec<&Check> = contract.checks.iter().filter(selected).collect();
+        let (mut target, kind, name) = self.target(contract, &checks, clock, stop)?;
         let reporter = Reporter::new(selection.checks.len(), self.ci, self.verbose);
         let run = pipeline::measure(
             contract,
@@ -262,6 +273,15 @@ impl Measuring {
         CheckSelection { names: &self.endpoint, fixture: self.fixture.as_deref().or(state) }
     }
 
+    /// The checks that can be measured: all of them in process, and of a running service those on the
+    /// state that it is in.
+    pub(super) fn measurable<'c>(&self, contract: &'c Contract) -> Vec<&'c Check> {
+        let fixture = self.selection(contract).fixture;
+        let fixture = fixture.filter(|_| self.measures_running(contract));
+        let measurable = |it: &&Check| fixture.is_none_or(|name| it.fixture == name);
+        contract.checks.iter().filter(measurable).collect()
+    }
+
     /// Whether a service is measured that runs already.
     fn measures_running(&self, contract: &Contract) -> bool {
         self.api_url.is_some() || contract.document.target.url.is_some()
@@ -299,6 +319,7 @@ impl Measuring {
     fn target(
         &self,
         contract: &Contract,
+        checks: &[&Check],
         clock: &dyn Clock,
         stop: &dyn Fn() -> bool,
     ) -> Result<(Box<dyn Target>, ProbeKind, String), Failure> {
@@ -318,20 +339,20 @@ impl Measuring {
             })
             .map_err(Failure::usage)?;
             let deadline = self.wait_timeout.unwrap_or(WAIT);
-            let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
-            match wait_until_up(&target, path, deadline, clock, stop) {
+            let when = ReadyWhen::of(contract, checks, &variable);
+            match wait_until_ready(&target, &when, deadline, clock, stop) {
                 Err(_) if stop() => {
                     return Err(Failure::new(Code::Interrupted, anyhow!("interrupted")));
                 }
                 waited => waited?,
-            }
+            };
             return Ok((Box::new(target), ProbeKind::Http, url.clone()));
         }
         let Some(service) = &written.service else {
             return Err(Failure::usage(anyhow!(
                 "contract `{}` names no [target]: give --api-url URL, or --harness NAME for a test \
                  target of yours",
-                self.contract.display()
+                self.contract_path().display()
             )));
         };
         let (target, database) = self.service(contract, service)?;
@@ -356,7 +377,7 @@ impl Measuring {
             return Err(Failure::usage(anyhow!(
                 "contract `{}` has checks on fixture `{}`, and service `ledger` knows empty, zeros, \
                  normal, huge and broken",
-                self.contract.display(),
+                self.contract_path().display(),
                 escaped(name)
             )));
         }

@@ -2,14 +2,36 @@
 
 use std::path::Path;
 
+use clap::Args;
+
 use super::{
     exit::{Code, Failure},
     output::Output,
+    terminal,
 };
 use perf_passport::{
     passport::Passport,
     report::{Report, Scope},
 };
+
+/// How a command that gates takes what is not proved.
+#[derive(Debug, Args)]
+pub(super) struct Gating {
+    /// Exit with 0 where nothing failed, also where a required claim abstained
+    #[arg(long)]
+    allow_abstain: bool,
+}
+
+impl Gating {
+    /// The exit code, which says that an abstention is allowed.
+    pub(super) fn take(&self, code: Code) -> Code {
+        if code != Code::Abstained || !self.allow_abstain {
+            return code;
+        }
+        terminal::note("a required claim abstained, which --allow-abstain allows");
+        Code::Pass
+    }
+}
 
 /// A passport that was just measured, and whether the user cut it short.
 pub(super) struct CommandOutcome {

@@ -56,6 +56,15 @@ impl Output {
         Ok(())
     }
 
+    /// Prints a line beside a document that was written to this path.
+    pub(super) fn note_beside(&self, path: &Path, line: &str) -> Result<(), Failure> {
+        if is_standard_output(path) {
+            terminal::note(line);
+            return Ok(());
+        }
+        self.note(line)
+    }
+
     /// Prints a line on what was done besides: below a text, and beside any other format on standard
     /// error, as standard output is the document then.
     pub(super) fn note(&self, line: &str) -> Result<(), Failure> {

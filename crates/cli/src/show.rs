@@ -24,7 +24,7 @@ pub(super) struct ShowArguments {
         default_value = "artifacts/performance/latest_performance_passport.json"
     )]
     passport: PathBuf,
-    /// Print annotations and where it was measured as well
+    /// Print annotations, where it was measured, and the harmony of each check as well
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
@@ -42,6 +42,9 @@ pub(super) fn run(arguments: &ShowArguments) -> Result<ExitCode, Failure> {
         Report::of_passport(&passport, Scope::Measured)
     };
     report.head = head(&passport, arguments.verbose);
+    if arguments.verbose {
+        report.add_harmony(&passport);
+    }
     arguments.output.print(&report, arguments.ci)?;
     Ok(Code::Pass.into())
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{document::write_passport, exit::Failure, measure::Measuring};
+use super::{document::write_passport, exit::Failure, measure::Measuring, outcome::Gating};
 use perf_passport::{
     claim::Claim,
     contract::{Check, SubjectId},
@@ -20,6 +20,8 @@ const DEFAULT_ENDPOINT: &str = "/metrics";
 pub(super) struct ValidateArguments {
     #[command(flatten)]
     measuring: Measuring,
+    #[command(flatten)]
+    gating: Gating,
     /// Write the passport of the validation here
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -57,7 +59,7 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Failure> {
     }
     let measuring = &arguments.measuring;
     measuring.output.print_beside(arguments.output.as_deref(), &report, measuring.ci)?;
-    Ok(outcome.code().into())
+    Ok(arguments.gating.take(outcome.code()).into())
 }
 
 /// One line for each claim, whatever its verdict.

@@ -16,6 +16,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    sync::LazyLock,
 };
 
 use axum::{Router, routing::get};
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         test("sites_are_lines_of_this_file", sites_here),
         test("the_program_tells_and_files_the_causes", told_and_filed),
         test("the_program_files_no_causes_where_nothing_got_worse", nothing_filed),
+        test("one_build_is_profiled", profiled),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
 }
@@ -313,32 +315,50 @@ fn counted_here(count: usize) -> Vec<Box<[u8]>> {
     black_box(copies(count))
 }
 
-/// This executable, as one that is another build.
-fn patched_executable(directory: &Path, build: &str) -> PathBuf {
-    let mut bytes = fs::read(env::current_exe().unwrap()).unwrap();
+/// Where in this executable the name of its build is. To look for it takes a second.
+static PATCHED_AT: LazyLock<usize> = LazyLock::new(|| {
+    let bytes = fs::read(env::current_exe().unwrap()).unwrap();
     let found: Vec<usize> =
         (0..bytes.len() - PATCHED.len()).filter(|at| bytes[*at..].starts_with(&PATCHED)).collect();
     assert_eq!(found.len(), 1, "the place of the build's name");
-    bytes[found[0] + 32..][..8].copy_from_slice(format!("{build:8}").as_bytes());
+    found[0]
+});
+
+/// This executable, as one that is another build.
+fn patched_executable(directory: &Path, build: &str) -> PathBuf {
+    let mut bytes = fs::read(env::current_exe().unwrap()).unwrap();
+    bytes[*PATCHED_AT + 32..][..8].copy_from_slice(format!("{build:8}").as_bytes());
     let path = directory.join(build);
     fs::write(&path, bytes).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
 
+/// Whether instructions are counted, which takes most of the time of a comparison.
+#[derive(Clone, Copy, PartialEq)]
+enum Counted {
+    Yes,
+    No,
+}
+
 /// `passport compare` of two builds, without a session: counts decide. Standard output, and the
 /// names of the files beside the passport.
 fn compared(
-    baseline: &str,
-    current: &str,
+    (baseline, current): (&str, &str),
     format: &str,
+    counted: Counted,
 ) -> (i32, String, BTreeMap<String, Vec<u8>>) {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     fs::write(path("passport.toml"), CONTRACT).unwrap();
     fs::create_dir(path("exe")).unwrap();
     let executable = |build: &str| patched_executable(&path("exe"), build);
-    let output = Command::new(env!("CARGO_BIN_EXE_passport"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_passport"));
+    if counted == Counted::No {
+        // No valgrind is found, and nothing else is looked for.
+        command.env("PATH", directory.path());
+    }
+    let output = command
         .args(["compare", "--endpoint", "orders", "--time-budget", "0", "--output-format", format])
         .arg("--baseline-exe")
         .arg(executable(baseline))
@@ -362,7 +382,7 @@ fn compared(
 }
 
 fn told_and_filed() {
-    let (code, stdout, files) = compared("same", "allocs", "text");
+    let (code, stdout, files) = compared(("same", "allocs"), "text", Counted::Yes);
     assert_eq!(code, 1, "{stdout}");
     let place = format!("+36 (new), +1728 bytes: tests/causes.rs:{COPIES_LINE} (causes::copies)");
     assert!(stdout.contains(&place), "{stdout}");
@@ -391,22 +411,70 @@ fn told_and_filed() {
     assert!(svg.contains("orders/default: current against baseline"), "{svg}");
     assert!(svg.contains("<title>causes::copies ("), "{svg}");
     // As a part of a pull request.
-    let (_, markdown, _) = compared("same", "allocs", "markdown");
+    let (_, markdown, _) = compared(("same", "allocs"), "markdown", Counted::No);
     assert!(markdown.contains(&place), "{markdown}");
     // And beside the passport, where nothing but that is asked for.
-    let (_, json, files) = compared("same", "allocs", "json");
+    let (_, json, files) = compared(("same", "allocs"), "json", Counted::No);
     assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
     assert!(files.len() >= 2, "{:?}", files.keys());
 }
 
 fn nothing_filed() {
-    let (code, stdout, files) = compared("same", "moved", "text");
+    let (code, stdout, files) = compared(("same", "moved"), "text", Counted::Yes);
     // Of latency nothing is known.
     assert_eq!(code, 4, "{stdout}");
     let is_cause = |name: &&String| !name.starts_with("baseline_");
     assert_eq!(files.keys().find(is_cause), None);
     assert!(!stdout.contains("causes"), "{stdout}");
-    let (code, stdout, files) = compared("allocs", "same", "text");
+    let (code, stdout, files) = compared(("allocs", "same"), "text", Counted::No);
     assert_eq!(code, 4, "{stdout}");
     assert_eq!(files.keys().find(is_cause), None);
+}
+
+/// `passport profile` of one build: places, functions and a picture, and nothing that fails.
+fn profiled() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("passport.toml"), CONTRACT).unwrap();
+    let executable = patched_executable(directory.path(), "allocs");
+    let profile = |arguments: &[&str], environment: &[(&str, &Path)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_passport"));
+        command.arg("profile").args(arguments).arg("--exe").arg(&executable);
+        let output = command.envs(environment.iter().copied()).current_dir(directory.path());
+        let output = output.output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), stdout, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let copies = format!("tests/causes.rs:{COPIES_LINE} (causes::copies)");
+
+    // Without anybody who counts instructions the places are there.
+    let nobody = [("PATH", directory.path())];
+    let (code, stdout, said) = profile(&["orders"], &nobody);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        stdout.lines().any(|it| it.starts_with("      36,") && it.contains(&copies)),
+        "{stdout}"
+    );
+    assert!(stdout.contains("valgrind is not installed"), "{stdout}");
+
+    // What is no check, and what answers otherwise each time.
+    let (code, _, said) = profile(&["other"], &nobody);
+    assert_eq!(
+        (code, said.trim()),
+        (Some(2), "passport: no endpoint, check or path is named `other`")
+    );
+    let (code, stdout, _) = profile(&["changing", "--no-instructions"], &nobody);
+    assert_eq!(code, Some(3));
+    assert!(stdout.contains("not like the first one"), "{stdout}");
+
+    if is_missing() {
+        return;
+    }
+    let (code, stdout, said) = profile(&["/orders", "--artifacts-dir", "drawn"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(stdout.contains("instructions in one sample"), "{stdout}");
+    assert!(stdout.lines().any(|it| it.ends_with("::hash_rounds")), "{stdout}");
+    let svg = fs::read_to_string(path("drawn/profile_orders+default.svg")).expect(&stdout);
+    assert!(svg.contains("orders/default of executable"), "{svg}");
+    assert!(svg.contains("<title>causes::copies ("), "{svg}");
 }

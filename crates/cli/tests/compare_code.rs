@@ -116,7 +116,7 @@ fn harness(build: &str) -> Harness {
     let (more, is_wrong) = (build == "allocation", build == "wrong");
     let (build, fails) = (build.to_owned(), ["panics", "crashes", "hangs"].contains(&build));
     if build.starts_with("served") {
-        return service(build);
+        return service(&build);
     }
     let harness = Harness::operations("")
         .operation("lens-get", move |_| {

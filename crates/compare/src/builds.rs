@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     checkout::{self, Project, Reference, checkout},
+    command_line::CommandLine,
     comparison_error::ComparisonError,
     loaded_code::loaded_sha256,
     progress::ComparisonProgress,
@@ -208,8 +209,9 @@ fn same_code_of_files(built: &Sides<BuiltSide>) -> Option<SameCode> {
 fn recorded_server(server: &Server) -> ComparedBuild {
     let label = server.label.clone();
     match &server.at {
-        ServerAt::Command(command) => {
-            ComparedBuild { label, command: Some(command.shown()), ..ComparedBuild::default() }
+        ServerAt::Commands(commands) => {
+            let command = commands.first().map(CommandLine::shown);
+            ComparedBuild { label, command, ..ComparedBuild::default() }
         }
         ServerAt::Url(url) => {
             ComparedBuild { label, url: Some(url.clone()), ..ComparedBuild::default() }

@@ -37,7 +37,7 @@ pub enum CausePart<T> {
 }
 
 impl<T> CausePart<T> {
-    fn of<E: Display>(result: Result<T, E>) -> Self {
+    pub(crate) fn of<E: Display>(result: Result<T, E>) -> Self {
         match result {
             Ok(found) => Self::Found(found),
             Err(error) => Self::Unknown(error.to_string()),

@@ -13,11 +13,11 @@ use perf_passport::{
     claim::Reason,
     contract::{Check, ClaimKind, Contract},
     environment::Build,
-    paired::{InstructionCounts, Policy, WhyUncounted},
+    paired::{ComparedBuilds, InstructionCounts, Policy, WhyUncounted},
     passport::{Comparison, HashError, Passport, ProbeKind},
     pipeline::{self, Circumstances},
     store::StoreError,
-    units::{Nanos, Ppm},
+    units::{Count, Nanos, Ppm},
 };
 
 use crate::{
@@ -178,7 +178,8 @@ impl<'a> ComparisonRequest<'a> {
         let items = selected.items.len() as u64;
         let ours = match &builds.subjects {
             Subjects::Workers(_) => Policy::for_suite(items, builds.are_relinked()),
-            Subjects::Servers(_) => Policy::for_servers(items),
+            // What of them is the same is known later.
+            Subjects::Servers(_) => Policy::for_servers(items, ComparedBuilds::Served),
         };
         let recorded = builds.recorded.clone();
         Comparison {
@@ -187,9 +188,20 @@ impl<'a> ComparisonRequest<'a> {
             current: recorded.current,
             anchor: recorded.anchor,
             same_code: builds.same_code.clone(),
+            mapped_code: None,
             checks_not_compared: selected.not_compared.clone(),
             checks_not_in_anchor: selected.not_anchored.clone(),
         }
+    }
+}
+
+/// Says how many builds each server has, where they are several.
+fn note_builds(record: &mut Comparison, sides: &SideRuns) {
+    let several = |builds: Count| Some(builds).filter(|it| *it > Count::new(1)).unwrap_or_default();
+    record.baseline.builds = several(sides.builds.baseline);
+    record.current.builds = several(sides.builds.current);
+    if let Some((anchor, builds)) = record.anchor.as_mut().zip(sides.builds.anchor) {
+        anchor.builds = several(builds);
     }
 }
 
@@ -267,6 +279,12 @@ impl ComparisonRun<'_> {
             watch: self.watch,
         };
         let mut sides = task.observe()?;
+        record.mapped_code = sides.mapped_code.take();
+        note_builds(&mut record, &sides);
+        if matches!(self.subjects, Subjects::Servers(_)) && self.request.policy.is_none() {
+            record.policy =
+                Policy::for_servers(record.policy.checks.get(), record.compared_servers());
+        }
         record.checks_not_in_anchor.append(&mut sides.answers_otherwise);
 
         // What both do side by side.

@@ -83,6 +83,7 @@ impl Cycles {
             floor_ns: self.median(|cycle| cycle.floor),
             untold_ppm: self.untold(|cycle| Some((cycle.baseline, cycle.trips[0]))),
             untold_anchor_ppm: self.untold(|cycle| Some((cycle.anchor?, cycle.trips[2]))),
+            warmup: None,
         });
         session
     }

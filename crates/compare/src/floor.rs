@@ -13,6 +13,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -21,6 +22,12 @@ use perf_passport::probe::{Exchange, PreparedRequest};
 
 /// The largest head of a request that is read; those of a contract are smaller.
 const HEAD_MAX: usize = 1 << 20;
+
+/// What an answer says that is the last of its connection.
+const CLOSE: &[u8] = b"connection: close\r\n";
+
+/// Who connects to be answered once asks at once.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 /// The server, on a thread of its own; gone when it is dropped.
 pub(super) struct Floor {
@@ -70,9 +77,16 @@ impl Script {
         self.answers.push(answer.into());
     }
 
-    /// Closes the connection after each answer, as the other server does.
+    /// Closes the connection after each answer, as the other server does, and says so: the client would
+    /// else ask once more over a connection that is about to be closed.
     pub(super) fn close_after_each(&mut self) {
         self.closes = true;
+        for answer in &mut self.answers {
+            let mut bytes = answer.to_vec();
+            let status_line = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |it| it + 1);
+            bytes.splice(status_line..status_line, CLOSE.iter().copied());
+            *answer = bytes.into();
+        }
     }
 
     fn next(&mut self) -> Option<(Arc<[u8]>, bool)> {
@@ -101,6 +115,12 @@ impl Floor {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
+                // A thread for one answer would take longer than the answer.
+                if lock(&theirs.script).closes {
+                    let _ = stream.set_read_timeout(Some(REQUEST_TIME));
+                    serve(stream, &theirs);
+                    continue;
+                }
                 let shared = Arc::clone(&theirs);
                 thread::spawn(move || serve(stream, &shared));
             }
@@ -242,7 +262,8 @@ mod tests {
         let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let answers: Vec<String> = (0..5).map(|_| ask(&floor, get)).collect();
         let with_type = |status: u16, rest: &str| {
-            format!("HTTP/1.1 {status} -\r\ncontent-type: text/plain\r\n{rest}")
+            let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\n");
+            format!("{head}content-type: text/plain\r\n{rest}")
         };
         assert_eq!(answers[0], with_type(200, "content-length: 5\r\n\r\nfirst"));
         assert_eq!(answers[1], with_type(404, "content-length: 0\r\n\r\n"));

@@ -4,7 +4,8 @@
 //! parts can be had alone: [`observe`] and [`observe_operations`] ask a side, an executable that is a
 //! worker ([`perf_passport::worker`]), what its checks and operations do and cost by themselves;
 //! [`hold_sessions`] has fresh copies of both sides take turns until [`perf_passport::paired`] decides
-//! every [`Item`] or the time is over; [`causes`] says why a check got worse. [`calibrate`] puts
+//! every [`Item`] or the time is over; [`causes`] says why a check got worse, and [`profile`] what a check of
+//! one build does. [`calibrate`] puts
 //! comparisons on trial. Linux only: elsewhere this crate is empty.
 
 #![cfg(target_os = "linux")]
@@ -29,10 +30,12 @@ pub mod guard;
 mod instructions;
 mod item;
 mod loaded_code;
+mod mapped_code;
 mod observe;
 mod operations;
 mod process;
 mod process_group;
+mod profile;
 mod progress;
 mod random;
 mod round;
@@ -51,6 +54,7 @@ pub mod supervisor;
 mod suspects;
 mod temporary;
 mod turn_plan;
+mod warm_up;
 mod watch;
 mod workplace;
 
@@ -70,6 +74,7 @@ pub use instructions::{
 pub use item::Item;
 pub use observe::{CheckObservations, observe};
 pub use operations::{Offer, OperationObservations, observe_operations, offer};
+pub use profile::{CheckProfile, profile};
 pub use progress::ComparisonProgress;
 pub use servers::{Server, ServerAt, Servers};
 pub use sessions::{SessionProgress, SessionTask, hold_sessions};

@@ -21,7 +21,7 @@ pub(crate) const AT_ONCE_MAX: usize = 2;
 /// Who takes turns in the sessions of a comparison.
 pub(super) enum Starters<'a> {
     Workers(Box<WorkerStarter<'a>>),
-    Servers(ServerStarter<'a>),
+    Servers(Box<ServerStarter<'a>>),
 }
 
 /// The next sessions, which are held at the same time.
@@ -73,7 +73,7 @@ pub(crate) fn hold<'a>(
     let workers = match starters {
         Starters::Workers(workers) => workers.as_ref(),
         Starters::Servers(servers) => {
-            let hold = |(seed, cpu)| session::run(setting, servers, items, seed, cpu);
+            let hold = |(seed, cpu)| session::run(setting, servers.as_ref(), items, seed, cpu);
             return round.sessions().map(hold).collect();
         }
     };

@@ -15,11 +15,12 @@ use std::{
 
 use rustix::process::{Signal, kill_process_group};
 
-use perf_passport::{text::printable, units::Nanos};
+use perf_passport::{passport::MappedCode, text::printable, units::Nanos};
 
 use crate::{
     command_line::CommandLine,
     error::{LAST_WORDS, ServerProblem, WorkerError},
+    mapped_code::mapped_code,
     process::{Placement, STDERR_MAX, TICK, tail},
     process_group::pid,
     supervisor::{ANY_CPU, ENDED, NOT_STARTED, SUPERVISE},
@@ -208,6 +209,16 @@ impl<'a> ServerProcess<'a> {
         self.ended.get().map(String::as_str)
     }
 
+    /// The machine code that its processes have mapped, where that is known.
+    pub(super) fn mapped_code(&self) -> Option<MappedCode> {
+        mapped_code(self.supervisor.id(), self.port)
+    }
+
+    /// Tells the supervisor to end the server; it is not waited for.
+    pub(super) fn begin_to_end(&mut self) {
+        drop(self.lifeline.take());
+    }
+
     fn error(&self, problem: ServerProblem) -> WorkerError {
         WorkerError::Server { side: self.label.clone(), problem }
     }
@@ -216,7 +227,7 @@ impl<'a> ServerProcess<'a> {
 impl Drop for ServerProcess<'_> {
     /// Has the server ended, with all that it started, and waits for that.
     fn drop(&mut self) {
-        drop(self.lifeline.take());
+        self.begin_to_end();
         for _ in 0..END_TRIES {
             if matches!(self.supervisor.try_wait(), Ok(Some(_)) | Err(_)) {
                 return;

@@ -11,9 +11,9 @@ use std::{
 };
 
 use perf_passport::{
-    contract::Contract,
+    contract::{Check, Contract},
     pipeline::Turns,
-    probe::{HttpProbe, Pass, PreparedRequest, Probe, ProbeError},
+    probe::{Awaited, HttpProbe, Pass, PreparedRequest, Probe, ProbeError, ReadyWhen},
     text::printable,
     units::{Nanos, Ppm},
     worker::protocol::Seen,
@@ -30,21 +30,24 @@ use crate::{
     watch::Watch,
 };
 
-/// Samples that a check is warmed up by, at least.
-const WARMUP_MIN: u32 = 20;
-
-/// Time in which a check is warmed up, about; as many samples as the contract says at most.
-const WARMUP_TIME: Nanos = Nanos::new(30_000_000);
+/// Samples that tell what a check is like, twice: the first ones may find a server that still loads what it
+/// needs.
+const FIRST_SAMPLES: u32 = 20;
 
 /// One part of so many of its median is the coarsest step that told times may come in: half of it is
 /// what the median of a turn is off by, and no slowdown that matters is so small.
 const STEPS_MIN: u64 = 200;
+
+/// What the floor is called where something is wrong with it.
+const FLOOR_LABEL: &str = "the floor (a part of this program)";
 
 /// Starts what takes turns over HTTP.
 pub(super) struct ServerStarter<'s> {
     servers: &'s Servers<'s>,
     contract: &'s Contract,
     ports: Ports,
+    /// When a server is ready; any answer will do once one went on to answer otherwise.
+    ready: RefCell<ReadyWhen>,
     /// The connections to servers that run already, while a session holds them.
     probes: RefCell<BTreeMap<String, Weak<RefCell<HttpProbe>>>>,
     /// What the baseline answers, for the floor to answer as well.
@@ -53,11 +56,18 @@ pub(super) struct ServerStarter<'s> {
 }
 
 impl<'s> ServerStarter<'s> {
-    pub(crate) fn new(servers: &'s Servers<'s>, contract: &'s Contract, watch: Watch<'s>) -> Self {
+    /// A starter for sessions of these checks.
+    pub(crate) fn new(
+        servers: &'s Servers<'s>,
+        contract: &'s Contract,
+        checks: &[&Check],
+        watch: Watch<'s>,
+    ) -> Self {
         Self {
             servers,
             contract,
             ports: Ports::default(),
+            ready: RefCell::new(ReadyWhen::of(contract, checks, servers.environment)),
             probes: RefCell::default(),
             heard: RefCell::default(),
             watch,
@@ -123,7 +133,7 @@ impl Starter for ServerStarter<'_> {
             starter: self,
             role,
             server,
-            probe,
+            probe: Some(probe),
             turns: None,
             reached,
             floor,
@@ -156,8 +166,8 @@ struct ServerSubject<'s> {
     starter: &'s ServerStarter<'s>,
     role: Role,
     server: &'s Server,
-    // Before the server, which may wait for the end of its connections.
-    probe: Rc<RefCell<HttpProbe>>,
+    /// `None` once it is to end: a server may wait for the end of its connections.
+    probe: Option<Rc<RefCell<HttpProbe>>>,
     turns: Option<Turns<'s>>,
     reached: ReachableServer<'s>,
     floor: Option<Floor>,
@@ -176,7 +186,7 @@ impl ServerSubject<'_> {
     }
 
     fn error(&self, problem: ServerProblem) -> WorkerError {
-        WorkerError::Server { side: self.server.label.clone(), problem }
+        WorkerError::Server { side: self.label().to_owned(), problem }
     }
 
     /// What a request that failed says of the server.
@@ -195,33 +205,32 @@ impl ServerSubject<'_> {
     }
 
     fn take(&mut self, samples: u32) -> Result<Turn, WorkerError> {
-        let Some(turns) = &mut self.turns else {
-            return Err(self.error(ServerProblem::BrokeOff("asked out of order".to_owned())));
+        let Some((turns, probe)) = self.turns.as_mut().zip(self.probe.as_ref()) else {
+            return Err(self.out_of_order());
         };
-        let batch = turns.batch(&mut *self.probe.borrow_mut(), samples, Ppm::new(0));
+        let batch = turns.batch(&mut *probe.borrow_mut(), samples, Ppm::new(0));
         let batch = batch.map_err(|error| self.fault(&error))?;
         let response = batch.seen.map(Seen::from);
         Ok(Turn { latencies: batch.latencies, told: batch.told, response })
     }
 
-    /// Sends samples until it is warm; the last of them.
-    fn warm_up(&mut self) -> Result<Turn, WorkerError> {
-        let mut turn = self.take(WARMUP_MIN)?;
-        let samples_max = self.starter.contract.sampling.warmup_max;
-        let wanted = WARMUP_TIME.get() / median(&turn.latencies).get().max(1);
-        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(samples_max);
-        for _ in 1..wanted.div_ceil(WARMUP_MIN) {
-            self.goes_on()?;
-            turn = self.take(WARMUP_MIN)?;
-        }
-        Ok(turn)
+    fn out_of_order(&self) -> WorkerError {
+        self.error(ServerProblem::BrokeOff("asked out of order".to_owned()))
+    }
+
+    /// Sends the first samples; the last of them.
+    fn first_turns(&mut self) -> Result<Turn, WorkerError> {
+        self.take(FIRST_SAMPLES)?;
+        self.goes_on()?;
+        self.take(FIRST_SAMPLES)
     }
 
     /// Keeps what is answered to each request, for the floor.
     fn listen(&self) -> Result<(), WorkerError> {
         let requests = self.turns.as_ref().map_or(&[][..], Turns::requests).to_vec();
         let mut script = Script::default();
-        let mut probe = self.probe.borrow_mut();
+        let probe = self.probe.as_ref().ok_or_else(|| self.out_of_order())?;
+        let mut probe = probe.borrow_mut();
         let before = probe.connections_opened();
         for request in &requests {
             let heard = probe.send(request, Pass::Timed).map_err(|it| self.fault(&it))?;
@@ -241,8 +250,12 @@ impl Subject for ServerSubject<'_> {
         if self.floor.is_some() {
             return Ok(());
         }
-        let (servers, contract) = (self.starter.servers, self.starter.contract);
-        self.reached.wait(servers, self.server, contract, self.starter.watch)
+        let when = self.starter.ready.borrow().clone();
+        let (servers, watch) = (self.starter.servers, self.starter.watch);
+        if self.reached.wait(servers, self.server, &when, watch)? == Awaited::Otherwise {
+            self.starter.ready.replace(when.with_any_status());
+        }
+        Ok(())
     }
 
     fn prepare(&mut self, item: Item<'_>) -> Result<Readiness, WorkerError> {
@@ -260,11 +273,11 @@ impl Subject for ServerSubject<'_> {
             self.error(ServerProblem::BrokeOff(format!("the variable {variable} is not set")))
         })?;
         self.turns = Some(Turns::new(check.clone(), requests, self.starter.watch.clock));
-        let turn = self.warm_up()?;
+        let turn = self.first_turns()?;
         if self.role == Role::Baseline {
             self.listen()?;
         }
-        let side = || self.server.label.clone();
+        let side = || self.label().to_owned();
         let response = turn.response.ok_or_else(|| WorkerError::AnswersDiffer { side: side() })?;
         let response = Some(response);
         let tells = turn.told.is_some_and(|told| is_fine(&told));
@@ -280,7 +293,14 @@ impl Subject for ServerSubject<'_> {
     }
 
     fn label(&self) -> &str {
-        &self.server.label
+        if self.floor.is_some() { FLOOR_LABEL } else { &self.server.label }
+    }
+
+    fn begin_to_end(&mut self) {
+        self.probe = None;
+        if let Some(process) = &mut self.reached.process {
+            process.begin_to_end();
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Servers that are compared: those that a comparison starts, and those that run already.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeSet, fmt, path::PathBuf};
 
 use perf_passport::{
     contract::{Check, Contract},
+    passport::MappedCode,
     pipeline::{self, Run, RunContext},
-    probe::{HttpSettings, HttpTarget, ProbeError, wait_until_up},
+    probe::{Awaited, HttpSettings, HttpTarget, ProbeError, ReadyWhen, wait_until_ready},
     text::printable,
     units::{Count, Nanos},
 };
@@ -34,10 +35,22 @@ pub struct Server {
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerAt {
-    /// It is started by this command, afresh for each session, on a port that it is told.
-    Command(CommandLine),
+    /// It is started by one of these commands, of which there is one at least, afresh for each session,
+    /// on a port that it is told. Several start builds of the same code, each of which has its code
+    /// elsewhere.
+    Commands(Vec<CommandLine>),
     /// It runs already, at this base URL.
     Url(String),
+}
+
+impl Server {
+    /// How many builds of it there are.
+    pub(crate) fn builds(&self) -> usize {
+        match &self.at {
+            ServerAt::Commands(commands) => commands.len(),
+            ServerAt::Url(_) => 1,
+        }
+    }
 }
 
 /// The servers of a comparison: all of them started, or all of them running.
@@ -65,6 +78,8 @@ impl fmt::Debug for Servers<'_> {
 pub(crate) struct ServerObservations {
     /// What each check does and costs by itself.
     pub(crate) run: Run,
+    /// The machine code that it has mapped, where that is known of one that we started.
+    pub(crate) mapped_code: Option<MappedCode>,
     /// What went wrong, where anything did.
     pub(crate) fault: Option<WorkerError>,
 }
@@ -98,7 +113,7 @@ impl Servers<'_> {
         let ports = Ports::default();
         let start = ServerStart { ports: &ports, placement: Placement::ANYWHERE };
         let reached = self.reach(server, contract, start, watch)?;
-        reached.wait(self, server, contract, watch)?;
+        reached.wait(self, server, &ReadyWhen::of(contract, checks, self.environment), watch)?;
         let error = |problem| WorkerError::Server { side: server.label.clone(), problem };
         let process = reached.process.as_ref();
         let mut target = reached.target.clone();
@@ -112,19 +127,57 @@ impl Servers<'_> {
         let asked_for = |check: &Check| checks.iter().any(|it| it.has_id(&check.id()));
         let run = pipeline::measure(contract, &mut context, &asked_for)
             .map_err(|missing| error(ServerProblem::NotStarted(missing.to_string())))?;
+        // Now that it has answered all, it has loaded what it loads late.
+        // Of one of several builds that says nothing.
+        let mapped_code = process.and_then(ServerProcess::mapped_code);
+        let mapped_code = mapped_code.filter(|_| server.builds() == 1);
         let failed = run.measured.iter().find(|it| it.evidence.failed_samples > Count::ZERO);
         if failed.is_none() && run.complete {
-            return Ok(ServerObservations { run, fault: None });
+            return Ok(ServerObservations { run, mapped_code, fault: None });
         }
         if watch.is_over() {
-            return Ok(ServerObservations { run, fault: Some(WorkerError::Interrupted) });
+            let fault = Some(WorkerError::Interrupted);
+            return Ok(ServerObservations { run, mapped_code, fault });
         }
         let failed = failed.map(|it| ServerProblem::FailsAt {
             check: it.check.clone(),
             message: it.evidence.first_failure.clone().unwrap_or_default(),
         });
         let died = process.and_then(ServerProcess::died);
-        Ok(ServerObservations { run, fault: died.or(failed).map(error) })
+        Ok(ServerObservations { run, mapped_code, fault: died.or(failed).map(error) })
+    }
+
+    /// Starts each of several builds of a server once, as sessions are to start them; how many of them are
+    /// different: the same code twice is one build.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first one that does not get ready.
+    pub(crate) fn try_builds(
+        &self,
+        server: &Server,
+        contract: &Contract,
+        checks: &[&Check],
+        watch: Watch<'_>,
+    ) -> Result<Count, WorkerError> {
+        let ServerAt::Commands(commands) = &server.at else { return Ok(Count::new(1)) };
+        let (ports, builds) = (Ports::default(), commands.len());
+        let (mut different, mut unknown) = (BTreeSet::new(), 0);
+        let when = ReadyWhen::of(contract, checks, self.environment);
+        for (number, command) in commands.iter().enumerate().filter(|_| builds > 1) {
+            let label = format!("{} (build {} of {builds})", server.label, number + 1);
+            let build = Server { label, at: ServerAt::Commands(vec![command.clone()]) };
+            let start = ServerStart { ports: &ports, placement: Placement::ANYWHERE };
+            let reached = self.reach(&build, contract, start, watch)?;
+            reached.wait(self, &build, &when, watch)?;
+            match reached.process.as_ref().and_then(ServerProcess::mapped_code) {
+                Some(code) => {
+                    different.insert(code.mapped_sha256);
+                }
+                None => unknown += 1,
+            }
+        }
+        Ok(Count::new((different.len() + unknown).max(1) as u64))
     }
 
     /// Starts a server that does not run already.
@@ -137,7 +190,12 @@ impl Servers<'_> {
     ) -> Result<ReachableServer<'s>, WorkerError> {
         let process = match &server.at {
             ServerAt::Url(_) => None,
-            ServerAt::Command(command) => {
+            ServerAt::Commands(commands) => {
+                let picked = start.placement.layout.checked_rem(commands.len());
+                let command = picked.and_then(|it| commands.get(it)).ok_or_else(|| {
+                    let problem = ServerProblem::NotStarted("there is no command".to_owned());
+                    WorkerError::Server { side: server.label.clone(), problem }
+                })?;
                 Some(ServerProcess::start(&server.label, command, &self.supervisor, start, watch)?)
             }
         };
@@ -156,24 +214,23 @@ impl Servers<'_> {
 }
 
 impl ReachableServer<'_> {
-    /// Waits until a first request is answered, whatever the answer.
+    /// Waits until it is ready.
     pub(crate) fn wait(
         &self,
         servers: &Servers<'_>,
         server: &Server,
-        contract: &Contract,
+        when: &ReadyWhen,
         watch: Watch<'_>,
-    ) -> Result<(), WorkerError> {
+    ) -> Result<Awaited, WorkerError> {
         let error = |problem| WorkerError::Server { side: server.label.clone(), problem };
         let process = self.process.as_ref();
         let left = process.map_or(Ok(servers.wait_max), |process| {
             process.wait_until_it_listens(servers.wait_max)
         })?;
         let left = if process.is_some() { left.max(FIRST_ANSWER_TIME) } else { left };
-        let path = contract.checks.first().map_or("/", |it| it.requests[0].path.as_str());
         let is_over = || watch.is_over() || process.is_some_and(|it| it.ended().is_some());
-        match wait_until_up(&self.target, path, left, watch.clock, &is_over) {
-            Ok(()) => Ok(()),
+        match wait_until_ready(&self.target, when, left, watch.clock, &is_over) {
+            Ok(awaited) => Ok(awaited),
             Err(_) if watch.is_over() => Err(WorkerError::Interrupted),
             Err(failed) => {
                 let message = match failed {

@@ -5,7 +5,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use perf_passport::{
     clock::Clock,
     contract::Contract,
-    paired::{Policy, Session, TimeOf},
+    paired::{OverHttp, Policy, Session, TimeOf, WarmUp},
     units::{Count, Nanos, Ppm},
     worker::protocol::Seen,
 };
@@ -18,12 +18,19 @@ use crate::{
     random::{below, shuffle},
     subject::{LatencyKind, Role, Starter, Subject, Turn, TurnRequest},
     turn_plan::{SlowestSide, TurnPlan},
+    warm_up::{WarmSides, WarmUpPlan, warm_up},
     workplace::temporary_directory,
 };
 
 /// Every third turn of the control is unmodified; the others are slowed down. To find the slowdown needs
 /// more data than to show that a copy is no slower.
 const CONTROL_EVERY: u64 = 3;
+
+/// All sides of an item are warmed up for at least so long together, if there is time for twice that.
+const WARM_TIME_MIN: Nanos = Nanos::new(150_000_000);
+
+/// Samples of the floor that tell how long it takes.
+const FLOOR_SAMPLES: u32 = 60;
 
 /// A process with the role that it was started for.
 struct Seat<'a> {
@@ -41,9 +48,24 @@ pub(crate) struct SessionSetting<'a> {
     pub(crate) policy: &'a Policy,
     /// What the times of an item were of in the sessions before.
     pub(crate) time_of: &'a (dyn Fn(Item<'_>) -> Option<TimeOf> + Sync),
+    /// Samples by which servers were warmed up for an item, in a typical session before.
+    pub(crate) warmed_by: &'a (dyn Fn(Item<'_>) -> u64 + Sync),
+    /// All servers of a session are warmed up for an item for about so long together, at most.
+    pub(crate) warm_time_max: Nanos,
     /// How much slower the current side is made.
     pub(crate) slower: Ppm,
     pub(crate) clock: &'a dyn Clock,
+}
+
+/// The processes of a session, of which all are told to end before one is waited for.
+struct Seats<'a>(Vec<Seat<'a>>);
+
+impl Drop for Seats<'_> {
+    fn drop(&mut self) {
+        for seat in &mut self.0 {
+            seat.subject.begin_to_end();
+        }
+    }
 }
 
 /// What became of one item in a session.
@@ -70,14 +92,14 @@ pub(crate) fn run<'a>(
     let directory = temporary_directory()?;
     let mut roles = starter.roles();
     shuffle(&mut random, &mut roles);
-    let mut seats = Vec::new();
+    let mut seats = Seats(Vec::new());
     for role in roles {
         let padding = below(&mut random, PADDING_MAX);
         let placement = Placement { cpu, padding, layout: below(&mut random, usize::MAX) };
         let subject = starter.start(role, placement, directory.path())?;
-        seats.push(Seat { role, subject, seen: None });
+        seats.0.push(Seat { role, subject, seen: None });
     }
-    for seat in &mut seats {
+    for seat in &mut seats.0 {
         seat.subject.ready()?;
     }
     let _here = cpu.filter(|_| starter.asks_from_their_cpu()).map(OnCpu::stay);
@@ -88,7 +110,7 @@ pub(crate) fn run<'a>(
     order.sort_by_key(Item::fixture);
     let mut results = Vec::new();
     for item in order {
-        let measured = measure(setting, &mut seats, item, &mut random);
+        let measured = measure(setting, &mut seats.0, item, &mut random);
         let over = measured.as_ref().is_err_and(WorkerError::ends_the_session);
         let session = measured.map(|session| Session { seed, ..session });
         results.push(ItemResult { item, session });
@@ -108,10 +130,10 @@ fn measure(
 ) -> Result<Session, WorkerError> {
     let anchored = !setting.not_anchored.contains(&item.id());
     let takes_part = |role| anchored || !matches!(role, Role::Anchor | Role::AnchorAgain);
-    let WarmItem { slowest, time_of } = warm_up(setting, seats, item, &takes_part)?;
+    let WarmItem { slowest, time_of, warmup } = prepare(setting, seats, item, &takes_part)?;
 
     // How the time is divided, and who takes turns.
-    let plan = TurnPlan::of(&slowest, setting.policy.pair_time_ns);
+    let plan = TurnPlan::of(&slowest, setting.policy.pair_time_ns, time_of.is_some());
     let time = item.turn_time(setting.contract, plan.batch);
     let takes_turns = |role: Role| {
         takes_part(role) && (role != Role::Floor || time_of == Some(TimeOf::AboveFloor))
@@ -143,7 +165,9 @@ fn measure(
         }
     }
     let added = AddedWork { injected: setting.policy.injected_ppm, slower: setting.slower };
-    Ok(Session { iterations: plan.iterations.map(Count::new), ..cycles.session(added) })
+    let session = cycles.session(added);
+    let http = session.http.map(|http| OverHttp { warmup, ..http });
+    Ok(Session { iterations: plan.iterations.map(Count::new), http, ..session })
 }
 
 /// What is known of an item once all sides are warm.
@@ -151,23 +175,24 @@ struct WarmItem {
     slowest: SlowestSide,
     /// What the times are of; `None` in process.
     time_of: Option<TimeOf>,
+    /// How servers were warmed up.
+    warmup: Option<WarmUp>,
 }
 
 /// Brings all who take part into the state that the item needs, and warms them up.
-fn warm_up(
+fn prepare(
     setting: &SessionSetting<'_>,
     seats: &mut [Seat<'_>],
     item: Item<'_>,
     takes_part: &dyn Fn(Role) -> bool,
 ) -> Result<WarmItem, WorkerError> {
-    let (floors, asked): (Vec<_>, Vec<_>) = seats
+    let (mut floors, mut asked): (Vec<_>, Vec<_>) = seats
         .iter_mut()
         .filter(|seat| takes_part(seat.role))
         .partition(|seat| seat.role == Role::Floor);
-    let has_floor = !floors.is_empty();
     let mut slowest = SlowestSide::default();
     let mut measures = Vec::new();
-    for seat in asked {
+    for seat in &mut asked {
         let prepared = seat.subject.prepare(item)?;
         // A refusal is quick, and alike on all sides.
         let seen = item.check().zip(prepared.response.as_ref());
@@ -181,12 +206,72 @@ fn warm_up(
         measures.push(prepared.measures);
     }
     // Times of different kinds are no sessions that are drawn alike.
-    let time_of = (setting.time_of)(item).or_else(|| time_of(&measures, has_floor));
-    // It answers what the baseline was heard to answer, so it comes after that.
-    for seat in floors.into_iter().filter(|_| time_of == Some(TimeOf::AboveFloor)) {
-        seat.seen = seat.subject.prepare(item)?.response;
+    let known = (setting.time_of)(item);
+    let time_of = known.or_else(|| time_of(&measures, !floors.is_empty()));
+    let Some(first) = time_of else {
+        return Ok(WarmItem { slowest, time_of: None, warmup: None });
+    };
+    refuse_other_answers(&asked)?;
+
+    // Servers, until none becomes faster any more; and once more where not all tell their time after all.
+    let mut warmed = warm_servers(setting, &mut asked, &mut floors, item, first)?;
+    let mut time_of = first;
+    if first == TimeOf::Service && !warmed.all_told {
+        if let Some(mute) = warmed.mute.or(known.map(|_| 0)) {
+            let side = asked[mute].subject.label().to_owned();
+            return Err(WorkerError::Server { side, problem: ServerProblem::TellsNoMore });
+        }
+        time_of = if floors.is_empty() { TimeOf::RoundTrip } else { TimeOf::AboveFloor };
+        warmed = warm_servers(setting, &mut asked, &mut floors, item, time_of)?;
     }
-    Ok(WarmItem { slowest, time_of })
+    let warmup = WarmUp { samples: Count::new(warmed.samples), falling_ppm: warmed.falling };
+    let slowest = SlowestSide::of_latency(warmed.latency);
+    Ok(WarmItem { slowest, time_of: Some(time_of), warmup: Some(warmup) })
+}
+
+/// Builds of the same code answer alike.
+fn refuse_other_answers(asked: &[&mut Seat<'_>]) -> Result<(), WorkerError> {
+    for (number, seat) in asked.iter().enumerate() {
+        let label = seat.subject.label();
+        let mut others = asked[..number].iter().filter(|it| it.subject.label() == label);
+        if others.any(|other| other.seen != seat.seen) {
+            return Err(WorkerError::AnswersDiffer { side: label.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Warms servers up whose times are of this kind.
+fn warm_servers(
+    setting: &SessionSetting<'_>,
+    asked: &mut [&mut Seat<'_>],
+    floors: &mut [&mut Seat<'_>],
+    item: Item<'_>,
+    time_of: TimeOf,
+) -> Result<WarmSides, WorkerError> {
+    // The floor answers what the baseline was heard to answer, so it comes after that.
+    let mut floor = Nanos::ZERO;
+    for seat in floors.iter_mut().filter(|_| time_of == TimeOf::AboveFloor) {
+        let prepared = seat.subject.prepare(item)?;
+        seat.seen = prepared.response;
+        let turn = seat.take(item, setting, FLOOR_SAMPLES)?;
+        floor = turn.median_latency();
+    }
+    let mut latency = Nanos::ZERO;
+    for seat in asked.iter_mut() {
+        latency = latency.max(seat.take(item, setting, FLOOR_SAMPLES / 10)?.median_latency());
+    }
+    let plan = WarmUpPlan {
+        sides: asked.len(),
+        latency,
+        floor,
+        counts_told: time_of == TimeOf::Service,
+        samples_min: (setting.warmed_by)(item),
+        time_min: WARM_TIME_MIN.min(Nanos::new(setting.warm_time_max.get() / 2)),
+        time_max: setting.warm_time_max,
+        clock: setting.clock,
+    };
+    warm_up(&plan, &mut |side, samples| asked[side].take(item, setting, samples))
 }
 
 /// What the times are of: `None` in process. What only one side tells is not compared.
@@ -203,6 +288,17 @@ fn time_of(measures: &[LatencyKind], has_floor: bool) -> Option<TimeOf> {
 }
 
 impl Seat<'_> {
+    /// Samples before those that count.
+    fn take(
+        &mut self,
+        item: Item<'_>,
+        setting: &SessionSetting<'_>,
+        samples: u32,
+    ) -> Result<Turn, WorkerError> {
+        let request = TurnRequest { samples, iterations: None, slower: Ppm::new(0) };
+        self.take_turn(request, item.turn_time(setting.contract, samples), None)
+    }
+
     /// One turn: samples that must all be like the first response of this process, and tell the time
     /// that is compared.
     fn take_turn(

@@ -157,6 +157,7 @@ mod tests {
             checks_not_compared: Vec::new(),
             checks_not_in_anchor: Vec::new(),
             same_code: None,
+            mapped_code: None,
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use perf_passport::{
-    contract::Contract,
+    contract::{Check, Contract},
     paired::{Paired, Policy, Session, is_decided},
     text::escaped,
     units::{Nanos, Ppm},
@@ -26,6 +26,12 @@ use crate::{
 
 /// Sessions of a check that may fail before it is given up.
 const FAILED_SESSIONS_MAX: u64 = 3;
+
+/// One part of so many of the whole time is what a session warms up for, at most.
+const WARM_SHARE: u64 = 18;
+
+/// Servers that take turns beside the floor, without an anchor.
+const SIDES_WARMED: u64 = 3;
 
 /// What sessions need beside the sides.
 pub struct SessionTask<'a> {
@@ -93,7 +99,13 @@ pub fn hold_sessions(task: &mut SessionTask<'_>) -> Result<BTreeMap<String, Pair
             Starters::Workers(Box::new(WorkerStarter { sides, watch: task.watch }))
         }
         Subjects::Servers(servers) => {
-            Starters::Servers(ServerStarter::new(servers, task.contract, task.watch))
+            let checks: Vec<&Check> = task.items.iter().filter_map(Item::check).collect();
+            Starters::Servers(Box::new(ServerStarter::new(
+                servers,
+                task.contract,
+                &checks,
+                task.watch,
+            )))
         }
     };
     let mut known = std::mem::take(&mut task.known);
@@ -164,11 +176,14 @@ impl Rounds {
             let session = known.get(&item.id())?.sessions.first()?;
             session.http.map(|http| http.time)
         };
+        let warmed_by = |item: Item<'_>| known.get(&item.id()).map_or(0, typical_warm_up);
         let setting = SessionSetting {
             contract: task.contract,
             not_anchored: task.not_anchored,
             policy: &task.policy,
             time_of: &time_of,
+            warmed_by: &warmed_by,
+            warm_time_max: warm_time_max(task, open.len()),
             slower: task.slower,
             clock: task.watch.clock,
         };
@@ -215,6 +230,22 @@ impl Rounds {
         task.known = known;
         Err(error)
     }
+}
+
+/// For how long the servers of a session are warmed up for one of so many items: so that there is time for
+/// some sessions more than the first look needs, and as long as the contract allows.
+fn warm_time_max(task: &SessionTask<'_>, items: usize) -> Nanos {
+    let share = task.time_max.get() / WARM_SHARE / u64::try_from(items).unwrap_or(u64::MAX).max(1);
+    let allowed = task.contract.sampling.warm_time_max.saturating_mul(SIDES_WARMED);
+    Nanos::new(share).min(allowed)
+}
+
+/// Samples by which servers were warmed up in a typical session.
+fn typical_warm_up(paired: &Paired) -> u64 {
+    let warmups = paired.sessions.iter().filter_map(|it| it.http?.warmup);
+    let mut samples: Vec<u64> = warmups.map(|it| it.samples.get()).collect();
+    samples.sort_unstable();
+    samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
 
 /// Whether sessions that take as long as the last ones would end in time.

@@ -4,8 +4,9 @@ use perf_passport::{
     contract::{Check, Contract},
     environment::Build,
     evidence::{Behaviour, Response},
-    passport::MeasuredCase,
+    passport::{MappedCode, MeasuredCase},
     pipeline::Run,
+    units::Count,
 };
 
 use crate::{
@@ -28,6 +29,9 @@ pub(crate) struct SideRun {
     pub(crate) run: Run,
     /// The build of a worker.
     pub(crate) build: Option<Build>,
+    /// The code of a server, and how many builds of it there are.
+    mapped_code: Option<MappedCode>,
+    builds: Count,
     /// What went wrong, where anything did.
     fault: Option<WorkerError>,
 }
@@ -41,6 +45,10 @@ pub(crate) struct SideRuns {
     pub(crate) fault: Option<String>,
     /// The names of items whose work is not the anchor's, or is not known to be.
     pub(crate) answers_otherwise: Vec<String>,
+    /// The code that all servers have mapped, where it is the same.
+    pub(crate) mapped_code: Option<MappedCode>,
+    /// How many builds of each side there are.
+    pub(crate) builds: Sides<Count>,
 }
 
 /// What is observed.
@@ -66,11 +74,19 @@ impl ObservationTask<'_> {
             Subjects::Workers(sides) => self.workers(sides, &anchored)?,
             Subjects::Servers(servers) => self.servers(servers)?,
         };
+        let others = [&after].into_iter().chain(&anchor);
+        let is_same = others.into_iter().all(|it| it.mapped_code == before.mapped_code);
+        let mapped_code = before.mapped_code.clone().filter(|_| is_same);
+        let builds = Sides {
+            baseline: before.builds,
+            current: after.builds,
+            anchor: anchor.as_ref().map(|it| it.builds),
+        };
         let answers_otherwise =
             anchor.map(|anchor| answering_otherwise(&anchored, &after.run, &anchor.run));
         let fault = after.fault.take().map(|fault| fault.to_string());
         let answers_otherwise = answers_otherwise.unwrap_or_default();
-        Ok(SideRuns { before, after, fault, answers_otherwise })
+        Ok(SideRuns { before, after, fault, answers_otherwise, mapped_code, builds })
     }
 
     fn workers(&self, sides: &Sides, anchored: &[Item<'_>]) -> Result<Sides<SideRun>, WorkerError> {
@@ -89,9 +105,10 @@ impl ObservationTask<'_> {
     fn servers(&self, servers: &Servers<'_>) -> Result<Sides<SideRun>, WorkerError> {
         let checks: Vec<&Check> = self.items.iter().filter_map(Item::check).collect();
         let of = |server: &Server| -> Result<SideRun, WorkerError> {
+            let builds = servers.try_builds(server, self.contract, &checks, self.watch)?;
             let observed = servers.observe(server, self.contract, &checks, self.watch)?;
-            let ServerObservations { run, fault } = observed;
-            Ok(SideRun { run, build: None, fault })
+            let ServerObservations { run, mapped_code, fault } = observed;
+            Ok(SideRun { run, build: None, mapped_code, builds, fault })
         };
         let baseline = of(&servers.sides.baseline)?.faultless()?;
         let anchor = servers.sides.anchor.as_ref().map(|server| of(server)?.faultless());
@@ -121,7 +138,8 @@ impl SideRun {
             measured: observed.measured,
             operations: operations.measured,
         };
-        Ok(Self { run, build: Some(observed.build), fault })
+        let (mapped_code, builds) = (None, Count::new(1));
+        Ok(Self { run, build: Some(observed.build), mapped_code, builds, fault })
     }
 
     fn faultless(mut self) -> Result<Self, WorkerError> {

@@ -84,6 +84,15 @@ pub(super) struct Turn {
     pub(super) response: Option<Seen>,
 }
 
+impl Turn {
+    /// The median of its latencies.
+    pub(super) fn median_latency(&self) -> Nanos {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    }
+}
+
 /// A process that takes turns; gone with what it started when it is dropped.
 pub(super) trait Subject {
     /// Waits until it can be asked.
@@ -97,6 +106,9 @@ pub(super) trait Subject {
 
     /// Of which side it is.
     fn label(&self) -> &str;
+
+    /// Tells it to end, without waiting for that: all are told before one is waited for.
+    fn begin_to_end(&mut self) {}
 }
 
 /// Starts the subjects of sessions.

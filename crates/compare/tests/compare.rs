@@ -230,6 +230,7 @@ fn passport_naming(anchor: &Side, sides: &Sides) -> Passport {
         checks_not_compared: Vec::new(),
         checks_not_in_anchor: Vec::new(),
         same_code: None,
+        mapped_code: None,
     });
     pipeline::passport(&contract, run(after), around, Some(&baseline)).unwrap()
 }

@@ -107,6 +107,13 @@ impl Nanos {
     }
 }
 
+impl Count {
+    /// Whether there is none; borrowed, as serde asks whether to skip a field.
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+}
+
 impl Bytes {
     /// Mebibytes, for display and for the kept field `memory_mb`.
     #[expect(clippy::cast_precision_loss, reason = "display; exact below 2^53 bytes")]

@@ -164,8 +164,8 @@ fn a_file_that_is_no_contract_is_said_to_be_none() {
         let sentence = workspace.run(&[command]).refused(2);
         assert_eq!(
             sentence,
-            "cannot read contract `passport.toml`: there is none; write one, or name it with \
-             --contract FILE"
+            "cannot read contract `passport.toml`: there is none; write one with `passport init`, name it \
+             with --contract FILE, or give --api-url URL and --endpoint /PATH, which need none"
         );
     }
     workspace.write("latin1.toml", b"name = \"caf\xe9\"");

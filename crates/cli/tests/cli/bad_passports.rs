@@ -123,13 +123,14 @@ fn a_passport_of_another_version_is_refused_by_name() {
     let sound = workspace.read("sound.json");
     let rules = sound.find("  \"rules\": {").unwrap();
     let rules = &sound[rules..rules + sound[rules..].find("},\n").unwrap() + 3];
-    let newer =
-        |what: &str| format!("made by a newer version: {what}, this one reads up to 1: update it");
+    let newer = |what: &str, latest: u32| {
+        format!("made by a newer version: {what}, this one reads up to {latest}: update it")
+    };
     let before = "made before 0.1.0, which did not number its rules: measure or import again";
     for (part, by, said) in [
-        ("\"schema_version\": 1", "\"schema_version\": 2", newer("schema 2").as_str()),
-        ("\"growth\": 1", "\"growth\": 2", &newer("growth rule 2")),
-        ("\"latency\": 1,", "\"latency\": 7,", &newer("latency rule 7")),
+        ("\"schema_version\": 1", "\"schema_version\": 2", newer("schema 2", 1).as_str()),
+        ("\"growth\": 1", "\"growth\": 2", &newer("growth rule 2", 1)),
+        ("\"latency\": 2,", "\"latency\": 7,", &newer("latency rule 7", 2)),
         ("\"mean\": 1", "\"mean\": 0", before),
         (rules, "", before),
     ] {

@@ -192,7 +192,7 @@ fn validate_holds_one_endpoint_and_abstains_on_too_few_samples() {
     }
     assert!(!run.stdout.contains("health"), "{}", run.stdout);
     let few = workspace.run(&["validate", "--iterations", "10", "-o", "few.json"]).exits(4);
-    assert_says(&few.stdout, ": p99 needs at least 848 samples, and there are ");
+    assert_says(&few.stdout, ": p99 needs at least 477 samples, and there are ");
     assert_eq!(workspace.json("few.json")["summary"]["overall_status"], "ABSTAIN");
     workspace.run(&["verify", "few.json"]).exits(0);
     let health = workspace.run(&["validate", "--endpoint", "/health"]).exits(0);

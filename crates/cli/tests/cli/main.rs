@@ -18,9 +18,11 @@ mod bad_targets;
 mod formatting;
 mod gate;
 mod import;
+mod init_axum;
 mod schemas;
 mod service;
 mod usage;
+mod ways_in;
 
 // Signals, `/dev/full`, a shell, mounts and workers are those of Unix.
 #[cfg(unix)]

@@ -21,6 +21,7 @@ pub(crate) const HELPER: &str = "--be-a-server";
 
 /// What the server does; each is an argument `name=value`.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each argument")]
 struct Manner {
     port: u16,
     /// Exits with this code at once, with a last word.
@@ -38,8 +39,17 @@ struct Manner {
     changes: Option<u64>,
     hushes: Option<u64>,
     breaks: Option<u64>,
-    /// Closes the connection after each answer.
+    /// Closes the connection after each answer, and answers by HTTP/1.0 without a length.
     closes: bool,
+    old: bool,
+    /// Answers with the address that it was asked at.
+    own: bool,
+    /// Answers 503 until it has been asked so often.
+    unready: u64,
+    /// Rounds of work for the first request, half of them for the second, a third for the third.
+    warms: u64,
+    /// Tells its time in milliseconds where seconds are meant.
+    in_milliseconds: bool,
     /// A file where it writes its process and those of what it starts.
     starts: String,
     /// Does not listen.
@@ -65,6 +75,11 @@ impl Manner {
                 "changes" => manner.changes = number(),
                 "hushes" => manner.hushes = number(),
                 "closes" => manner.closes = true,
+                "old" => manner.old = true,
+                "own" => manner.own = true,
+                "unready" => manner.unready = number().unwrap(),
+                "warms" => manner.warms = number().unwrap(),
+                "in-milliseconds" => manner.in_milliseconds = true,
                 "starts" => manner.starts = value.into(),
                 "deaf" => manner.deaf = true,
                 _ => panic!("unknown argument {argument}"),
@@ -119,7 +134,7 @@ fn start_others(file: &str) {
 fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
     stream.set_nodelay(true).unwrap();
     let clock = SystemClock::start();
-    while read_head(&mut stream).is_some() {
+    while let Some(head) = read_head(&mut stream) {
         let started = clock.elapsed();
         let number = asked.fetch_add(1, Ordering::SeqCst) + 1;
         let from = |first: Option<u64>| first.is_some_and(|first| number >= first);
@@ -132,7 +147,9 @@ fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
             thread::sleep(Duration::from_secs(600));
         }
         let body = if from(manner.changes) { "something else" } else { &manner.answer };
-        black_box(hash_rounds(manner.rounds));
+        let host = head.lines().find(|line| line.to_lowercase().starts_with("host:"));
+        let body = if manner.own { host.unwrap_or_default() } else { body };
+        black_box(hash_rounds(manner.rounds + manner.warms / number));
         let took = clock.elapsed().saturating_sub(started).get();
         black_box(hash_rounds(manner.untold));
         let whole = took / 1_000_000;
@@ -140,16 +157,22 @@ fn answer_all(mut stream: TcpStream, manner: &Manner, asked: &AtomicU64) {
         let timing = match tells {
             "finely" => format!("Server-Timing: total;dur={whole}.{:06}\r\n", took % 1_000_000),
             "coarsely" => format!("Server-Timing: total;dur={whole}\r\n"),
+            _ if manner.in_milliseconds => format!("X-Process-Time: {}\r\n", took / 1_000),
             _ => String::new(),
         };
         let close = if manner.closes { "Connection: close\r\n" } else { "" };
+        let status = if number <= manner.unready { "503 Busy" } else { "200 OK" };
+        let (version, length) = if manner.old {
+            ("1.0", String::new())
+        } else {
+            ("1.1", format!("Content-Length: {}\r\n", body.len()))
+        };
         let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{timing}{close}\r\n{body}",
-            body.len()
+            "HTTP/{version} {status}\r\nContent-Type: text/plain\r\n{length}{timing}{close}\r\n{body}"
         );
         let half = if from(manner.breaks) { answer.len() - 1 } else { answer.len() };
         let written = stream.write_all(&answer.as_bytes()[..half]);
-        if written.is_err() || manner.closes || half < answer.len() {
+        if written.is_err() || manner.closes || manner.old || half < answer.len() {
             return;
         }
     }
@@ -161,7 +184,7 @@ fn tell(words: &str) {
 }
 
 /// The head of a request; `None` when there is no more.
-fn read_head(stream: &mut TcpStream) -> Option<()> {
+fn read_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut chunk = [0; 4_096];
     while !head.ends_with(b"\r\n\r\n") {
@@ -170,5 +193,5 @@ fn read_head(stream: &mut TcpStream) -> Option<()> {
             _ => return None,
         }
     }
-    Some(())
+    Some(String::from_utf8_lossy(&head).into_owned())
 }

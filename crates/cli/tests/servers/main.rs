@@ -79,6 +79,13 @@ fn main() -> ExitCode {
         test("work_that_is_not_told_does_not_pass", untold),
         test("times_that_are_told_coarsely_are_not_relied_on", told_coarsely),
         test("a_server_that_closes_its_connections_is_compared", closing),
+        test("servers_that_fork_and_close_are_compared", forking),
+        test("a_server_that_answers_with_its_own_address_answers_alike_on_each_port", own_address),
+        test("a_server_that_is_not_ready_is_waited_for", unready),
+        test("times_in_another_unit_are_said_and_not_relied_on", other_unit),
+        test("code_that_is_not_warm_is_not_decided_on", not_warm),
+        test("servers_of_one_program_have_no_layouts_that_differ", one_program),
+        test("each_session_takes_one_of_several_builds", builds),
         test("another_response_is_changed_work", changed_work),
         test("what_is_accepted_is_held_against_as_well", anchor),
         test("a_command_that_cannot_be_started_is_not_measured", not_started),
@@ -229,6 +236,212 @@ fn closing() {
     let passport = passport(&workspace);
     assert_eq!(passport["complete"], true);
     assert!(!sessions(&passport).is_empty());
+}
+
+/// Servers that begin a process for each connection, and answer by HTTP/1.0, which ends there.
+const FORKING: &str = r#"
+import http.server, os, socketserver
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"done")
+
+    def log_message(self, *arguments):
+        pass
+
+class Server(socketserver.ForkingMixIn, http.server.HTTPServer):
+    request_queue_size = 64
+
+Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+/// Processes that were started before, and wait for the same connections; each of them closes what it
+/// has answered, and says so.
+const PREFORKED: &str = r#"
+import os, signal, socket
+
+listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+children = []
+for _ in range(3):
+    child = os.fork()
+    if child:
+        children.append(child)
+        continue
+    while True:
+        stream, _ = listener.accept()
+        while b"\r\n\r\n" not in stream.recv(4096):
+            pass
+        stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone")
+        stream.close()
+signal.pause()
+"#;
+
+#[expect(clippy::print_stdout, reason = "says what is missing")]
+fn is_missing(program: &str) -> bool {
+    let missing = Command::new(program).arg("--version").output().is_err();
+    if missing {
+        println!("MISSING: {program}");
+    }
+    missing
+}
+
+fn forking() {
+    let old = helper("old");
+    let mut commands = vec![old.as_str()];
+    if !is_missing("python3") {
+        commands.extend(["python3 forking.py", "python3 preforked.py"]);
+        commands.push("python3 -m http.server --bind 127.0.0.1 -d www {port}");
+    }
+    for command in commands {
+        let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
+        workspace.write("forking.py", FORKING);
+        workspace.write("preforked.py", PREFORKED);
+        fs::create_dir(workspace.path("www")).unwrap();
+        workspace.write("www/work", "done");
+        compare(&workspace, command, command, &["--time-budget", "3"]);
+        let passport = passport(&workspace);
+        assert_eq!(passport["complete"], true, "{command}");
+        assert_eq!(claim(&passport, "behaviour").0, "PASS", "{command}");
+        assert_ne!(claim(&passport, "latency-change").0, "FAIL", "{command}");
+        assert!(!sessions(&passport).is_empty(), "{command}");
+        assert_eq!(passport["test_results"][0]["paired"]["failed_sessions"], 0, "{command}");
+    }
+}
+
+fn own_address() {
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
+    let command = helper("own");
+    compare(&workspace, &command, &command, &["--time-budget", "1"]);
+    assert_eq!(claim(&passport(&workspace), "behaviour").0, "PASS");
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
+    let (before, after) = (Running::start("own"), Running::start("own"));
+    compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "0"]);
+    assert_eq!(claim(&passport(&workspace), "behaviour").0, "PASS");
+}
+
+fn unready() {
+    let unready = helper("unready=3");
+    let ready = "\n[target]\nready = { path = \"/health\", status = 200 }\n";
+    for contract in [CONTRACT.to_owned(), format!("{CONTRACT}{ready}")] {
+        let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
+        compare(&workspace, &unready, &unready, &["--time-budget", "3"]);
+        let passport = passport(&workspace);
+        assert_eq!(claim(&passport, "status").0, "PASS");
+        assert!(!sessions(&passport).is_empty());
+        assert_eq!(passport["test_results"][0]["paired"]["failed_sessions"], 0);
+    }
+    // One that is never as the contract calls ready is not measured.
+    let never = ready.replace("200", "204");
+    let workspace = Workspace::with_contract(crate::PASSPORT, &format!("{CONTRACT}{never}"));
+    let good = helper("");
+    let run = compare(&workspace, &good, &good, &["--wait-timeout", "2"]).exits(3);
+    let said = "the server of baseline does not answer within 2.00 s: it is not ready: GET /health \
+                answers 200 instead of 204";
+    assert_eq!(run.sentence(), said);
+}
+
+fn other_unit() {
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
+    let command = helper("rounds=20000 in-milliseconds");
+    let run = compare(&workspace, &command, &command, &["--time-budget", "1"]);
+    let passport = passport(&workspace);
+    assert_eq!(sessions(&passport)[0]["http"]["time"], "above-floor");
+    let evidence = &passport["test_results"][0]["evidence"];
+    assert_eq!(evidence["server_latency"], Value::Null);
+    assert!(evidence["told_above_round_trip_samples"].as_u64().unwrap() > 0, "{evidence}");
+    assert_says(&run.stdout, "the service tells more time than the round trip took");
+}
+
+fn not_warm() {
+    let contract = CONTRACT.replace("[sampling]", "[sampling]\nwarm_seconds_max = 0.05");
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
+    let command = helper("warms=20000000");
+    let run = compare(&workspace, &command, &command, &["--time-budget", "60"]).exits(4);
+    let passport = passport(&workspace);
+    assert_eq!(claim(&passport, "latency-change"), is("ABSTAIN", "not-warm"));
+    // In most sessions, not in all: one may be held up at its start.
+    let warmups: Vec<&Value> = sessions(&passport).iter().map(|it| &it["http"]["warmup"]).collect();
+    assert!(warmups.iter().all(|it| it["samples"].as_u64().unwrap() >= 8), "{warmups:?}");
+    let cold = warmups.iter().filter(|it| it["falling_ppm"].as_u64().unwrap() > 30_000);
+    assert!(cold.count() * 2 > warmups.len(), "{warmups:?}");
+    assert_says(&run.stdout, "still fell when its warm-up was over");
+    assert_says(
+        &run.stdout,
+        "before its times counted, by so many samples (median): work/default ",
+    );
+}
+
+fn one_program() {
+    let floor = |passport: &Value| passport["comparison"]["policy"]["rebuild_floor_ppm"].clone();
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
+    let command = helper("");
+    compare(&workspace, &command, &command, &["--time-budget", "0"]);
+    let same = passport(&workspace);
+    assert_eq!((floor(&same), &same["comparison"]["policy"]["rule"]), (25_000.into(), &2.into()));
+    assert!(same["comparison"]["mapped_code"]["files"].as_u64().unwrap() > 0);
+
+    // Another program, if only by what is behind it, may have its code elsewhere.
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
+    let other = workspace.path("other");
+    fs::copy(env::current_exe().unwrap(), &other).unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(&other).unwrap();
+    std::io::Write::write_all(&mut file, b"other").unwrap();
+    drop(file);
+    let other = format!("'{}' {HELPER} port={{port}}", other.display());
+    compare(&workspace, &command, &other, &["--time-budget", "0"]);
+    let text = passport_text(&workspace);
+    let otherwise: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(floor(&otherwise), 60_000);
+    assert!(otherwise["comparison"].get("mapped_code").is_none());
+
+    // Nobody proves by the floor of another comparison.
+    workspace.write("edited.json", text.replace(": 60000", ": 25000"));
+    let said = workspace.run(&["verify", "edited.json"]).exits(1).sentence();
+    assert_says(&said, "comparison.policy");
+}
+
+fn builds() {
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
+    let mut build = |name: &str| {
+        let path = workspace.path(name);
+        fs::copy(env::current_exe().unwrap(), &path).unwrap();
+        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, name.as_bytes()).unwrap();
+        format!("'{}' {HELPER} port={{port}}", path.display())
+    };
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(&mut build);
+    let both = |baseline: [&str; 2], current: [&str; 2]| {
+        let arguments = [
+            "compare",
+            "--baseline-cmd",
+            baseline[0],
+            "--baseline-cmd",
+            baseline[1],
+            "--current-cmd",
+            current[0],
+            "--current-cmd",
+            current[1],
+            "--time-budget",
+            "2",
+        ];
+        workspace.run(&arguments)
+    };
+    both([&a, &b], [&c, &d]);
+    let several = passport(&workspace);
+    let comparison = &several["comparison"];
+    assert_eq!(
+        (&comparison["baseline"]["builds"], &comparison["current"]["builds"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(comparison["policy"]["rebuild_floor_ppm"], 42_426);
+    assert_eq!(several["complete"], true);
+
+    // What does not start, or answers otherwise, is said by its number.
+    let said = both([&a, &b], [&c, "/nonexistent/server"]).exits(3).sentence();
+    let expected = "the server of current (build 2 of 2) cannot be started: No such file";
+    assert!(said.starts_with(expected), "{said}");
 }
 
 fn changed_work() {
@@ -436,10 +649,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
-#[expect(clippy::print_stdout, reason = "says what is missing")]
 fn python() {
-    if Command::new("python3").arg("--version").output().is_err() {
-        println!("MISSING: python3");
+    if is_missing("python3") {
         return;
     }
     let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);

@@ -1,24 +1,28 @@
-//! Resident memory of a process, as the kernel accounts it.
+//! Resident memory of one process.
 //!
-//! [`read_self`] and [`read_pid`] read `/proc/PID/status` once and return a [`ProcessMemory`]. That
-//! file has both figures in kB, so neither the page size nor a second file is needed. Reading costs
-//! some tens of microseconds and no heap. Figures move in pages and lag behind by what the kernel
-//! batches per thread; they cannot see one request. Only Linux is supported.
+//! [`read_self`] and [`read_pid`] read `/proc/PID/status` once. That file has both figures in kB, so
+//! neither the page size nor a second file is needed. Reading costs some tens of microseconds and no
+//! heap.
 
 use std::{fmt, io};
 
-use crate::units::Bytes;
+use crate::units::{Bytes, Count};
 
 /// Bytes of the status file that are read; the kernel's lines before `VmRSS` stay far below.
 const STATUS_BYTES_MAX: usize = 8 * 1024;
 
-/// Resident memory of one process.
+/// Resident memory of a process, or of several together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessMemory {
     /// Resident set now (`VmRSS`).
     pub rss: Bytes,
     /// Largest resident set since the process started (`VmHWM`).
     pub rss_peak: Bytes,
+    /// The least that they surely hold, as what several share is in the figures of each. Of one process
+    /// the same as `rss`.
+    pub held_min: Bytes,
+    /// How many processes these are.
+    pub processes: Count,
 }
 
 /// Why the memory of a process is not known.
@@ -95,7 +99,8 @@ fn read(process: Process) -> Result<ProcessMemory, ProcessMemoryError> {
     let field = |name| {
         kilobytes(&buffer[..length], name).ok_or(ProcessMemoryError::Field { process, field: name })
     };
-    Ok(ProcessMemory { rss: field("VmRSS")?, rss_peak: field("VmHWM")? })
+    let (rss, rss_peak) = (field("VmRSS")?, field("VmHWM")?);
+    Ok(ProcessMemory { rss, rss_peak, held_min: rss, processes: Count::new(1) })
 }
 
 /// Fills `buffer` from the start of the status file; the number of bytes read.

@@ -1,0 +1,274 @@
+//! The command: which of the ways in this is, and the draft of each.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::{
+    super::{
+        contract_file,
+        exit::{Code, Failure},
+    },
+    cargo_project::{CargoProject, MANIFEST, TARGET},
+    criterion_suite,
+    draft::Draft,
+    openapi::{self, OpenApi},
+    running_service,
+    workflow::{self, Job},
+};
+use perf_passport::{
+    contract::{Contract, ContractOutline, OutlinedEndpoint},
+    probe::ProbeError,
+    text::{counted, escaped},
+};
+
+/// Where criterion writes.
+const CRITERION_DIRECTORY: &str = "target/criterion";
+
+/// The head of each contract.
+const COMMENT: &str = "Made by `passport init`. What is not written here is the default: the p99 is below \
+                       10 ms, and a request has less than 1000 allocations and 10 MB of peak heap.";
+
+/// Write the first contract, what runs it, and a workflow, for what is found here.
+///
+/// A Cargo project with axum gets a test target, one with criterion operations of its suite. Nothing is
+/// asked, and nothing is replaced.
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// For a service that runs at this base URL; it is asked what it answers
+    #[arg(long, value_name = "URL", conflicts_with_all = ["cmd", "criterion"])]
+    api_url: Option<String>,
+    /// For servers that this command starts, on the port in PORT and in `{port}`
+    #[arg(long, value_name = "CMD", conflicts_with = "criterion")]
+    cmd: Option<String>,
+    /// For the benchmarks that criterion measured in this directory (target/criterion)
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = CRITERION_DIRECTORY,
+          conflicts_with_all = ["openapi", "endpoint"])]
+    criterion: Option<PathBuf>,
+    #[expect(clippy::doc_markdown, reason = "this is printed as help")]
+    /// Take the GETs of this OpenAPI document (JSON) that need no parameters
+    #[arg(long, value_name = "FILE", conflicts_with = "endpoint")]
+    openapi: Option<PathBuf>,
+    /// Take this path; may be repeated
+    #[arg(long, value_name = "PATH")]
+    endpoint: Vec<String>,
+}
+
+/// Endpoints, and where they are from.
+struct Found {
+    endpoints: Vec<OutlinedEndpoint>,
+    words: String,
+}
+
+pub(crate) fn run(arguments: &InitArguments) -> Result<ExitCode, Failure> {
+    let mut draft = Draft::default();
+    let given = arguments.given(&mut draft)?;
+    if let Some(url) = &arguments.api_url {
+        of_url(&mut draft, url, given)?;
+    } else if let Some(command) = &arguments.cmd {
+        of_command(&mut draft, command, given)?;
+    } else if let Some(directory) = &arguments.criterion {
+        of_criterion(&mut draft, directory)?;
+    } else {
+        of_project(&mut draft, given)?;
+    }
+    draft.write()?;
+    Ok(Code::Pass.into())
+}
+
+impl InitArguments {
+    /// The endpoints that the user names, one by one or by a document.
+    fn given(&self, draft: &mut Draft) -> Result<Option<Found>, Failure> {
+        if let Some(path) = &self.openapi {
+            let OpenApi { endpoints, left_out } = openapi::read(path)?;
+            if let Some(it) = left_out {
+                draft.note(it);
+            }
+            return Ok(Some(Found { endpoints, words: OpenApi::words(path) }));
+        }
+        if self.endpoint.is_empty() {
+            return Ok(None);
+        }
+        let outline = ContractOutline::of_paths("", &self.endpoint)
+            .map_err(|problem| Failure::usage(anyhow!("cannot ask for --endpoint: {problem}")))?;
+        let words = counted(outline.endpoints.len() as u64, "endpoint");
+        Ok(Some(Found { endpoints: outline.endpoints, words }))
+    }
+}
+
+/// `/` where nothing else is known, which is said.
+fn or_root(draft: &mut Draft, given: Option<Found>) -> Found {
+    given.unwrap_or_else(|| {
+        draft.note(format!(
+            "only `/` is asked for: add the other paths to {}",
+            contract_file::DEFAULT
+        ));
+        Found { endpoints: vec![OutlinedEndpoint::of("/")], words: "1 endpoint, /".to_owned() }
+    })
+}
+
+/// A running service: it is asked, where it answers.
+fn of_url(draft: &mut Draft, url: &str, given: Option<Found>) -> Result<(), Failure> {
+    let mut found = or_root(draft, given);
+    match running_service::ask(url, &mut found.endpoints) {
+        Ok(notes) => notes.into_iter().for_each(|it| draft.note(it)),
+        Err(error @ ProbeError::Request(_)) => return Err(Failure::usage(error)),
+        Err(error) => draft.note(format!(
+            "it could not be asked, so status 200 is expected: {}",
+            escaped(&error.to_string())
+        )),
+    }
+    let name = url.split_once("://").map_or(url, |(_, rest)| rest);
+    add_contract(
+        draft,
+        &ContractOutline { url: Some(url.to_owned()), endpoints: found.endpoints, ..outline(name) },
+        &found.words,
+    )?;
+    add_workflow(draft, &Job::RunningService);
+    draft.next("passport check");
+    draft.next("passport baseline");
+    Ok(())
+}
+
+/// Servers that a command starts.
+fn of_command(draft: &mut Draft, command: &str, given: Option<Found>) -> Result<(), Failure> {
+    #[cfg(target_os = "linux")]
+    perf_passport_compare::CommandLine::parse(command)
+        .map_err(|error| Failure::usage(anyhow!("cannot start the server: {error}")))?;
+    let found = or_root(draft, given);
+    let endpoints = found.endpoints;
+    add_contract(draft, &ContractOutline { endpoints, ..outline("service") }, &found.words)?;
+    add_workflow(draft, &Job::Servers(command));
+    let quoted = format!("'{}'", command.replace('\'', "'\\''"));
+    draft.next(format!("passport compare --baseline-cmd {0} --current-cmd {0}", escaped(&quoted)));
+    Ok(())
+}
+
+/// Benchmarks that criterion measured.
+fn of_criterion(draft: &mut Draft, directory: &Path) -> Result<(), Failure> {
+    let operations = criterion_suite::read(directory)?;
+    let words = format!(
+        "{} of criterion, each below ten times its mean",
+        counted(operations.len() as u64, "benchmark")
+    );
+    let name = CargoProject::read()?.map_or_else(|| "benchmarks".to_owned(), |it| it.name);
+    let comment =
+        vec!["Made by `passport init`. A budget is ten times what was measured.".to_owned()];
+    add_contract(draft, &ContractOutline { operations, comment, ..outline(&name) }, &words)?;
+    add_workflow(draft, &Job::Benchmarks);
+    let directory = if directory == Path::new(CRITERION_DIRECTORY) {
+        String::new()
+    } else {
+        format!(" {}", escaped(&directory.to_string_lossy()))
+    };
+    draft.next(format!("passport import criterion{directory}"));
+    Ok(())
+}
+
+/// A Cargo project: with axum a test target, with criterion its suite. Without a project an `OpenAPI`
+/// document or paths alone are a contract for any URL.
+fn of_project(draft: &mut Draft, given: Option<Found>) -> Result<(), Failure> {
+    let Some(project) = CargoProject::read()? else {
+        let Some(found) = given else {
+            return Err(Failure::usage(anyhow!(
+                "there is no {MANIFEST} here: run this in a Cargo project, or give --api-url URL, --cmd CMD \
+                 or --openapi FILE"
+            )));
+        };
+        let endpoints = found.endpoints;
+        add_contract(draft, &ContractOutline { endpoints, ..outline("service") }, &found.words)?;
+        draft.next("passport check --api-url URL");
+        return Ok(());
+    };
+    if project.depends_on("axum") {
+        return of_axum(draft, &project, given);
+    }
+    if project.depends_on("criterion") && given.is_none() {
+        return of_criterion(draft, Path::new(CRITERION_DIRECTORY));
+    }
+    Err(Failure::usage(anyhow!(
+        "{MANIFEST} depends on neither axum nor criterion: give --api-url URL or --cmd CMD for a service of \
+         any other kind"
+    )))
+}
+
+fn of_axum(draft: &mut Draft, project: &CargoProject, given: Option<Found>) -> Result<(), Failure> {
+    project.refuse_old_axum()?;
+    let (call, router) = project.router()?;
+    let found = match given {
+        Some(found) => found,
+        None if router.paths.is_empty() => or_root(draft, None),
+        None => Found {
+            endpoints: router.paths.iter().map(OutlinedEndpoint::of).collect(),
+            words: format!("{} of `{call}`", counted(router.paths.len() as u64, "route")),
+        },
+    };
+    if router.has_more {
+        draft.note(
+            "the router has routes that were not read: those with parameters, or of other routers",
+        );
+    }
+    let endpoints = found.endpoints;
+    add_contract(draft, &ContractOutline { endpoints, ..outline(&project.name) }, &found.words)?;
+    let file = format!("tests/{TARGET}.rs");
+    let is_async = if router.is_async { ".await" } else { "" };
+    draft.make(
+        file,
+        harness(&format!("{call}(){is_async}")),
+        format!("the contract as tests, of `{call}`"),
+    );
+    let lines = project.missing_lines()?;
+    if !lines.is_empty() {
+        let words = format!("what the test target `{TARGET}` needs");
+        draft.extend(MANIFEST, project.manifest.clone(), &lines, words);
+    }
+    if lines.contains("\npath = ") {
+        draft.note(format!(
+            "{MANIFEST} names the clone of perf-passport on this machine: elsewhere give its version, or git"
+        ));
+    }
+    add_workflow(draft, &Job::Tests);
+    draft.next(format!("cargo test --test {TARGET}"));
+    Ok(())
+}
+
+/// The test target.
+fn harness(call: &str) -> String {
+    format!(
+        "//! The contract `{contract}` as tests: one for each check.\n\nuse perf_passport::{{allocation::\
+         CountingAllocator, harness::Harness}};\n\n#[global_allocator]\nstatic ALLOCATOR: CountingAllocator = \
+         CountingAllocator::system();\n\nfn main() -> std::process::ExitCode {{\n    Harness::new(\"{contract}\", \
+         |_fixture| async {{ Ok::<_, String>({call}) }}).run()\n}}\n",
+        contract = contract_file::DEFAULT,
+    )
+}
+
+/// What each first contract has.
+fn outline(name: &str) -> ContractOutline {
+    ContractOutline {
+        name: name.to_owned(),
+        comment: vec![COMMENT.to_owned()],
+        ..ContractOutline::default()
+    }
+}
+
+/// Adds the contract, which is one that can be read.
+fn add_contract(draft: &mut Draft, outline: &ContractOutline, words: &str) -> Result<(), Failure> {
+    let text = outline.to_toml();
+    Contract::parse(&text)
+        .map_err(|error| Failure::usage(anyhow!("no contract can be made of it: {error}")))?;
+    draft.make(contract_file::DEFAULT, text, words);
+    Ok(())
+}
+
+fn add_workflow(draft: &mut Draft, job: &Job<'_>) {
+    let here = Path::new(".");
+    draft.make(workflow::path(here), workflow::text(here, job), "the same on GitHub");
+    if !matches!(job, Job::Tests) {
+        draft.note("the workflow installs perf-passport-cli from crates.io: before its first release give git");
+    }
+}

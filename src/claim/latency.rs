@@ -1,0 +1,64 @@
+//! A check's latency against its budgets: one claim for each quantile that has one.
+
+use super::{latency_rule_1, latency_rule_2, reason::Reason, statement::Claim};
+use crate::{
+    contract::{Check, ClaimKind, LatencyBudget, Quantile},
+    evidence::Evidence,
+    rules::LatencyRule,
+    statistics::quantile,
+    units::{Count, Nanos},
+};
+
+/// The claim on the budget of a check, and those on budgets of further quantiles, which name them.
+pub(super) fn claims(rule: LatencyRule, check: &Check, evidence: &Evidence) -> Vec<Claim> {
+    let main = claim(rule, check.budgets.latency(), evidence);
+    let further = check.budgets.further_latency.iter().map(|budget| Claim {
+        metric: Some(budget.quantile.to_string()),
+        ..claim(rule, *budget, evidence)
+    });
+    std::iter::once(main).chain(further).collect()
+}
+
+/// Whether the samples taken so far leave a latency budget undecided that more could decide, by the
+/// latest rule.
+pub fn latency_is_undecided(check: &Check, evidence: &Evidence) -> bool {
+    let claims = claims(LatencyRule::LATEST, check, evidence);
+    claims.iter().any(|claim| claim.reason == Reason::Undecided)
+}
+
+/// The fewest samples that can show all latency budgets of a check to be kept, by the latest rule.
+pub fn latency_samples_min(check: &Check) -> Count {
+    let further = check.budgets.further_latency.iter().map(|it| it.quantile);
+    let quantiles = std::iter::once(check.budgets.latency_quantile).chain(further);
+    let needed = quantiles.map(|it| latency_samples_needed(LatencyRule::LATEST, it, Count::ZERO));
+    needed.flatten().max().unwrap_or(Count::ZERO)
+}
+
+/// The fewest samples that can show a budget of this quantile to be kept, of which so many are not below
+/// it; `None` where that would be more than anybody takes. The first rule asks for as many in any case.
+pub fn latency_samples_needed(
+    rule: LatencyRule,
+    quantile: Quantile,
+    beyond: Count,
+) -> Option<Count> {
+    match rule {
+        LatencyRule::One => Some(latency_rule_1::samples_min(quantile)),
+        LatencyRule::Two => latency_rule_2::samples_needed(quantile, beyond),
+        #[cfg(test)]
+        LatencyRule::Trial => None,
+    }
+}
+
+fn claim(rule: LatencyRule, budget: LatencyBudget, evidence: &Evidence) -> Claim {
+    let reason = match rule {
+        LatencyRule::One => latency_rule_1::reason(budget, evidence),
+        LatencyRule::Two => latency_rule_2::reason(budget, evidence),
+        #[cfg(test)]
+        LatencyRule::Trial => Reason::Undecided,
+    };
+    // With too few samples for the quantile the largest one is the honest figure to show.
+    let observed = quantile(&evidence.latency, budget.quantile)
+        .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));
+    Claim::new(ClaimKind::Latency, reason)
+        .figures(observed.map(Nanos::get), Some(budget.latency_ns_max.get()))
+}

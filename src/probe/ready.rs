@@ -1,0 +1,196 @@
+//! Waiting until a service is ready: [`wait_until_ready`] asks it what [`ReadyWhen`] says.
+//!
+//! A service may answer before it can serve, as one does that fills its caches, or stands behind a
+//! balancer. So it is asked for what the contract calls ready; where the contract says nothing, for the
+//! first check. This judges no check: a service that goes on answering something else is measured, and
+//! its status then fails.
+
+use reqwest::Request;
+
+use super::{
+    error::ProbeError,
+    http::HttpTarget,
+    http_client::{HttpClient, Stopwatch},
+    request::PreparedRequest,
+};
+use crate::{
+    clock::Clock,
+    contract::{Check, Contract},
+    units::Nanos,
+};
+
+/// The first pause between two attempts to reach a service; each further one is twice as long.
+const PAUSE_MIN: Nanos = Nanos::new(50_000_000);
+/// The longest pause.
+const PAUSE_MAX: Nanos = Nanos::new(500_000_000);
+/// How often a wait asks whether it should stop.
+const STOP_INTERVAL: Nanos = Nanos::new(50_000_000);
+
+/// Statuses by which a service, or a balancer before it, says that it is not there yet.
+const NOT_YET: std::ops::RangeInclusive<u16> = 502..=504;
+
+/// How long another status than the first check expects is not believed to be meant.
+const PATIENCE: Nanos = Nanos::new(5_000_000_000);
+
+/// Methods that change nothing.
+const SAFE_METHODS: [&str; 2] = ["GET", "HEAD"];
+
+/// When a service counts as ready.
+#[derive(Debug, Clone)]
+pub struct ReadyWhen {
+    request: PreparedRequest,
+    /// The status that it must answer; any when `None`.
+    status: Option<u16>,
+    /// Whether the contract says so, and not the first check.
+    is_told: bool,
+}
+
+/// How a service answered in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// As it should.
+    Ready,
+    /// With another status than the first check expects, for so long that it seems to be meant.
+    Otherwise,
+}
+
+impl ReadyWhen {
+    /// What the contract says of it. Where it says nothing, the first of these checks that changes
+    /// nothing must have its status; where there is none, any answer will do. `lookup` fills in headers.
+    pub fn of(
+        contract: &Contract,
+        checks: &[&Check],
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Self {
+        if let Some(told) = &contract.document.target.ready {
+            return Self {
+                status: Some(told.status),
+                is_told: true,
+                ..Self::any_answer(&told.path)
+            };
+        }
+        let mut requests = checks.iter().map(|check| &check.requests[0]);
+        let first = checks.first().map_or("/", |check| check.requests[0].path.as_str());
+        let safe = requests.find(|request| SAFE_METHODS.contains(&request.method.as_str()));
+        let prepared = safe.and_then(|spec| {
+            let request = PreparedRequest::new(spec, lookup).ok()?;
+            Some(Self { request, status: Some(spec.status), is_told: false })
+        });
+        prepared.unwrap_or_else(|| Self::any_answer(first))
+    }
+
+    /// Any answer to `GET path`.
+    pub fn any_answer(path: &str) -> Self {
+        let request = PreparedRequest {
+            setup: Vec::new(),
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            compare_headers: Vec::new(),
+        };
+        Self { request, status: None, is_told: false }
+    }
+
+    /// The same, but any status will do that the contract does not ask for.
+    #[must_use]
+    pub fn with_any_status(self) -> Self {
+        let status = self.status.filter(|_| self.is_told);
+        Self { status, ..self }
+    }
+
+    /// How long this status is not believed to be meant; `None` for ever.
+    fn patience(&self, status: u16) -> Option<Nanos> {
+        (!self.is_told && !NOT_YET.contains(&status)).then_some(PATIENCE)
+    }
+}
+
+/// Asks until the service is ready.
+///
+/// `deadline` counts from the call, by `clock`: no attempt and no pause goes beyond it. `stop` is
+/// asked about every 50 ms, and ends the wait when it says so. Where the contract does not say when the
+/// service is ready, another status is waited for to end for 5 s, and one of 502 to 504 for the whole
+/// time.
+///
+/// # Errors
+///
+/// [`ProbeError::Unreachable`] with what the last attempt said, when there was no response, or never
+/// the status that the contract asks for; [`ProbeError::Request`] and [`ProbeError::Setup`] at once, as
+/// waiting mends neither.
+pub fn wait_until_ready(
+    target: &HttpTarget,
+    when: &ReadyWhen,
+    deadline: Nanos,
+    clock: &dyn Clock,
+    stop: &dyn Fn() -> bool,
+) -> Result<Awaited, ProbeError> {
+    // What makes no request is found before anybody is waited for.
+    target.request(&when.request)?;
+    let watch = Stopwatch::start(clock, deadline);
+    let client = target.client()?;
+    let left = || Nanos::from_duration(watch.left());
+    let (mut last, mut answers_since) = ("there was no time to try".to_owned(), None);
+    let mut pause = PAUSE_MIN;
+    while !stop() && left() > Nanos::ZERO {
+        let limit = left().min(target.timeout());
+        let request = target.request(&when.request)?;
+        match attempt(&client, request, &Stopwatch::start(clock, limit), stop) {
+            Ok(status) if when.status.is_none_or(|wanted| wanted == status) => {
+                return Ok(Awaited::Ready);
+            }
+            Ok(status) => {
+                last = when.refusal(status);
+                let since = *answers_since.get_or_insert(watch.elapsed());
+                let waited = watch.elapsed().saturating_sub(since);
+                if when.patience(status).is_some_and(|patience| waited >= patience) {
+                    return Ok(Awaited::Otherwise);
+                }
+            }
+            Err(error) => {
+                answers_since = None;
+                last = match error {
+                    ProbeError::Unreachable { message, .. } => message,
+                    error => error.to_string(),
+                };
+            }
+        }
+        let pausing = Stopwatch::start(clock, pause.min(left()));
+        while !stop() && !pausing.left().is_zero() {
+            std::thread::sleep(pausing.left().min(STOP_INTERVAL.to_duration()));
+        }
+        pause = pause.saturating_mul(2).min(PAUSE_MAX);
+    }
+    if answers_since.is_some() && !when.is_told && !stop() {
+        return Ok(Awaited::Otherwise);
+    }
+    Err(ProbeError::Unreachable { target: target.shown(), message: last })
+}
+
+impl ReadyWhen {
+    /// What is said of another status.
+    fn refusal(&self, status: u16) -> String {
+        let wanted = self.status.unwrap_or_default();
+        let PreparedRequest { method, path, .. } = &self.request;
+        format!("it is not ready: {method} {path} answers {status} instead of {wanted}")
+    }
+}
+
+/// One attempt: the status of a response, whose body is not waited for.
+fn attempt(
+    client: &HttpClient,
+    request: Request,
+    watch: &Stopwatch<'_>,
+    stop: &dyn Fn() -> bool,
+) -> Result<u16, ProbeError> {
+    client.run(async {
+        let mut response = std::pin::pin!(client.headers(request, watch));
+        loop {
+            let turn = tokio::time::timeout(STOP_INTERVAL.to_duration(), response.as_mut()).await;
+            match turn {
+                Ok(done) => return done.map(|response| response.status().as_u16()),
+                Err(_) if stop() => return Err(ProbeError::Broken("interrupted".to_owned())),
+                Err(_) => {}
+            }
+        }
+    })
+}

@@ -19,19 +19,16 @@ pub(super) fn claims(rule: LatencyRule, check: &Check, evidence: &Evidence) -> V
     std::iter::once(main).chain(further).collect()
 }
 
-/// Whether the samples taken so far leave a latency budget undecided that more could decide, by the
+/// Whether the samples taken so far leave a latency budget undecided that so many could decide, by the
 /// latest rule.
-pub fn latency_is_undecided(check: &Check, evidence: &Evidence) -> bool {
-    let claims = claims(LatencyRule::LATEST, check, evidence);
-    claims.iter().any(|claim| claim.reason == Reason::Undecided)
-}
-
-/// The fewest samples that can show all latency budgets of a check to be kept, by the latest rule.
-pub fn latency_samples_min(check: &Check) -> Count {
-    let further = check.budgets.further_latency.iter().map(|it| it.quantile);
-    let quantiles = std::iter::once(check.budgets.latency_quantile).chain(further);
-    let needed = quantiles.map(|it| latency_samples_needed(LatencyRule::LATEST, it, Count::ZERO));
-    needed.flatten().max().unwrap_or(Count::ZERO)
+pub fn latency_can_be_decided(check: &Check, evidence: &Evidence, most: Count) -> bool {
+    let rule = LatencyRule::LATEST;
+    let budgets = std::iter::once(check.budgets.latency());
+    budgets.chain(check.budgets.further_latency.iter().copied()).any(|budget| {
+        let needed = latency_samples_needed(rule, budget.quantile, Count::ZERO);
+        needed.is_some_and(|it| it <= most)
+            && claim(rule, budget, evidence).reason == Reason::Undecided
+    })
 }
 
 /// The fewest samples that can show a budget of this quantile to be kept, of which so many are not below

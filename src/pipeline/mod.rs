@@ -13,7 +13,7 @@ mod work;
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    claim::{BaselineFigures, latency_is_undecided, latency_samples_min},
+    claim::{BaselineFigures, latency_can_be_decided},
     clock::Clock,
     contract::{Check, Contract, Sampling, ServiceLife},
     environment::{Build, Source, SystemInfo},
@@ -316,7 +316,7 @@ struct Observation<'a> {
 }
 
 impl Observation<'_> {
-    /// Warms up, counts, asks the oracle, warms up again, times.
+    /// Warms up, counts, asks the oracle, warms up again, times, watches the heap.
     fn observe(mut self) -> Evidence {
         let before = self.probe.process_memory();
         self.warm_up();
@@ -404,13 +404,19 @@ impl Observation<'_> {
         if !self.probe.begin_heap_watch()? {
             return Ok(None);
         }
+        let started = self.clock.elapsed();
         let mut live = [Bytes::ZERO; 2];
         for bytes in &mut live {
             for _ in 0..samples {
-                // What came back is not looked at closely: whatever is kept of it would count.
-                if (self.stop)() || !self.answers_as_expected()? {
+                if (self.stop)() {
                     return Ok(None);
                 }
+                if self.is_over(started, self.sampling.time_max) {
+                    let message = "watching the heap takes longer than `seconds_max`: raise that, or lower \
+                                   `heap_growth_samples`";
+                    return Err(ProbeError::Broken(message.to_owned()));
+                }
+                self.send_and_forget()?;
             }
             let Some(now) = self.probe.live_heap() else { return Ok(None) };
             *bytes = now;
@@ -420,15 +426,20 @@ impl Observation<'_> {
         Ok(Some(HeapGrowth { samples, first_bytes, second_bytes }))
     }
 
-    /// Sends one sample, and keeps nothing of it.
-    fn answers_as_expected(&mut self) -> Result<bool, ProbeError> {
-        let mut expected = true;
+    /// Sends one sample. What comes back is not looked at closely: whatever is kept of it would count.
+    fn send_and_forget(&mut self) -> Result<(), ProbeError> {
         for _ in 0..self.check.rounds {
             for (request, spec) in self.requests.iter().zip(&self.check.requests) {
-                expected &= self.probe.send(request, Pass::Counted)?.status == spec.status;
+                let (status, expected) =
+                    (self.probe.send(request, Pass::Counted)?.status, spec.status);
+                if status != expected {
+                    let message =
+                        format!("status {status} instead of {expected} while the heap was watched");
+                    return Err(ProbeError::Broken(message));
+                }
             }
         }
-        Ok(expected)
+        Ok(())
     }
 
     /// Takes the samples, and says for which share of the time others wanted the processor.
@@ -447,8 +458,6 @@ impl Observation<'_> {
         let started = self.clock.elapsed();
         let wanted = u64::from(self.sampling.samples);
         let most = wanted * STRETCH_MAX;
-        // Where even the most samples decide nothing, time does not either.
-        let in_vain = latency_samples_min(self.check).get() > most;
         loop {
             let taken = self.sampler.timed();
             let enough = self.is_over(started, TIME_ENOUGH);
@@ -458,8 +467,10 @@ impl Observation<'_> {
             {
                 return;
             }
-            let decided = || !latency_is_undecided(self.check, &self.sampler.evidence());
-            if (taken >= wanted || enough) && ((enough && in_vain) || decided()) {
+            // Where even the most samples decide nothing, time does not either.
+            let within = Count::new(if enough { most } else { u64::MAX });
+            let is_open = || latency_can_be_decided(self.check, &self.sampler.evidence(), within);
+            if (taken >= wanted || enough) && !is_open() {
                 return;
             }
             let next = taken + (taken / 16).max(LOOK_INTERVAL_MIN);

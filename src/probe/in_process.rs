@@ -246,6 +246,11 @@ where
 
     fn begin_heap_watch(&mut self) -> Result<bool, ProbeError> {
         // What was there before is freed before anything is counted.
+        if let Answering::Own(before) = &mut self.service
+            && let Some(instance) = before.take()
+        {
+            instance.end();
+        }
         self.service = Answering::Own(None);
         self.body = Vec::new();
         if !allocation::is_installed() {
@@ -261,7 +266,7 @@ where
     fn live_heap(&mut self) -> Option<Bytes> {
         // The probe's own.
         self.body = Vec::new();
-        self.heap.as_ref().map(|it| it.watch.live())
+        self.heap.as_ref().and_then(|it| it.watch.live())
     }
 
     fn process_memory(&mut self) -> Option<ProcessMemory> {

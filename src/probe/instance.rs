@@ -3,7 +3,7 @@
 //! Tasks that a service starts go on until its runtime ends. So each service has a runtime of its own,
 //! and what one leaves behind is no part of what is counted of the next.
 
-use std::{fmt::Display, future::Future, num::NonZero};
+use std::{fmt::Display, future::Future, num::NonZero, time::Duration};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -18,6 +18,9 @@ pub(super) enum Threads {
     /// So many others.
     Others(NonZero<usize>),
 }
+
+/// How long a task that blocks a thread is waited for, where it is.
+const END_WITHIN: Duration = Duration::from_secs(5);
 
 /// A service that is there to answer.
 pub(super) struct Instance<S> {
@@ -59,6 +62,23 @@ impl<S> Instance<S> {
         }
     }
 
+    /// Ends its tasks, and waits a while for those that block threads.
+    pub(super) fn end(mut self) {
+        if let Some(runtime) = self.leave() {
+            runtime.shutdown_timeout(END_WITHIN);
+        }
+    }
+
+    /// Takes the service away from its runtime.
+    fn leave(&mut self) -> Option<Runtime> {
+        let runtime = self.runtime.take()?;
+        {
+            let _inside = runtime.enter();
+            drop(self.service.take());
+        }
+        Some(runtime)
+    }
+
     /// Runs work with the service to its end.
     pub(super) fn block_on<'i, Work: Future>(
         &'i self,
@@ -73,11 +93,8 @@ impl<S> Instance<S> {
 impl<S> Drop for Instance<S> {
     /// Ends its tasks. One that blocks a thread is not waited for.
     fn drop(&mut self) {
-        let Some(runtime) = self.runtime.take() else { return };
-        {
-            let _inside = runtime.enter();
-            drop(self.service.take());
+        if let Some(runtime) = self.leave() {
+            runtime.shutdown_background();
         }
-        runtime.shutdown_background();
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    contract::{Check, Contract},
+    contract::{Check, Contract, RequestSpec},
     units::Nanos,
 };
 
@@ -39,7 +39,7 @@ const SAFE_METHODS: [&str; 2] = ["GET", "HEAD"];
 #[derive(Debug, Clone)]
 pub struct ReadyWhen {
     request: PreparedRequest,
-    /// The status that it must answer; any when `None`.
+    /// The status that it must answer; any but those of [`NOT_YET`] when `None`.
     status: Option<u16>,
     /// Whether the contract says so, and not the first check.
     is_told: bool,
@@ -71,7 +71,9 @@ impl ReadyWhen {
         }
         let mut requests = checks.iter().map(|check| &check.requests[0]);
         let first = checks.first().map_or("/", |check| check.requests[0].path.as_str());
-        let safe = requests.find(|request| SAFE_METHODS.contains(&request.method.as_str()));
+        let is_safe =
+            |it: &&RequestSpec| SAFE_METHODS.contains(&it.method.as_str()) && it.setup.is_empty();
+        let safe = requests.find(is_safe);
         let prepared = safe.and_then(|spec| {
             let request = PreparedRequest::new(spec, lookup).ok()?;
             Some(Self { request, status: Some(spec.status), is_told: false })
@@ -99,9 +101,16 @@ impl ReadyWhen {
         Self { status, ..self }
     }
 
-    /// How long this status is not believed to be meant; `None` for ever.
-    fn patience(&self, status: u16) -> Option<Nanos> {
-        (!self.is_told && !NOT_YET.contains(&status)).then_some(PATIENCE)
+    /// Whether a service that answers so is ready.
+    fn is_met_by(&self, status: u16) -> bool {
+        self.status.map_or(!NOT_YET.contains(&status), |wanted| wanted == status)
+    }
+
+    /// What is said of another status.
+    fn refusal(&self, status: u16) -> String {
+        let PreparedRequest { method, path, .. } = &self.request;
+        let instead = self.status.map_or(String::new(), |wanted| format!(" instead of {wanted}"));
+        format!("it is not ready: {method} {path} answers {status}{instead}")
     }
 }
 
@@ -129,25 +138,28 @@ pub fn wait_until_ready(
     let watch = Stopwatch::start(clock, deadline);
     let client = target.client()?;
     let left = || Nanos::from_duration(watch.left());
-    let (mut last, mut answers_since) = ("there was no time to try".to_owned(), None);
+    let mut last = "there was no time to try".to_owned();
+    // Whether the last attempt was answered, and since when by a status that may be meant.
+    let (mut is_answered, mut otherwise_since) = (false, None);
     let mut pause = PAUSE_MIN;
     while !stop() && left() > Nanos::ZERO {
         let limit = left().min(target.timeout());
         let request = target.request(&when.request)?;
         match attempt(&client, request, &Stopwatch::start(clock, limit), stop) {
-            Ok(status) if when.status.is_none_or(|wanted| wanted == status) => {
-                return Ok(Awaited::Ready);
-            }
+            Ok(status) if when.is_met_by(status) => return Ok(Awaited::Ready),
             Ok(status) => {
-                last = when.refusal(status);
-                let since = *answers_since.get_or_insert(watch.elapsed());
-                let waited = watch.elapsed().saturating_sub(since);
-                if when.patience(status).is_some_and(|patience| waited >= patience) {
-                    return Ok(Awaited::Otherwise);
+                (last, is_answered) = (when.refusal(status), true);
+                if when.is_told || NOT_YET.contains(&status) {
+                    otherwise_since = None;
+                } else {
+                    let since = *otherwise_since.get_or_insert(watch.elapsed());
+                    if watch.elapsed().saturating_sub(since) >= PATIENCE {
+                        return Ok(Awaited::Otherwise);
+                    }
                 }
             }
             Err(error) => {
-                answers_since = None;
+                (is_answered, otherwise_since) = (false, None);
                 last = match error {
                     ProbeError::Unreachable { message, .. } => message,
                     error => error.to_string(),
@@ -160,19 +172,10 @@ pub fn wait_until_ready(
         }
         pause = pause.saturating_mul(2).min(PAUSE_MAX);
     }
-    if answers_since.is_some() && !when.is_told && !stop() {
+    if is_answered && !when.is_told && !stop() {
         return Ok(Awaited::Otherwise);
     }
     Err(ProbeError::Unreachable { target: target.shown(), message: last })
-}
-
-impl ReadyWhen {
-    /// What is said of another status.
-    fn refusal(&self, status: u16) -> String {
-        let wanted = self.status.unwrap_or_default();
-        let PreparedRequest { method, path, .. } = &self.request;
-        format!("it is not ready: {method} {path} answers {status} instead of {wanted}")
-    }
 }
 
 /// One attempt: the status of a response, whose body is not waited for.

@@ -283,8 +283,9 @@ mod tests {
         floor.play(script);
         let answers: Vec<String> =
             (0..3).map(|_| ask(&floor, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
-        assert_eq!(answers[0], "HTTP/1.1 201 -\r\ncontent-length: 0\r\n\r\n");
-        assert_eq!(answers[1], "HTTP/1.1 204 -\r\n\r\n");
+        let close = "connection: close\r\n";
+        assert_eq!(answers[0], format!("HTTP/1.1 201 -\r\n{close}content-length: 0\r\n\r\n"));
+        assert_eq!(answers[1], format!("HTTP/1.1 204 -\r\n{close}\r\n"));
         assert!(answers[2].ends_with("\r\n\r\nok"), "{answers:?}");
     }
 

@@ -162,7 +162,7 @@ impl Servers<'_> {
     ) -> Result<Count, WorkerError> {
         let ServerAt::Commands(commands) = &server.at else { return Ok(Count::new(1)) };
         let (ports, builds) = (Ports::default(), commands.len());
-        let (mut different, mut unknown) = (BTreeSet::new(), 0);
+        let mut different = BTreeSet::new();
         let when = ReadyWhen::of(contract, checks, self.environment);
         for (number, command) in commands.iter().enumerate().filter(|_| builds > 1) {
             let label = format!("{} (build {} of {builds})", server.label, number + 1);
@@ -170,14 +170,11 @@ impl Servers<'_> {
             let start = ServerStart { ports: &ports, placement: Placement::ANYWHERE };
             let reached = self.reach(&build, contract, start, watch)?;
             reached.wait(self, &build, &when, watch)?;
-            match reached.process.as_ref().and_then(ServerProcess::mapped_code) {
-                Some(code) => {
-                    different.insert(code.mapped_sha256);
-                }
-                None => unknown += 1,
-            }
+            // One whose code nobody knows may be the same as another.
+            let code = reached.process.as_ref().and_then(ServerProcess::mapped_code);
+            different.extend(code.map(|it| it.mapped_sha256));
         }
-        Ok(Count::new((different.len() + unknown).max(1) as u64))
+        Ok(Count::new(different.len().max(1) as u64))
     }
 
     /// Starts a server that does not run already.

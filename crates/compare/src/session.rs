@@ -216,8 +216,8 @@ fn prepare(
     // Servers, until none becomes faster any more; and once more where not all tell their time after all.
     let mut warmed = warm_servers(setting, &mut asked, &mut floors, item, first)?;
     let mut time_of = first;
-    if first == TimeOf::Service && !warmed.all_told {
-        if let Some(mute) = warmed.mute.or(known.map(|_| 0)) {
+    if let Some(left_out) = warmed.left_out.filter(|_| first == TimeOf::Service) {
+        if let Some(mute) = warmed.mute.or(known.map(|_| left_out)) {
             let side = asked[mute].subject.label().to_owned();
             return Err(WorkerError::Server { side, problem: ServerProblem::TellsNoMore });
         }

@@ -57,8 +57,8 @@ pub(crate) struct WarmSides {
     pub(crate) falling: Effect,
     /// The median latency in the last window, of the side that takes longest.
     pub(crate) latency: Nanos,
-    /// Whether all turns told the service's time.
-    pub(crate) all_told: bool,
+    /// The side that did not tell its time in each turn, if there is one.
+    pub(crate) left_out: Option<usize>,
     /// The side that told its time in no turn of its last window, if there is one.
     pub(crate) mute: Option<usize>,
 }
@@ -72,7 +72,7 @@ pub(crate) fn warm_up(
     let first = plan.first_window();
     let turn = if first == FIRST_WINDOW { TURN } else { first / FIRST_WINDOW_MIN };
     let mut before: Vec<Window> = Vec::new();
-    let mut warm = WarmSides { all_told: true, ..WarmSides::default() };
+    let mut warm = WarmSides::default();
     let (mut size, mut windows) = (first, 0);
     loop {
         let began = plan.clock.elapsed();
@@ -84,8 +84,9 @@ pub(crate) fn warm_up(
         }
         windows += 1;
         warm.samples += size;
-        warm.all_told &= last.iter().all(|window| window.turns_told == window.latencies.len());
         warm.mute = last.iter().position(|window| window.turns_told == 0);
+        let left_out = last.iter().position(|window| window.turns_told < window.latencies.len());
+        warm.left_out = warm.left_out.or(left_out);
         warm.latency = last.iter().map(|it| quantile(&it.latencies, 2)).max().unwrap_or_default();
         let falls = before.iter().zip(&last).map(|(before, last)| plan.falling(before, last));
         warm.falling = falls.max().unwrap_or_default();
@@ -279,10 +280,10 @@ mod tests {
     fn times_that_are_told_now_and_then_are_told_apart_from_those_that_end() {
         let flat: fn(u64) -> u64 = |_| 120_000;
         let always = warmed(&[flat], |_, time| Some(time / 2), (0, LONG));
-        assert!(always.all_told && always.mute.is_none());
+        assert!(always.left_out.is_none() && always.mute.is_none());
         let often = warmed(&[flat], |n, time| (n % 50 != 7).then_some(time / 2), (0, LONG));
-        assert!(!often.all_told && often.mute.is_none());
+        assert!(often.left_out == Some(0) && often.mute.is_none());
         let no_more = warmed(&[flat], |n, time| (n < 60).then_some(time / 2), (0, LONG));
-        assert!(!no_more.all_told && no_more.mute == Some(0));
+        assert!(no_more.left_out == Some(0) && no_more.mute == Some(0));
     }
 }

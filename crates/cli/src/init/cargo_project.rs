@@ -115,7 +115,9 @@ impl CargoProject {
     pub(super) fn missing_lines(&self) -> Result<String, Failure> {
         let mut lines = String::new();
         if !self.depends_on("perf-passport") {
-            lines += &format!("\n[dev-dependencies.perf-passport]\nversion = \"{VERSION}\"\n");
+            lines += &format!(
+                "\n[dev-dependencies.perf-passport]\nversion = \"{VERSION}\"\nfeatures = [\"oracle\"]\n"
+            );
             if let Some(clone) = clone_of_library() {
                 lines += &format!("path = \"{clone}\"\n");
             }

@@ -233,15 +233,16 @@ fn of_axum(draft: &mut Draft, project: &CargoProject, given: Option<Found>) -> R
     }
     add_workflow(draft, &Job::Tests);
     draft.next(format!("cargo test --test {TARGET}"));
+    draft.next(format!("passport check --harness {TARGET}"));
     Ok(())
 }
 
 /// The test target.
 fn harness(call: &str) -> String {
     format!(
-        "//! The contract `{contract}` as tests: one for each check.\n\nuse perf_passport::{{allocation::\
-         CountingAllocator, harness::Harness}};\n\n#[global_allocator]\nstatic ALLOCATOR: CountingAllocator = \
-         CountingAllocator::system();\n\nfn main() -> std::process::ExitCode {{\n    Harness::new(\"{contract}\", \
+        "//! The contract `{contract}` as tests: one for each check.\n\nuse perf_passport::{{\n    \
+         allocation::{{CountingAllocator, OracleAllocator}},\n    harness::Harness,\n}};\n\n#[global_allocator]\n\
+         static ALLOCATOR: CountingAllocator<OracleAllocator> = CountingAllocator::wrapping(OracleAllocator);\n\nfn main() -> std::process::ExitCode {{\n    Harness::new(\"{contract}\", \
          |_fixture| async {{ Ok::<_, String>({call}) }}).run()\n}}\n",
         contract = contract_file::DEFAULT,
     )

@@ -21,7 +21,12 @@ pub(super) fn router_function(source: &str) -> Option<RouterFunction> {
     let source = without_comments(source);
     let mut rest = source.as_str();
     while let Some(at) = rest.find("pub ") {
+        let before = &source[..source.len() - rest.len() + at];
         rest = &rest[at + "pub ".len()..];
+        // One of a type, or of a module within the file, has a longer name.
+        if before.matches('{').count() != before.matches('}').count() {
+            continue;
+        }
         let (is_async, head) = match rest.strip_prefix("async ") {
             Some(head) => (true, head),
             None => (false, rest),
@@ -81,11 +86,27 @@ fn routes(body: &str) -> (Vec<String>, bool) {
         let parameter = |segment: &str| segment.starts_with([':', '*']) || segment.contains('{');
         if !path.starts_with('/') || path.split('/').any(parameter) {
             has_more = true;
-        } else if answers_get(handler) && !paths.iter().any(|it| it == path) {
+        } else if answers_get(up_to_its_end(handler)) && !paths.iter().any(|it| it == path) {
             paths.push(path.to_owned());
         }
     }
     (paths, has_more)
+}
+
+/// The text up to the parenthesis that closes the route.
+fn up_to_its_end(handler: &str) -> &str {
+    let mut depth = 1_usize;
+    for (at, c) in handler.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &handler[..at];
+        }
+    }
+    handler
 }
 
 /// Whether a handler is made by `get(...)`.
@@ -138,6 +159,12 @@ mod tests {
         let source = "pub async fn app() -> Router { x().route(PATH, get(a)) }";
         let found = router_function(source).unwrap();
         assert_eq!((found.name.as_str(), found.is_async, found.has_more), ("app", true, true));
+        // What is within something else is not called by that name.
+        let within = "impl App { pub fn router() -> Router { x() } } mod v1 { pub fn router() -> Router { x() } }";
+        assert_eq!(router_function(within), None);
+        // A route ends where it is closed.
+        let source = "pub fn app() -> Router { x().route(\"/x\", post(h)).with_state(map.get(1)) }";
+        assert_eq!(router_function(source).unwrap().paths, [""; 0]);
         assert!(found.paths.is_empty());
         for other in [
             "fn router() -> Router {}",

@@ -32,7 +32,9 @@ pub(super) fn text(directory: &Path, job: &Job<'_>) -> String {
         Job::Tests => (CHANGES, TESTS.to_owned()),
         Job::Benchmarks => (CHANGES, format!("{INSTALL}{BENCHMARKS}")),
         Job::RunningService => (DAILY, format!("{INSTALL}      - run: passport check --ci\n")),
-        Job::Servers(command) => (PULL_REQUESTS, format!("{INSTALL}{}", servers(command))),
+        Job::Servers(command) => {
+            (PULL_REQUESTS, format!("{INSTALL}{}", servers(command, below(directory).as_deref())))
+        }
     };
     let checkout = match job {
         Job::Servers(_) => format!(
@@ -63,13 +65,15 @@ const INSTALL: &str = "      - run: cargo install --locked perf-passport-cli\n";
 const BENCHMARKS: &str = "      - run: cargo bench\n      - run: passport import criterion\n";
 
 /// The step that compares two servers. An abstention is said and stops nobody.
-fn servers(command: &str) -> String {
-    let side = |name: &str| format!("cd {name} && exec {command}");
+fn servers(command: &str, below: Option<&str>) -> String {
+    let below = below.map(|it| format!("/{it}")).unwrap_or_default();
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let side = |name: &str| format!("cd {} && exec {command}", quoted(&format!("{name}{below}")));
     let start = |name: &str| quoted(&format!("sh -c {}", quoted(&side(name))));
     let line = format!(
-        "passport compare --ci --allow-abstain --contract current/passport.toml --baseline-cmd {} \
+        "passport compare --ci --allow-abstain --contract {} --baseline-cmd {} \
          --current-cmd {}",
+        quoted(&format!("current{below}/passport.toml")),
         start("baseline"),
         start("current")
     );
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_command_reaches_the_shell_as_it_was_given() {
-        let step = servers("python3 -c 'print(\"a\")' {port}");
+        let step = servers("python3 -c 'print(\"a\")' {port}", Some("of all"));
         let line = step.trim().strip_prefix("- run: ").unwrap();
         let line: String = serde_json::from_str(line).unwrap();
         let printed = std::process::Command::new("sh")
@@ -113,13 +117,14 @@ mod tests {
             .output()
             .unwrap();
         let started = String::from_utf8(printed.stdout).unwrap();
+        assert!(line.contains("--contract 'current/of all/passport.toml' "), "{line}");
         let within = started.strip_prefix("sh -c ").unwrap();
         let shown = std::process::Command::new("sh")
             .args(["-c", &format!("printf %s {within}")])
             .output()
             .unwrap();
         let shown = String::from_utf8(shown.stdout).unwrap();
-        assert_eq!(shown, "cd baseline && exec python3 -c 'print(\"a\")' {port}");
+        assert_eq!(shown, "cd 'baseline/of all' && exec python3 -c 'print(\"a\")' {port}");
     }
 
     #[test]

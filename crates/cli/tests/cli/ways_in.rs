@@ -147,10 +147,9 @@ fn a_running_service_in_one_of_several_states_has_a_baseline() {
     let run = baseline("normal", "normal.json").exits(0);
     assert_says(&run.stdout, "it holds 1 of 2 checks: those on the state that the service is in\n");
     let check = ["check", "--fixture", "normal", "--baseline", "normal.json"];
-    assert_says(
-        &workspace.run(&check).exits(0).stdout,
-        "baseline hash equal\nPASS (1 check left out",
-    );
+    let run = workspace.run(&check).exits(0);
+    assert_says(&run.stdout, "baseline hash equal\n");
+    assert_says(&run.stdout, "PASS (1 check left out");
     // It is renewed, and what is in it is not lost by accident.
     assert_says(
         &baseline("normal", "normal.json").exits(0).stdout,

@@ -42,9 +42,10 @@ impl ProcessWatch {
         Ok(Self(()))
     }
 
-    /// The bytes that were allocated since the start and not freed yet; 0 where more were freed.
-    pub fn live(&self) -> Bytes {
-        Bytes::new(u64::try_from(totals::read().live).unwrap_or(0))
+    /// The bytes that were allocated since the start and not freed yet; `None` where more were freed, as
+    /// then something of before is mixed in.
+    pub fn live(&self) -> Option<Bytes> {
+        u64::try_from(totals::read().live).ok().map(Bytes::new)
     }
 
     /// Stops the watch and returns what was counted.

@@ -40,6 +40,7 @@ pub use outline::{ContractOutline, OutlinedEndpoint, OutlinedOperation};
 pub(crate) use path::{base_url_problem, path_problem};
 pub use quantile::Quantile;
 pub(crate) use renamed::in_document as renamed_key;
+pub(crate) use resolve::SECONDS_OF_CHECK;
 pub use resolved::{
     Budgets, Check, Contract, LatencyBudget, RequestSpec, Sampling, ServiceLife, Tolerance,
     WrittenBudgets,

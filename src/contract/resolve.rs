@@ -22,7 +22,7 @@ const LATENCY_MAX: Nanos = Nanos::new(10_000_000);
 const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
 const ALLOCATIONS_MAX: Count = Count::new(1000);
 /// Seconds of sampling, where the contract does not say it. A check mostly takes fewer.
-const SECONDS_OF_CHECK: f64 = 60.0;
+pub(crate) const SECONDS_OF_CHECK: f64 = 60.0;
 const SECONDS_OF_PHASE: f64 = 2.0;
 /// Of who requires the claim and gives no budget: none.
 const HEAP_GROWTH_MAX: Bytes = Bytes::new(1);
@@ -252,6 +252,10 @@ fn endpoint_check(
     own_budgets.map_or(Ok(()), check_budgets).map_err(|it| written.in_variant(it))?;
     let fixture = written.fixture().unwrap_or_else(|| DEFAULT_FIXTURE.to_owned());
     let service_life = service_life(document, &fixture, written.fresh());
+    if service_life == ServiceLife::Sample {
+        let own = if variant.is_some() { own_budgets } else { endpoint.budgets.as_ref() };
+        own.map_or(Ok(()), refuse_growth).map_err(|it| written.in_variant(it))?;
+    }
     let own_tolerance = variant.and_then(|it| it.tolerance.as_ref());
     own_tolerance.map_or(Ok(()), check_own_tolerance).map_err(|it| written.in_variant(it))?;
     let tables = [own_budgets, endpoint.budgets.as_ref(), Some(&document.budgets)];
@@ -318,6 +322,9 @@ fn scenario_check(
     let service_life = service_life(document, fixture, fresh);
     let tables = [scenario.budgets.as_ref(), Some(&document.budgets), None];
     let own = scenario.budgets.as_ref();
+    if service_life == ServiceLife::Sample {
+        own.map_or(Ok(()), refuse_growth)?;
+    }
     own.map_or(Ok(()), |it| check_quantiles(it, &[&document.budgets]))?;
     Ok(Check {
         endpoint: name.clone(),
@@ -331,6 +338,15 @@ fn scenario_check(
         written: written_budgets(tables),
         tolerance: tolerance([scenario.tolerance.as_ref(), Some(&document.tolerance), None]),
     })
+}
+
+/// A service that answers a single sample cannot grow, so nobody writes a budget of that for it.
+fn refuse_growth(own: &BudgetsDocument) -> Result<(), ContractError> {
+    if own.heap_growth_bytes_max.is_none() {
+        return Ok(());
+    }
+    let message = "each sample has a service of its own (`fresh`), which cannot grow: leave it out";
+    Err(ContractError::meaning("heap_growth_bytes_max", message.to_owned()).inside("budgets"))
 }
 
 /// Errors are within the table that has these budgets.

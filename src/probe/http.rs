@@ -89,15 +89,7 @@ impl HttpTarget {
     /// [`ProbeError::Setup`] when there is no runtime, or no root certificates for `https`, or
     /// those of the file cannot be read.
     pub fn http_probe(&self) -> Result<HttpProbe, ProbeError> {
-        Ok(HttpProbe {
-            client: HttpClient::new(
-                &self.base,
-                self.settings.timeout,
-                self.settings.ca_file.as_deref(),
-            )?,
-            target: self.clone(),
-            clock: SystemClock::start(),
-        })
+        Ok(HttpProbe { client: self.client()?, target: self.clone(), clock: SystemClock::start() })
     }
 
     pub(super) fn client(&self) -> Result<HttpClient, ProbeError> {

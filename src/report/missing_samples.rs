@@ -2,14 +2,11 @@
 
 use crate::{
     claim::{Claim, Reason, latency_samples_needed},
-    contract::{ClaimKind, ContractDocument, Quantile},
+    contract::{ClaimKind, ContractDocument, Quantile, SECONDS_OF_CHECK},
     evidence::Evidence,
     passport::{Passport, SubjectResult},
     units::{Count, Nanos},
 };
-
-/// Seconds of latency samples, where the contract says none.
-const SECONDS_MAX: f64 = 60.0;
 
 /// How much longer than its own time a request may take with all that is around it.
 const MARGIN: f64 = 1.25;
@@ -61,7 +58,7 @@ fn may_be_kept(samples: Count, beyond: Count, quantile: Quantile) -> bool {
 /// The key to raise so that there are enough samples.
 #[expect(clippy::cast_precision_loss, reason = "a time that is told by the second")]
 fn key(document: &ContractDocument, evidence: &Evidence, needed: Count) -> String {
-    let seconds_max = document.sampling.seconds_max.map_or(SECONDS_MAX, f64::from);
+    let seconds_max = document.sampling.seconds_max.map_or(SECONDS_OF_CHECK, f64::from);
     let took = evidence.latency.mean().get() as f64 / 1e9;
     let seconds = (needed.get() as f64 * took * MARGIN).ceil();
     if seconds > seconds_max {

@@ -244,6 +244,12 @@ fn how_long_a_service_answers_is_said_in_sense() {
         ("status = 201", "status = 99", 26, "status 99, which is not 100 to 599"),
         (r#"body = "b""#, r#"body = "${B}""#, 26, "variables are filled into headers alone"),
         (r#"method = "PUT""#, r#"headers = { x-key = "k" }"#, 26, "`x-key` holds a secret"),
+        (
+            r#"fresh = "sample""#,
+            "fresh = \"sample\"\nbudgets = { heap_growth_bytes_max = 9 }",
+            26,
+            "each sample has a service of its own (`fresh`), which cannot grow",
+        ),
         (r#"fresh = "sample""#, r#"fresh = "request""#, 25, "unknown variant `request`"),
     ] {
         assert!(LIVES.contains(part), "{part}");

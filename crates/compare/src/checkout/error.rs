@@ -120,7 +120,7 @@ pub enum CheckoutError {
     /// The ref has neither such a test target nor such a benchmark.
     #[error(
         "`{reference}` has no test target `{harness}` in the package of the contract, no benchmark \
-         of that name, and not exactly one in the workspace"
+         of that name, and not exactly one in the workspace: name yours with --harness"
     )]
     NoHarness {
         /// The reference.

@@ -495,8 +495,12 @@ fn other_threads() {
     let wrapped =
         move || async move { instrument::spawn(async move { work() }).await.expect("no panic") };
     let (evidence, claims) = measure_on_threads(Router::new().route("/", get(wrapped)));
-    assert!(counts(&evidence).is_whole(), "{evidence:?}");
-    assert_eq!(reason(&claims, ClaimKind::Allocations), Reason::WithinBudget);
+    let counted = counts(&evidence);
+    assert!(counted.allocations.exact().is_some(), "{counted:?}");
+    // The runtime may allocate a block on its own threads meanwhile. Then nobody knows whose it is.
+    assert!(counted.unattributed_allocations.is_some_and(|it| it.max <= 2), "{counted:?}");
+    let expected = if counted.is_whole() { Reason::WithinBudget } else { Reason::OtherThreads };
+    assert_eq!(reason(&claims, ClaimKind::Allocations), expected);
     assert_eq!(reason(&claims, ClaimKind::Heap), Reason::OtherThreads);
 }
 

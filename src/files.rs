@@ -153,6 +153,10 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Ok(())
     })?;
     if let Some(mut file) = created {
+        // Who may read what is replaced may read what replaces it, and nobody else.
+        if let Ok(replaced) = fs::metadata(path) {
+            file.set_permissions(replaced.permissions())?;
+        }
         file.write_all(bytes)?;
         file.sync_all()?;
     }

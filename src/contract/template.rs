@@ -19,12 +19,21 @@ const SCHEMES: [&str; 4] = ["Basic ", "Bearer ", "Digest ", "Token "];
 
 /// A header value that may be secret: it has no way to be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretValue(String);
+pub struct SecretValue {
+    filled: String,
+    /// What was filled in, by the names of the variables.
+    variables: Vec<(String, String)>,
+}
 
 impl SecretValue {
     /// The value itself, for the request that carries it.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.filled
+    }
+
+    /// The variables that were filled in, each with its value: for who must leave them out.
+    pub(crate) fn variables(&self) -> &[(String, String)] {
+        &self.variables
     }
 }
 
@@ -71,16 +80,18 @@ impl HeaderTemplate {
     /// The name of the first variable that `lookup` does not know, or whose value holds a control
     /// character, which no header can carry.
     pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<SecretValue, String> {
-        let mut filled = String::new();
+        let (mut filled, mut variables) = (String::new(), Vec::new());
         let mut rest = self.0.as_str();
         while let Some((before, name, after)) = next_variable(rest) {
             filled.push_str(before);
             let value = lookup(name).filter(|value| !value.contains(char::is_control));
-            filled.push_str(&value.ok_or_else(|| name.to_owned())?);
+            let value = value.ok_or_else(|| name.to_owned())?;
+            filled.push_str(&value);
+            variables.push((name.to_owned(), value));
             rest = after;
         }
         filled.push_str(rest);
-        Ok(SecretValue(filled))
+        Ok(SecretValue { filled, variables })
     }
 
     fn variables(&self) -> impl Iterator<Item = &str> {

@@ -4,6 +4,7 @@
 //! observed of each; [`passport`] makes the document of it. The pipeline decides nothing but when
 //! to stop sampling, prints nothing, and writes no file.
 
+mod echoed;
 mod responses;
 mod sampler;
 mod turns;
@@ -329,7 +330,10 @@ impl Observation<'_> {
         let heap_growth = self.heap_growth();
         let process = before.zip(self.probe.process_memory());
         let process = process.map(|(before, after)| ProcessEvidence::of(before, after));
-        Evidence { heap_growth, cpu_pressure_ppm, process, ..self.sampler.evidence() }
+        let mut evidence =
+            Evidence { heap_growth, cpu_pressure_ppm, process, ..self.sampler.evidence() };
+        echoed::leave_out(&mut evidence, self.requests);
+        evidence
     }
 
     /// Sends samples until the counts of several in a row are equal.

@@ -19,12 +19,16 @@ use super::{
 };
 use perf_passport::{
     contract::Contract,
-    files::Destination,
+    files::{self, Destination},
     passport::{Passport, TestResult},
     report::Report,
     store,
     text::{counted, escaped},
+    units::{BYTES_PER_MB, Bytes},
 };
+
+/// The largest file that is looked into before it is replaced.
+const BASELINE_MAX: Bytes = Bytes::new(64 * BYTES_PER_MB);
 
 /// The file that is written where neither the user nor the contract names one.
 pub(super) const DEFAULT: &str = "baseline_performance_passport.json";
@@ -63,6 +67,7 @@ pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
     if arguments.if_missing && path.exists() {
         return leave(arguments, &path);
     }
+    refuse_what_is_no_baseline(arguments, &path)?;
     let selection = measuring.select(&contract)?;
     refuse_a_part(measuring, &contract, &selection)?;
     if !arguments.reset {
@@ -91,6 +96,27 @@ pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
         line.map_or(Ok(()), |it| measuring.output.note_beside(&path, &it))?;
     }
     Ok(Code::Pass.into())
+}
+
+/// Refuses to replace the contract, and what is no passport unless the user says so.
+fn refuse_what_is_no_baseline(arguments: &BaselineArguments, path: &Path) -> Result<(), Failure> {
+    if !path.is_file() || is_standard_output(path) {
+        return Ok(());
+    }
+    let whole = |it: &Path| it.canonicalize().ok();
+    let shown = path.display();
+    if whole(path) == whole(arguments.measuring.contract_path()) {
+        return Err(Failure::usage(anyhow!("`{shown}` is the contract: give --output FILE")));
+    }
+    let bytes = files::read(path, BASELINE_MAX).unwrap_or_default();
+    let known: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let is_passport = known.is_some_and(|it| it.get("test_results").is_some());
+    if is_passport || arguments.reset || arguments.output.is_some() {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow!(
+        "`{shown}` is no passport, and is not replaced: give --output FILE, or --reset"
+    )))
 }
 
 /// Leaves a baseline as it is, which must be one.

@@ -180,7 +180,9 @@ fn has_a_time(item: Item<'_>, run: &Run) -> bool {
         Item::Check(check) => {
             let measured = run.measured.iter().find(|it| it.check == check.id());
             let behaviour = measured.and_then(|it| it.evidence.behaviour.as_ref());
-            behaviour.is_none_or(Behaviour::is_deterministic)
+            // What answers with another status is known to be wrong, and each session would end by it.
+            let is_sound = |it: &Behaviour| it.is_deterministic() && it.status_unexpected.is_none();
+            behaviour.is_none_or(is_sound)
         }
         Item::Case(operation, size) => {
             let mut cases = run.operations.iter();

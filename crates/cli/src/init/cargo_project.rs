@@ -9,7 +9,11 @@ use super::{
     super::exit::Failure,
     rust_source::{RouterFunction, public_modules, router_function},
 };
-use perf_passport::text::escaped;
+use perf_passport::{
+    files,
+    text::escaped,
+    units::{BYTES_PER_MB, Bytes},
+};
 
 /// The manifest, relative to the project.
 pub(super) const MANIFEST: &str = "Cargo.toml";
@@ -36,7 +40,7 @@ pub(super) struct CargoProject {
 impl CargoProject {
     /// The package in this directory; `None` where there is no manifest.
     pub(super) fn read() -> Result<Option<Self>, Failure> {
-        let manifest = match fs::read_to_string(MANIFEST) {
+        let manifest = match source(Path::new(MANIFEST)) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::usage(anyhow!("cannot read `{MANIFEST}`: {error}"))),
@@ -85,7 +89,11 @@ impl CargoProject {
         let path = library.and_then(|it| it.get("path")?.as_str()).unwrap_or("src/lib.rs");
         let name = library.and_then(|it| it.get("name")?.as_str()).unwrap_or(&self.name);
         let name = name.replace('-', "_");
-        let Ok(source) = fs::read_to_string(path) else {
+        if !is_identifier(&name) {
+            let name = escaped(&name);
+            return Err(Failure::usage(anyhow!("the library's name `{name}` is no Rust name")));
+        }
+        let Ok(source) = source(Path::new(path)) else {
             return Err(Failure::usage(anyhow!(
                 "there is no `{}`, and a test can only call a library: move what makes the router there, \
                  as `pub fn router() -> axum::Router`, and call it from main as `{name}::router()`",
@@ -98,8 +106,7 @@ impl CargoProject {
         let directory = Path::new(path).parent().unwrap_or(Path::new(""));
         for module in public_modules(&source) {
             let files = [format!("{module}.rs"), format!("{module}/mod.rs")];
-            let mut sources =
-                files.iter().filter_map(|it| fs::read_to_string(directory.join(it)).ok());
+            let mut sources = files.iter().filter_map(|it| self::source(&directory.join(it)).ok());
             if let Some(found) = sources.find_map(|it| router_function(&it)) {
                 return Ok((format!("{name}::{module}::{}", found.name), found));
             }
@@ -123,8 +130,14 @@ impl CargoProject {
             }
         }
         let targets = self.table.get("test").and_then(Value::as_array);
-        let is_target = |it: &Value| it.get("name").and_then(Value::as_str) == Some(TARGET);
-        if !targets.is_some_and(|it| it.iter().any(is_target)) {
+        let is_target = |it: &&Value| it.get("name").and_then(Value::as_str) == Some(TARGET);
+        let target = targets.and_then(|it| it.iter().find(is_target));
+        if target.is_some_and(|it| it.get("harness").and_then(Value::as_bool) != Some(false)) {
+            return Err(Failure::usage(anyhow!(
+                "the test target `{TARGET}` in `{MANIFEST}` would run no check: add `harness = false` to it"
+            )));
+        }
+        if target.is_none() {
             lines += &format!("\n[[test]]\nname = \"{TARGET}\"\nharness = false\n");
         }
         if format!("{}\n{lines}", self.manifest).parse::<Table>().is_err() {
@@ -136,6 +149,20 @@ impl CargoProject {
         Ok(lines)
     }
 }
+
+/// The text of a file, if that is not too much.
+fn source(path: &Path) -> std::io::Result<String> {
+    let bytes = files::read(path, SOURCE_MAX)?;
+    String::from_utf8(bytes).map_err(std::io::Error::other)
+}
+
+fn is_identifier(name: &str) -> bool {
+    let is_part = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic()) && name.chars().all(is_part)
+}
+
+/// The largest source file that is read.
+const SOURCE_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

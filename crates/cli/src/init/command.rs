@@ -114,6 +114,7 @@ fn or_root(draft: &mut Draft, given: Option<Found>) -> Found {
 /// A running service: it is asked, where it answers.
 fn of_url(draft: &mut Draft, url: &str, given: Option<Found>) -> Result<(), Failure> {
     let mut found = or_root(draft, given);
+    without_base_path(url, &mut found.endpoints);
     match running_service::ask(url, &mut found.endpoints) {
         Ok(notes) => notes.into_iter().for_each(|it| draft.note(it)),
         Err(error @ ProbeError::Request(_)) => return Err(Failure::usage(error)),
@@ -134,6 +135,20 @@ fn of_url(draft: &mut Draft, url: &str, given: Option<Found>) -> Result<(), Fail
     Ok(())
 }
 
+/// A document may name the path that the URL ends with before each of its own.
+fn without_base_path(url: &str, endpoints: &mut [OutlinedEndpoint]) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let base = rest.find('/').map_or("", |at| rest[at..].trim_end_matches('/'));
+    let is_below = |it: &OutlinedEndpoint| {
+        it.path.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'))
+    };
+    if !base.is_empty() && endpoints.iter().all(is_below) {
+        for it in endpoints.iter_mut() {
+            it.path.drain(..base.len());
+        }
+    }
+}
+
 /// Servers that a command starts.
 fn of_command(draft: &mut Draft, command: &str, given: Option<Found>) -> Result<(), Failure> {
     #[cfg(target_os = "linux")]
@@ -141,6 +156,7 @@ fn of_command(draft: &mut Draft, command: &str, given: Option<Found>) -> Result<
         .map_err(|error| Failure::usage(anyhow!("cannot start the server: {error}")))?;
     let found = or_root(draft, given);
     let endpoints = found.endpoints;
+    draft.note("no server was started, so each path is expected to answer with status 200");
     add_contract(draft, &ContractOutline { endpoints, ..outline("service") }, &found.words)?;
     add_workflow(draft, &Job::Servers(command));
     let quoted = format!("'{}'", command.replace('\'', "'\\''"));

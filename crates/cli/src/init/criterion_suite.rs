@@ -9,6 +9,7 @@ use perf_passport::{
     contract::{Contract, ContractOutline, OutlinedOperation},
     foreign::{ForeignError, MeasuredQuantity, read_criterion},
     operation::CaseSummary,
+    text::escaped,
 };
 
 /// How many times the time that was measured a budget is.
@@ -33,11 +34,18 @@ pub(super) fn read(directory: &Path) -> Result<Vec<OutlinedOperation>, Failure> 
     let contract = Contract::parse(&outline.to_toml())
         .map_err(|error| Failure::usage(anyhow!("cannot make a contract of the suite: {error}")))?;
     let taken = suite.take(&contract, "");
-    for (operation, named) in operations.iter_mut().zip(&contract.operations) {
-        let case = taken.cases.iter().find(|it| it.operation == named.name);
-        if let Some(summary) = case.and_then(|it| CaseSummary::of(&it.evidence.samples)) {
-            operation.mean_ms_max = budget(summary.mean_ps.get());
-        }
+    // Of what has no time that can be read there is no budget.
+    let mut names = contract.operations.iter().map(|it| &it.name);
+    operations.retain_mut(|operation| {
+        let name = names.next();
+        let case = taken.cases.iter().find(|it| Some(&it.operation) == name);
+        let summary = case.and_then(|it| CaseSummary::of(&it.evidence.samples));
+        operation.mean_ms_max = summary.as_ref().map_or(MS_MAX, |it| budget(it.mean_ps.get()));
+        summary.is_some()
+    });
+    if operations.is_empty() {
+        let directory = escaped(&directory.to_string_lossy());
+        return Err(Failure::usage(anyhow!("no benchmark in `{directory}` has a time to read")));
     }
     Ok(operations)
 }

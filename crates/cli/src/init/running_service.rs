@@ -38,10 +38,25 @@ pub(super) fn ask(
     let mut probe = target.http_probe()?;
     let mut notes = Vec::new();
     for endpoint in endpoints {
-        let answers = answers(&mut probe, &endpoint.path)?;
+        let path = escaped(&endpoint.path);
+        let answers = match answers(&mut probe, &endpoint.path) {
+            Ok(answers) => answers,
+            Err(error @ (ProbeError::Unreachable { .. } | ProbeError::Request(_))) => {
+                return Err(error);
+            }
+            Err(error) => {
+                let why = escaped(&error.to_string());
+                notes.push(format!("{path} could not be asked, so status 200 is expected: {why}"));
+                continue;
+            }
+        };
         let Some(first) = answers.first() else { continue };
         endpoint.status = first.status;
-        let path = escaped(&endpoint.path);
+        if answers.iter().any(|it| it.status != first.status) {
+            notes.push(format!(
+                "{path} is answered with another status now and then: `status` will fail"
+            ));
+        }
         if first.status >= 400 {
             notes.push(format!(
                 "{path} is answered with status {}, which is expected now",

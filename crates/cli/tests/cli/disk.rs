@@ -167,3 +167,14 @@ fn a_reader_that_goes_away_is_no_error() {
     let piped = finish(shell.current_dir(workspace.path(""))).exits(0);
     assert!(piped.stdout.starts_with("verdict  check "), "{piped:#?}");
 }
+
+#[test]
+fn who_may_read_a_file_stays_the_same_when_it_is_replaced() {
+    let workspace = Workspace::new(crate::PASSPORT);
+    let path = workspace.path("metrics.txt");
+    workspace.write("metrics.txt", "before");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    perf_passport::files::write(&path, b"after").unwrap();
+    assert_eq!(workspace.read("metrics.txt"), "after");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}

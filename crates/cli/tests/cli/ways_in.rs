@@ -390,3 +390,69 @@ fn a_suite_of_criterion_is_a_contract_of_its_operations() {
     workspace.run(&["import", "criterion"]).exits(0);
     assert_says(&workspace.read(".github/workflows/passport.yml"), "- run: cargo bench\n");
 }
+
+#[test]
+fn what_a_service_sends_back_of_a_secret_is_shown_and_filed_nowhere() {
+    let echo = |head: &str| {
+        let value = head.lines().find_map(|it| it.strip_prefix("authorization: ")).unwrap_or("-");
+        Some(response("401 Unauthorized", value, &format!("{{\"bad token\": \"{value}\"}}")))
+    };
+    let server = Server::start(echo);
+    let contract = running(&server.url());
+    let header =
+        "path = \"/orders\"\nheaders = { Authorization = \"Bearer ${PASSPORT_TEST_TOKEN}\" }";
+    let contract = contract.replacen("path = \"/orders\"", header, 1);
+    assert!(contract.contains("PASSPORT_TEST_TOKEN"), "{contract}");
+    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
+    for format in ["text", "markdown", "json"] {
+        let mut command = workspace.command(&["check", "--output-format", format]);
+        command.env("PASSPORT_TEST_TOKEN", "hunter2secret");
+        let run = perf_passport_test_support::program::finish(&mut command).exits(1);
+        run.keeps_to_itself("hunter2secret");
+        assert_says(&run.stdout, "${PASSPORT_TEST_TOKEN}");
+    }
+    for (path, text) in workspace.files() {
+        assert!(!text.contains("hunter2secret"), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_is_no_baseline_is_not_replaced_by_one() {
+    let (server, workspace) = (server(), Workspace::new(crate::PASSPORT));
+    for (named, why) in [
+        (
+            "notes.txt",
+            "`./notes.txt` is no passport, and is not replaced: give --output FILE, or --reset",
+        ),
+        ("passport.toml", "`./passport.toml` is the contract: give --output FILE"),
+    ] {
+        let contract = format!("baseline = \"{named}\"\n{}", running(&server.url()));
+        workspace.write("passport.toml", &contract);
+        workspace.write("notes.txt", "mine");
+        assert_eq!(workspace.run(&["baseline"]).refused(2), why);
+        assert_eq!(workspace.read("notes.txt"), "mine");
+        assert_eq!(workspace.read("passport.toml"), contract);
+    }
+    let contract = format!("baseline = \"notes.txt\"\n{}", running(&server.url()));
+    workspace.write("passport.toml", contract);
+    workspace.run(&["baseline", "--reset"]).exits(0);
+    assert!(workspace.json("notes.txt")["test_results"].is_array());
+}
+
+#[test]
+fn a_target_that_would_run_no_check_is_no_target() {
+    let workspace = Workspace::new(crate::PASSPORT);
+    workspace.make("src");
+    workspace.write("src/lib.rs", "pub fn app() -> axum::Router { axum::Router::new() }\n");
+    let manifest = |more: &str| {
+        let text = format!(
+            "[package]\nname = \"a\"\nversion = \"0.1.0\"\n[dependencies]\naxum = \"0.8\"\n{more}"
+        );
+        workspace.write("Cargo.toml", text);
+        workspace.run(&["init"])
+    };
+    let said = manifest("[[test]]\nname = \"passport\"\n").refused(2);
+    assert_says(&said, "would run no check: add `harness = false` to it");
+    let said = manifest("[lib]\nname = \"x);evil(\"\n").refused(2);
+    assert_eq!(said, "the library's name `x);evil(` is no Rust name");
+}

@@ -13,9 +13,6 @@ use crate::{
 /// The share of time under CPU pressure from which on a slow tail may be the machine's.
 const PRESSURE_MAX: Ppm = Ppm::new(50_000);
 
-/// The share from which on even most of the requests may be slow by it.
-const PRESSURE_OF_ALL: Ppm = Ppm::new(500_000);
-
 /// Samples from which on a median says what is typical.
 const MEDIAN_SAMPLES: Count = Count::new(20);
 
@@ -31,13 +28,10 @@ pub(super) fn over_budget(budget: Nanos, evidence: &Evidence) -> Reason {
 }
 
 /// As the second rule has it: where nobody knows how much others wanted the processor, a tail is not known
-/// to be the service's either; and where they wanted it half of the time, nothing is.
+/// to be the service's either.
 pub(super) fn over_budget_2(budget: Nanos, evidence: &Evidence) -> Reason {
     let is_known = evidence.cpu_pressure_ppm.is_some() || evidence.cpu_wait_ns.is_some();
     let reason = over_budget(budget, evidence);
-    if evidence.cpu_pressure_ppm.is_some_and(|share| share >= PRESSURE_OF_ALL) {
-        return Reason::BusyMachine;
-    }
     if reason == Reason::OverBudget && !is_known && typical(&evidence.latency) < budget {
         return Reason::PressureUnknown;
     }

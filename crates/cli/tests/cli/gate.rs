@@ -112,8 +112,11 @@ fn a_baseline_says_what_accepting_it_changes() {
     assert_says(&changed.stdout, "\nchanges to the baseline before, of 2");
     assert_says(&changed.stdout, "\ncontract: digest: ");
     assert_says(&changed.stdout, "\nmetrics/default: body: ");
+    // What is no passport is replaced only where the user names it.
     workspace.write("baseline.json", "{}");
-    let foreign = workspace.run(&["baseline"]).exits(0);
+    workspace.run(&["baseline"]).refused(2);
+    assert_eq!(workspace.read("baseline.json"), "{}");
+    let foreign = workspace.run(&["baseline", "--output", "./baseline.json"]).exits(0);
     assert_says(&foreign.stderr, "nothing to compare with: passport `./baseline.json`: not a");
 }
 

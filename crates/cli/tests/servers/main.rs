@@ -6,7 +6,10 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod going_wrong;
 mod helper;
+mod other_peoples;
+mod same_program;
 
 use std::{
     env, fs,
@@ -78,30 +81,39 @@ fn main() -> ExitCode {
         test("three_times_the_work_is_slower_than_the_floor_shows", slower_above_the_floor),
         test("work_that_is_not_told_does_not_pass", untold),
         test("times_that_are_told_coarsely_are_not_relied_on", told_coarsely),
-        test("a_server_that_closes_its_connections_is_compared", closing),
-        test("servers_that_fork_and_close_are_compared", forking),
-        test("a_server_that_answers_with_its_own_address_answers_alike_on_each_port", own_address),
-        test("a_server_that_is_not_ready_is_waited_for", unready),
-        test("times_in_another_unit_are_said_and_not_relied_on", other_unit),
-        test("code_that_is_not_warm_is_not_decided_on", not_warm),
-        test("servers_of_one_program_have_no_layouts_that_differ", one_program),
-        test("each_session_takes_one_of_several_builds", builds),
+        test("a_server_that_closes_its_connections_is_compared", other_peoples::closing),
+        test("servers_that_fork_and_close_are_compared", other_peoples::forking),
+        test(
+            "a_server_that_answers_with_its_own_address_answers_alike_on_each_port",
+            other_peoples::own_address,
+        ),
+        test("a_server_that_is_not_ready_is_waited_for", other_peoples::unready),
+        test("times_in_another_unit_are_said_and_not_relied_on", other_peoples::other_unit),
+        test("code_that_is_not_warm_is_not_decided_on", same_program::not_warm),
+        test("servers_of_one_program_have_no_layouts_that_differ", same_program::one_program),
+        test("each_session_takes_one_of_several_builds", same_program::builds),
         test("another_response_is_changed_work", changed_work),
         test("what_is_accepted_is_held_against_as_well", anchor),
-        test("a_command_that_cannot_be_started_is_not_measured", not_started),
-        test("a_server_that_ends_early_says_why", ends_early),
-        test("a_server_that_never_listens_is_not_waited_for_for_ever", deaf),
-        test("a_port_that_is_taken_is_said_to_be", port_taken),
-        test("a_server_that_never_answers_is_not_measured", mute),
-        test("a_baseline_that_dies_while_it_is_observed_leaves_nothing_to_compare", baseline_dies),
-        test("what_was_observed_before_a_server_died_is_kept", current_dies),
-        test("a_server_that_dies_half_way_is_not_measured", dies_half_way),
-        test("a_server_that_breaks_off_half_way_is_not_measured", breaks_half_way),
-        test("a_server_that_hangs_half_way_is_not_measured", hangs_half_way),
-        test("a_server_that_answers_something_else_half_way_is_not_measured", changes_half_way),
-        test("a_server_that_stops_telling_its_time_is_not_measured", hushes_half_way),
+        test("a_command_that_cannot_be_started_is_not_measured", going_wrong::not_started),
+        test("a_server_that_ends_early_says_why", going_wrong::ends_early),
+        test("a_server_that_never_listens_is_not_waited_for_for_ever", going_wrong::deaf),
+        test("a_port_that_is_taken_is_said_to_be", going_wrong::port_taken),
+        test("a_server_that_never_answers_is_not_measured", going_wrong::mute),
+        test(
+            "a_baseline_that_dies_while_it_is_observed_leaves_nothing_to_compare",
+            going_wrong::baseline_dies,
+        ),
+        test("what_was_observed_before_a_server_died_is_kept", going_wrong::current_dies),
+        test("a_server_that_dies_half_way_is_not_measured", going_wrong::dies_half_way),
+        test("a_server_that_breaks_off_half_way_is_not_measured", going_wrong::breaks_half_way),
+        test("a_server_that_hangs_half_way_is_not_measured", going_wrong::hangs_half_way),
+        test(
+            "a_server_that_answers_something_else_half_way_is_not_measured",
+            going_wrong::changes_half_way,
+        ),
+        test("a_server_that_stops_telling_its_time_is_not_measured", going_wrong::hushes_half_way),
         test("servers_that_run_already_are_shown_and_not_decided_on", running),
-        test("servers_in_python_are_compared_one_connection_at_a_time", python),
+        test("servers_in_python_are_compared_one_connection_at_a_time", other_peoples::python),
         test("a_url_where_nobody_listens_is_not_measured", nobody),
         test("a_comparison_of_servers_cannot_be_edited", edited),
         test("secrets_of_commands_and_urls_are_kept", secrets),
@@ -229,55 +241,6 @@ fn told_coarsely() {
     assert_eq!(sessions(&passport(&workspace))[0]["http"]["time"], "above-floor");
 }
 
-fn closing() {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let closing = helper("closes rounds=100000");
-    compare(&workspace, &closing, &closing, &["--time-budget", "1"]);
-    let passport = passport(&workspace);
-    assert_eq!(passport["complete"], true);
-    assert!(!sessions(&passport).is_empty());
-}
-
-/// Servers that begin a process for each connection, and answer by HTTP/1.0, which ends there.
-const FORKING: &str = r#"
-import http.server, os, socketserver
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"done")
-
-    def log_message(self, *arguments):
-        pass
-
-class Server(socketserver.ForkingMixIn, http.server.HTTPServer):
-    request_queue_size = 64
-
-Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-"#;
-
-/// Processes that were started before, and wait for the same connections; each of them closes what it
-/// has answered, and says so.
-const PREFORKED: &str = r#"
-import os, signal, socket
-
-listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
-children = []
-for _ in range(3):
-    child = os.fork()
-    if child:
-        children.append(child)
-        continue
-    while True:
-        stream, _ = listener.accept()
-        while b"\r\n\r\n" not in stream.recv(4096):
-            pass
-        stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone")
-        stream.close()
-signal.pause()
-"#;
-
 #[expect(clippy::print_stdout, reason = "says what is missing")]
 fn is_missing(program: &str) -> bool {
     let missing = Command::new(program).arg("--version").output().is_err();
@@ -285,163 +248,6 @@ fn is_missing(program: &str) -> bool {
         println!("MISSING: {program}");
     }
     missing
-}
-
-fn forking() {
-    let old = helper("old");
-    let mut commands = vec![old.as_str()];
-    if !is_missing("python3") {
-        commands.extend(["python3 forking.py", "python3 preforked.py"]);
-        commands.push("python3 -m http.server --bind 127.0.0.1 -d www {port}");
-    }
-    for command in commands {
-        let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-        workspace.write("forking.py", FORKING);
-        workspace.write("preforked.py", PREFORKED);
-        fs::create_dir(workspace.path("www")).unwrap();
-        workspace.write("www/work", "done");
-        compare(&workspace, command, command, &["--time-budget", "3"]);
-        let passport = passport(&workspace);
-        assert_eq!(passport["complete"], true, "{command}");
-        assert_eq!(claim(&passport, "behaviour").0, "PASS", "{command}");
-        assert_ne!(claim(&passport, "latency-change").0, "FAIL", "{command}");
-        assert!(!sessions(&passport).is_empty(), "{command}");
-        assert_eq!(passport["test_results"][0]["paired"]["failed_sessions"], 0, "{command}");
-    }
-}
-
-fn own_address() {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let command = helper("own");
-    compare(&workspace, &command, &command, &["--time-budget", "1"]);
-    assert_eq!(claim(&passport(&workspace), "behaviour").0, "PASS");
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let (before, after) = (Running::start("own"), Running::start("own"));
-    compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "0"]);
-    assert_eq!(claim(&passport(&workspace), "behaviour").0, "PASS");
-}
-
-fn unready() {
-    let unready = helper("unready=3");
-    let ready = "\n[target]\nready = { path = \"/health\", status = 200 }\n";
-    for contract in [CONTRACT.to_owned(), format!("{CONTRACT}{ready}")] {
-        let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
-        compare(&workspace, &unready, &unready, &["--time-budget", "3"]);
-        let passport = passport(&workspace);
-        assert_eq!(claim(&passport, "status").0, "PASS");
-        assert!(!sessions(&passport).is_empty());
-        assert_eq!(passport["test_results"][0]["paired"]["failed_sessions"], 0);
-    }
-    // One that is never as the contract calls ready is not measured.
-    let never = ready.replace("200", "204");
-    let workspace = Workspace::with_contract(crate::PASSPORT, &format!("{CONTRACT}{never}"));
-    let good = helper("");
-    let run = compare(&workspace, &good, &good, &["--wait-timeout", "2"]).exits(3);
-    let said = "the server of baseline does not answer within 2.00 s: it is not ready: GET /health \
-                answers 200 instead of 204";
-    assert_eq!(run.sentence(), said);
-}
-
-fn other_unit() {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let command = helper("rounds=20000 in-milliseconds");
-    let run = compare(&workspace, &command, &command, &["--time-budget", "1"]);
-    let passport = passport(&workspace);
-    assert_eq!(sessions(&passport)[0]["http"]["time"], "above-floor");
-    let evidence = &passport["test_results"][0]["evidence"];
-    assert_eq!(evidence["server_latency"], Value::Null);
-    assert!(evidence["told_above_round_trip_samples"].as_u64().unwrap() > 0, "{evidence}");
-    assert_says(&run.stdout, "the service tells more time than the round trip took");
-}
-
-fn not_warm() {
-    let contract = CONTRACT.replace("[sampling]", "[sampling]\nwarm_seconds_max = 0.05");
-    let workspace = Workspace::with_contract(crate::PASSPORT, &contract);
-    let command = helper("warms=20000000");
-    let run = compare(&workspace, &command, &command, &["--time-budget", "60"]).exits(4);
-    let passport = passport(&workspace);
-    assert_eq!(claim(&passport, "latency-change"), is("ABSTAIN", "not-warm"));
-    // In most sessions, not in all: one may be held up at its start.
-    let warmups: Vec<&Value> = sessions(&passport).iter().map(|it| &it["http"]["warmup"]).collect();
-    assert!(warmups.iter().all(|it| it["samples"].as_u64().unwrap() >= 8), "{warmups:?}");
-    let cold = warmups.iter().filter(|it| it["falling_ppm"].as_u64().unwrap() > 30_000);
-    assert!(cold.count() * 2 > warmups.len(), "{warmups:?}");
-    assert_says(&run.stdout, "still fell when its warm-up was over");
-    assert_says(
-        &run.stdout,
-        "before its times counted, by so many samples (median): work/default ",
-    );
-}
-
-fn one_program() {
-    let floor = |passport: &Value| passport["comparison"]["policy"]["rebuild_floor_ppm"].clone();
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let command = helper("");
-    compare(&workspace, &command, &command, &["--time-budget", "0"]);
-    let same = passport(&workspace);
-    assert_eq!((floor(&same), &same["comparison"]["policy"]["rule"]), (25_000.into(), &2.into()));
-    assert!(same["comparison"]["mapped_code"]["files"].as_u64().unwrap() > 0);
-
-    // Another program, if only by what is behind it, may have its code elsewhere.
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let other = workspace.path("other");
-    fs::copy(env::current_exe().unwrap(), &other).unwrap();
-    let mut file = fs::OpenOptions::new().append(true).open(&other).unwrap();
-    std::io::Write::write_all(&mut file, b"other").unwrap();
-    drop(file);
-    let other = format!("'{}' {HELPER} port={{port}}", other.display());
-    compare(&workspace, &command, &other, &["--time-budget", "0"]);
-    let text = passport_text(&workspace);
-    let otherwise: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(floor(&otherwise), 60_000);
-    assert!(otherwise["comparison"].get("mapped_code").is_none());
-
-    // Nobody proves by the floor of another comparison.
-    workspace.write("edited.json", text.replace(": 60000", ": 25000"));
-    let said = workspace.run(&["verify", "edited.json"]).exits(1).sentence();
-    assert_says(&said, "comparison.policy");
-}
-
-fn builds() {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let mut build = |name: &str| {
-        let path = workspace.path(name);
-        fs::copy(env::current_exe().unwrap(), &path).unwrap();
-        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
-        std::io::Write::write_all(&mut file, name.as_bytes()).unwrap();
-        format!("'{}' {HELPER} port={{port}}", path.display())
-    };
-    let [a, b, c, d] = ["a", "b", "c", "d"].map(&mut build);
-    let both = |baseline: [&str; 2], current: [&str; 2]| {
-        let arguments = [
-            "compare",
-            "--baseline-cmd",
-            baseline[0],
-            "--baseline-cmd",
-            baseline[1],
-            "--current-cmd",
-            current[0],
-            "--current-cmd",
-            current[1],
-            "--time-budget",
-            "2",
-        ];
-        workspace.run(&arguments)
-    };
-    both([&a, &b], [&c, &d]);
-    let several = passport(&workspace);
-    let comparison = &several["comparison"];
-    assert_eq!(
-        (&comparison["baseline"]["builds"], &comparison["current"]["builds"]),
-        (&2.into(), &2.into())
-    );
-    assert_eq!(comparison["policy"]["rebuild_floor_ppm"], 42_426);
-    assert_eq!(several["complete"], true);
-
-    // What does not start, or answers otherwise, is said by its number.
-    let said = both([&a, &b], [&c, "/nonexistent/server"]).exits(3).sentence();
-    let expected = "the server of current (build 2 of 2) cannot be started: No such file";
-    assert!(said.starts_with(expected), "{said}");
 }
 
 fn changed_work() {
@@ -463,116 +269,6 @@ fn anchor() {
     assert_ne!(claim(&passport, "latency-change").0, "FAIL");
     assert_eq!(claim(&passport, "latency-drift"), is("FAIL", "beyond-tolerance"));
     assert!(passport["comparison"]["anchor"]["command"].is_string());
-}
-
-/// Compares a good server with one that is not; the sentence, after which there is no passport.
-fn refused(current: &str) -> String {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let run = compare(&workspace, &helper(""), current, &["--wait-timeout", "2"]).exits(3);
-    assert_eq!(workspace.files().len(), 1, "only the contract");
-    run.sentence()
-}
-
-fn not_started() {
-    let said = refused("/nonexistent/server --port {port}");
-    let expected = "the server of current cannot be started: No such file or directory";
-    assert!(said.starts_with(expected), "{said}");
-}
-
-fn ends_early() {
-    let said = refused(&helper("exits=5"));
-    assert_says(&said, "the server of current ended before it listened on port ");
-    assert_says(&said, "exit status: 5; cannot open the caf\\xc3\\xa9");
-    assert_says(&refused("true"), "exit status: 0");
-}
-
-fn deaf() {
-    let said = refused(&helper("deaf"));
-    assert_says(&said, "the server of current does not listen on 127.0.0.1:");
-    assert_says(&said, " within 2.00 s: it is told the port by the variable PORT");
-}
-
-fn port_taken() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let said = refused(&helper(&format!("port={port}")));
-    assert_says(&said, &format!("exit status: 7; port {port}: Address already in use"));
-}
-
-fn mute() {
-    let said = refused(&helper("hangs=1"));
-    assert_says(&said, "the server of current does not answer within 2.00 s: no complete response");
-}
-
-fn baseline_dies() {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let dying = helper(&format!("dies={WHILE_OBSERVED}"));
-    let run = compare(&workspace, &dying, &helper(""), &[]).exits(3);
-    assert_says(&run.sentence(), "the server of baseline died: signal: 9");
-    assert_eq!(workspace.files().len(), 1, "only the contract");
-}
-
-fn current_dies() {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let dying = helper(&format!("dies={WHILE_OBSERVED}"));
-    let run = compare(&workspace, &helper(""), &dying, &[]).exits(3);
-    assert_says(&run.sentence(), "the server of current died: signal: 9");
-    let passport = passport(&workspace);
-    assert_eq!(passport["complete"], false);
-    assert_eq!(claim(&passport, "behaviour").0, "PASS");
-    assert_ne!(claim(&passport, "latency-change").0, "PASS");
-}
-
-/// Compares a good server with one that goes wrong in its sessions; the sentence.
-fn goes_wrong(manner: &str) -> String {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let bad = helper(&format!("tells=finely {manner}={IN_A_SESSION}"));
-    let run = compare(&workspace, &helper("tells=finely"), &bad, &[]).exits(3);
-    let passport = passport(&workspace);
-    assert_eq!(passport["complete"], false);
-    assert_ne!(passport["summary"]["overall_status"], "PASS");
-    assert_eq!(claim(&passport, "behaviour"), is("PASS", "as-expected"));
-    let paired = &passport["test_results"][0]["paired"];
-    assert_eq!(paired["failed_sessions"], 3);
-    assert_eq!(paired["first_failure"], run.sentence());
-    assert_says(&run.stdout, "BROKEN   work/default: 3 of its sessions could not be held");
-    if manner == "dies" {
-        // They are told, and not recorded.
-        assert_says(&run.stderr, "session failed: the server of current died: signal: 9");
-        assert_says(&run.stderr, "; last words of hunter2");
-    }
-    assert!(workspace.files().iter().all(|(_, text)| !text.contains("hunter2")));
-    run.sentence()
-}
-
-fn dies_half_way() {
-    assert_eq!(goes_wrong("dies"), "the server of current died: signal: 9 (SIGKILL)");
-}
-
-fn breaks_half_way() {
-    let said = goes_wrong("breaks");
-    assert!(said.starts_with("the server of current broke off: broken response: "), "{said}");
-}
-
-fn hangs_half_way() {
-    let said = goes_wrong("hangs");
-    assert!(said.starts_with("the server of current did not answer within 1."), "{said}");
-}
-
-fn changes_half_way() {
-    let expected =
-        "current answered something else half way: a response was not like the first one";
-    assert_eq!(goes_wrong("changes"), expected);
-}
-
-fn hushes_half_way() {
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    let work = "rounds=20000 tells=finely";
-    let bad = helper(&format!("{work} hushes={IN_A_SESSION}"));
-    let run = compare(&workspace, &helper(work), &bad, &[]).exits(3);
-    let expected = "the server of current told its own time, and does not any more";
-    assert_eq!(run.sentence(), expected);
-    assert_eq!(passport(&workspace)["complete"], false);
 }
 
 /// A helper that runs already, ended with the test.
@@ -626,54 +322,6 @@ fn running() {
     let (before, after) = (Running::start(""), Running::start("answer=other"));
     compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "0"]).exits(1);
     assert_eq!(claim(&passport(&workspace), "behaviour"), is("FAIL", "changed-work"));
-}
-
-/// A server that serves a connection to its end before it accepts the next one.
-const PYTHON: &str = r#"
-import http.server, os, sys
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self):
-        body = b'{"orders": %d}' % sum(range(int(sys.argv[1])))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
-
-http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-"#;
-
-fn python() {
-    if is_missing("python3") {
-        return;
-    }
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    workspace.write("server.py", PYTHON);
-    let command = "python3 server.py 1000";
-    compare(&workspace, command, command, &["--time-budget", "2"]);
-    let started = passport(&workspace);
-    assert_eq!(started["complete"], true);
-    assert_eq!(claim(&started, "behaviour").0, "PASS");
-    assert_eq!(sessions(&started)[0]["http"]["time"], "above-floor");
-
-    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
-    workspace.write("server.py", PYTHON);
-    let start = |rounds: &str| {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new("python3");
-        command.args([workspace.path("server.py").to_str().unwrap(), rounds]);
-        let child = command.env("PORT", port.to_string()).stdin(Stdio::null()).spawn().unwrap();
-        Running { child, url: format!("http://127.0.0.1:{port}") }
-    };
-    let (before, after) = (start("1000"), start("1000"));
-    compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "2"]).exits(4);
-    assert_eq!(passport(&workspace)["complete"], true);
 }
 
 fn nobody() {

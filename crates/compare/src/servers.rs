@@ -162,7 +162,7 @@ impl Servers<'_> {
     ) -> Result<Count, WorkerError> {
         let ServerAt::Commands(commands) = &server.at else { return Ok(Count::new(1)) };
         let (ports, builds) = (Ports::default(), commands.len());
-        let mut different = BTreeSet::new();
+        let mut codes = Vec::new();
         let when = ReadyWhen::of(contract, checks, self.environment);
         for (number, command) in commands.iter().enumerate().filter(|_| builds > 1) {
             let label = format!("{} (build {} of {builds})", server.label, number + 1);
@@ -170,11 +170,10 @@ impl Servers<'_> {
             let start = ServerStart { ports: &ports, placement: Placement::ANYWHERE };
             let reached = self.reach(&build, contract, start, watch)?;
             reached.wait(self, &build, &when, watch)?;
-            // One whose code nobody knows may be the same as another.
             let code = reached.process.as_ref().and_then(ServerProcess::mapped_code);
-            different.extend(code.map(|it| it.mapped_sha256));
+            codes.push(code.map(|it| it.mapped_sha256));
         }
-        Ok(Count::new(different.len().max(1) as u64))
+        Ok(different(&codes))
     }
 
     /// Starts a server that does not run already.
@@ -251,4 +250,27 @@ pub(crate) fn target(url: &str, contract: &Contract) -> Result<HttpTarget, Probe
         pid: None,
         ca_file: None,
     })
+}
+
+/// How many builds are surely different ones, by the digests of their code: one whose code nobody knows may
+/// be the same as any other.
+fn different(codes: &[Option<String>]) -> Count {
+    let known: BTreeSet<&String> = codes.iter().flatten().collect();
+    Count::new(known.len().max(1) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_that_nobody_knows_are_no_further_ones() {
+        let of = |codes: &[&str]| {
+            let codes: Vec<Option<String>> =
+                codes.iter().map(|it| (!it.is_empty()).then(|| (*it).to_owned())).collect();
+            different(&codes).get()
+        };
+        assert_eq!((of(&[]), of(&["", ""]), of(&["a", ""]), of(&["a", "a"])), (1, 1, 1, 1));
+        assert_eq!(of(&["a", "", "b", "a"]), 2);
+    }
 }

@@ -151,7 +151,8 @@ fn a_wait_stops_when_told_to_even_within_an_attempt() {
 fn contract(target: &str) -> Contract {
     let text = format!(
         "schema_version = 1\nname = \"a\"\n[target]\n{target}\n[[endpoint]]\nname = \"create\"\n\
-         path = \"/create\"\nmethod = \"POST\"\n[[endpoint]]\nname = \"list\"\npath = \"/list\"\n\
+         path = \"/create\"\nmethod = \"POST\"\n[[endpoint]]\nname = \"prepared\"\npath = \"/prepared\"\n\
+         setup = [{{ path = \"/state\" }}]\n[[endpoint]]\nname = \"list\"\npath = \"/list\"\n\
          headers = {{ accept = \"text/plain\" }}\nstatus = 201\n"
     );
     Contract::parse(&text).unwrap()
@@ -210,6 +211,25 @@ fn a_status_that_stays_another_is_measured_and_one_that_says_not_yet_is_waited_f
     let (awaited, took) = waits(503, deadline);
     assert_eq!(awaited, Awaited::Otherwise);
     assert!(took >= deadline, "{took}");
+}
+
+#[test]
+fn patience_begins_where_a_service_says_something_else_than_not_yet() {
+    let contract = contract("");
+    let (server, asked) = answering_in_turn(&[[503; 30].as_slice(), &[404, 201]].concat());
+    let clock = SteppingClock::by_ms(100);
+    let target = target(settings(&server.url()));
+    let deadline = Nanos::new(200_000_000_000);
+    let wait = |when: &ReadyWhen| wait_until_ready(&target, when, deadline, &clock, &|| false);
+    assert_eq!(wait(&ready_when(&contract)).unwrap(), Awaited::Ready);
+    assert_eq!(asked.lock().unwrap().len(), 32);
+    // Also where any other status will do.
+    let (server, asked) = answering_in_turn(&[503, 502, 404]);
+    let target = self::target(settings(&server.url()));
+    let any = ready_when(&contract).with_any_status();
+    let ready = wait_until_ready(&target, &any, deadline, &clock, &|| false);
+    assert_eq!(ready.unwrap(), Awaited::Ready);
+    assert_eq!(asked.lock().unwrap().len(), 3);
 }
 
 #[test]

@@ -277,6 +277,29 @@ fn an_openapi_document_is_a_contract_of_what_needs_nothing() {
 }
 
 #[test]
+fn a_path_that_cannot_be_asked_keeps_no_other_from_being_asked() {
+    let server = Server::start(|head| {
+        let paths = ["/v1/one", "/v1/other"].map(|it| format!("GET {it} "));
+        let empty = "HTTP/1.1 204 No Content\r\n\r\n".to_owned();
+        paths.iter().any(|it| head.starts_with(it)).then_some(empty)
+    });
+    // The document names the path that the URL ends with, too.
+    let workspace = Workspace::new(crate::PASSPORT);
+    let paths = r#""/one":{"get":{}},"/closes":{"get":{}},"/other":{"get":{}}"#;
+    let document = format!(r#"{{"servers":[{{"url":"/v1"}}],"paths":{{{paths}}}}}"#);
+    workspace.write("api.json", document);
+    let url = format!("{}/v1", server.url());
+    let run = workspace.run(&["init", "--api-url", &url, "--openapi", "api.json"]).exits(0);
+    assert_says(&run.stdout, "note: /closes could not be asked, so status 200 is expected: ");
+    let contract = workspace.read("passport.toml");
+    for (path, status) in [("/one", true), ("/closes", false), ("/other", true)] {
+        let line = format!("path = \"{path}\"\nstatus = 204\n");
+        assert_eq!(contract.contains(&line), status, "{contract}");
+        assert!(contract.contains(&format!("path = \"{path}\"\n")), "{contract}");
+    }
+}
+
+#[test]
 fn what_init_cannot_use_is_one_sentence_and_nothing_is_written() {
     let workspace = Workspace::new(crate::PASSPORT);
     workspace.write("broken.json", "{\"paths\":");

@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use super::{CONTRACT, IN_A_SESSION, WHILE_OBSERVED, claim, compare, helper, is, passport};
+use super::{
+    CONTRACT, IN_A_SESSION, WHILE_OBSERVED, claim, compare, helper, is, passport, sessions,
+};
 use perf_passport_test_support::program::{Workspace, assert_says};
 
 /// Compares a good server with one that is not; the sentence, after which there is no passport.
@@ -113,4 +115,18 @@ pub(crate) fn hushes_half_way() {
     let expected = "the server of current told its own time, and does not any more";
     assert_eq!(run.sentence(), expected);
     assert_eq!(passport(&workspace)["complete"], false);
+}
+
+/// A check that fails by its status is left out of the sessions of the others.
+pub(crate) fn wrong_status() {
+    let wrong = "[[endpoint]]\nname = \"gone\"\npath = \"/gone\"\nstatus = 404\n";
+    let workspace = Workspace::with_contract(crate::PASSPORT, &format!("{CONTRACT}{wrong}"));
+    let run = compare(&workspace, &helper(""), &helper(""), &["--time-budget", "2"]).exits(1);
+    assert!(!run.stderr.contains("session failed"), "{}", run.stderr);
+    let passport = passport(&workspace);
+    assert_eq!(passport["complete"], true);
+    assert!(!sessions(&passport).is_empty());
+    let gone = &passport["test_results"][1];
+    assert_eq!((&gone["test_name"], &gone["status"]), (&"gone/default".into(), &"FAIL".into()));
+    assert!(gone["paired"]["sessions"].as_array().is_none_or(Vec::is_empty), "{gone}");
 }

@@ -93,6 +93,7 @@ fn main() -> ExitCode {
         test("servers_of_one_program_have_no_layouts_that_differ", same_program::one_program),
         test("each_session_takes_one_of_several_builds", same_program::builds),
         test("another_response_is_changed_work", changed_work),
+        test("what_has_the_wrong_status_ends_no_session", going_wrong::wrong_status),
         test("what_is_accepted_is_held_against_as_well", anchor),
         test("a_command_that_cannot_be_started_is_not_measured", going_wrong::not_started),
         test("a_server_that_ends_early_says_why", going_wrong::ends_early),

@@ -122,7 +122,8 @@ pub fn changes(
     let same_code = same_code && paired.sessions.is_empty();
     let same_code = same_code && same_work && is_equal(&allocations) && is_equal(&heap);
     let known = same_code.then_some(Reason::SameCode).or(incomparable);
-    let executed = instructions_change(policy, check, instructions, known);
+    let tolerated = check.tolerance.of_instructions();
+    let executed = instructions_change(policy, tolerated, instructions, known);
     let change = decide(policy, tolerance, paired);
     let latency = paired_change(ClaimKind::LatencyChange, &change, known, tolerance);
     let drift = decide_anchor(policy, tolerance, paired)
@@ -172,13 +173,13 @@ pub(crate) fn paired_change(
         .figures(observed, Some(1_000_000_u64.saturating_add(tolerance.get())))
 }
 
-fn instructions_change(
+/// Whether both executed the same, up to the tolerance.
+pub(crate) fn instructions_change(
     policy: &Policy,
-    check: &Check,
+    tolerance: Ppm,
     counts: Option<&InstructionCounts>,
     incomparable: Option<Reason>,
 ) -> Claim {
-    let tolerance = check.tolerance.of_instructions();
     let decision = counts.and_then(|it| decide_instructions(policy, tolerance, it));
     let why = counts.and_then(|it| it.uncounted.as_ref()).map(|it| it.why);
     let reason = match (decision, why) {

@@ -21,7 +21,7 @@ pub use crate::contract::Unit;
 pub use budget::claims;
 pub(crate) use budget::count_below;
 pub use change::{BaselineFigures, SideBySide, changes};
-pub(crate) use change::{CountChange, paired_change};
+pub(crate) use change::{CountChange, instructions_change, paired_change};
 pub use latency::{latency_can_be_decided, latency_samples_needed};
 pub use reason::Reason;
 pub(crate) use required::excuse_untold;

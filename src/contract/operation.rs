@@ -104,6 +104,10 @@ pub struct OperationToleranceDocument {
     /// prove nothing, it abstains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_percent: Option<NotNegative>,
+    /// Of the instructions that two builds execute, counted side by side. Default what `latency_percent`
+    /// says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions_percent: Option<NotNegative>,
     /// Of the peak heap. Default 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heap_percent: Option<NotNegative>,
@@ -210,8 +214,10 @@ pub struct OperationBudgets {
 /// How much more than in the baseline is accepted: 100000 is 10 % more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperationTolerance {
-    /// Of the mean time.
+    /// Of the mean time, and of the instructions where they have none of their own.
     pub latency_ppm: Ppm,
+    /// Of the instructions, where the contract says so.
+    pub instructions_ppm: Option<Ppm>,
     /// Of the peak heap.
     pub heap_ppm: Ppm,
     /// Of the allocations.
@@ -220,6 +226,13 @@ pub struct OperationTolerance {
     pub render_ppm: Option<Ppm>,
     /// Of the part `interaction`, where it is compared.
     pub interaction_ppm: Option<Ppm>,
+}
+
+impl OperationTolerance {
+    /// How many more instructions are accepted.
+    pub fn of_instructions(&self) -> Ppm {
+        self.instructions_ppm.unwrap_or(self.latency_ppm)
+    }
 }
 
 impl Operation {
@@ -419,6 +432,7 @@ fn tolerance(written: &OperationToleranceDocument) -> OperationTolerance {
         latency_ppm: ppm(written.latency_percent).unwrap_or(REGRESSION),
         heap_ppm: ppm(written.heap_percent).unwrap_or(REGRESSION),
         allocations_ppm: ppm(written.allocations_percent).unwrap_or(Ppm::ZERO),
+        instructions_ppm: ppm(written.instructions_percent),
         render_ppm: ppm(written.render_percent),
         interaction_ppm: ppm(written.interaction_percent),
     }

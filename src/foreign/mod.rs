@@ -176,6 +176,7 @@ fn case(
         evidence,
         baseline: None,
         paired: None,
+        instructions: None,
     }
 }
 

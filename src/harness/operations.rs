@@ -228,6 +228,7 @@ fn case(
         evidence,
         baseline: None,
         paired: None,
+        instructions: None,
     }
 }
 

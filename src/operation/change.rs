@@ -5,9 +5,9 @@ use super::{
     claim::{mean, most},
 };
 use crate::{
-    claim::{Claim, CountChange, Reason, Unit, paired_change},
+    claim::{Claim, CountChange, Reason, Unit, Verdict, instructions_change, paired_change},
     contract::{ClaimKind, Operation},
-    paired::{Paired, Policy, decide, decide_anchor},
+    paired::{InstructionCounts, Paired, Policy, decide, decide_anchor},
     units::{Bytes, Count, Picos, Ppm},
 };
 
@@ -20,6 +20,8 @@ pub struct CaseTurns<'a> {
     pub paired: &'a Paired,
     /// Whether both are the same code: then nothing else is asked of a case that did the same.
     pub same_code: bool,
+    /// What both executed; `None` where nobody says, and then nothing is claimed of it.
+    pub instructions: Option<&'a InstructionCounts>,
 }
 
 /// Holds a case against what a baseline says of it; `None` when the baseline lacks the case. Where
@@ -110,11 +112,17 @@ fn time_change(kind: ClaimKind, now: Option<Picos>, before: Option<Picos>) -> Cl
 fn paired_changes(
     operation: &Operation,
     known: Option<Reason>,
-    CaseTurns { policy, paired, .. }: CaseTurns<'_>,
+    CaseTurns { policy, paired, instructions, .. }: CaseTurns<'_>,
 ) -> Vec<Claim> {
     let tolerance = operation.tolerance.latency_ppm;
     let change = decide(policy, tolerance, paired);
-    let mut claims = vec![paired_change(ClaimKind::LatencyChange, &change, known, tolerance)];
+    let tolerated = operation.tolerance.of_instructions();
+    let executed = instructions.map(|counts| {
+        let claim = instructions_change(policy, tolerated, Some(counts), known);
+        Claim { required: claim.verdict != Verdict::Abstain, ..claim }
+    });
+    let mut claims: Vec<Claim> = executed.into_iter().collect();
+    claims.push(paired_change(ClaimKind::LatencyChange, &change, known, tolerance));
     let drift = decide_anchor(policy, tolerance, paired);
     claims.extend(drift.map(|it| paired_change(ClaimKind::LatencyDrift, &it, None, tolerance)));
     claims
@@ -171,7 +179,7 @@ mod tests {
         paired: &Paired,
     ) -> Vec<Claim> {
         let policy = Policy::for_suite(1, true);
-        let turns = CaseTurns { policy: &policy, paired, same_code: false };
+        let turns = CaseTurns { policy: &policy, paired, same_code: false, instructions: None };
         case_changes(&operation(), evidence, baseline, Some(turns))
     }
 
@@ -203,7 +211,8 @@ mod tests {
         };
         let reason = |now: &CaseEvidence, before: &CaseEvidence| {
             let (policy, paired) = (Policy::for_suite(1, true), Paired::default());
-            let turns = CaseTurns { policy: &policy, paired: &paired, same_code: true };
+            let turns =
+                CaseTurns { policy: &policy, paired: &paired, same_code: true, instructions: None };
             let before = CaseFigures::of(before, true);
             let claims = case_changes(&operation(), now, Some(&before), Some(turns));
             claims.last().unwrap().reason

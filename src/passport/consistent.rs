@@ -9,7 +9,7 @@ use crate::{
     claim::BaselineFigures,
     contract::{Check, Contract, SubjectId, base_url_problem},
     evidence::is_sha256,
-    paired::{ComparedBuilds, LINKS, Paired, Session, TimeOf, WhyUncounted},
+    paired::{ComparedBuilds, InstructionCounts, LINKS, Paired, Session, TimeOf, WhyUncounted},
     rules::ComparisonRule,
     text::escaped,
     units::Count,
@@ -38,7 +38,12 @@ pub(super) fn check_facts(
         check_comparison(comparison, baseline, provenance)?;
         for result in results {
             check_paired(result, comparison, provenance)?;
-            check_instructions(result, comparison, provenance)?;
+            check_instructions(
+                &result.test_name,
+                result.instructions.as_ref(),
+                comparison,
+                provenance,
+            )?;
         }
     }
     let alone = |it: &TestResult| it.paired.is_none() && it.instructions.is_none();
@@ -147,12 +152,13 @@ fn check_paired(
 
 /// All of it was counted or nothing was, and there is a reason for that; servers never are.
 fn check_instructions(
-    result: &TestResult,
+    name: &str,
+    counts: Option<&InstructionCounts>,
     comparison: &Comparison,
     provenance: &Provenance,
 ) -> Result<(), VerifyError> {
-    let Some(counts) = &result.instructions else { return Ok(()) };
-    let of = || format!("{}: instructions", result.test_name);
+    let Some(counts) = counts else { return Ok(()) };
+    let of = || format!("{name}: instructions");
     let served = provenance.probe == ProbeKind::Http;
     let Some(uncounted) = &counts.uncounted else {
         return holds(counts.is_whole(comparison.policy.instructions_rule) && !served, of);
@@ -204,6 +210,7 @@ pub(super) fn check_operations(
     results: &[OperationResult],
     contract: &Contract,
     (record, comparison): (Option<&BaselineRecord>, Option<&Comparison>),
+    provenance: &Provenance,
 ) -> Result<(), VerifyError> {
     // Results follow the contract's order, so that one walk finds the operation of each.
     let mut operations = contract.operations.iter();
@@ -233,6 +240,11 @@ pub(super) fn check_operations(
             }
             let name = operation.case_name(case.parameters.size);
             let id = SubjectId::Operation(&name).to_string();
+            match (case.instructions.as_ref(), comparison) {
+                (None, _) => {}
+                (Some(_), None) => return Err(edited(of("instructions"))),
+                (counts, Some(beside)) => check_instructions(&name, counts, beside, provenance)?,
+            }
             let anchored = comparison.is_some_and(|it| it.is_anchored(&id));
             let sessions = turns.into_iter().flat_map(|it| &it.sessions);
             if sessions.into_iter().any(|session| session.anchor.is_some() != anchored) {

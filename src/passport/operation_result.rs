@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     claim::{Claim, Verdict},
     operation::{CaseEvidence, CaseFigures, CaseSummary, FailureKind, Growth},
-    paired::{Certificate, Paired},
+    paired::{Certificate, InstructionCounts, Paired},
     units::{Bytes, Count},
 };
 
@@ -24,6 +24,8 @@ pub struct MeasuredCase {
     pub baseline: Option<CaseFigures>,
     /// What both builds took, in turns.
     pub paired: Option<Paired>,
+    /// What both builds executed.
+    pub instructions: Option<InstructionCounts>,
 }
 
 /// The result of one operation, over its sizes.
@@ -82,6 +84,9 @@ pub struct CaseResult {
     /// How good those turns were; follows from them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// What both builds executed; only there where that was to be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<InstructionCounts>,
 }
 
 /// What an operation was measured with.
@@ -147,6 +152,7 @@ impl OperationResult {
             evidence: case.evidence,
             baseline: case.baseline,
             paired: case.paired,
+            instructions: case.instructions,
         })
     }
 }

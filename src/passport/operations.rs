@@ -48,7 +48,7 @@ fn case_result(
     provenance: &Provenance,
     (rules, compared): (Rules, Compared),
 ) -> CaseResult {
-    let MeasuredCase { size, timestamp, evidence, baseline, paired, .. } = measured;
+    let MeasuredCase { size, timestamp, evidence, baseline, paired, instructions, .. } = measured;
     let mut claims = case_claims(operation, &evidence, rules.mean);
     // A case that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();
@@ -58,7 +58,12 @@ fn case_result(
         Compared::WithNothing => {}
         Compared::WithPassport => claims.extend(changes(None)),
         Compared::SideBySide { policy, same_code } => {
-            claims.extend(changes(Some(CaseTurns { policy: &policy, paired: &turns, same_code })));
+            claims.extend(changes(Some(CaseTurns {
+                policy: &policy,
+                paired: &turns,
+                same_code,
+                instructions: instructions.as_ref(),
+            })));
             let tolerance = operation.tolerance.latency_ppm;
             certificate = Certificate::of(&policy, tolerance, &turns);
         }
@@ -80,6 +85,7 @@ fn case_result(
         baseline,
         paired,
         certificate,
+        instructions,
     }
 }
 

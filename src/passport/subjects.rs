@@ -4,7 +4,7 @@ use super::{CaseResult, OperationResult, Passport, TestResult};
 use crate::{
     claim::{Claim, Unit, Verdict},
     contract::{ClaimKind, SubjectId},
-    paired::Paired,
+    paired::{InstructionCounts, Paired},
     units::Ppm,
 };
 
@@ -61,10 +61,28 @@ impl<'a> SubjectResult<'a> {
         }
     }
 
+    /// What both builds executed.
+    pub fn instructions(self) -> Option<&'a InstructionCounts> {
+        match self {
+            Self::Check(it) => it.instructions.as_ref(),
+            Self::Case(it) => it.instructions.as_ref(),
+            Self::Operation(_) => None,
+        }
+    }
+
     /// How much slower than the baseline it may be, where two builds were compared side by side: the
     /// claim says it, as a ratio.
     pub fn tolerance(self) -> Ppm {
-        let claim = self.claim(ClaimKind::LatencyChange).filter(|it| it.unit == Unit::Ppm);
+        self.tolerance_of(ClaimKind::LatencyChange)
+    }
+
+    /// How many more instructions than the baseline it may execute, likewise.
+    pub fn tolerance_of_instructions(self) -> Ppm {
+        self.tolerance_of(ClaimKind::InstructionsChange)
+    }
+
+    fn tolerance_of(self, kind: ClaimKind) -> Ppm {
+        let claim = self.claim(kind).filter(|it| it.unit == Unit::Ppm);
         let ratio = claim.and_then(|it| u64::try_from(it.limit?).ok()).unwrap_or_default();
         Ppm::new(ratio).saturating_sub(Ppm::new(1_000_000))
     }

@@ -118,7 +118,7 @@ pub(super) fn derive_again(passport: Passport) -> Result<Passport, VerifyError> 
     let (provenance, baseline) = (&passport.provenance, passport.baseline.as_ref());
     let comparison = passport.comparison.as_ref();
     check_facts(provenance, baseline, comparison, &passport.test_results, &contract)?;
-    check_operations(&passport.operations, &contract, (baseline, comparison))?;
+    check_operations(&passport.operations, &contract, (baseline, comparison), provenance)?;
     if let Some(comparison) = comparison {
         // What shares the error has no more of it than that.
         let cases: usize = passport.operations.iter().map(|it| it.cases.len()).sum();

@@ -7,6 +7,7 @@
 use super::work::{AddedWork, Work, settled};
 use crate::{
     clock::Clock,
+    probe::{collected, end_sample},
     units::{Nanos, Ppm},
 };
 
@@ -27,6 +28,34 @@ pub trait Iterations {
     ///
     /// The message of a panic.
     fn run(&mut self, iterations: u64) -> Result<(), String>;
+}
+
+/// How code is run whose instructions, or allocations, are told from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct CountedSamples {
+    /// Samples that come first and are not counted.
+    pub warmup: u32,
+    /// Samples that are.
+    pub samples: u32,
+    /// Iterations in each.
+    pub iterations: u64,
+}
+
+/// Runs code where whoever counts from outside recognises it, as [`super::Turns::instructions`] does
+/// with the requests of a check.
+///
+/// # Errors
+///
+/// The message of a panic.
+pub fn run_counted(code: &mut dyn Iterations, counted: CountedSamples) -> Result<(), String> {
+    let CountedSamples { warmup, samples, iterations } = counted;
+    for number in 1..=warmup.saturating_add(samples) {
+        collected(|| code.run(iterations))?;
+        if number >= warmup.max(1) {
+            end_sample();
+        }
+    }
+    Ok(())
 }
 
 /// Code that is sampled in turns.
@@ -200,6 +229,16 @@ mod tests {
         (code.block, code.block_time) = (8_192, Nanos::new(4_096));
         assert_eq!(code.time_of(10_001), Nanos::new(5_000));
         assert_eq!(code.time_of(u64::MAX), Nanos::new(u64::MAX / 2));
+    }
+
+    #[test]
+    fn counted_samples_are_of_the_iterations_that_were_asked_for() {
+        let clock = Moved::default();
+        let mut code = Steps { clock: &clock, ns: 1, left: 40 };
+        let counted = CountedSamples { warmup: 2, samples: 3, iterations: 8 };
+        assert_eq!(run_counted(&mut code, counted), Ok(()));
+        assert_eq!(code.left, 0);
+        assert_eq!(run_counted(&mut code, counted), Err("no more".to_owned()));
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::{
 };
 use sampler::Sampler;
 
-pub use code_turns::{CodeTurns, Iterations};
+pub use code_turns::{CodeTurns, CountedSamples, Iterations, run_counted};
 pub use turns::{Batch, ResponseFingerprint, Turns, WARMUP_MIN};
 pub use work::{Work, WorkKind};
 

@@ -16,8 +16,7 @@ pub const COLLECTED: &str = "*perf_passport_collected_work*";
 pub const SAMPLE_ENDS: &str = "*perf_passport_sample_ends*";
 
 /// Runs the work where it can be recognised.
-#[cfg(feature = "instrument")]
-pub(super) fn collected<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn collected<R>(work: impl FnOnce() -> R) -> R {
     let mut work = Some(work);
     let mut result = None;
     perf_passport_collected_work(&mut || result = work.take().map(|work| work()));
@@ -26,7 +25,6 @@ pub(super) fn collected<R>(work: impl FnOnce() -> R) -> R {
 
 /// Must have neither type parameters nor closures: their symbols would hold its name too, and
 /// switch collecting off again.
-#[cfg(feature = "instrument")]
 #[inline(never)]
 fn perf_passport_collected_work(work: &mut dyn FnMut()) {
     work();
@@ -47,7 +45,7 @@ fn perf_passport_sample_ends() {
     black_box(0x0070_6572_6670_6173_u64);
 }
 
-#[cfg(all(test, feature = "instrument"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -33,8 +33,8 @@ mod http;
 #[cfg(feature = "http")]
 mod ready;
 
-pub(crate) use collected::end_sample;
 pub use collected::{COLLECTED, SAMPLE_ENDS};
+pub(crate) use collected::{collected, end_sample};
 pub use error::ProbeError;
 pub use exchange::{Cost, Exchange};
 #[cfg(feature = "http")]

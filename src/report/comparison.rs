@@ -69,15 +69,18 @@ impl<'a> Report<'a> {
 fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<String> {
     let mut notes = Vec::new();
     let mut uncounted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for result in &passport.test_results {
-        let Some(counts) = &result.instructions else { continue };
-        let name = name(&result.test_name);
+    let counted = passport.subjects().filter(|it| !matches!(it, SubjectResult::Operation(_)));
+    let mut subjects = 0;
+    for subject in counted {
+        subjects += 1;
+        let Some(counts) = subject.instructions() else { continue };
+        let name = name(subject.id().name());
         if let Some(why) = &counts.uncounted {
             uncounted.entry(&why.message).or_default().push(name);
             continue;
         }
-        let tolerance = result.tolerance.map(|it| it.of_instructions()).unwrap_or_default();
-        let vary = result.claims.iter().any(|it| it.reason == Reason::CountsVary);
+        let tolerance = subject.tolerance_of_instructions();
+        let vary = subject.claims().iter().any(|it| it.reason == Reason::CountsVary);
         let decision = decide_instructions(&comparison.policy, tolerance, counts);
         if let Some(decision) = decision.filter(|_| vary) {
             notes.push(format!(
@@ -90,11 +93,8 @@ fn notes_on_instructions(comparison: &Comparison, passport: &Passport) -> Vec<St
         }
     }
     for (message, names) in uncounted {
-        let of = if names.len() == passport.test_results.len() {
-            String::new()
-        } else {
-            format!(" ({})", shown(&names))
-        };
+        let of =
+            if names.len() == subjects { String::new() } else { format!(" ({})", shown(&names)) };
         notes.push(format!("{}{of}", foreign(message, MESSAGE_LENGTH_MAX)));
     }
     notes

@@ -32,9 +32,9 @@ pub(super) fn interval(
             let effect = decide_anchor(policy, tolerance, subject.paired()?)?.current;
             (effect.lower, effect.upper)
         }
-        (ClaimKind::InstructionsChange, SubjectResult::Check(result)) => {
-            let tolerance = result.tolerance?.of_instructions();
-            let counts = result.instructions.as_ref()?;
+        (ClaimKind::InstructionsChange, _) => {
+            let tolerance = subject.tolerance_of_instructions();
+            let counts = subject.instructions()?;
             let effect = decide_instructions(policy, tolerance, counts)?.change;
             (effect.lower, effect.upper)
         }

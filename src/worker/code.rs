@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::SystemClock,
     contract::Sampling,
-    pipeline::{CodeTurns, Iterations},
+    pipeline::{CodeTurns, CountedSamples, Iterations, run_counted},
     units::Nanos,
 };
 
@@ -30,6 +30,17 @@ impl Worker<'_> {
             }
             Question::ObserveCase { operation, size, samples, pass } => {
                 self.observe_case(operations, (&operation, size), (samples, pass))
+            }
+            Question::InstructionsCase { operation, size, warmup, samples, iterations } => {
+                let counted = CountedSamples { warmup, samples, iterations };
+                let prepared = operations.prepare(&operation, size);
+                match prepared.and_then(|mut code| run_counted(code.as_mut(), counted)) {
+                    Ok(()) => Answer::ExecutedCase,
+                    Err(message) => Answer::Failed(message),
+                }
+            }
+            Question::AllocationSitesCase { operation, size, warmup } => {
+                sites_of_case(operations, (&operation, size), warmup)
             }
             _ => Answer::Failed("asked out of order".to_owned()),
         };
@@ -81,4 +92,27 @@ impl Worker<'_> {
             self.line.answer(&answer)?;
         }
     }
+}
+
+/// Runs one iteration under dhat.
+#[cfg(feature = "oracle")]
+fn sites_of_case(
+    operations: &dyn Operations,
+    (name, size): (&str, Option<u64>),
+    warmup: u32,
+) -> Answer {
+    let found = operations.prepare(name, size).and_then(|mut code| {
+        code.run(u64::from(warmup))?;
+        let one = CountedSamples { warmup: 0, samples: 1, iterations: 1 };
+        super::sites::watched(|| run_counted(code.as_mut(), one))
+    });
+    match found {
+        Ok(((), sites)) => Answer::AllocatedCase { sites },
+        Err(message) => Answer::Failed(message),
+    }
+}
+
+#[cfg(not(feature = "oracle"))]
+fn sites_of_case(_: &dyn Operations, _: (&str, Option<u64>), _: u32) -> Answer {
+    Answer::Failed("build the harness with the feature `oracle`".to_owned())
 }

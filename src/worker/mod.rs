@@ -9,6 +9,8 @@
 
 pub mod protocol;
 mod operations;
+#[cfg(feature = "oracle")]
+mod sites;
 mod code;
 mod serve;
 

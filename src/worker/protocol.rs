@@ -96,6 +96,30 @@ pub enum Question {
         /// After this time as few as tell how long a block takes.
         time: Nanos,
     },
+    /// Makes an operation ready to run at one size, warms it up, and takes samples whose instructions
+    /// whoever started the worker has counted.
+    InstructionsCase {
+        /// The operation.
+        operation: String,
+        /// The size, where it has any.
+        size: Option<u64>,
+        /// Samples to warm up, which are not counted.
+        warmup: u32,
+        /// Samples that are.
+        samples: u32,
+        /// Iterations in each.
+        iterations: u64,
+    },
+    /// Makes an operation ready to run at one size, warms it up, and takes one iteration of which it tells
+    /// where it allocates.
+    AllocationSitesCase {
+        /// The operation.
+        operation: String,
+        /// The size, where it has any.
+        size: Option<u64>,
+        /// Iterations to warm up, of which nothing is told.
+        warmup: u32,
+    },
     /// Takes samples of the prepared operation.
     Iterate {
         /// Samples.
@@ -174,6 +198,13 @@ pub enum Answer {
         sites: Vec<AllocationSite>,
         /// What the samples were like; `None` when they differ.
         response: Option<Seen>,
+    },
+    /// To [`Question::InstructionsCase`].
+    ExecutedCase,
+    /// To [`Question::AllocationSitesCase`].
+    AllocatedCase {
+        /// The sites, in the order of their places.
+        sites: Vec<AllocationSite>,
     },
     /// To any question that could not be answered.
     Failed(String),

@@ -13,11 +13,6 @@ use super::{
     operations::Operations,
     protocol::{self, Answer, Question, Seen, VERSION},
 };
-#[cfg(feature = "oracle")]
-use crate::{
-    allocation::{self, BacktraceError, Measuring, OracleError, Watched},
-    probe::COLLECTED,
-};
 use crate::{
     clock::SystemClock,
     contract::{Check, Contract},
@@ -27,19 +22,6 @@ use crate::{
     probe::{PreparedRequest, Probe, Target},
     text::printable,
     units::Nanos,
-};
-
-/// What to do about a harness that dhat cannot see into.
-#[cfg(feature = "oracle")]
-const NOT_INSTALLED: &str = "declare `CountingAllocator::wrapping(OracleAllocator)` as the global \
-                             allocator of the harness";
-
-/// The modules of this package that measure.
-#[cfg(feature = "oracle")]
-const MEASURING: Measuring<'_> = Measuring {
-    name: "perf_passport",
-    sources: concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
-    modules: &["harness", "pipeline", "probe", "worker"],
 };
 
 /// Makes the target of a contract.
@@ -114,6 +96,8 @@ fn serve(
                     }
                     Question::ObserveCase { .. }
                     | Question::PrepareCase { .. }
+                    | Question::InstructionsCase { .. }
+                    | Question::AllocationSitesCase { .. }
                     | Question::Iterate { .. } => worker.answer_code(operations, question)?,
                     _ => {
                         if let Some(target) = &mut target {
@@ -270,7 +254,6 @@ impl Worker<'_> {
     #[cfg(feature = "oracle")]
     fn allocation_sites(&self, target: &mut dyn Target, id: &str, warmup: u32) -> Answer {
         let asked = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
-            let directory = super::cache_directory().ok_or("the worker has no directory")?;
             let clock = SystemClock::start();
             let mut turns = Turns::new(check, requests, &clock);
             // As under callgrind: without a timeout, and where the work can be told from the probe's.
@@ -279,18 +262,10 @@ impl Worker<'_> {
                 taken.map_err(|error| error.to_string())
             };
             let warm = take(warmup, 0)?;
-            let file = directory.join(format!("dhat-{}.json", std::process::id()));
-            let below = COLLECTED.trim_matches('*');
-            let watched = Watched { file: &file, below, asker: Some(MEASURING) };
-            let (taken, sites) = allocation::sites_with_dhat(&watched, || take(0, 1)).map_err(
-                |error| match error {
-                    BacktraceError::Oracle(OracleError::NotInstalled) => NOT_INSTALLED.to_owned(),
-                    error => error.to_string(),
-                },
-            )?;
+            let (taken, sites) = super::sites::watched(|| take(0, 1))?;
             let alike =
                 |it: &pipeline::ResponseFingerprint| warmup == 0 || warm.as_ref() == Some(it);
-            Ok((sites, taken?.filter(alike)))
+            Ok((sites, taken.filter(alike)))
         });
         match asked {
             Err(message) => Answer::Failed(message),

@@ -61,6 +61,7 @@ fn measured(operation: &str, size: Option<u64>, evidence: CaseEvidence) -> Measu
         evidence,
         baseline: None,
         paired: None,
+        instructions: None,
     }
 }
 

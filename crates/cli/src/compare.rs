@@ -185,9 +185,8 @@ fn note(progress: ComparisonProgress<'_>) {
         ComparisonProgress::SameCode { items } => {
             format!("the same code: {items} of them did the same, and are not measured further")
         }
-        ComparisonProgress::CountingInstructions { checks } => {
-            let checks = counted(checks as u64, "check");
-            format!("counting the instructions of {checks} on both sides")
+        ComparisonProgress::CountingInstructions { items } => {
+            format!("counting the instructions of {items} of them on both sides")
         }
         ComparisonProgress::Sessions(SessionProgress::Round { first, sessions, items }) => {
             let numbers = match sessions {
@@ -199,14 +198,13 @@ fn note(progress: ComparisonProgress<'_>) {
         ComparisonProgress::Sessions(SessionProgress::Failed(error)) => {
             format!("session failed: {error}")
         }
-        ComparisonProgress::SeekingCauses { checks, left_out } => {
+        ComparisonProgress::SeekingCauses { items, left_out } => {
             let more = if left_out > 0 {
                 format!(", and not into {left_out} more")
             } else {
                 String::new()
             };
-            let checks = counted(checks as u64, "check");
-            format!("looking into {checks} on both sides{more}")
+            format!("looking into {items} of them on both sides{more}")
         }
         _ => return,
     };

@@ -1,4 +1,4 @@
-//! `passport profile`: what a check of one build allocates and executes, and where.
+//! `passport profile`: what a check or an operation of one build allocates and executes, and where.
 
 use std::{
     fmt::Write as _,
@@ -27,7 +27,7 @@ use perf_passport::{
     units::Count,
 };
 use perf_passport_compare::{
-    CausePart, CheckProfile, Side, Watch,
+    CausePart, Item, Side, Watch, WorkProfile,
     checkout::{Project, Reference, checkout},
     profile,
 };
@@ -35,11 +35,12 @@ use perf_passport_compare::{
 /// Places and functions that are listed of each, at most.
 const LISTED_MAX: usize = 20;
 
-/// Show what a check of one build allocates and executes, and where.
+/// Show what a check or an operation of one build allocates and executes, and where.
 #[derive(Debug, Args)]
 pub(super) struct ProfileArguments {
-    /// The check: an endpoint that has one, `endpoint/variant`, or a path
-    #[arg(value_name = "CHECK")]
+    /// The check (an endpoint that has one, `endpoint/variant`, or a path), or the operation, `operation/size`
+    /// where it has several sizes
+    #[arg(value_name = "SUBJECT")]
     subject: String,
     /// The contract
     #[arg(long, value_name = "FILE", default_value = "passport.toml")]
@@ -72,11 +73,11 @@ pub(super) fn run(arguments: &ProfileArguments) -> Result<ExitCode, Failure> {
     let contract = Contract::parse(&side.contract).map_err(|error| {
         Failure::usage(anyhow!("cannot read contract `{}`: {error}", arguments.contract.display()))
     })?;
-    let check = check_named(&contract, &arguments.subject)?;
+    let item = item_named(&contract, &arguments.subject)?;
 
     // What it does.
-    terminal::note(&format!("looking into {}", escaped(&check.id())));
-    let found = profile(&side, check, !arguments.no_instructions, watch)?;
+    terminal::note(&format!("looking into {}", escaped(&item.id())));
+    let found = profile(&side, item, !arguments.no_instructions, watch)?;
     terminal::print(&text(&found))?;
     if let Some(path) = draw(&found, &side.label, &arguments.artifacts_dir)? {
         terminal::print(&format!("flame graph {}\n", terminal::path(&path)))?;
@@ -109,51 +110,63 @@ impl ProfileArguments {
     }
 }
 
-/// The one check that goes by this name.
-fn check_named<'c>(contract: &'c Contract, name: &str) -> Result<&'c Check, Failure> {
+/// The one check, or operation at a size, that goes by this name.
+fn item_named<'c>(contract: &'c Contract, name: &str) -> Result<Item<'c>, Failure> {
+    let cases = contract.operations.iter().flat_map(Item::cases);
+    let cases = cases.filter(|it| is_of_operation(*it, name));
+    let mut items: Vec<Item<'_>> = cases.collect();
     let checks: Vec<&Check> = contract.checks.iter().collect();
-    if contract.operations.iter().any(|it| it.name == name) {
-        let name = escaped(name);
-        return Err(Failure::usage(anyhow!("`{name}` is an operation: profiles are of checks")));
-    }
     let names = [name.to_owned()];
-    let selection = CheckSelection { names: &names, fixture: None };
-    match selection.select(&checks)?.as_slice() {
-        [check] => Ok(check),
+    match (CheckSelection { names: &names, fixture: None }).select(&checks) {
+        Ok(checks) => items.extend(checks.into_iter().map(Item::from)),
+        Err(_) if !items.is_empty() => {}
+        Err(error) => return Err(error.into()),
+    }
+    match items.as_slice() {
+        [item] => Ok(*item),
         several => {
-            let ids: Vec<String> = several.iter().map(|it| it.id()).collect();
+            let ids: Vec<String> = several.iter().map(Item::id).collect();
             let (name, ids) = (escaped(name), ids.join(", "));
-            Err(Failure::usage(anyhow!("`{name}` is several checks: say which of {ids}")))
+            Err(Failure::usage(anyhow!("`{name}` is several: say which of {ids}")))
         }
     }
 }
 
+/// Whether the operation is named, or it at its size, with or without what tells it from a check.
+fn is_of_operation(item: Item<'_>, name: &str) -> bool {
+    let Item::Case(operation, size) = item else { return false };
+    let case = operation.case_name(size);
+    [&operation.name, &case, &item.id()].into_iter().any(|it| it == name)
+}
+
 /// Nothing fails here; what could not be found out was not measured.
-fn code_of(found: &CheckProfile) -> Code {
+fn code_of(found: &WorkProfile) -> Code {
     let known = found.sites.found().is_some()
         || found.instructions.as_ref().is_some_and(|it| it.found().is_some());
     if known { Code::Pass } else { Code::NotMeasured }
 }
 
-fn text(found: &CheckProfile) -> String {
+fn text(found: &WorkProfile) -> String {
     let mut out = String::new();
-    let check = escaped(&found.check);
+    let item = escaped(&found.item);
     match &found.sites {
-        CausePart::Found(sites) => list_sites(&mut out, &check, sites),
-        CausePart::Unknown(reason) => drop(writeln!(out, "{check}: {}", escaped(reason))),
+        CausePart::Found(sites) => list_sites(&mut out, &item, sites),
+        CausePart::Unknown(reason) => drop(writeln!(out, "{item}: {}", escaped(reason))),
     }
     match &found.instructions {
-        Some(CausePart::Found(counted)) => list_functions(&mut out, &check, counted),
-        Some(CausePart::Unknown(reason)) => drop(writeln!(out, "{check}: {}", escaped(reason))),
+        Some(CausePart::Found(counted)) => {
+            list_functions(&mut out, &item, (counted, found.iterations));
+        }
+        Some(CausePart::Unknown(reason)) => drop(writeln!(out, "{item}: {}", escaped(reason))),
         None => {}
     }
     out
 }
 
-fn list_sites(out: &mut String, check: &str, sites: &[AllocationSite]) {
+fn list_sites(out: &mut String, item: &str, sites: &[AllocationSite]) {
     let all = sites.iter().fold(Count::ZERO, |sum, it| sum.saturating_add(it.allocations));
     let bytes = sites.iter().fold(0_u64, |sum, it| sum.saturating_add(it.allocated_bytes.get()));
-    let _ = writeln!(out, "{check}: {all} allocations of {bytes} bytes in one sample");
+    let _ = writeln!(out, "{item}: {all} allocations of {bytes} bytes in one sample");
     for site in sites.iter().take(LISTED_MAX) {
         let (count, bytes) = (site.allocations.get(), site.allocated_bytes.get());
         let _ = writeln!(out, "{count:>8}, {bytes:>9} bytes: {}", place(&site.at, &site.within));
@@ -162,8 +175,9 @@ fn list_sites(out: &mut String, check: &str, sites: &[AllocationSite]) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "display")]
-fn list_functions(out: &mut String, check: &str, counted: &Instructions) {
-    let _ = writeln!(out, "{check}: {} instructions in one sample", counted.per_sample());
+fn list_functions(out: &mut String, item: &str, (counted, iterations): (&Instructions, u64)) {
+    let of = if iterations > 1 { format!(" of {iterations} iterations") } else { String::new() };
+    let _ = writeln!(out, "{item}: {} instructions in one sample{of}", counted.per_sample());
     let mut functions: Vec<(&String, &FunctionCost)> =
         counted.functions.iter().filter(|(_, cost)| cost.own > 0).collect();
     functions.sort_by_key(|(_, cost)| std::cmp::Reverse(cost.own));
@@ -180,7 +194,7 @@ fn list_functions(out: &mut String, check: &str, counted: &Instructions) {
 }
 
 /// Draws the flame graph; where it was filed, if there was anything to draw.
-fn draw(found: &CheckProfile, label: &str, directory: &Path) -> Result<Option<PathBuf>, Failure> {
+fn draw(found: &WorkProfile, label: &str, directory: &Path) -> Result<Option<PathBuf>, Failure> {
     let chains = match &found.chains {
         None => return Ok(None),
         Some(CausePart::Unknown(reason)) => {
@@ -189,10 +203,10 @@ fn draw(found: &CheckProfile, label: &str, directory: &Path) -> Result<Option<Pa
         }
         Some(CausePart::Found(chains)) => chains,
     };
-    let title = format!("{} of {label}", found.check);
+    let title = format!("{} of {label}", found.item);
     let svg = flame_graph::draw_one(&title, chains)
         .map_err(|error| Failure::new(Code::NotMeasured, error))?;
-    let path = directory.join(format!("profile_{}.svg", in_a_file_name(&found.check)));
+    let path = directory.join(format!("profile_{}.svg", in_a_file_name(&found.item)));
     store::write_bytes(&path, &svg)?;
     Ok(Some(path))
 }
@@ -206,23 +220,31 @@ mod tests {
     const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n\
         [[endpoint]]\nname = \"list\"\npath = \"/list\"\n\
         [[endpoint.variant]]\nname = \"few\"\n[[endpoint.variant]]\nname = \"many\"\n\
-        [[operation]]\nname = \"sort\"\nbudgets = { allocations_max = 9 }\n";
+        [[operation]]\nname = \"sort\"\nbudgets = { allocations_max = 9 }\n\
+        [[operation]]\nname = \"fill\"\nsizes = [10, 20]\n\
+        budgets = { allocations_max = 9 }\n";
 
     fn refusal(name: &str) -> String {
         let contract = Contract::parse(CONTRACT).unwrap();
-        check_named(&contract, name).unwrap_err().to_string()
+        item_named(&contract, name).unwrap_err().to_string()
     }
 
     #[test]
-    fn one_check_is_named() {
+    fn one_check_or_operation_is_named() {
         let contract = Contract::parse(CONTRACT).unwrap();
-        assert_eq!(check_named(&contract, "list/many").unwrap().id(), "list/many");
-        assert_eq!(refusal("list"), "`list` is several checks: say which of list/few, list/many");
-        assert_eq!(refusal("sort"), "`sort` is an operation: profiles are of checks");
+        let id = |name| item_named(&contract, name).unwrap().id();
+        assert_eq!(id("list/many"), "list/many");
+        for name in ["sort", "operation::sort"] {
+            assert_eq!(id(name), "operation::sort");
+        }
+        assert_eq!(id("fill/20"), "operation::fill/20");
+        assert_eq!(refusal("list"), "`list` is several: say which of list/few, list/many");
+        let several = "`fill` is several: say which of operation::fill/10, operation::fill/20";
+        assert_eq!(refusal("fill"), several);
         assert_eq!(refusal("other"), "no endpoint, check or path is named `other`");
     }
 
-    fn found() -> CheckProfile {
+    fn found() -> WorkProfile {
         let place = |function: &str| Place {
             function: function.to_owned(),
             file: Some("src/list.rs".to_owned()),
@@ -241,8 +263,9 @@ mod tests {
             ("hash".to_owned(), cost(30, 30)),
             ("idle".to_owned(), cost(0, 40)),
         ]);
-        CheckProfile {
-            check: "list/many".to_owned(),
+        WorkProfile {
+            item: "list/many".to_owned(),
+            iterations: 1,
             sites: CausePart::Found(vec![site]),
             instructions: Some(CausePart::Found(Instructions { total: 40, samples: 2, functions })),
             chains: None,
@@ -264,7 +287,7 @@ list/many: 20 instructions in one sample
     #[test]
     fn what_nobody_knows_is_said_and_was_not_measured() {
         let nobody = || CausePart::Unknown("allocation sites are not known: why".to_owned());
-        let mut unknown = CheckProfile { sites: nobody(), ..found() };
+        let mut unknown = WorkProfile { sites: nobody(), ..found() };
         assert_eq!(code_of(&unknown), Code::Pass);
         unknown.instructions = Some(CausePart::Unknown("valgrind is not installed".to_owned()));
         assert_eq!(code_of(&unknown), Code::NotMeasured);

@@ -29,8 +29,8 @@ use perf_passport::{
     worker,
 };
 use perf_passport_compare::{
-    AllocationCause, CausePart, CheckCauses, Side, Sides, SiteChange, Suspect, Watch, causes,
-    site_changes,
+    AllocationCause, CausePart, CheckCauses, CountPlan, Side, Sides, SiteChange, Suspect, Watch,
+    causes, site_changes,
 };
 use perf_passport_test_support::{test, work::hash_rounds};
 
@@ -52,6 +52,13 @@ path = "/orders"
 [[endpoint]]
 name = "changing"
 path = "/changing"
+[[operation]]
+name = "copies"
+sizes = [10]
+budgets = { allocations_max = 100 }
+[[operation]]
+name = "long"
+budgets = { allocations_max = 100 }
 "#;
 
 /// Rounds of the loop that every build has.
@@ -67,7 +74,7 @@ fn main() -> ExitCode {
             let router = router(build);
             async move { Ok::<_, String>(router) }
         });
-        return harness.run();
+        return operations(harness, build).run();
     }
     let mut arguments = Arguments::from_args();
     // dhat watches the whole process.
@@ -85,8 +92,23 @@ fn main() -> ExitCode {
         test("the_program_tells_and_files_the_causes", told_and_filed),
         test("the_program_files_no_causes_where_nothing_got_worse", nothing_filed),
         test("one_build_is_profiled", profiled),
+        test("operations_have_instructions_and_causes", of_operations),
+        test("an_operation_of_one_build_is_profiled", operation_profiled),
     ];
     libtest_mimic::run(&arguments, tests).exit_code()
+}
+
+/// The same with two operations, of which one takes longer than anybody would count.
+fn operations(harness: Harness, build: &'static str) -> Harness {
+    harness
+        .operation("copies", move |size| {
+            let (more, rounds) = if build == "work" { (6, 2 * ROUNDS) } else { (0, ROUNDS) };
+            move || {
+                black_box(hash_rounds(rounds));
+                copies(usize::try_from(size).unwrap_or_default() + more)
+            }
+        })
+        .operation("long", |_| || std::thread::sleep(std::time::Duration::from_millis(60)))
 }
 
 fn patched() -> &'static str {
@@ -166,7 +188,8 @@ fn side(build: &str) -> Side {
 fn causes_of(check: &str, (baseline, current): (Side, Side), instructions: bool) -> CheckCauses {
     let sides = Sides { baseline, current, anchor: None };
     let contract = Contract::parse(CONTRACT).unwrap();
-    let suspect = Suspect { check: contract.check(check).unwrap(), instructions };
+    let suspect =
+        Suspect { plan: CountPlan::of_check(contract.check(check).unwrap()), instructions };
     let clock = SystemClock::start();
     let mut found = causes(&sides, &[suspect], Watch { clock: &clock, stop: &|| false });
     assert_eq!(found.len(), 1);
@@ -348,6 +371,16 @@ fn compared(
     format: &str,
     counted: Counted,
 ) -> (i32, String, BTreeMap<String, Vec<u8>>) {
+    compared_of(&["--endpoint", "orders"], (baseline, current), format, counted)
+}
+
+/// The same of what these arguments select.
+fn compared_of(
+    selected: &[&str],
+    (baseline, current): (&str, &str),
+    format: &str,
+    counted: Counted,
+) -> (i32, String, BTreeMap<String, Vec<u8>>) {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     fs::write(path("passport.toml"), CONTRACT).unwrap();
@@ -359,7 +392,8 @@ fn compared(
         command.env("PATH", directory.path());
     }
     let output = command
-        .args(["compare", "--endpoint", "orders", "--time-budget", "0", "--output-format", format])
+        .args(["compare", "--time-budget", "0", "--output-format", format])
+        .args(selected)
         .arg("--baseline-exe")
         .arg(executable(baseline))
         .arg("--current-exe")
@@ -477,4 +511,59 @@ fn profiled() {
     let svg = fs::read_to_string(path("drawn/profile_orders+default.svg")).expect(&stdout);
     assert!(svg.contains("orders/default of executable"), "{svg}");
     assert!(svg.contains("<title>causes::copies ("), "{svg}");
+}
+
+/// What operations execute is counted and decides; why they do more of it is said.
+fn of_operations() {
+    let selected = ["--operation", "copies", "--operation", "long"];
+    let (code, stdout, files) = compared_of(&selected, ("same", "work"), "text", Counted::Yes);
+    assert_eq!(code, 1, "{stdout}");
+    let place =
+        format!("+6 (10 -> 16), +288 bytes: tests/causes.rs:{COPIES_LINE} (causes::copies)");
+    assert!(stdout.contains(&place), "{stdout}");
+    if is_missing() {
+        return;
+    }
+    assert!(stdout.contains("copies/10: instructions-change +9"), "{stdout}");
+    assert!(stdout.lines().any(|it| it.contains("::hash_rounds")), "{stdout}");
+    let file = files.keys().find(|it| it.starts_with("flamegraph_"));
+    let drawn = file.unwrap_or_else(|| panic!("{:?}", files.keys()));
+    assert!(drawn.starts_with("flamegraph_operation++copies+10_"), "{drawn}");
+    let long = "an iteration takes 60 ms, and valgrind would take too long above 40 ms (long)";
+    assert!(stdout.contains(long), "{stdout}");
+
+    // And nothing is found where nothing is.
+    let selected = ["--operation", "copies"];
+    let (code, stdout, _) = compared_of(&selected, ("same", "moved"), "json", Counted::Yes);
+    assert_eq!(code, 4, "{stdout}");
+    let passport = perf_passport::passport::verify(stdout.as_bytes()).unwrap();
+    let claims = &passport.operation_case("copies/10").unwrap().claims;
+    let kind = perf_passport::contract::ClaimKind::InstructionsChange;
+    let claim = claims.iter().find(|it| it.kind == kind).unwrap();
+    assert_eq!(claim.verdict, perf_passport::claim::Verdict::Pass);
+}
+
+fn operation_profiled() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("passport.toml"), CONTRACT).unwrap();
+    let executable = patched_executable(directory.path(), "same");
+    let profile = |name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_passport"));
+        let command = command.args(["profile", name, "--exe"]).arg(&executable);
+        let output = command.current_dir(directory.path()).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), stdout, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, stdout, said) = profile("copies/10");
+    assert_eq!(code, Some(0), "{said}");
+    let place = format!("480 bytes: tests/causes.rs:{COPIES_LINE} (causes::copies)");
+    assert!(stdout.contains(&place), "{stdout}");
+    let (_, long, _) = profile("long");
+    assert!(long.contains("operation::long: 0 allocations of 0 bytes in one sample"), "{long}");
+    if is_missing() {
+        return;
+    }
+    assert!(stdout.contains(" instructions in one sample of 8 iterations"), "{stdout}");
+    assert!(stdout.lines().any(|it| it.ends_with("::hash_rounds")), "{stdout}");
+    assert!(long.contains("valgrind would take too long above 40 ms"), "{long}");
 }

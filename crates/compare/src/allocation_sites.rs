@@ -1,4 +1,4 @@
-//! Where a check allocates: a worker that takes one sample under dhat.
+//! Where a check or an operation allocates: a worker that takes one sample under dhat.
 //!
 //! Everything that dhat changes (it is a hundred times slower) is the same for both builds, and no
 //! time is measured. Places have lines where the executable has debug information.
@@ -7,23 +7,16 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use perf_passport::{
-    allocation::AllocationSite,
-    contract::Check,
-    worker::protocol::{Answer, Question},
-};
+use perf_passport::{allocation::AllocationSite, worker::protocol::Answer};
 
 use crate::{
+    count_plan::CountPlan,
     deadlines::OBSERVE_TIME,
     error::WorkerError,
     process::{Placement, Worker, copy_path},
     side::Side,
     watch::Watch,
 };
-
-/// Samples that warm a check up. What is allocated only every few requests falls on the same sample
-/// of both builds.
-const WARMUP: u32 = 20;
 
 /// Why nobody knows where a check allocates.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -47,17 +40,18 @@ impl From<WorkerError> for SitesError {
     }
 }
 
-/// Asks a side, whose workers have a directory, where a check allocates.
+/// Asks a side, whose workers have a directory, where an item allocates. What is allocated only every few
+/// samples falls on the same one of both builds.
 pub(super) fn allocation_sites(
     side: &Side,
-    check: &Check,
+    plan: &CountPlan<'_>,
     directory: &Path,
     watch: Watch<'_>,
 ) -> Result<Vec<AllocationSite>, SitesError> {
     let copy = copy_path(directory, "sites");
     let (mut worker, _) = Worker::start(side, &copy, Placement::ANYWHERE, watch)?;
-    let question = Question::AllocationSites { check: check.id(), warmup: WARMUP };
-    match worker.ask(&question, OBSERVE_TIME)? {
+    match worker.ask(&plan.of_sites(), OBSERVE_TIME)? {
+        Answer::AllocatedCase { sites } if plan.item().check().is_none() => Ok(sites),
         Answer::Allocated { sites, response: Some(_) } => Ok(sites),
         Answer::Allocated { response: None, .. } => {
             Err(WorkerError::AnswersDiffer { side: side.label.clone() }.into())

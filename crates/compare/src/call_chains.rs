@@ -1,4 +1,4 @@
-//! Instructions of a check by chains of calls: what a flame graph is drawn of.
+//! Instructions of an item by chains of calls: what a flame graph is drawn of.
 //!
 //! Callgrind counts each function apart for each chain of callers that it is called by, and names it
 //! `function'caller'caller of that`. It counts the same as without, and takes longer.
@@ -8,10 +8,11 @@ use std::{
     path::Path,
 };
 
-use perf_passport::{contract::Check, probe::COLLECTED};
+use perf_passport::probe::COLLECTED;
 
 use crate::{
     callgrind::{CountPlace, CountedWorker, InstructionsError},
+    count_plan::CountPlan,
     side::Side,
     watch::Watch,
 };
@@ -53,18 +54,18 @@ pub(super) fn side_by_side(before: &Chains, after: &Chains) -> Vec<ChainCost> {
         .collect()
 }
 
-/// Counts the instructions of a check by chains of calls, on a side whose workers have a directory.
+/// Counts the instructions of an item by chains of calls, on a side whose workers have a directory.
 pub(super) fn call_chains(
     side: &Side,
-    check: &Check,
+    plan: &CountPlan<'_>,
     directory: &Path,
     watch: Watch<'_>,
 ) -> Result<Chains, InstructionsError> {
     let place = CountPlace { directory, role: "chains", padding: 0 };
     let mut counting = CountedWorker::begin_by_callers(CALLERS, side, &place, watch)?;
     counting.wait_until_ready()?;
-    counting.ask(check, SAMPLES)?;
-    let sampled = counting.answer(check, SAMPLES).map_err(|it| it.why)?;
+    counting.ask(plan, SAMPLES)?;
+    let sampled = counting.answer(plan, SAMPLES).map_err(|it| it.why)?;
     let functions = sampled.samples.iter().flat_map(|profile| &profile.functions);
     let costs = functions.map(|(name, cost)| (name.as_str(), cost.own));
     Ok(chains(costs, u64::from(SAMPLES)))

@@ -21,14 +21,14 @@ use std::{
 use thiserror::Error;
 
 use perf_passport::{
-    contract::Check,
     probe::{COLLECTED, SAMPLE_ENDS},
     units::Nanos,
-    worker::protocol::{Answer, Question, Seen},
+    worker::protocol::{Answer, Seen},
 };
 
 use crate::{
     callgrind_file::{self, Profile},
+    count_plan::CountPlan,
     error::WorkerError,
     process::{Placement, Worker},
     side::Side,
@@ -36,14 +36,7 @@ use crate::{
     workplace::{with_cache, without_debug_information},
 };
 
-/// Requests that warm a check up, about. Their number changes the count a little, so it follows from
-/// the contract alone and is the same for all builds.
-const WARMUP_REQUESTS: u64 = 20;
-
-/// Samples that warm up a check of many requests, at least.
-const WARMUP_SAMPLES_MIN: u64 = 2;
-
-/// Time to count one check, with bringing its service into its state.
+/// Time to count one item, with bringing its service into its state.
 const COUNT_TIME: Nanos = Nanos::new(120_000_000_000);
 
 /// Why instructions of a check are not known.
@@ -118,12 +111,6 @@ fn find(program: &Path) -> Result<(), InstructionsError> {
     Err(InstructionsError::Unavailable(message))
 }
 
-/// Samples that warm a check up.
-pub(super) fn warmup_samples(check: &Check) -> u32 {
-    let samples = (WARMUP_REQUESTS / check.requests_per_sample().max(1)).max(WARMUP_SAMPLES_MIN);
-    u32::try_from(samples).unwrap_or(u32::MAX)
-}
-
 /// A side that is ready to be counted, in a directory of its own: with an executable without debug
 /// information, which valgrind would take longer to read than to count by. The names of functions
 /// stay.
@@ -156,12 +143,12 @@ pub(super) struct CountPlace<'a> {
     pub(super) padding: usize,
 }
 
-/// What was counted of a check.
+/// What was counted of an item.
 pub(super) struct CountedSamples {
     /// One for each sample.
     pub(super) samples: Vec<Profile>,
-    /// What each of them was like.
-    pub(super) response: Seen,
+    /// What each of them was like; `None` of code, which answers nothing.
+    pub(super) response: Option<Seen>,
 }
 
 impl<'a> CountedWorker<'a> {
@@ -205,16 +192,15 @@ impl<'a> CountedWorker<'a> {
         self.worker.wait_until_ready().map(drop)
     }
 
-    /// Asks for so many samples of a check, and waits for nothing.
-    pub(super) fn ask(&mut self, check: &Check, samples: u32) -> Result<(), WorkerError> {
-        let warmup = warmup_samples(check);
-        self.worker.tell(&Question::Instructions { check: check.id(), warmup, samples })
+    /// Asks for so many samples of an item, and waits for nothing.
+    pub(super) fn ask(&mut self, plan: &CountPlan<'_>, samples: u32) -> Result<(), WorkerError> {
+        self.worker.tell(&plan.of_instructions(samples))
     }
 
-    /// Waits for what was counted of the check that was asked for.
+    /// Waits for what was counted of the item that was asked for.
     pub(super) fn answer(
         &mut self,
-        check: &Check,
+        plan: &CountPlan<'_>,
         samples: u32,
     ) -> Result<CountedSamples, CountFailure> {
         let answer = self.worker.hear(COUNT_TIME);
@@ -223,13 +209,16 @@ impl<'a> CountedWorker<'a> {
             .take_parts()
             .map_err(|error| CountFailure::of_check(format!("cannot read the figures: {error}")))?;
         let response = match answer? {
-            Answer::Executed { response: Some(response) } => response,
+            Answer::ExecutedCase if plan.item().check().is_none() => None,
+            Answer::Executed { response: Some(response) } => Some(response),
             Answer::Executed { response: None } => {
                 return Err(WorkerError::AnswersDiffer { side: self.label.clone() }.into());
             }
             other => return Err(self.worker.unexpected(&other).into()),
         };
-        if let Some((is, expected)) = check.unexpected_status(&response.statuses) {
+        let asked = plan.item().check().zip(response.as_ref());
+        let unexpected = asked.and_then(|(check, it)| check.unexpected_status(&it.statuses));
+        if let Some((is, expected)) = unexpected {
             let message = format!("status {is} instead of {expected} under valgrind");
             return Err(CountFailure::of_check(message));
         }

@@ -1,4 +1,4 @@
-//! Why a check got worse: what allocates and what executes more than in the baseline.
+//! Why a check or an operation got worse: what allocates and what executes more than in the baseline.
 //!
 //! This is advice. No verdict depends on it, and what is not known is said and is no error.
 
@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use perf_passport::{
     allocation::AllocationSite,
-    contract::Check,
     paired::{FunctionGrowth, change_ppm, grown},
     units::{Bytes, Count},
 };
@@ -17,8 +16,9 @@ use crate::{
     allocation_sites::allocation_sites,
     call_chains::{ChainCost, call_chains, side_by_side},
     callgrind::InstructionsError,
+    count_plan::CountPlan,
     error::WorkerError,
-    instructions::{ExecutedInstructions, InstructionsByCheck, count_instructions},
+    instructions::{ExecutedInstructions, InstructionsByItem, count_instructions},
     side::{Side, Sides},
     site_changes::{SiteChange, site_changes},
     watch::Watch,
@@ -53,7 +53,7 @@ impl<T> CausePart<T> {
     }
 }
 
-/// What one sample of a check allocates in both builds.
+/// What one sample of a check, or one iteration of an operation, allocates in both builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllocationCause {
@@ -69,7 +69,7 @@ pub struct AllocationCause {
     pub sites: Vec<SiteChange>,
 }
 
-/// What one sample of a check executes in both builds.
+/// What one sample of a check, or some iterations of an operation, execute in both builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InstructionCause {
@@ -87,7 +87,7 @@ pub struct InstructionCause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckCauses {
-    /// The check.
+    /// The check, or the operation as `operation::name/size`.
     pub check: String,
     /// Where it allocates more.
     pub allocations: CausePart<AllocationCause>,
@@ -98,20 +98,20 @@ pub struct CheckCauses {
     pub chains: Option<CausePart<Vec<ChainCost>>>,
 }
 
-/// A check that got worse, and how closely it is looked at.
+/// What got worse, and how closely it is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Suspect<'a> {
-    /// The check.
-    pub check: &'a Check,
+    /// The check or the operation.
+    pub plan: CountPlan<'a>,
     /// Whether its instructions are counted, which takes seconds.
     pub instructions: bool,
 }
 
-/// Looks for what each of the checks does more of than in the baseline; those after an interruption
+/// Looks for what each of them does more of than in the baseline; those after an interruption
 /// are left out.
 pub fn causes(sides: &Sides, suspects: &[Suspect<'_>], watch: Watch<'_>) -> Vec<CheckCauses> {
-    let closely: Vec<&Check> =
-        suspects.iter().filter(|it| it.instructions).map(|it| it.check).collect();
+    let closely: Vec<CountPlan<'_>> =
+        suspects.iter().filter(|it| it.instructions).map(|it| it.plan).collect();
     let counted = if closely.is_empty() {
         None
     } else {
@@ -123,7 +123,7 @@ pub fn causes(sides: &Sides, suspects: &[Suspect<'_>], watch: Watch<'_>) -> Vec<
         if watch.is_over() {
             break;
         }
-        let check = suspect.check;
+        let id = suspect.plan.id();
         let traces = traces(sides, *suspect, watch).unwrap_or_else(|error| CheckTraces {
             allocations: CausePart::Unknown(error.recorded()),
             chains: None,
@@ -131,10 +131,10 @@ pub fn causes(sides: &Sides, suspects: &[Suspect<'_>], watch: Watch<'_>) -> Vec<
         let CheckTraces { allocations, chains } = traces;
         let counted = counted.as_ref().filter(|_| suspect.instructions);
         let instructions = counted.map(|counted| match counted {
-            Ok((before, after)) => CausePart::of(instructions(&check.id(), before, after)),
+            Ok((before, after)) => CausePart::of(instructions(&id, before, after)),
             Err(error) => CausePart::Unknown(error.to_string()),
         });
-        all.push(CheckCauses { check: check.id(), allocations, instructions, chains });
+        all.push(CheckCauses { check: id, allocations, instructions, chains });
     }
     all
 }
@@ -150,17 +150,17 @@ fn traces(
     suspect: Suspect<'_>,
     watch: Watch<'_>,
 ) -> Result<CheckTraces, WorkerError> {
-    let check = suspect.check;
+    let plan = suspect.plan;
     let directory = temporary_directory()?;
     let of = |side: &Side, role: &str| -> Result<_, WorkerError> {
         let mut counted = prepared(side, directory.path(), role)?;
         // With its debug information, and without.
         let whole = Side { executable: side.executable.clone(), ..counted.clone() };
         counted.executable = side.relinked.first().unwrap_or(&counted.executable).clone();
-        let places = allocation_sites(&whole, check, directory.path(), watch);
+        let places = allocation_sites(&whole, &plan, directory.path(), watch);
         // After the places: then the fixture is made, which takes long under valgrind.
         let chains =
-            suspect.instructions.then(|| call_chains(&counted, check, directory.path(), watch));
+            suspect.instructions.then(|| call_chains(&counted, &plan, directory.path(), watch));
         Ok((places, chains))
     };
     let (before, after) = (of(&sides.baseline, "baseline")?, of(&sides.current, "current")?);
@@ -189,14 +189,13 @@ fn allocations(before: &[AllocationSite], after: &[AllocationSite]) -> Allocatio
 
 fn instructions(
     check: &str,
-    before: &InstructionsByCheck,
-    after: &InstructionsByCheck,
+    before: &InstructionsByItem,
+    after: &InstructionsByItem,
 ) -> Result<InstructionCause, InstructionsError> {
-    let known =
-        |outcomes: &InstructionsByCheck| -> Result<ExecutedInstructions, InstructionsError> {
-            let missing = || Err(InstructionsError::Interrupted);
-            outcomes.get(check).cloned().unwrap_or_else(missing)
-        };
+    let known = |outcomes: &InstructionsByItem| -> Result<ExecutedInstructions, InstructionsError> {
+        let missing = || Err(InstructionsError::Interrupted);
+        outcomes.get(check).cloned().unwrap_or_else(missing)
+    };
     let (before, after) = (known(before)?.instructions, known(after)?.instructions);
     Ok(InstructionCause {
         instructions_before: Count::new(before.per_sample()),

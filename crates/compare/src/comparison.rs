@@ -1,4 +1,4 @@
-//! The whole of a comparison: from two builds to a passport with its verdicts, and why checks got worse.
+//! The whole of a comparison: from two builds to a passport with its verdicts, and why something got worse.
 //!
 //! [`ComparisonRequest::run`] finds what both builds can do, asks each what it does and costs by itself,
 //! counts instructions, holds sessions, and has [`perf_passport::pipeline`] make the passport of all
@@ -25,6 +25,7 @@ use crate::{
     causes::{CheckCauses, causes},
     common_items::{ItemSelection, SelectedItems, select_items},
     comparison_error::ComparisonError,
+    count_plan::CountPlan,
     error::WorkerError,
     instructions::count_samples,
     item::Item,
@@ -83,7 +84,7 @@ pub struct ComparisonOutcome {
     pub passport: Passport,
     /// What was observed of the baseline, whose figures the passport has.
     pub baseline: Passport,
-    /// Why checks got worse: of those with a change that failed, and of those that allocate more. This
+    /// Why checks and operations got worse: of those with a change that failed, and of those that allocate more. This
     /// is advice, and no verdict depends on it.
     pub causes: Vec<CheckCauses>,
     /// Why the comparison was not brought to its end.
@@ -144,11 +145,10 @@ impl<'a> ComparisonRequest<'a> {
             contract: &contract,
             subjects,
             items: &selected.items,
-            checks: &checks,
             watch,
         };
 
-        // The verdicts, and then why checks got worse.
+        // The verdicts, and then why something got worse.
         let decided = run.decide(record, sources.as_deref(), progress)?;
         let Verdicts { passport, baseline, fault, sessions_kept } = decided;
         progress(ComparisonProgress::Decided { passport: &passport, baseline: &baseline });
@@ -227,8 +227,6 @@ struct ComparisonRun<'r> {
     contract: &'r Contract,
     subjects: &'r Subjects<'r>,
     items: &'r [Item<'r>],
-    /// Those of the items that are checks.
-    checks: &'r [&'r Check],
     watch: Watch<'r>,
 }
 
@@ -241,12 +239,12 @@ struct Observed<'o> {
 }
 
 fn uncounted(
-    checks: &[&Check],
+    plans: &[CountPlan<'_>],
     why: WhyUncounted,
     message: &str,
 ) -> BTreeMap<String, InstructionCounts> {
     let counts = InstructionCounts::uncounted(why, message);
-    checks.iter().map(|check| (check.id(), counts.clone())).collect()
+    plans.iter().map(|plan| (plan.id(), counts.clone())).collect()
 }
 
 /// What a comparison came to, without the causes.
@@ -328,7 +326,7 @@ impl ComparisonRun<'_> {
         Ok(same.filter(|id| !record.is_anchored(id)).collect())
     }
 
-    /// Counts what both sides execute of each check, or says why nobody does; of those that are the same
+    /// Counts what both sides execute of each item, or says why nobody does; of those that are the same
     /// code nobody needs to.
     fn add_instructions(
         &self,
@@ -337,25 +335,36 @@ impl ComparisonRun<'_> {
         policy: &Policy,
         progress: Observer<'_>,
     ) {
-        let differs = |check: &&&Check| !same.contains(&Item::from(**check).id());
-        let checks: Vec<&Check> = self.checks.iter().filter(differs).copied().collect();
-        let counts = match self.subjects {
-            _ if checks.is_empty() => return,
+        let plans = self.items.iter().filter(|item| !same.contains(&item.id()));
+        let plans: Vec<CountPlan<'_>> = plans.filter_map(|item| sides.plan(*item)).collect();
+        let (plans, too_long): (Vec<_>, Vec<_>) =
+            plans.into_iter().partition(|plan| plan.why_not_counted().is_none());
+        let mut counts = match self.subjects {
+            _ if plans.is_empty() => BTreeMap::new(),
             Subjects::Workers(workers) if self.request.counts_instructions => {
-                progress(ComparisonProgress::CountingInstructions { checks: checks.len() });
-                count_samples(workers, &checks, policy, self.watch, &mut |_| {})
+                progress(ComparisonProgress::CountingInstructions { items: plans.len() });
+                count_samples(workers, &plans, policy, self.watch, &mut |_| {})
             }
             Subjects::Workers(_) => {
                 let message = "instructions were not counted: --no-instructions";
-                uncounted(&checks, WhyUncounted::LeftOut, message)
+                uncounted(&plans, WhyUncounted::LeftOut, message)
             }
             Subjects::Servers(_) => {
                 let message = "instructions are counted of workers, and not of servers";
-                uncounted(&checks, WhyUncounted::Servers, message)
+                uncounted(&plans, WhyUncounted::Servers, message)
             }
         };
+        for plan in too_long {
+            let message = plan.why_not_counted().unwrap_or_default();
+            counts.extend(uncounted(&[plan], WhyUncounted::Failed, &message));
+        }
         for measured in &mut sides.after.run.measured {
-            measured.instructions = counts.get(&measured.check).cloned();
+            measured.instructions = counts.remove(&measured.check);
+        }
+        for item in self.items {
+            if let Some(case) = case_of(&mut sides.after.run.operations, *item) {
+                case.instructions = counts.remove(&item.id());
+            }
         }
     }
 
@@ -442,16 +451,16 @@ impl ComparisonRun<'_> {
         Ok((baseline, passport))
     }
 
-    /// Looks into the checks that got worse; nobody knows the inside of a server.
+    /// Looks into what got worse; nobody knows the inside of a server.
     fn causes(&self, passport: &Passport, progress: Observer<'_>) -> Vec<CheckCauses> {
         let Subjects::Workers(sides) = self.subjects else { return Vec::new() };
         let Suspects { looked_into, left_out } =
-            Suspects::of(passport, self.checks, self.request.counts_instructions);
+            Suspects::of(passport, self.items, self.request.counts_instructions);
         if looked_into.is_empty() || self.watch.is_over() {
             return Vec::new();
         }
-        let checks = looked_into.len();
-        progress(ComparisonProgress::SeekingCauses { checks, left_out });
+        let items = looked_into.len();
+        progress(ComparisonProgress::SeekingCauses { items, left_out });
         causes(sides, &looked_into, self.watch)
     }
 }

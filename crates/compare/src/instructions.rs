@@ -1,4 +1,4 @@
-//! Instructions of the checks of two builds, and of the functions of one.
+//! Instructions of the checks and operations of two builds, and of the functions of one.
 //!
 //! [`count_samples`] is the evidence of `instructions-change`: both builds under callgrind at the same
 //! time, doing the same, so that their samples can be paired. First a process of each goes through all
@@ -23,8 +23,9 @@ use perf_passport::{
 use crate::{
     callgrind::{
         CountFailure, CountPlace, CountedSamples, CountedWorker, InstructionsError, countable,
-        find_valgrind, warmup_samples,
+        find_valgrind,
     },
+    count_plan::CountPlan,
     error::WorkerError,
     side::{Side, Sides},
     watch::Watch,
@@ -38,19 +39,19 @@ const PADDING: usize = 1_000;
 /// Workers that may end in the middle of a check until the others are given up.
 const WORKERS_LOST_MAX: u32 = 3;
 
-/// What was counted of one check.
+/// What was counted of one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutedInstructions {
     /// The instructions.
     pub instructions: Instructions,
-    /// What each sample was like.
-    pub response: Seen,
+    /// What each sample was like; `None` of code.
+    pub response: Option<Seen>,
 }
 
-/// What became of each check, by its id.
-pub type InstructionsByCheck = BTreeMap<String, Result<ExecutedInstructions, InstructionsError>>;
+/// What became of each item, by its id.
+pub type InstructionsByItem = BTreeMap<String, Result<ExecutedInstructions, InstructionsError>>;
 
-/// Counts the instructions of each check by functions; those after an interruption are left out.
+/// Counts the instructions of each item by functions; those after an interruption are left out.
 ///
 /// # Errors
 ///
@@ -58,48 +59,48 @@ pub type InstructionsByCheck = BTreeMap<String, Result<ExecutedInstructions, Ins
 /// counted here. What goes wrong with a check is its outcome.
 pub fn count_instructions(
     side: &Side,
-    checks: &[&Check],
+    plans: &[CountPlan<'_>],
     watch: Watch<'_>,
-    progress: &mut dyn FnMut(&Check),
-) -> Result<InstructionsByCheck, InstructionsError> {
+    progress: &mut dyn FnMut(&CountPlan<'_>),
+) -> Result<InstructionsByItem, InstructionsError> {
     find_valgrind()?;
     let directory = temporary_directory()?;
     let side = countable(side, directory.path(), "0")?;
-    fill_caches(&[&side], checks, directory.path(), watch)?;
-    let mut outcomes = InstructionsByCheck::new();
-    for check in checks {
-        progress(check);
+    fill_caches(&[&side], &checks(plans), directory.path(), watch)?;
+    let mut outcomes = InstructionsByItem::new();
+    for plan in plans {
+        progress(plan);
         // One process for each, so that what others left behind is no part of it.
         let outcome =
-            CountedWorkers::new([&side], directory.path(), 0, watch).count(check, SAMPLES_ALONE);
+            CountedWorkers::new([&side], directory.path(), 0, watch).count(plan, SAMPLES_ALONE);
         let outcome = match outcome {
             Err(InstructionsError::Interrupted) => break,
             Err(error) => Err(error),
             Ok([sampled]) => Ok(executed(sampled)),
         };
-        outcomes.insert(check.id(), outcome);
+        outcomes.insert(plan.id(), outcome);
     }
     Ok(outcomes)
 }
 
-/// Counts the instructions of each sample of each check in both builds; those that an interruption
+/// Counts the instructions of each sample of each item in both builds; those that an interruption
 /// kept from being counted are left out.
 ///
 /// Why a check was not counted is a part of the result, also when none was.
 pub fn count_samples(
     sides: &Sides,
-    checks: &[&Check],
+    plans: &[CountPlan<'_>],
     policy: &Policy,
     watch: Watch<'_>,
-    progress: &mut dyn FnMut(&Check),
+    progress: &mut dyn FnMut(&CountPlan<'_>),
 ) -> BTreeMap<String, InstructionCounts> {
-    let nothing = |check: &&Check| InstructionCounts {
-        warmup_samples: Count::new(u64::from(warmup_samples(check))),
+    let nothing = |plan: &CountPlan<'_>| InstructionCounts {
+        warmup_samples: Count::new(u64::from(plan.warmup_samples())),
         ..InstructionCounts::default()
     };
     let mut counts: BTreeMap<String, InstructionCounts> =
-        checks.iter().map(|check| (check.id(), nothing(check))).collect();
-    let counter = SampleCounter { sides, checks, policy, watch };
+        plans.iter().map(|plan| (plan.id(), nothing(plan))).collect();
+    let counter = SampleCounter { sides, plans, policy, watch };
     if let Err(error) = counter.count(progress, &mut counts) {
         let is_known = |it: &InstructionCounts| {
             it.uncounted.is_some() || it.is_whole(policy.instructions_rule)
@@ -114,10 +115,15 @@ pub fn count_samples(
     counts
 }
 
+/// Those of the plans that are of checks.
+fn checks<'a>(plans: &[CountPlan<'a>]) -> Vec<&'a Check> {
+    plans.iter().filter_map(|plan| plan.item().check()).collect()
+}
+
 /// What is counted.
 struct SampleCounter<'a> {
     sides: &'a Sides,
-    checks: &'a [&'a Check],
+    plans: &'a [CountPlan<'a>],
     policy: &'a Policy,
     watch: Watch<'a>,
 }
@@ -125,7 +131,7 @@ struct SampleCounter<'a> {
 impl SampleCounter<'_> {
     fn count(
         &self,
-        progress: &mut dyn FnMut(&Check),
+        progress: &mut dyn FnMut(&CountPlan<'_>),
         counts: &mut BTreeMap<String, InstructionCounts>,
     ) -> Result<(), InstructionsError> {
         find_valgrind()?;
@@ -134,15 +140,15 @@ impl SampleCounter<'_> {
         let baseline = countable(&self.sides.baseline, directory, "0")?;
         let current = countable(&self.sides.current, directory, "1")?;
         let sides = [&baseline, &current];
-        fill_caches(&sides, self.checks, directory, self.watch)?;
-        let mut order = self.checks.to_vec();
-        order.sort_by(|a, b| a.fixture.cmp(&b.fixture));
-        for of_fixture in order.chunk_by(|a, b| a.fixture == b.fixture) {
+        fill_caches(&sides, &checks(self.plans), directory, self.watch)?;
+        let mut order = self.plans.to_vec();
+        order.sort_by_key(CountPlan::fixture);
+        for of_fixture in order.chunk_by(|a, b| a.fixture() == b.fixture()) {
             let mut workers = CountedWorkers::new(sides, directory, 0, self.watch);
-            for check in of_fixture {
-                let Some(count) = counts.get_mut(&check.id()) else { continue };
-                progress(check);
-                match workers.count(check, SAMPLES_AMONG_OTHERS) {
+            for plan in of_fixture {
+                let Some(count) = counts.get_mut(&plan.id()) else { continue };
+                progress(plan);
+                match workers.count(plan, SAMPLES_AMONG_OTHERS) {
                     Ok(sampled) => count.among_others = Some(pair(&sampled)),
                     Err(InstructionsError::Interrupted) => {
                         return Err(InstructionsError::Interrupted);
@@ -151,14 +157,14 @@ impl SampleCounter<'_> {
                 }
             }
         }
-        for check in self.checks {
-            let Some(count) = counts.get_mut(&check.id()) else { continue };
-            let tolerance = check.tolerance.of_instructions();
+        for plan in self.plans {
+            let Some(count) = counts.get_mut(&plan.id()) else { continue };
+            let tolerance = plan.tolerance();
             while count.uncounted.is_none() && count.needs_a_pair(self.policy, tolerance) {
-                progress(check);
+                progress(plan);
                 let padding = count.alone.len() * PADDING;
                 let mut workers = CountedWorkers::new(sides, directory, padding, self.watch);
-                match workers.count(check, SAMPLES_ALONE) {
+                match workers.count(plan, SAMPLES_ALONE) {
                     Ok(sampled) => count.alone.push(pair(&sampled)),
                     Err(InstructionsError::Interrupted) => {
                         return Err(InstructionsError::Interrupted);
@@ -209,10 +215,10 @@ impl<'a, const SIDES: usize> CountedWorkers<'a, SIDES> {
         Self { sides, directory, padding, watch, running: None, started: 0, given_up: None }
     }
 
-    /// Counts so many samples of a check on all sides.
+    /// Counts so many samples of an item on all sides.
     fn count(
         &mut self,
-        check: &Check,
+        plan: &CountPlan<'_>,
         samples: u32,
     ) -> Result<[CountedSamples; SIDES], InstructionsError> {
         if let Some(why) = &self.given_up {
@@ -222,7 +228,7 @@ impl<'a, const SIDES: usize> CountedWorkers<'a, SIDES> {
             Some(running) => running,
             None => self.start().map_err(|error| self.lost(error.into()))?,
         };
-        match count(&mut running, check, samples) {
+        match count(&mut running, plan, samples) {
             Ok(counted) => {
                 self.running = Some(running);
                 Ok(counted)
@@ -256,17 +262,17 @@ impl<'a, const SIDES: usize> CountedWorkers<'a, SIDES> {
     }
 }
 
-/// Asks all for the same check at the same time; what the first says of whom it goes wrong with.
+/// Asks all for the same item at the same time; what the first says of whom it goes wrong with.
 fn count<const SIDES: usize>(
     running: &mut [CountedWorker<'_>; SIDES],
-    check: &Check,
+    plan: &CountPlan<'_>,
     samples: u32,
 ) -> Result<[CountedSamples; SIDES], CountFailure> {
     for counting in &mut *running {
-        counting.ask(check, samples)?;
+        counting.ask(plan, samples)?;
     }
     // All are heard, also when the first has nothing to say: the next question is another one.
-    let heard = running.each_mut().map(|counting| counting.answer(check, samples));
+    let heard = running.each_mut().map(|counting| counting.answer(plan, samples));
     let lost = heard.iter().any(|it| it.as_ref().is_err_and(|it| it.ends_the_worker));
     let mut counted = Vec::with_capacity(SIDES);
     for answer in heard {

@@ -14,6 +14,7 @@ mod allocation_sites;
 mod builds;
 pub mod calibrate;
 mod call_chains;
+mod count_plan;
 mod callgrind;
 mod callgrind_file;
 mod causes;
@@ -67,14 +68,15 @@ pub use command_line::{CommandLine, CommandLineError};
 pub use common_items::ItemSelection;
 pub use comparison::{ComparisonOutcome, ComparisonRequest};
 pub use comparison_error::ComparisonError;
+pub use count_plan::CountPlan;
 pub use error::{ServerProblem, WorkerError};
 pub use instructions::{
-    ExecutedInstructions, InstructionsByCheck, count_instructions, count_samples,
+    ExecutedInstructions, InstructionsByItem, count_instructions, count_samples,
 };
 pub use item::Item;
 pub use observe::{CheckObservations, observe};
 pub use operations::{Offer, OperationObservations, observe_operations, offer};
-pub use profile::{CheckProfile, profile};
+pub use profile::{WorkProfile, profile};
 pub use progress::ComparisonProgress;
 pub use servers::{Server, ServerAt, Servers};
 pub use sessions::{SessionProgress, SessionTask, hold_sessions};

@@ -124,6 +124,7 @@ impl<'a> OperationCases<'a> {
             evidence: CaseEvidence::default(),
             baseline: None,
             paired: None,
+            instructions: None,
         };
         Self { operation, measured: sizes.iter().map(case).collect(), watch }
     }

@@ -39,10 +39,10 @@ pub enum ComparisonProgress<'a> {
         /// How many.
         items: usize,
     },
-    /// The instructions of these checks are being counted on both sides.
+    /// The instructions of these checks and operations are being counted on both sides.
     CountingInstructions {
-        /// How many checks.
-        checks: usize,
+        /// How many.
+        items: usize,
     },
     /// Sessions are being held.
     Sessions(SessionProgress<'a>),
@@ -55,9 +55,9 @@ pub enum ComparisonProgress<'a> {
     },
     /// Causes are being looked for on both sides.
     SeekingCauses {
-        /// Checks that are looked into.
-        checks: usize,
-        /// Checks that are as bad and not looked into, as that takes long.
+        /// Checks and operations that are looked into.
+        items: usize,
+        /// Those that are as bad and not looked into, as that takes long.
         left_out: usize,
     },
 }

@@ -50,6 +50,8 @@ pub(crate) struct SessionSetting<'a> {
     pub(crate) time_of: &'a (dyn Fn(Item<'_>) -> Option<TimeOf> + Sync),
     /// Samples by which servers were warmed up for an item, in a typical session before.
     pub(crate) warmed_by: &'a (dyn Fn(Item<'_>) -> u64 + Sync),
+    /// Whether the servers of an item had nothing to warm up in the sessions before.
+    pub(crate) was_steady: &'a (dyn Fn(Item<'_>) -> bool + Sync),
     /// All servers of a session are warmed up for an item for about so long together, at most.
     pub(crate) warm_time_max: Nanos,
     /// How much slower the current side is made.
@@ -72,6 +74,8 @@ impl Drop for Seats<'_> {
 pub(crate) struct ItemResult<'a> {
     pub(crate) item: Item<'a>,
     pub(crate) session: Result<Session, WorkerError>,
+    /// How its servers were warmed up; `None` in process, and where nobody knows.
+    pub(crate) warmed: Option<WarmSides>,
 }
 
 /// Runs a session of these items, on this processor.
@@ -112,8 +116,11 @@ pub(crate) fn run<'a>(
     for item in order {
         let measured = measure(setting, &mut seats.0, item, &mut random);
         let over = measured.as_ref().is_err_and(WorkerError::ends_the_session);
-        let session = measured.map(|session| Session { seed, ..session });
-        results.push(ItemResult { item, session });
+        let (session, warmed) = match measured {
+            Ok((session, warmed)) => (Ok(Session { seed, ..session }), warmed),
+            Err(error) => (Err(error), None),
+        };
+        results.push(ItemResult { item, session, warmed });
         if over {
             break;
         }
@@ -121,16 +128,16 @@ pub(crate) fn run<'a>(
     Ok(results)
 }
 
-/// The pairs of one item.
+/// The pairs of one item, and how its servers were warmed up.
 fn measure(
     setting: &SessionSetting<'_>,
     seats: &mut [Seat<'_>],
     item: Item<'_>,
     random: &mut ChaCha8Rng,
-) -> Result<Session, WorkerError> {
+) -> Result<(Session, Option<WarmSides>), WorkerError> {
     let anchored = !setting.not_anchored.contains(&item.id());
     let takes_part = |role| anchored || !matches!(role, Role::Anchor | Role::AnchorAgain);
-    let WarmItem { slowest, time_of, warmup } = prepare(setting, seats, item, &takes_part)?;
+    let WarmItem { slowest, time_of, warmup, warmed } = prepare(setting, seats, item, &takes_part)?;
 
     // How the time is divided, and who takes turns.
     let plan = TurnPlan::of(&slowest, setting.policy.pair_time_ns, time_of.is_some());
@@ -167,7 +174,7 @@ fn measure(
     let added = AddedWork { injected: setting.policy.injected_ppm, slower: setting.slower };
     let session = cycles.session(added);
     let http = session.http.map(|http| OverHttp { warmup, ..http });
-    Ok(Session { iterations: plan.iterations.map(Count::new), http, ..session })
+    Ok((Session { iterations: plan.iterations.map(Count::new), http, ..session }, warmed))
 }
 
 /// What is known of an item once all sides are warm.
@@ -177,6 +184,8 @@ struct WarmItem {
     time_of: Option<TimeOf>,
     /// How servers were warmed up.
     warmup: Option<WarmUp>,
+    /// What that showed.
+    warmed: Option<WarmSides>,
 }
 
 /// Brings all who take part into the state that the item needs, and warms them up.
@@ -209,7 +218,7 @@ fn prepare(
     let known = (setting.time_of)(item);
     let time_of = known.or_else(|| time_of(&measures, !floors.is_empty()));
     let Some(first) = time_of else {
-        return Ok(WarmItem { slowest, time_of: None, warmup: None });
+        return Ok(WarmItem { slowest, time_of: None, warmup: None, warmed: None });
     };
     refuse_other_answers(&asked)?;
 
@@ -226,7 +235,8 @@ fn prepare(
     }
     let warmup = WarmUp { samples: Count::new(warmed.samples), falling_ppm: warmed.falling };
     let slowest = SlowestSide::of_latency(warmed.latency);
-    Ok(WarmItem { slowest, time_of: Some(time_of), warmup: Some(warmup) })
+    let (time_of, warmup, warmed) = (Some(time_of), Some(warmup), Some(warmed));
+    Ok(WarmItem { slowest, time_of, warmup, warmed })
 }
 
 /// Builds of the same code answer alike.
@@ -261,12 +271,14 @@ fn warm_servers(
     for seat in asked.iter_mut() {
         latency = latency.max(seat.take(item, setting, FLOOR_SAMPLES / 10)?.median_latency());
     }
+    let was_steady = (setting.was_steady)(item);
     let plan = WarmUpPlan {
         sides: asked.len(),
         latency,
         floor,
         counts_told: time_of == TimeOf::Service,
-        samples_min: (setting.warmed_by)(item),
+        samples_min: if was_steady { 0 } else { (setting.warmed_by)(item) },
+        was_steady,
         time_min: WARM_TIME_MIN.min(Nanos::new(setting.warm_time_max.get() / 2)),
         time_max: setting.warm_time_max,
         clock: setting.clock,

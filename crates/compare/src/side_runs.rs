@@ -4,12 +4,14 @@ use perf_passport::{
     contract::{Check, Contract},
     environment::Build,
     evidence::{Behaviour, Response},
+    operation::CaseSummary,
     passport::{MappedCode, MeasuredCase},
     pipeline::Run,
     units::Count,
 };
 
 use crate::{
+    count_plan::CountPlan,
     error::WorkerError,
     item::Item,
     observe::observe,
@@ -152,6 +154,20 @@ impl SideRuns {
     /// responses differ among themselves nobody knows whether they are the same work.
     pub(crate) fn are_comparable(&self, item: Item<'_>) -> bool {
         [&self.before, &self.after].iter().all(|side| has_a_time(item, &side.run))
+    }
+
+    /// How the instructions of an item are counted; `None` of an operation that one side did not bring to
+    /// its end.
+    pub(crate) fn plan<'a>(&self, item: Item<'a>) -> Option<CountPlan<'a>> {
+        let (operation, size) = match item {
+            Item::Check(check) => return Some(CountPlan::of_check(check)),
+            Item::Case(operation, size) => (operation, size),
+        };
+        let mut cases = self.after.run.operations.iter();
+        let case = cases.find(|it| it.operation == operation.name && it.size == size);
+        let summary =
+            CaseSummary::of(&case.filter(|_| self.are_comparable(item))?.evidence.samples)?;
+        Some(CountPlan::of_case(operation, size, summary.mean_ps))
     }
 
     /// Whether both sides answered alike; true of what was not observed, and of operations.

@@ -1,17 +1,20 @@
-//! For which checks of a comparison causes are sought.
+//! For which checks and operations of a comparison causes are sought.
+
+use std::collections::BTreeMap;
 
 use perf_passport::{
     claim::{Claim, Verdict},
-    contract::{Check, ClaimKind},
-    passport::Passport,
+    contract::ClaimKind,
+    passport::{Passport, SubjectResult},
+    units::Picos,
 };
 
-use crate::causes::Suspect;
+use crate::{causes::Suspect, count_plan::CountPlan, item::Item};
 
-/// Checks that are looked into, at most: each takes seconds.
-const CHECKS_MAX: usize = 4;
+/// What is looked into, at most: each takes seconds.
+const ITEMS_MAX: usize = 4;
 
-/// Checks that got worse.
+/// What got worse.
 pub(crate) struct Suspects<'a> {
     /// Those that are looked into.
     pub(crate) looked_into: Vec<Suspect<'a>>,
@@ -20,22 +23,43 @@ pub(crate) struct Suspects<'a> {
 }
 
 impl<'a> Suspects<'a> {
-    /// The checks with a change that failed, and then those that allocate more within what is tolerated.
+    /// What has a change that failed, and then what allocates more within what is tolerated.
     /// Instructions are counted of the former, unless nobody wants them counted.
-    pub(crate) fn of(passport: &Passport, checks: &[&'a Check], counts_instructions: bool) -> Self {
-        let any = |check: &Check, is_one: fn(&Claim) -> bool| {
-            passport.result(&check.id()).is_some_and(|result| result.claims.iter().any(is_one))
+    pub(crate) fn of(passport: &Passport, items: &[Item<'a>], counts_instructions: bool) -> Self {
+        let results: BTreeMap<String, SubjectResult<'_>> =
+            passport.subjects().map(|it| (it.id().to_string(), it)).collect();
+        let found = items.iter().filter_map(|item| Some((*item, *results.get(&item.id())?)));
+        let any = |result: SubjectResult<'_>, is_one: fn(&Claim) -> bool| {
+            result.claims().iter().any(is_one)
         };
-        let (failed, others): (Vec<&Check>, Vec<&Check>) =
-            checks.iter().copied().partition(|check| any(check, is_failed_change));
-        let failed =
-            failed.into_iter().map(|check| Suspect { check, instructions: counts_instructions });
-        let tolerated = others.into_iter().filter(|check| any(check, is_more_allocations));
-        let tolerated = tolerated.map(|check| Suspect { check, instructions: false });
+        let (failed, others): (Vec<_>, Vec<_>) =
+            found.partition(|(_, result)| any(*result, is_failed_change));
+        let failed = failed.into_iter().map(|(item, result)| {
+            let plan = plan(item, result);
+            let instructions = counts_instructions && plan.why_not_counted().is_none();
+            Suspect { plan, instructions }
+        });
+        let tolerated = others.into_iter().filter(|(_, result)| any(*result, is_more_allocations));
+        let tolerated = tolerated
+            .map(|(item, result)| Suspect { plan: plan(item, result), instructions: false });
         let mut looked_into: Vec<Suspect<'_>> = failed.chain(tolerated).collect();
-        let left_out = looked_into.len().saturating_sub(CHECKS_MAX);
-        looked_into.truncate(CHECKS_MAX);
+        let left_out = looked_into.len().saturating_sub(ITEMS_MAX);
+        looked_into.truncate(ITEMS_MAX);
         Self { looked_into, left_out }
+    }
+}
+
+fn plan<'a>(item: Item<'a>, result: SubjectResult<'_>) -> CountPlan<'a> {
+    match item {
+        Item::Check(check) => CountPlan::of_check(check),
+        Item::Case(operation, size) => {
+            let summary = match result {
+                SubjectResult::Case(case) => case.latency.as_ref(),
+                _ => None,
+            };
+            let mean = summary.map_or(Picos::new(0), |it| it.mean_ps);
+            CountPlan::of_case(operation, size, mean)
+        }
     }
 }
 
@@ -60,9 +84,9 @@ mod tests {
         let passport = verify(golden).unwrap();
         let document = passport.contract.as_ref().unwrap().document.clone();
         let contract = Contract::from_document(document).unwrap();
-        let checks: Vec<&Check> = contract.checks.iter().collect();
+        let items: Vec<Item<'_>> = contract.checks.iter().map(Item::from).collect();
         for counts in [true, false] {
-            let suspects = Suspects::of(&passport, &checks, counts).looked_into;
+            let suspects = Suspects::of(&passport, &items, counts).looked_into;
             assert!(!suspects.is_empty());
             assert!(suspects.iter().all(|it| it.instructions == counts), "{counts}");
         }

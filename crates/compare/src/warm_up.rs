@@ -4,7 +4,8 @@
 //! than all later ones, and a change of its code shows in the later ones. So all sides are sent samples in
 //! windows, each as long as all windows before it, until no side took less in the last window than in the
 //! one before. All sides get the same number of samples, and no fewer than in a typical session before:
-//! sessions are drawn alike.
+//! sessions are drawn alike. A service that was no faster in the end than at first, in several sessions, has
+//! nothing to warm up, and gets few.
 //!
 //! Whether a time falls is decided on medians of short turns, whose quartiles must lie apart: what noise
 //! moves to and fro is no fall.
@@ -28,6 +29,9 @@ const FIRST_WINDOW_MIN: u64 = 4;
 /// one. In the first 200 a service whose time halves in 3,000 is not seen to fall.
 const WINDOWS_MIN: u32 = 5;
 
+/// The same where a service was steady from its first window on in the sessions before.
+const WINDOWS_MIN_STEADY: u32 = 2;
+
 /// How the sides of a session are warmed up.
 pub(crate) struct WarmUpPlan<'a> {
     /// How many sides there are.
@@ -40,6 +44,8 @@ pub(crate) struct WarmUpPlan<'a> {
     pub(crate) counts_told: bool,
     /// Samples that a typical session before needed.
     pub(crate) samples_min: u64,
+    /// Whether no side became faster in the sessions before, from their first window to their last.
+    pub(crate) was_steady: bool,
     /// All sides together take at least this long, as a runtime may compile by the clock.
     pub(crate) time_min: Nanos,
     /// All sides together take about this long at most.
@@ -52,9 +58,13 @@ pub(crate) struct WarmUpPlan<'a> {
 pub(crate) struct WarmSides {
     /// Samples of each side.
     pub(crate) samples: u64,
+    /// Samples after which no side became faster any more; all, where one did until the end.
+    pub(crate) needed: u64,
     /// How much longer the own time of a side was in the window before the last than in the last one, in
     /// ppm: of the side of which it fell most.
     pub(crate) falling: Effect,
+    /// Whether no side took longer in its first window than in its last one, but for what is no fall.
+    pub(crate) is_steady: bool,
     /// The median latency in the last window, of the side that takes longest.
     pub(crate) latency: Nanos,
     /// The side that did not tell its time in each turn, if there is one.
@@ -71,7 +81,8 @@ pub(crate) fn warm_up(
     let started = plan.clock.elapsed();
     let first = plan.first_window();
     let turn = if first == FIRST_WINDOW { TURN } else { first / FIRST_WINDOW_MIN };
-    let mut before: Vec<Window> = Vec::new();
+    let windows_min = if plan.was_steady { WINDOWS_MIN_STEADY } else { WINDOWS_MIN };
+    let (mut earliest, mut before): (Vec<Window>, Vec<Window>) = (Vec::new(), Vec::new());
     let mut warm = WarmSides::default();
     let (mut size, mut windows) = (first, 0);
     loop {
@@ -88,19 +99,30 @@ pub(crate) fn warm_up(
         let left_out = last.iter().position(|window| window.turns_told < window.latencies.len());
         warm.left_out = warm.left_out.or(left_out);
         warm.latency = last.iter().map(|it| quantile(&it.latencies, 2)).max().unwrap_or_default();
-        let falls = before.iter().zip(&last).map(|(before, last)| plan.falling(before, last));
-        warm.falling = falls.max().unwrap_or_default();
+        let falling = |before: &[Window]| {
+            let falls = before.iter().zip(&last).map(|(before, last)| plan.falling(before, last));
+            falls.max().unwrap_or_default()
+        };
+        warm.falling = falling(&before);
+        warm.is_steady = falling(&earliest) <= FALLING_MAX;
+        if earliest.is_empty() {
+            earliest.clone_from(&last);
+        }
         before = last;
 
         // The next window takes as long as all before, and this one took half of that.
         let now = plan.clock.elapsed();
         let next = now.saturating_sub(began).saturating_mul(2);
-        let is_flat = windows >= WINDOWS_MIN && warm.falling <= FALLING_MAX;
+        let is_flat = windows >= windows_min && warm.falling <= FALLING_MAX;
+        if warm.needed == 0 && is_flat {
+            warm.needed = warm.samples;
+        }
         let spent = now.saturating_sub(started);
         let is_long_enough = is_flat && warm.samples >= plan.samples_min && spent >= plan.time_min;
         let ends = spent.saturating_add(next);
         if is_long_enough || (windows > 1 && ends > plan.time_max) {
-            return Ok(warm);
+            let needed = if warm.needed == 0 { warm.samples } else { warm.needed };
+            return Ok(WarmSides { needed, ..warm });
         }
         size = warm.samples;
     }
@@ -130,7 +152,7 @@ impl WarmUpPlan<'_> {
 }
 
 /// Samples of one side, turn by turn.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Window {
     /// The time that counts, of each turn, sorted.
     times: Vec<Nanos>,
@@ -201,6 +223,16 @@ mod tests {
     fn warmed(
         latency: &[fn(u64) -> u64],
         told: fn(u64, u64) -> Option<u64>,
+        limits: (u64, u64),
+    ) -> WarmSides {
+        warmed_after(false, latency, told, limits)
+    }
+
+    /// The same after sessions that showed it steady, or not.
+    fn warmed_after(
+        was_steady: bool,
+        latency: &[fn(u64) -> u64],
+        told: fn(u64, u64) -> Option<u64>,
         (samples_min, time_max): (u64, u64),
     ) -> WarmSides {
         let clock = SharedClock(AtomicU64::new(0));
@@ -211,6 +243,7 @@ mod tests {
             floor: Nanos::new(20_000),
             counts_told: false,
             samples_min,
+            was_steady,
             time_min: Nanos::ZERO,
             time_max: Nanos::new(time_max),
             clock: &clock,
@@ -251,7 +284,23 @@ mod tests {
             assert_eq!((warm.samples, warm.falling), (800, 0));
         }
         // As many as sessions before needed.
-        assert_eq!(warmed(&[flat], silent, (900, LONG)).samples, 1_600);
+        let more = warmed(&[flat], silent, (900, LONG));
+        assert_eq!((more.samples, more.needed), (1_600, 800));
+    }
+
+    #[test]
+    fn what_has_nothing_to_warm_up_is_known_and_needs_two_windows() {
+        let flat: fn(u64) -> u64 = |_| 120_000;
+        // From 220 to 120 us in 3,000 samples: between neighbouring windows that is no fall at first.
+        let compiled: fn(u64) -> u64 = |n| 120_000 + 100_000_u64.saturating_sub(n * 33);
+        assert!(warmed(&[flat, flat], silent, (0, LONG)).is_steady);
+        assert!(!warmed(&[flat, compiled], silent, (0, LONG)).is_steady);
+        let warm = warmed_after(true, &[flat, flat], silent, (0, LONG));
+        assert_eq!((warm.samples, warm.is_steady), (100, true));
+        // What was steady and falls now is warmed up all the same.
+        let falls: fn(u64) -> u64 = |n| if n < 200 { 400_000 - n * 1_000 } else { 200_000 };
+        let warm = warmed_after(true, &[falls, flat], silent, (0, LONG));
+        assert!(warm.samples >= 400 && !warm.is_steady && warm.falling <= FALLING_MAX, "{warm:?}");
     }
 
     #[test]

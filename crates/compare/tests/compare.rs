@@ -437,7 +437,10 @@ fn orphan() {
 /// dhat sees nothing of this program's allocator.
 fn no_sites() {
     let contract = Contract::parse(CONTRACT).unwrap();
-    let suspect = compare::Suspect { check: &contract.checks[0], instructions: false };
+    let suspect = compare::Suspect {
+        plan: compare::CountPlan::of_check(&contract.checks[0]),
+        instructions: false,
+    };
     let clock = SystemClock::start();
     let found = compare::causes(
         &sides("same", "allocation"),
@@ -480,7 +483,7 @@ fn verdicts_first() {
                 assert_eq!(claim(passport, ClaimKind::AllocationsChange).0, Verdict::Fail);
                 "decided"
             }
-            ComparisonProgress::SeekingCauses { checks: 1, left_out: 0 } => "causes",
+            ComparisonProgress::SeekingCauses { items: 1, left_out: 0 } => "causes",
             _ => "other",
         });
     });

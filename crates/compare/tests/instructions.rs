@@ -37,8 +37,8 @@ use perf_passport::{
     worker,
 };
 use perf_passport_compare::{
-    self as compare, CheckObservations, ExecutedInstructions, InstructionsError, Side, Sides,
-    Watch, count_instructions, count_samples,
+    self as compare, CheckObservations, CountPlan, ExecutedInstructions, InstructionsError, Side,
+    Sides, Watch, count_instructions, count_samples,
 };
 use perf_passport_test_support::{memory_bound, test, work::hash_rounds};
 
@@ -213,8 +213,12 @@ fn count_of(
     let contract = Contract::parse(contract).expect("a contract");
     let check = contract.check(check).expect("a check");
     let clock = SystemClock::start();
-    let outcomes =
-        count_instructions(&side, &[check], Watch { clock: &clock, stop: &|| false }, &mut |_| {});
+    let outcomes = count_instructions(
+        &side,
+        &[CountPlan::of_check(check)],
+        Watch { clock: &clock, stop: &|| false },
+        &mut |_| {},
+    );
     outcomes?.remove(&check.id()).expect("the outcome of the check")
 }
 
@@ -346,7 +350,7 @@ fn failing_worker() {
     let side = Side { executable: "/bin/false".into(), ..side("no worker", CONTRACT) };
     let contract = Contract::parse(CONTRACT).expect("a contract");
     let clock = SystemClock::start();
-    let checks = [&contract.checks[0]];
+    let checks = [CountPlan::of_check(&contract.checks[0])];
     let outcomes =
         count_instructions(&side, &checks, Watch { clock: &clock, stop: &|| false }, &mut |_| {});
     let outcome = outcomes.expect("valgrind is there").remove("hello/default");
@@ -372,9 +376,10 @@ fn policy(checks: &[&Check]) -> Policy {
 
 fn counts(sides: &Sides, checks: &[&Check]) -> BTreeMap<String, InstructionCounts> {
     let clock = SystemClock::start();
+    let plans: Vec<CountPlan<'_>> = checks.iter().map(|it| CountPlan::of_check(it)).collect();
     count_samples(
         sides,
-        checks,
+        &plans,
         &policy(checks),
         Watch { clock: &clock, stop: &|| false },
         &mut |_| {},

@@ -226,7 +226,8 @@ fn address(frame: &str) -> Option<usize> {
 
 /// How the names of functions begin that only pass on that memory is wanted. dhat and its unwinding
 /// are above them.
-const ALLOCATORS: [&str; 4] = ["alloc::alloc::", "__rust_", "__rustc::", "__rg_"];
+const ALLOCATORS: [&str; 5] =
+    ["alloc::alloc::", "__rust_alloc", "__rust_realloc", "__rg_", "__rdl_"];
 
 /// The files that such functions are in: with little debug information, the names of inlined ones are
 /// without their modules.
@@ -254,7 +255,9 @@ fn name(frame: &Frame) -> &str {
 
 fn is_allocator(frame: &Frame) -> bool {
     let file = frame.path.as_deref().map(|path| owner(path).1);
-    ALLOCATORS.iter().any(|it| name(frame).starts_with(it))
+    let name = name(frame);
+    let name = name.strip_prefix("__rustc::").unwrap_or(name);
+    ALLOCATORS.iter().any(|it| name.starts_with(it))
         || file.is_some_and(|file| ALLOCATOR_FILES.contains(&file.as_str()))
         || OURS.module(frame).is_some_and(|it| {
             it.starts_with("allocation::allocator") || it.starts_with("allocation::oracle")
@@ -428,6 +431,15 @@ mod tests {
     fn addresses_without_names_are_no_places() {
         let found = sites(&profile(&[(&[11], 2)]), &below("below"), &mut named);
         assert!(matches!(found, Err(BacktraceError::NoSymbols)));
+    }
+
+    #[test]
+    fn what_catches_panics_is_no_allocator() {
+        let names = ["__rustc::__rust_alloc", "shop::list", "__rust_try", "shop::serve"];
+        let frame = |name: &&str| Frame { function: Some((*name).to_owned()), ..Frame::default() };
+        let frames: Vec<Frame> = names.iter().map(frame).collect();
+        let (at, within) = places(&frames.iter().collect::<Vec<_>>(), None);
+        assert_eq!((at.function.as_str(), within.function.as_str()), ("shop::list", "shop::list"));
     }
 
     #[test]

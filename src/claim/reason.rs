@@ -58,6 +58,8 @@ pub enum Reason {
     TooFewSamples,
     /// ABSTAIN: what another tool wrote of the operation cannot be used.
     Unusable,
+    /// ABSTAIN: another tool told a figure, and keeps no samples of it.
+    NoSamplesKept,
     /// ABSTAIN: the confidence interval lies on both sides of the limit.
     Undecided,
     /// ABSTAIN: the slower requests were too slow, and other processes wanted the processor meanwhile.
@@ -137,6 +139,7 @@ impl Reason {
             Self::NoSample => "no sample that counts",
             Self::TooFewSamples => "too few samples",
             Self::Unusable => "what was written of it cannot be used",
+            Self::NoSamplesKept => "the tool keeps no samples, and a figure alone proves nothing",
             Self::Undecided => "the confidence interval lies on both sides of the limit",
             Self::BusyMachine => {
                 "some requests were slow while other processes wanted the processor"

@@ -165,6 +165,8 @@ claim_kinds! {
     Total = "total": budget(Direction::Below, Unit::Ns).speed().of_operations(),
     /// Iterations per second are at least the budget.
     Throughput = "throughput": budget(Direction::AtLeast, Unit::Millihertz).speed().of_operations(),
+    /// Instructions of a run are below the budget; a tool that counts them tells them.
+    Instructions = "instructions": budget(Direction::Below, Unit::Count).speed().exact().of_operations(),
     /// What an operation says of its own result reaches the floor.
     Quality = "quality": budget(Direction::AtLeast, Unit::Ppm).exact().of_operations(),
     /// The time grows with the size as the contract allows.

@@ -22,6 +22,7 @@ const ITERATIONS_LIMIT: u64 = 1_000_000_000;
 const BENCHMARK_LENGTH_MAX: usize = 1000;
 const HEAP_LIMIT: u64 = 1 << 50;
 const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
+const INSTRUCTIONS_LIMIT: u64 = 1_000_000_000_000_000;
 const SECONDS_LIMIT: f64 = 1e6;
 const MS_LIMIT: f64 = 1e6;
 const QUALITY_LIMIT: f64 = 1e9;
@@ -90,6 +91,10 @@ pub struct OperationBudgetsDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000_000)))]
     pub allocations_max: Option<u64>,
+    /// Instructions of one run, which a tool such as gungraun counted; 1 to 1e15.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000_000_000_000_u64)))]
+    pub instructions_max: Option<u64>,
     /// How the time may grow with the size: `1`, `log n`, `n`, `n log n`, `n^2` or `n^3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complexity_max: Option<Complexity>,
@@ -207,6 +212,8 @@ pub struct OperationBudgets {
     pub heap_bytes_max: Option<Bytes>,
     /// Allocations.
     pub allocations_max: Option<Count>,
+    /// Instructions.
+    pub instructions_max: Option<Count>,
     /// Growth with the size.
     pub complexity_max: Option<Complexity>,
 }
@@ -367,6 +374,8 @@ fn budgets(
     in_range(name, "heap_bytes_max", written.heap_bytes_max.unwrap_or(1), 0..=HEAP_LIMIT)?;
     let allocations = written.allocations_max;
     in_range(name, "allocations_max", allocations.unwrap_or(1), 0..=ALLOCATIONS_LIMIT)?;
+    let instructions = written.instructions_max;
+    in_range(name, "instructions_max", instructions.unwrap_or(1), 0..=INSTRUCTIONS_LIMIT)?;
     let mean_max = written.mean_ms_max.map(Positive::ms_to_picos);
     let total_ns_max = written.total_ms_max.map(Positive::ms_to_nanos);
     for (key, least, figure) in [
@@ -374,6 +383,7 @@ fn budgets(
         ("total_ms_max", "1e-6", total_ns_max.map(Nanos::get)),
         ("heap_bytes_max", "1", written.heap_bytes_max),
         ("allocations_max", "1", allocations),
+        ("instructions_max", "1", instructions),
     ] {
         can_be_kept(key, least, figure)?;
     }
@@ -383,6 +393,7 @@ fn budgets(
         throughput_min: written.throughput_min.map(Positive::hertz_to_millihertz),
         heap_bytes_max: written.heap_bytes_max.map(Bytes::new),
         allocations_max: allocations.map(Count::new),
+        instructions_max: instructions.map(Count::new),
         complexity_max: written.complexity_max,
     })
 }

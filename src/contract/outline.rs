@@ -50,7 +50,11 @@ pub struct OutlinedOperation {
     /// The name that another tool has for it; any text.
     pub benchmark: String,
     /// Milliseconds of the budget of its mean time.
-    pub mean_ms_max: f64,
+    pub mean_ms_max: Option<f64>,
+    /// The budget of its allocations: an iteration has less.
+    pub allocations_max: Option<u64>,
+    /// The budget of its instructions: a run has less.
+    pub instructions_max: Option<u64>,
 }
 
 impl ContractOutline {
@@ -104,7 +108,13 @@ impl ContractOutline {
             if name != operation.benchmark {
                 let _ = writeln!(out, "benchmark = {}", quoted(&operation.benchmark));
             }
-            let _ = writeln!(out, "budgets = {{ mean_ms_max = {} }}", operation.mean_ms_max);
+            let mean = operation.mean_ms_max.map(|it| format!("mean_ms_max = {it}"));
+            let allocations = operation.allocations_max.map(|it| format!("allocations_max = {it}"));
+            let instructions =
+                operation.instructions_max.map(|it| format!("instructions_max = {it}"));
+            let budgets: Vec<String> =
+                mean.into_iter().chain(allocations).chain(instructions).collect();
+            let _ = writeln!(out, "budgets = {{ {} }}", budgets.join(", "));
         }
         out
     }
@@ -194,7 +204,12 @@ mod tests {
                 ignore: vec!["/a\"b/*".to_owned(), "/c".to_owned()],
             }],
             operations: ["sum", "Sum/100", "sum 100", "a\"\\\n"]
-                .map(|it| OutlinedOperation { benchmark: it.to_owned(), mean_ms_max: 0.25 })
+                .map(|it| OutlinedOperation {
+                    benchmark: it.to_owned(),
+                    mean_ms_max: Some(0.25),
+                    allocations_max: Some(4),
+                    instructions_max: Some(900),
+                })
                 .to_vec(),
         };
         let contract = parsed(&outline);

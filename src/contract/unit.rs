@@ -1,5 +1,7 @@
 //! The units of the figures of claims.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The unit of a claim's figures.
@@ -22,4 +24,11 @@ pub enum Unit {
     /// Parts per million: of a change the ratio, so that 1030000 is 3 % more; else a quality or an
     /// exponent.
     Ppm,
+}
+
+impl fmt::Display for Unit {
+    /// The name as the passport has it: `ns`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }

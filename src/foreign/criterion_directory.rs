@@ -1,9 +1,9 @@
 //! A directory of criterion, such as `target/criterion`.
 //!
 //! Each benchmark has a directory, and in it `new` with `benchmark.json` (its names) and `sample.json`
-//! (raw samples). Criterion writes the names last, so a run that was cut short has none.
+//! (raw samples); a baseline that was saved by a name has a directory of that name beside it. Criterion writes the names last, so a run that was cut short has none.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, fs, io, path::Path};
 
 use serde::Deserialize;
 
@@ -37,7 +37,7 @@ struct RawSamples {
     times: Vec<Option<f64>>,
 }
 
-/// Reads all benchmarks below a directory of criterion.
+/// Reads the newest run of all benchmarks below a directory of criterion.
 ///
 /// Links are not followed.
 ///
@@ -45,6 +45,48 @@ struct RawSamples {
 ///
 /// [`ForeignError`] when the directory cannot be read, is beyond a million entries, or has no benchmark.
 pub fn read_criterion(directory: &Path, measured: MeasuredQuantity) -> Result<Suite, ForeignError> {
+    let hint = if directory.join("data").is_dir() {
+        "it is cargo-criterion's: take over its messages, `cargo criterion --message-format=json`, \
+         with `passport import cargo-criterion`"
+    } else {
+        "run `cargo bench` first, and name the directory that criterion writes, such as \
+         target/criterion"
+    };
+    let benchmarks = runs_of_name(directory, OsStr::new(NEWEST), measured)?;
+    Suite::of(
+        &format!("`{}` has no benchmark of criterion: {hint}", directory.display()),
+        benchmarks,
+    )
+}
+
+/// Reads the baseline of this name, as `cargo bench -- --save-baseline NAME` keeps it, of all benchmarks.
+///
+/// # Errors
+///
+/// As [`read_criterion`], and when no benchmark has a baseline of this name.
+pub fn read_criterion_baseline(
+    directory: &Path,
+    name: &str,
+    measured: MeasuredQuantity,
+) -> Result<Suite, ForeignError> {
+    let benchmarks = runs_of_name(directory, OsStr::new(name), measured)?;
+    Suite::of(
+        &format!(
+            "no benchmark in `{}` has a saved baseline `{}`: \
+             `cargo bench -- --save-baseline NAME` keeps one",
+            directory.display(),
+            super::shown(name)
+        ),
+        benchmarks,
+    )
+}
+
+/// All runs of a name below a directory.
+fn runs_of_name(
+    directory: &Path,
+    run: &OsStr,
+    measured: MeasuredQuantity,
+) -> Result<BTreeMap<String, Benchmark>, ForeignError> {
     let mut benchmarks = BTreeMap::new();
     let mut waiting = vec![(directory.to_owned(), 0_usize)];
     let mut entries = 0_usize;
@@ -63,10 +105,10 @@ pub fn read_criterion(directory: &Path, measured: MeasuredQuantity) -> Result<Su
                 continue;
             }
             let path = entry.path();
-            // A group or a benchmark may have the name that criterion gives to its newest run.
-            let is_newest = entry.file_name() == NEWEST;
-            let holds_more = !is_newest || holds_directories(&path);
-            if is_newest && (!holds_more || holds_a_run(&path)) {
+            // A group or a benchmark may have the name of the run.
+            let is_run = entry.file_name() == run;
+            let holds_more = !is_run || holds_directories(&path);
+            if is_run && (!holds_more || holds_a_run(&path)) {
                 let (name, benchmark) = benchmark(directory, &path, measured);
                 benchmarks.insert(name, benchmark);
             }
@@ -75,17 +117,7 @@ pub fn read_criterion(directory: &Path, measured: MeasuredQuantity) -> Result<Su
             }
         }
     }
-    let hint = if directory.join("data").is_dir() {
-        "it is cargo-criterion's: take over its messages, `cargo criterion --message-format=json`, \
-         with `passport import cargo-criterion`"
-    } else {
-        "run `cargo bench` first, and name the directory that criterion writes, such as \
-         target/criterion"
-    };
-    Suite::of(
-        &format!("`{}` has no benchmark of criterion: {hint}", directory.display()),
-        benchmarks,
-    )
+    Ok(benchmarks)
 }
 
 /// Whether criterion wrote a run into a directory, of which a part may be missing.
@@ -99,19 +131,19 @@ fn holds_directories(directory: &Path) -> bool {
     entries.map(|it| it.file_type()).any(|it| it.is_ok_and(|it| it.is_dir()))
 }
 
-/// The benchmark whose newest run is in this directory, and its name.
-fn benchmark(root: &Path, newest: &Path, measured: MeasuredQuantity) -> (String, Benchmark) {
-    let parent = newest.parent().unwrap_or(newest);
+/// The benchmark whose run is in this directory, and its name.
+fn benchmark(root: &Path, run: &Path, measured: MeasuredQuantity) -> (String, Benchmark) {
+    let parent = run.parent().unwrap_or(run);
     let by_directory = || {
         let relative = parent.strip_prefix(root).unwrap_or(parent);
         let parts = relative.components().map(|it| it.as_os_str().to_string_lossy().into_owned());
         parts.collect::<Vec<_>>().join("/")
     };
-    let (name, named) = match read::<Names>(&newest.join(NAMES)) {
+    let (name, named) = match read::<Names>(&run.join(NAMES)) {
         Ok(names) => (names.full_id, Ok(())),
         Err(why) => (by_directory(), Err(format!("{NAMES}: {why}"))),
     };
-    let path = newest.join(SAMPLES);
+    let path = run.join(SAMPLES);
     let samples = read::<RawSamples>(&path).and_then(|it| evidence(measured, &it.iters, &it.times));
     let samples = samples.map_err(|why| format!("{SAMPLES}: {why}"));
     let modified = fs::metadata(&path).and_then(|it| it.modified());

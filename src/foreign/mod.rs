@@ -1,18 +1,29 @@
-//! What other tools measured and wrote, taken over: criterion, cargo-criterion and hyperfine.
+//! What other tools measured and wrote, taken over: one file for each tool.
 //!
 //! A reader makes a [`Suite`] of what a tool wrote: its benchmarks by the names that the tool gives
-//! them, with raw samples. [`Suite::take`] finds those that a contract is about. What cannot be used of one
+//! them, with raw samples. Of a tool that keeps no samples its figures are told, and prove nothing.
+//! [`Suite::take`] finds those that a contract is about. What cannot be used of one
 //! benchmark is told of that one, and takes nothing from the others. Unknown fields are passed over, and
 //! sizes are bounded. [`convert_thresholds`] makes a contract of the threshold files of the original
 //! systems. Nothing here decides a claim.
 
+mod seconds;
+mod bencher;
 mod criterion_directory;
 mod criterion_messages;
+mod go_bench;
+mod google_benchmark;
+mod gungraun;
 mod hyperfine;
+mod jmh;
+mod k6;
+mod pytest_benchmark;
 mod thresholds;
+mod listing;
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
@@ -24,9 +35,17 @@ use crate::{
     units::Count,
 };
 
-pub use criterion_directory::read_criterion;
+pub use bencher::read_bencher;
+pub use criterion_directory::{read_criterion, read_criterion_baseline};
 pub use criterion_messages::read_cargo_criterion;
+pub use go_bench::read_go_bench;
+pub use google_benchmark::read_google_benchmark;
+pub use gungraun::read_gungraun;
 pub use hyperfine::read_hyperfine;
+pub use jmh::read_jmh;
+pub use k6::read_k6;
+pub use listing::ListedBenchmark;
+pub use pytest_benchmark::read_pytest_benchmark;
 pub use thresholds::{Converted, ThresholdsError, convert_thresholds};
 
 /// The most benchmarks that are read of one suite.
@@ -155,6 +174,44 @@ impl Suite {
         }
         Ok(Self { benchmarks })
     }
+}
+
+/// Benchmarks while they are read, each with a name of its own.
+#[derive(Debug, Default)]
+struct Benchmarks(BTreeMap<String, Benchmark>);
+
+impl Benchmarks {
+    /// Adds one; where the name is taken, neither can be told from the other.
+    fn add(
+        &mut self,
+        name: String,
+        observed: Result<CaseEvidence, String>,
+    ) -> Result<(), ForeignError> {
+        if self.0.len() >= BENCHMARKS_MAX {
+            return Err(ForeignError::TooLarge(format!("more than {BENCHMARKS_MAX} benchmarks")));
+        }
+        let observed = if self.0.contains_key(&name) {
+            Err(format!("there are two of the name `{}`", shown(&name)))
+        } else {
+            observed
+        };
+        self.0.insert(name, Benchmark { timestamp: String::new(), observed });
+        Ok(())
+    }
+
+    /// The suite, or what to say where there is none.
+    fn suite(self, nothing: &str) -> Result<Suite, ForeignError> {
+        Suite::of(nothing, self.0)
+    }
+}
+
+/// Reads a document of a tool, whose name begins what is said where it is another.
+fn json_document<T: for<'de> Deserialize<'de>>(
+    bytes: &[u8],
+    what: &str,
+) -> Result<T, ForeignError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| ForeignError::Foreign(format!("{what}: {}", json_problem(&error))))
 }
 
 fn case(

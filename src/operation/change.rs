@@ -2,7 +2,7 @@
 
 use super::{
     CaseEvidence, CaseFigures,
-    claim::{mean, most},
+    claim::{mean, most, shown_mean},
 };
 use crate::{
     claim::{Claim, CountChange, Reason, Unit, Verdict, instructions_change, paired_change},
@@ -49,7 +49,7 @@ pub fn case_changes(
         same_build,
     );
     let mut claims: Vec<Claim> = allocations.into_iter().chain(heap).collect();
-    let now = mean(&evidence.samples);
+    let now = shown_mean(evidence);
     let before = baseline.and_then(|it| it.mean_ps);
     match turns {
         None => claims.push(time_change(ClaimKind::LatencyChange, now, before)),

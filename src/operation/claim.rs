@@ -40,7 +40,7 @@ impl CaseFigures {
             same_build,
             allocations: most(evidence.allocations).map(Count::new),
             heap_peak_bytes: most(evidence.heap_peak_bytes).map(Bytes::new),
-            mean_ps: mean(&evidence.samples),
+            mean_ps: shown_mean(evidence),
             parts_ps: parts.collect(),
         }
     }
@@ -48,6 +48,11 @@ impl CaseFigures {
 
 pub(super) fn mean(samples: &Samples) -> Option<Picos> {
     samples.mean_ns().map(samples::picos)
+}
+
+/// The mean of the samples, or else the one that a tool told without any.
+pub(super) fn shown_mean(evidence: &CaseEvidence) -> Option<Picos> {
+    mean(&evidence.samples).or_else(|| evidence.told?.mean_ps)
 }
 
 pub(super) fn most(range: Option<Range>) -> Option<u64> {
@@ -59,13 +64,16 @@ pub(super) fn most(range: Option<Range>) -> Option<u64> {
 pub fn case_claims(operation: &Operation, evidence: &CaseEvidence, rule: MeanRule) -> Vec<Claim> {
     let budgets = &operation.budgets;
     let mut claims = vec![completed(evidence)];
-    claims.extend(times(operation, budgets, &evidence.samples, rule));
+    claims.extend(times(operation, budgets, evidence, rule));
     let heap = budgets.heap_bytes_max;
     claims.extend(heap.map(|it| count_below(ClaimKind::Heap, evidence.heap_peak_bytes, it.get())));
     let allocations = budgets.allocations_max;
     claims.extend(
         allocations.map(|it| count_below(ClaimKind::Allocations, evidence.allocations, it.get())),
     );
+    let instructions = evidence.told.and_then(|it| it.instructions).map(|it| Range::of(it.get()));
+    let budget = budgets.instructions_max;
+    claims.extend(budget.map(|it| count_below(ClaimKind::Instructions, instructions, it.get())));
     let floors = operation.quality_min.iter();
     claims.extend(floors.map(|(metric, floor)| quality(metric, *floor, evidence)));
     claims
@@ -86,14 +94,20 @@ fn completed(evidence: &CaseEvidence) -> Claim {
 fn times(
     operation: &Operation,
     budgets: &OperationBudgets,
-    samples: &Samples,
+    evidence: &CaseEvidence,
     rule: MeanRule,
 ) -> Vec<Claim> {
+    let samples = &evidence.samples;
     let interval = samples.mean_ns().zip(samples.mean_distance_ns(rule));
-    let mean = interval.map(|(mean, _)| mean);
+    let told = evidence.told.and_then(|it| it.mean_ps).map(|it| it.get() as f64 / 1e3);
+    let mean = interval.map(|(mean, _)| mean).or(told);
     let iterations = operation.iterations.get() as f64;
     let claim = |kind, mean_ns_max: f64, observed: Option<u64>, limit: u64| {
-        Claim::new(kind, held(kind, interval, mean_ns_max)).figures(observed, Some(limit))
+        let reason = match evidence.told {
+            Some(_) => Reason::NoSamplesKept,
+            None => held(kind, interval, mean_ns_max),
+        };
+        Claim::new(kind, reason).figures(observed, Some(limit))
     };
     let mut claims = Vec::new();
     if let Some(budget) = budgets.mean_max {
@@ -175,7 +189,7 @@ mod tests {
     use super::*;
     use crate::{
         contract::Contract,
-        operation::{Sample, case_changes},
+        operation::{Sample, ToldFigures, case_changes},
     };
 
     const CONTRACT: &str = r#"
@@ -274,6 +288,41 @@ mod tests {
         assert_eq!(passed.collect::<Vec<_>>(), [Completed, Throughput, Quality]);
         let failed = claims.iter().filter(|it| it.reason == Reason::OverBudget).map(|it| it.kind);
         assert_eq!(failed.collect::<Vec<_>>(), [Mean, Total, Heap, Allocations]);
+    }
+
+    #[test]
+    fn what_a_tool_tells_without_samples_is_shown_and_proves_nothing() {
+        let told = ToldFigures { mean_ps: Some(Picos::new(5_000)), ..ToldFigures::default() };
+        let evidence = CaseEvidence { samples: Samples::default(), told: Some(told), ..good() };
+        let claims = case_claims(&operation(), &evidence, MeanRule::One);
+        assert_eq!(claims[1].reason, Reason::NoSamplesKept);
+        assert_eq!(claims[1].observed, Some(5_000));
+        let abstained = claims.iter().filter(|it| it.verdict == Verdict::Abstain).count();
+        // Counts need no samples.
+        assert_eq!(
+            (abstained, claims[4].verdict, claims[5].verdict),
+            (3, Verdict::Pass, Verdict::Pass)
+        );
+        let before = CaseFigures::of(&good(), true);
+        let changes = case_changes(&operation(), &evidence, Some(&before), None);
+        assert_eq!(changes[2].reason, Reason::StoredLatency);
+        assert_eq!(CaseFigures::of(&evidence, true).mean_ps, told.mean_ps);
+    }
+
+    #[test]
+    fn instructions_are_exact_where_a_tool_told_them() {
+        let text = CONTRACT.replace("heap_bytes_max = 101", "instructions_max = 158");
+        let operation = Contract::parse(&text).unwrap().operations.remove(0);
+        let reason = |instructions: Option<u64>| {
+            let instructions = instructions.map(Count::new);
+            let told = ToldFigures { instructions, ..ToldFigures::default() };
+            let evidence = CaseEvidence { told: Some(told), ..CaseEvidence::default() };
+            let claims = case_claims(&operation, &evidence, MeanRule::One);
+            claims.iter().find(|it| it.kind == ClaimKind::Instructions).unwrap().reason
+        };
+        assert_eq!(reason(Some(157)), Reason::WithinBudget);
+        assert_eq!(reason(Some(158)), Reason::OverBudget);
+        assert_eq!(reason(None), Reason::NotObserved);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Samples;
+use super::{Samples, ToldFigures};
 use crate::{evidence::Range, units::Count};
 
 /// The largest count that a hash covers exactly.
@@ -37,6 +37,9 @@ pub struct CaseEvidence {
     /// Parts of the time that the operation told by name, such as `render`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, Samples>,
+    /// What another tool told of it that keeps no samples; only there where it told something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<ToldFigures>,
     /// Why it was not measured to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -116,6 +119,14 @@ impl CaseEvidence {
         holds("quality", named, "has more than 64 metrics, or one beyond 1e9")?;
         let timed = self.parts.len() <= NAMES_MAX && self.parts.values().all(|it| !it.is_empty());
         holds("parts", timed, "has more than 64 parts, or one without a sample")?;
+        let is_alone = self.told.is_none() || self.samples.is_empty();
+        holds("told", is_alone, "is there beside samples")?;
+        let fits = self.told.is_none_or(ToldFigures::is_possible);
+        holds(
+            "told",
+            fits,
+            "says nothing, has a figure beyond 2^53, or bounds in the wrong order",
+        )?;
         let Some(failure) = &self.failure else { return Ok(()) };
         let plain = failure.message.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
         let fits = plain && failure.message.len() <= MESSAGE_LENGTH_MAX;
@@ -126,6 +137,7 @@ impl CaseEvidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Picos;
 
     #[test]
     fn a_contradiction_is_named() {
@@ -147,6 +159,9 @@ mod tests {
         assert!(
             wrong(|it| it.quality = [("a".to_owned(), Some(i64::MIN))].into()).contains("beyond")
         );
+        let told = ToldFigures { mean_ps: Some(Picos::new(5)), ..ToldFigures::default() };
+        assert_eq!(CaseEvidence { told: Some(told), ..counted.clone() }.validate(), Ok(()));
+        assert!(wrong(|it| it.told = Some(ToldFigures::default())).contains("says nothing"));
         assert!(
             wrong(|it| it.parts = [("a".to_owned(), Samples::default())].into()).contains("part")
         );

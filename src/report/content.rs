@@ -18,6 +18,8 @@ pub struct Report<'a> {
     pub notes: Vec<String>,
     /// What a reader must be told, one by one.
     pub findings: Vec<Finding>,
+    /// Where in the source it is that findings are about; for formats that point there.
+    pub places: Vec<SourcePlace>,
     /// Lines that are shown as they are, such as causes; may be empty.
     pub details: String,
     /// Totals, hashes, and last what a gate decides.
@@ -114,6 +116,17 @@ pub struct Finding {
     pub message: Option<String>,
 }
 
+/// Where in the source a subject got worse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourcePlace {
+    /// The subject, as [`Finding::of`] has it.
+    pub subject: String,
+    /// The file, relative to the repository; printable.
+    pub file: String,
+    /// The line, from 1.
+    pub line: Option<u32>,
+}
+
 /// A line of a summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SummaryLine {
@@ -139,6 +152,7 @@ impl<'a> Report<'a> {
             tables: Vec::new(),
             notes: Vec::new(),
             findings: Vec::new(),
+            places: Vec::new(),
             details: String::new(),
             summary: Vec::new(),
             document,

@@ -17,6 +17,7 @@ mod exact_counts;
 mod figures;
 mod findings;
 mod harmony;
+mod measures;
 mod missing_samples;
 mod operations;
 mod outside;
@@ -28,10 +29,11 @@ mod untold;
 
 use crate::passport::{HashError, Passport};
 
-pub use content::{Column, Document, Finding, Mark, Report, Row, SummaryLine, Table};
+pub use content::{Column, Document, Finding, Mark, Report, Row, SourcePlace, SummaryLine, Table};
 pub use exact_counts::exact_counts;
 pub use figures::figures;
 pub use findings::claims_at_fault;
+pub use html::page;
 use outside::name;
 pub use style::Style;
 pub use summary::Scope;
@@ -86,6 +88,25 @@ formats! {
     Json = "json" in json,
     /// Tables and a list for a pull request
     Markdown = "markdown" in markdown,
+    /// One page for a browser, which loads nothing
+    Html = "html" in html,
+    /// Comma-separated values: figures and claims
+    Csv = "csv" in csv,
+    /// `JUnit` XML: a test case for each check and operation
+    Junit = "junit" in junit,
+    /// Annotations of GitHub Actions
+    Github = "github" in github,
+    /// Bencher Metric Format
+    Bencher = "bencher" in bencher,
+    /// The list that github-action-benchmark takes as customSmallerIsBetter
+    GithubActionBenchmark = "github-action-benchmark" in github_action_benchmark,
+}
+
+impl Format {
+    /// Whether the format has only what a passport says: of any other document it is empty.
+    pub const fn is_of_passports(self) -> bool {
+        matches!(self, Self::Junit | Self::Bencher | Self::GithubActionBenchmark)
+    }
 }
 
 impl<'a> Report<'a> {

@@ -7,8 +7,9 @@ use super::{
     stored::{self, stored_and_now, stored_time},
 };
 use crate::{
-    operation::Growth,
+    operation::{Growth, ToldFigures},
     passport::{CaseResult, OperationResult, Passport},
+    text::counted,
 };
 
 const COLUMNS: [Column; 7] = [
@@ -37,9 +38,22 @@ pub(super) fn table(passport: &Passport) -> Table {
         columns.push(stored::COLUMN);
         lines.push(stored::line());
     }
+    let told: Vec<ToldFigures> = cases.iter().filter_map(|it| it.evidence.told).collect();
+    let has_instructions = told.iter().any(|it| it.instructions.is_some());
+    if has_instructions {
+        columns.push(Column::new("instructions"));
+    }
+    if !told.is_empty() {
+        let figures = counted(told.len() as u64, "row");
+        lines.push(format!(
+            "figures of a tool that keeps no samples, which prove nothing: {figures}"
+        ));
+    }
     let row = |case: &CaseResult| {
         let mut row = row(case);
         row.cells.extend(is_stored.then(|| stored_and_now(&case.claims)));
+        let instructions = case.evidence.told.and_then(|it| it.instructions);
+        row.cells.extend(has_instructions.then(|| or_dash(instructions.map(|it| it.to_string()))));
         row
     };
     Table { title: "", of: "operation", columns, rows: cases.into_iter().map(row).collect(), lines }
@@ -47,10 +61,11 @@ pub(super) fn table(passport: &Passport) -> Table {
 
 fn row(case: &CaseResult) -> Row {
     let time = case.latency.as_ref();
+    let told = case.evidence.told.unwrap_or_default();
     let cells = vec![
         or_dash(case.closeness().map(percent)),
-        or_dash(time.map(|it| it.mean_ps.to_string())),
-        or_dash(time.map(|it| it.min_ps.to_string())),
+        or_dash(time.map(|it| it.mean_ps).or(told.mean_ps).map(|it| it.to_string())),
+        or_dash(time.map(|it| it.min_ps).or(told.min_ps).map(|it| it.to_string())),
         or_dash(time.map(|it| it.throughput_millihertz.to_string())),
         or_dash(case.evidence.allocations.map(|it| it.to_string())),
         or_dash(case.heap_peak_bytes.map(|it| it.to_string())),

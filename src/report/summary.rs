@@ -35,6 +35,12 @@ pub(super) fn lines(passport: &Passport, scope: Scope) -> Vec<SummaryLine> {
     lines
 }
 
+/// A line of a summary as plain text, with its end.
+pub(super) fn plain(line: &SummaryLine) -> String {
+    let verdict = line.verdict.map(|it| it.to_string()).unwrap_or_default();
+    format!("{verdict}{}\n", line.text)
+}
+
 fn operations(passport: &Passport) -> Option<String> {
     let summary = passport.summary.operations.as_ref()?;
     Some(format!(

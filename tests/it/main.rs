@@ -15,6 +15,7 @@ mod circles;
 mod contract;
 mod documents;
 mod fake;
+mod foreign;
 mod forgery;
 mod gate;
 mod golden;

@@ -98,6 +98,7 @@ impl From<Work> for WorkKind {
 }
 
 pub(super) fn run(arguments: &CalibrateArguments) -> Result<ExitCode, Failure> {
+    arguments.output.refuse_of_passports("a calibration")?;
     let interrupted = measure::watch_signals()?;
     let stop = || interrupted.load(Ordering::Relaxed);
     let arms = arms(arguments)?;

@@ -93,7 +93,9 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<ExitCode, Failure> {
 
     // What came out is printed also when it cannot be filed.
     let said = compare_causes::text(&outcome.causes);
-    arguments.output.print(&Report::of_comparison(&outcome.passport, &said), arguments.ci)?;
+    let mut report = Report::of_comparison(&outcome.passport, &said);
+    report.places = compare_causes::places(&outcome.causes);
+    arguments.output.print(&report, arguments.ci)?;
     if let Some(KeptPassports { passport, baseline }) = kept {
         arguments.say_where(&passport?, baseline?.as_deref(), &causes?)?;
     }

@@ -12,6 +12,7 @@ use super::{exit::Failure, flame_graph};
 use perf_passport::{
     allocation::Place,
     passport::Passport,
+    report::SourcePlace,
     store,
     text::{counted, escaped},
 };
@@ -41,6 +42,17 @@ pub(super) fn text(causes: &[CheckCauses]) -> String {
         }
     }
     out
+}
+
+/// Where each check got worse: the place of the program's own that has the most more.
+pub(super) fn places(causes: &[CheckCauses]) -> Vec<SourcePlace> {
+    let place = |cause: &CheckCauses| {
+        let sites = &cause.allocations.found()?.sites;
+        let at = sites.iter().filter(|it| it.is_worse()).find(|it| it.at.file.is_some())?;
+        let (subject, line) = (escaped(&cause.check), at.at.line);
+        Some(SourcePlace { subject, file: escaped(at.at.file.as_ref()?), line })
+    };
+    causes.iter().filter_map(place).collect()
 }
 
 fn allocations(out: &mut String, check: &str, cause: &AllocationCause) {

@@ -27,6 +27,7 @@ pub(super) struct DiffArguments {
 }
 
 pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Failure> {
+    arguments.output.refuse_of_passports("a difference")?;
     let before = store::read(&arguments.before)?;
     let after = store::read(&arguments.after)?;
     let report = Report::of_differences(&before, &after);

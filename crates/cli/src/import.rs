@@ -6,7 +6,8 @@ use std::{
 };
 
 use anyhow::anyhow;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::Args;
+use serde::Serialize;
 
 use super::{
     clock,
@@ -16,22 +17,22 @@ use super::{
     measure,
     output::Output,
     terminal,
+    tool_file::{TOOLS, ToolFile},
 };
 use perf_passport::{
     clock::Clock,
-    files,
-    foreign::{self, ForeignError, Suite, Taken},
+    foreign::{ListedBenchmark, Suite, Taken},
     passport::{self, ImportError, Passport, ProbeKind},
     pipeline::{self, Circumstances, Run},
-    report::{Report, Scope, SummaryLine},
+    report::{Column, Document as ReportDocument, Report, Row, Scope, SummaryLine, Table},
     store,
     text::{counted, escaped, printable},
     timestamp::rfc3339,
-    units::{BYTES_PER_MB, Bytes},
+    units::{Count, Picos},
 };
 
-/// The largest file of another tool that is read.
-const FILE_MAX: Bytes = Bytes::new(512 * BYTES_PER_MB);
+/// The longest name that is printed.
+const NAME_LENGTH_MAX: usize = 160;
 /// Benchmarks that a note lists.
 const LISTED: usize = 10;
 
@@ -44,7 +45,7 @@ const LISTED: usize = 10;
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct ImportArguments {
     #[command(subcommand)]
-    tool: Option<Tool>,
+    tool: Option<ToolFile<Holding>>,
     /// The original passport
     #[arg(value_name = "FILE", required = true)]
     original: Option<PathBuf>,
@@ -58,47 +59,12 @@ pub(super) struct ImportArguments {
     format: Output,
 }
 
-#[derive(Debug, Subcommand)]
-enum Tool {
-    /// The directory of a criterion suite, such as target/criterion
-    Criterion {
-        /// The directory
-        #[arg(value_name = "DIR", default_value = "target/criterion")]
-        directory: PathBuf,
-        /// What the suite measured: criterion does not write it down
-        #[arg(long, value_enum, default_value = "time")]
-        measured: Measured,
-        #[command(flatten)]
-        holding: Holding,
-    },
-    /// The output of `cargo criterion --message-format=json`
-    CargoCriterion {
-        /// The file
-        #[arg(value_name = "FILE")]
-        messages: PathBuf,
-        #[command(flatten)]
-        holding: Holding,
-    },
-    /// The file of `hyperfine --export-json`
-    Hyperfine {
-        /// The file
-        #[arg(value_name = "FILE")]
-        export: PathBuf,
-        #[command(flatten)]
-        holding: Holding,
-    },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Measured {
-    Time,
-    Allocations,
-    Bytes,
-}
-
 /// What benchmarks are held against.
 #[derive(Debug, Args)]
 struct Holding {
+    /// Print what there is, without a contract, and write nothing
+    #[arg(long, conflicts_with_all = ["contract", "baseline", "output"])]
+    list: bool,
     /// The contract with the operations
     #[arg(long, value_name = "FILE", default_value = "passport.toml")]
     contract: PathBuf,
@@ -116,39 +82,19 @@ struct Holding {
 }
 
 pub(super) fn run(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
-    match &arguments.tool {
-        None => original(arguments),
-        Some(Tool::Criterion { directory, measured, holding }) => {
-            let measured = match measured {
-                Measured::Time => foreign::MeasuredQuantity::Time,
-                Measured::Allocations => foreign::MeasuredQuantity::Allocations,
-                Measured::Bytes => foreign::MeasuredQuantity::AllocatedBytes,
-            };
-            hold(holding, "criterion", directory, || foreign::read_criterion(directory, measured))
-        }
-        Some(Tool::CargoCriterion { messages, holding }) => {
-            hold(holding, "cargo-criterion", messages, || {
-                foreign::read_cargo_criterion(&bytes(messages)?)
-            })
-        }
-        Some(Tool::Hyperfine { export, holding }) => {
-            hold(holding, "hyperfine", export, || foreign::read_hyperfine(&bytes(export)?))
-        }
+    let Some(source) = &arguments.tool else { return original(arguments) };
+    let (from, holding) = source.parts();
+    if holding.list {
+        holding.format.refuse_of_passports("a list")?;
+        let suite = source.read()?;
+        holding.format.print(&listed(&suite, source.tool())?, holding.ci)?;
+        return Ok(Code::Pass.into());
     }
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, ForeignError> {
-    let failed = |source| ForeignError::Read { path: path.to_owned(), source };
-    files::read(path, FILE_MAX).map_err(failed)
+    hold(source, from, holding)
 }
 
 /// Holds the benchmarks of a suite against a contract, and writes their passport.
-fn hold(
-    holding: &Holding,
-    tool: &str,
-    from: &Path,
-    read: impl FnOnce() -> Result<Suite, ForeignError>,
-) -> Result<ExitCode, Failure> {
+fn hold(source: &ToolFile<Holding>, from: &Path, holding: &Holding) -> Result<ExitCode, Failure> {
     let contract = read_contract(&holding.contract)?;
     if contract.operations.is_empty() {
         return Err(Failure::usage(anyhow!(
@@ -157,10 +103,7 @@ fn hold(
         )));
     }
     let baseline = holding.baseline.as_deref().map(measure::read_baseline).transpose()?;
-    let suite = read().map_err(|error| match error {
-        error @ ForeignError::Read { .. } => Failure::usage(error),
-        error => Failure::usage(anyhow!("cannot import `{}`: {error}", from.display())),
-    })?;
+    let suite = source.read()?;
     let timestamp = rfc3339(clock::started()?.now());
     let Taken { cases, missing, unnamed } = suite.take(&contract, &timestamp);
     if cases.is_empty() {
@@ -173,8 +116,11 @@ fn hold(
     }
     let run = Run { timestamp, measured: Vec::new(), operations: cases, complete: true };
     let directory = holding.contract.parent().filter(|it| !it.as_os_str().is_empty());
-    let around =
-        Circumstances::current(ProbeKind::Samples, tool, directory.unwrap_or(Path::new(".")));
+    let around = Circumstances::current(
+        ProbeKind::Samples,
+        source.tool(),
+        directory.unwrap_or(Path::new(".")),
+    );
     let passport = pipeline::passport(&contract, run, around, baseline.as_ref())?;
     let written = write_passport(&holding.output, &passport);
     let code = Code::of(&passport);
@@ -212,6 +158,63 @@ fn report<'a>(passport: &'a Passport, missing: &[String], code: Code) -> Report<
     report
 }
 
+/// One benchmark of a list, for programs.
+#[derive(Serialize)]
+struct ListEntry<'a> {
+    name: &'a str,
+    mean_ps: Option<u64>,
+    samples: u64,
+    allocations: Option<u64>,
+    instructions: Option<u64>,
+    problem: Option<&'a str>,
+}
+
+/// What a suite has, in any format.
+fn listed<'a>(suite: &Suite, tool: &str) -> Result<Report<'a>, Failure> {
+    let list = suite.list();
+    let entries: Vec<ListEntry<'_>> = list
+        .iter()
+        .map(|it| ListEntry {
+            name: it.name,
+            mean_ps: it.mean_ps.map(Picos::get),
+            samples: it.samples.get(),
+            allocations: it.allocations.map(Count::get),
+            instructions: it.instructions.map(Count::get),
+            problem: it.problem,
+        })
+        .collect();
+    let document = serde_json::to_string_pretty(&entries).map_err(Failure::usage)?;
+    let title = format!("{} of {tool}", counted(list.len() as u64, "benchmark"));
+    let row = |it: &ListedBenchmark<'_>| Row {
+        name: printable(it.name.as_bytes(), NAME_LENGTH_MAX),
+        verdict: None,
+        cells: vec![
+            or_dash(it.mean_ps),
+            it.samples.to_string(),
+            or_dash(it.allocations),
+            or_dash(it.instructions),
+        ],
+    };
+    let problem = |it: &ListedBenchmark<'_>| {
+        let name = printable(it.name.as_bytes(), NAME_LENGTH_MAX);
+        it.problem.map(|why| format!("{name}: {}", escaped(why)))
+    };
+    let mut report = Report::new(title.clone(), ReportDocument::Json(document));
+    report.tables = vec![Table {
+        title: "",
+        of: "benchmark",
+        columns: ["mean", "samples", "allocations", "instructions"].map(Column::new).to_vec(),
+        rows: list.iter().map(row).collect(),
+        lines: list.iter().filter_map(problem).collect(),
+    }];
+    report.summary = vec![SummaryLine::plain(title)];
+    Ok(report)
+}
+
+fn or_dash(figure: Option<impl ToString>) -> String {
+    figure.map_or_else(|| "-".to_owned(), |it| it.to_string())
+}
+
 /// Benchmarks that the contract does not name.
 fn left_out(names: &[String]) -> String {
     let shown: Vec<String> = names
@@ -237,7 +240,7 @@ fn original(arguments: &ImportArguments) -> Result<ExitCode, Failure> {
     if !arguments.rest.is_empty() {
         return Err(Failure::usage(anyhow!(
             "results of `{path}` are not read: `passport import` takes one original passport, or the \
-             name of a tool (criterion, cargo-criterion, hyperfine) and its file"
+             name of a tool ({TOOLS}) and its file"
         )));
     }
     let bytes = store::read_bytes(original)?;

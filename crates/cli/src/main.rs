@@ -48,6 +48,7 @@ mod serve;
 mod schema;
 mod show;
 mod terminal;
+mod tool_file;
 mod validate;
 mod verify;
 
@@ -99,7 +100,7 @@ enum Command {
     Diff(diff::DiffArguments),
     /// Render metrics JSON as text, and time that.
     Format(format::FormatArguments),
-    /// Take over what others measured: criterion, cargo-criterion, hyperfine, original passports.
+    /// Take over what others measured: ten tools, and original passports.
     Import(import::ImportArguments),
     /// Write the first contract, what runs it, and a workflow.
     Init(init::InitArguments),

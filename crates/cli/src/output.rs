@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::anyhow;
 use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
@@ -23,6 +24,15 @@ impl Output {
     pub(super) fn print(&self, report: &Report<'_>, ci: bool) -> Result<(), Failure> {
         let text = render(report, self.output_format, terminal::style(ci))?;
         Ok(terminal::print(&text)?)
+    }
+
+    /// Refuses a format that has only what a passport says, before anything is done for another document.
+    pub(super) fn refuse_of_passports(&self, what: &str) -> Result<(), Failure> {
+        if !self.output_format.is_of_passports() {
+            return Ok(());
+        }
+        let name = self.output_format.name();
+        Err(Failure::usage(anyhow!("--output-format {name} is of passports, and {what} is none")))
     }
 
     /// Prints a report, to standard error where this document goes to standard output.

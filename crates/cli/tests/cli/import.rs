@@ -308,3 +308,99 @@ fn thresholds_become_a_contract_and_what_does_not_is_told() {
         "cannot read `absent`",
     );
 }
+
+fn foreign(name: &str) -> String {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+    fixtures.join("foreign").join(name).to_string_lossy().into_owned()
+}
+
+/// Each tool's own file becomes a contract, which the same file then keeps.
+#[test]
+fn a_contract_is_made_of_what_any_tool_measured() {
+    for (tool, file, code) in [
+        ("pytest-benchmark", "pytest_benchmark.json", 0),
+        ("pytest-benchmark", "pytest_benchmark_saved.json", 4),
+        ("go-bench", "go_bench.txt", 0),
+        ("google-benchmark", "google_benchmark.json", 0),
+        ("google-benchmark", "google_benchmark_aggregates.json", 4),
+        ("jmh", "jmh.json", 0),
+        ("gungraun", "gungraun.ndjson", 0),
+        ("k6", "k6_handle_summary.json", 4),
+        ("bencher", "bencher.json", 4),
+    ] {
+        let workspace = Workspace::new(crate::PASSPORT);
+        let file = foreign(file);
+        let list = workspace.run(&["import", tool, &file, "--list"]).exits(0);
+        assert_says(&list.stdout, &format!(" of {tool}\n"));
+        assert_eq!(workspace.files(), []);
+        workspace.run(&["contract", "import", tool, &file, "-o", "passport.toml"]).exits(0);
+        let run = workspace.run(&["import", tool, &file]).exits(code);
+        workspace.run(&["verify", run.filed()]).exits(0);
+        if code == 4 {
+            assert_says(
+                &run.stdout,
+                "the tool keeps no samples, and a figure alone proves nothing",
+            );
+        }
+        let schema = workspace.run(&["schema", "passport"]).exits(0).stdout;
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        assert!(jsonschema::is_valid(&schema, &workspace.json(run.filed())), "{tool}");
+    }
+}
+
+#[test]
+fn one_instruction_more_than_the_contract_allows_fails() {
+    let workspace = Workspace::new(crate::PASSPORT);
+    let file = foreign("gungraun.ndjson");
+    let contract = workspace.run(&["contract", "import", "gungraun", &file]).exits(0).stdout;
+    assert_says(
+        &contract,
+        "benchmark = \"sums::group::sum/ten\"\nbudgets = { instructions_max = 158 }",
+    );
+    workspace.write("passport.toml", contract.replace("158", "157"));
+    let run = workspace.run(&["import", "gungraun", &file]).exits(1);
+    assert_says(&run.stdout, "FAIL     sums-group-sum-ten: instructions 157 (budget 157)");
+}
+
+#[test]
+fn a_baseline_of_criterion_is_read_by_its_name() {
+    let workspace = suite();
+    for it in ["math/sum/10", "math/sum/100", "math/sum/1000", "math/sum/10000", "sort"] {
+        let (new, main) = (format!("criterion/{it}/new"), format!("criterion/{it}/main"));
+        fs::rename(workspace.path(new), workspace.path(main)).unwrap();
+    }
+    workspace.run(&["import", "criterion", "criterion", "--saved", "main"]).exits(0);
+    let refused =
+        workspace.run(&["import", "criterion", "criterion", "--saved", "../x"]).refused(2);
+    assert_says(&refused, "no benchmark in `criterion` has a saved baseline `../x`");
+}
+
+#[test]
+fn a_file_of_another_tool_or_none_is_refused_and_nothing_is_written() {
+    let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
+    workspace.write("nan.json", "{\"sort\":{\"latency\":{\"value\":NaN}}}");
+    workspace.write("empty.json", "");
+    let bencher = foreign("bencher.json");
+    for (tool, file, told) in [
+        (
+            "pytest-benchmark",
+            bencher.as_str(),
+            "no file of pytest-benchmark: it is of another shape",
+        ),
+        ("go-bench", &bencher, "there is no line of a benchmark"),
+        ("jmh", &bencher, "no results of JMH (`-rf json`): it is of another shape"),
+        ("google-benchmark", "empty.json", "no file of Google Benchmark: it ends early"),
+        ("gungraun", &bencher, "line 1: no summary of gungraun"),
+        ("k6", &bencher, "no summary of k6: it is of another shape"),
+        ("bencher", "nan.json", "no Bencher Metric Format"),
+        ("bencher", "/dev/zero", "it is larger than 512 MiB"),
+        ("k6", "absent.json", "cannot read `absent.json`"),
+    ] {
+        let before = workspace.files();
+        for command in [&["import"][..], &["contract", "import"]] {
+            let run = workspace.run(&[command, &[tool, file, "-o", "made"]].concat());
+            assert_says(&run.refused(2), told);
+        }
+        assert_eq!(workspace.files(), before);
+    }
+}

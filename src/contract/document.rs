@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClaimKind, HeaderTemplate, NotNegative, OperationDocument, Percentage, Positive, Quantile,
+    CaptureDocument, ClaimKind, FlowDocument, HeaderTemplate, NotNegative, OperationDocument,
+    PartDocument, Percentage, Positive, Quantile, RowsDocument,
 };
 
 /// The contract format that this version reads and writes.
@@ -56,6 +57,9 @@ pub struct ContractDocument {
     /// Sequences of checks measured as one sample.
     #[serde(default)]
     pub scenario: Vec<ScenarioDocument>,
+    /// Requests that belong together, with state and values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flow: Vec<FlowDocument>,
     /// Pieces of code, measured by a harness or by another tool.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation: Vec<OperationDocument>,
@@ -141,9 +145,21 @@ pub struct SetupDocument {
     /// The request body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// Or a file relative to the contract, sent as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_file: Option<String>,
+    /// Or fields of a form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<BTreeMap<String, String>>,
+    /// Or parts of the type `multipart/form-data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multipart: Option<Vec<PartDocument>>,
     /// The expected status. Default 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// Values of the response that later requests use as `{name}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<BTreeMap<String, CaptureDocument>>,
 }
 
 /// `[sampling]`: how much evidence is gathered for each check.
@@ -285,6 +301,18 @@ macro_rules! request_table {
             /// The request body.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub body: Option<String>,
+            /// Or a file relative to the contract, sent as it is.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub body_file: Option<String>,
+            /// Or fields of a form.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub form: Option<BTreeMap<String, String>>,
+            /// Or parts of the type `multipart/form-data`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub multipart: Option<Vec<PartDocument>>,
+            /// Rows whose values the samples use as `{name}`, one sample a row.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub rows: Option<RowsDocument>,
             /// The state of the service, by the name of a fixture. Default `default`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub fixture: Option<String>,
@@ -388,7 +416,10 @@ impl ContractDocument {
             variants.chain([&mut endpoint.tolerance])
         });
         let scenarios = self.scenario.iter_mut().map(|scenario| &mut scenario.tolerance);
-        for tolerance in own.chain(scenarios).flatten() {
+        let flows = self.flow.iter_mut().flat_map(|flow| {
+            flow.step.iter_mut().map(|step| &mut step.tolerance).chain([&mut flow.tolerance])
+        });
+        for tolerance in own.chain(scenarios).chain(flows).flatten() {
             tolerance.regression_percent = None;
         }
         for operation in &mut self.operation {

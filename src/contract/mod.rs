@@ -4,26 +4,33 @@
 //! default, override and reference is worked out, so that no later stage looks a threshold up
 //! anywhere else. This module reads no file and no environment.
 
+mod body;
+mod capture;
 mod claim_kind;
 mod compared;
 mod document;
 mod error;
+mod flow;
 mod limits;
 mod name;
 mod number;
 mod operation;
 mod path;
 mod outline;
+mod placeholder;
 mod quantile;
 mod renamed;
 mod request;
 mod resolve;
 mod resolved;
+mod rows;
 mod selection;
 mod subject;
 mod template;
 mod unit;
 
+pub use body::{BodySpec, PartContent, PartDocument, PartSpec};
+pub use capture::{CaptureDocument, CaptureSource, CaptureSpec};
 pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
     BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, FixtureDocument, Fresh,
@@ -31,6 +38,7 @@ pub use document::{
     TargetDocument, ToleranceDocument, VariantDocument,
 };
 pub use error::{ContractError, Step};
+pub use flow::{Flow, FlowDocument, FlowFrame, FlowState, StepDocument};
 pub use number::{NotNegative, Percentage, Positive};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
@@ -38,6 +46,7 @@ pub use operation::{
 };
 pub use outline::{ContractOutline, OutlinedEndpoint, OutlinedOperation};
 pub(crate) use path::{base_url_problem, path_problem};
+pub(crate) use placeholder::{Piece, is_name, pieces};
 pub use quantile::Quantile;
 pub(crate) use renamed::in_document as renamed_key;
 pub(crate) use resolve::SECONDS_OF_CHECK;
@@ -45,8 +54,11 @@ pub use resolved::{
     Budgets, Check, Contract, LatencyBudget, RequestSpec, Sampling, ServiceLife, Tolerance,
     WrittenBudgets,
 };
+pub(crate) use rows::ROWS_MAX;
+pub use rows::{RowsDocument, RowsSource, RowsSpec};
 pub use selection::{CheckSelection, SelectionError};
 pub use subject::SubjectId;
+pub(crate) use template::next_variable;
 pub use template::{HeaderTemplate, SecretValue};
 pub use unit::Unit;
 
@@ -100,6 +112,7 @@ impl Contract {
         let percent = NotNegative::try_from(percent)?;
         let mut document = self.document.clone();
         document.set_regression_percent(percent);
-        Self::from_document(document).map_err(|error| error.to_string())
+        let contract = Self::from_document(document).map_err(|error| error.to_string())?;
+        Ok(contract.in_directory(&self.directory))
     }
 }

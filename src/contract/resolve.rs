@@ -1,17 +1,19 @@
 //! From the contract as written to one in which nothing is left to look up.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError, Fresh,
-    LatencyBudget, NotNegative, Percentage, Positive, Quantile, ReadyDocument, SCHEMA_VERSION,
+    Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError,
+    EndpointDocument, Flow, FlowDocument, FlowFrame, Fresh, LatencyBudget, NotNegative, Percentage, Positive, Quantile, ReadyDocument, SCHEMA_VERSION,
     Sampling, ScenarioDocument, ServiceLife, Tolerance, ToleranceDocument, WrittenBudgets,
     base_url_problem,
+    flow::{Placed, WHOLE, check_names},
     limits::{REGRESSION, can_be_kept},
     name::check_name,
     operation::operations,
     path_problem,
-    request::{DEFAULT_VARIANT, Written, request},
+    request::{DEFAULT_VARIANT, Written, check_value_names, request, unmeasured},
+    rows::rows,
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
@@ -66,7 +68,9 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
         tolerance: tolerance([Some(&document.tolerance), None, None]),
         required: document.required.clone().unwrap_or_else(default_required),
         checks,
+        flows: flows(&document)?,
         operations: operations(&document.operation)?,
+        directory: PathBuf::from("."),
         document,
     })
 }
@@ -87,14 +91,15 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
         let of_endpoint = |error: ContractError| error.within("endpoint", place);
         check_name("endpoint", &endpoint.name).map_err(of_endpoint)?;
         if endpoint.variant.is_empty() {
-            endpoint_check(document, Written { endpoint, variant: None })
+            endpoint_check(document, Written { endpoint, variant: None, flow: None })
                 .and_then(|check| add(check, &mut checks))
                 .map_err(of_endpoint)?;
         }
         for (place, variant) in endpoint.variant.iter().enumerate() {
             let of_variant = |error: ContractError| of_endpoint(error.within("variant", place));
             check_name("variant", &variant.name).map_err(of_variant)?;
-            let written = Written { endpoint, variant: Some((place, variant)) };
+            let variant = Some((place, variant));
+            let written = Written { endpoint, variant, flow: None };
             let check = endpoint_check(document, written).map_err(of_endpoint)?;
             add(check, &mut checks).map_err(of_variant)?;
         }
@@ -104,8 +109,18 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
             .and_then(|check| add(check, &mut checks))
             .map_err(|error| error.within("scenario", place))?;
     }
+    for (place, flow) in document.flow.iter().enumerate() {
+        let in_flow = |error: ContractError| error.within("flow", place);
+        if checks.iter().any(|check| check.endpoint == flow.name) {
+            let message = format!("`{}` is defined twice", flow.name.escape_default());
+            return Err(in_flow(ContractError::meaning("name", message)));
+        }
+        for check in flow_checks(document, flow).map_err(in_flow)? {
+            add(check, &mut checks).map_err(in_flow)?;
+        }
+    }
     if checks.is_empty() && document.operation.is_empty() {
-        let message = "nothing to measure: there is no [[endpoint]] and no [[operation]]";
+        let message = "nothing to measure: there is no [[endpoint]], no [[flow]] and no [[operation]]";
         return Err(ContractError::of_document(message));
     }
     Ok(checks)
@@ -243,8 +258,10 @@ fn endpoint_check(
     document: &ContractDocument,
     written: Written<'_>,
 ) -> Result<Check, ContractError> {
-    let Written { endpoint, variant } = written;
+    let Written { endpoint, variant, .. } = written;
     let request = request(written)?;
+    let rows = written.rows(document.target.seed)?;
+    check_value_names(written, &request, rows.as_ref())?;
     endpoint.budgets.as_ref().map_or(Ok(()), check_budgets)?;
     endpoint.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
     let variant = variant.map(|(_, variant)| variant);
@@ -267,12 +284,17 @@ fn endpoint_check(
         .map_err(|it| written.in_variant(it))?;
     Ok(Check {
         endpoint: endpoint.name.clone(),
-        variant: written.variant_name().to_owned(),
+        variant: match written.flow {
+            Some((_, step)) => step.name.clone(),
+            None => written.variant_name().to_owned(),
+        },
         service_life,
         fixture,
         slow: written.slow().unwrap_or(false),
         requests: vec![request],
         rounds: 1,
+        rows,
+        flow: None,
         budgets: budgets(document, tables, 1).of(service_life),
         written: written_budgets(tables),
         tolerance: tolerance([
@@ -306,6 +328,12 @@ fn scenario_check(
             );
             return Err(ContractError::meaning("steps", message).item(place));
         }
+        if check.has_values() {
+            let message = format!(
+                "scenario `{name}` names `{step}`, which has rows, captures or a flow: write a [[flow]]"
+            );
+            return Err(ContractError::meaning("steps", message).item(place));
+        }
         requests.extend(check.requests.iter().cloned());
         if check.service_life == ServiceLife::Sample {
             fresh.get_or_insert(Fresh::Sample);
@@ -334,10 +362,113 @@ fn scenario_check(
         slow: scenario.slow.unwrap_or(false),
         requests,
         rounds: scenario.rounds,
+        rows: None,
+        flow: None,
         budgets: budgets(document, tables, count).of(service_life),
         written: written_budgets(tables),
         tolerance: tolerance([scenario.tolerance.as_ref(), Some(&document.tolerance), None]),
     })
+}
+
+/// The flows as users of a load take them.
+fn flows(document: &ContractDocument) -> Result<Vec<Flow>, ContractError> {
+    let flows = document.flow.iter().enumerate();
+    flows.map(|(place, flow)| flow.users().map_err(|it| it.within("flow", place))).collect()
+}
+
+/// The checks of a flow: one for each step, and one for all of them. Errors are within the flow.
+fn flow_checks(
+    document: &ContractDocument,
+    flow: &FlowDocument,
+) -> Result<Vec<Check>, ContractError> {
+    check_name("flow", &flow.name)?;
+    flow.check_steps()?;
+    flow.budgets.as_ref().map_or(Ok(()), check_budgets)?;
+    flow.budgets.as_ref().map_or(Ok(()), |it| check_quantiles(it, &[&document.budgets]))?;
+    flow.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
+    let rows = rows(flow.rows.as_ref(), document.target.seed)?;
+    let service_life = flow.service_life();
+    let others = |key, written: &Option<Vec<_>>| {
+        let written = written.as_deref().unwrap_or_default();
+        unmeasured(&format!("{}/{key}", flow.name), key, written, true)
+    };
+    let (setup, teardown) = (others("setup", &flow.setup)?, others("teardown", &flow.teardown)?);
+
+    // Each step is resolved as an endpoint is.
+    let mut checks = Vec::new();
+    for (place, step) in flow.step.iter().enumerate() {
+        let tolerance = step.tolerance.clone().or_else(|| flow.tolerance.clone());
+        let endpoint = EndpointDocument { tolerance, ..EndpointDocument::of_step(step) };
+        let written = Written { endpoint: &endpoint, variant: None, flow: Some((&flow.name, step)) };
+        check_name("step", &step.name)
+            .and_then(|()| endpoint_check(document, written))
+            .map(|check| checks.push(check))
+            .map_err(|error| error.within("step", place))?;
+    }
+    let steps: Vec<_> = checks.iter().flat_map(|it: &Check| it.requests.clone()).collect();
+    let labels = flow.step.iter().map(|step| format!("step `{}`", step.name));
+    let placed = steps.iter().zip(labels).enumerate().map(|(place, (request, label))| Placed {
+        label,
+        key: "step",
+        place,
+        request,
+    });
+    let all = Placed::all("setup", &setup).chain(placed);
+    let all: Vec<_> = all.chain(Placed::all("teardown", &teardown)).collect();
+    check_names(&all, rows.as_ref())?;
+
+    // And all of them together.
+    let count = steps.len() as u64;
+    let own = flow.budgets.as_ref();
+    let tables = [own, Some(&document.budgets), None];
+    checks.push(Check {
+        variant: WHOLE.to_owned(),
+        requests: steps.clone(),
+        budgets: whole_budgets(document, own, count),
+        written: written_budgets(tables),
+        tolerance: tolerance([flow.tolerance.as_ref(), Some(&document.tolerance), None]),
+        ..checks[0].clone()
+    });
+    let fixture = flow.fixture.as_deref().unwrap_or(DEFAULT_FIXTURE);
+    for (place, check) in checks.iter_mut().enumerate() {
+        let measured = if check.variant == WHOLE { 0..steps.len() } else { place..place + 1 };
+        flow.name.clone_into(&mut check.endpoint);
+        fixture.clone_into(&mut check.fixture);
+        check.service_life = service_life;
+        check.slow = flow.slow.unwrap_or(false);
+        check.budgets = check.budgets.clone().of(service_life);
+        check.rows.clone_from(&rows);
+        check.flow = Some(FlowFrame {
+            setup: setup.clone(),
+            before: steps[..measured.start].to_vec(),
+            after: steps[measured.end..].to_vec(),
+            teardown: teardown.clone(),
+            around_each_sample: service_life == ServiceLife::Sample,
+        });
+    }
+    Ok(checks)
+}
+
+/// The budgets of one run of a flow: its own where it has any, else those of one request times its steps.
+fn whole_budgets(
+    document: &ContractDocument,
+    own: Option<&BudgetsDocument>,
+    steps: u64,
+) -> Budgets {
+    let inherited = budgets(document, [None, Some(&document.budgets), None], steps);
+    let Some(own) = own else { return inherited };
+    let written = budgets(document, [Some(own), Some(&document.budgets), None], 1);
+    let latencies = Quantile::ALL.map(|it| own.latency_of(it).1);
+    let has_latency = own.latency_ms_max.is_some() || latencies.iter().any(Option::is_some);
+    let latency = if has_latency { &written } else { &inherited };
+    let count = if own.allocations_max.is_some() { &written } else { &inherited };
+    Budgets {
+        latency_ns_max: latency.latency_ns_max,
+        latency_quantile: latency.latency_quantile,
+        further_latency: latency.further_latency.clone(),
+        allocations_max: count.allocations_max,
+        ..written
+    }
 }
 
 /// A service that answers a single sample cannot grow, so nobody writes a budget of that for it.

@@ -14,10 +14,15 @@ mod collected;
 mod json_string;
 mod ignored;
 mod json_form;
+mod pointed;
 mod request;
 mod exchange;
 mod error;
 mod target;
+mod values;
+mod rows;
+mod planned;
+mod plan;
 #[cfg(feature = "instrument")]
 mod instance;
 mod response;
@@ -43,7 +48,12 @@ pub use http::{HttpProbe, HttpSettings, HttpTarget};
 pub use in_process::{InProcessTarget, Request};
 #[cfg(feature = "http")]
 pub use ready::{Awaited, ReadyWhen, wait_until_ready};
+pub(crate) use plan::{Answered, Continue};
+pub use plan::SamplePlan;
+pub use planned::{PlanError, input_digest};
+pub(crate) use pointed::values_at;
 pub use request::{PreparedRequest, SetupRequest};
 pub use response::{Normalised, header_digests, wire_digest};
 pub use server_timing::{ServerTiming, performance_block, process_time};
 pub use target::{Pass, Probe, Target};
+pub(crate) use values::{Values, forms};

@@ -2,10 +2,7 @@
 
 mod service;
 
-use perf_passport::{
-    allocation::CountingAllocator,
-    harness::Harness,
-};
+use perf_passport::{allocation::CountingAllocator, harness::Harness};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::system();

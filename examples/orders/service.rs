@@ -85,10 +85,7 @@ impl IntoResponse for Failure {
 }
 
 impl Shop {
-    fn with<R>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<R>,
-    ) -> Result<R, Failure> {
+    fn with<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, Failure> {
         Ok(work(&self.database.lock().unwrap_or_else(PoisonError::into_inner))?)
     }
 }
@@ -140,9 +137,7 @@ async fn login(
     let random = || RandomState::new().build_hasher().finish();
     let token = format!("{:016x}{:016x}", random(), random());
     shop.with(|database| {
-        database
-            .prepare_cached("INSERT INTO sessions (token) VALUES (?1)")?
-            .execute(params![token])
+        database.prepare_cached("INSERT INTO sessions (token) VALUES (?1)")?.execute(params![token])
     })?;
     Ok(Json(Session { token }))
 }

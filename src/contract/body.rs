@@ -2,30 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::{ContractError, compared::is_header_name, placeholder, rows::check_file};
-
-/// One part of a body of the type `multipart/form-data`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct PartDocument {
-    /// The name of the field.
-    pub name: String,
-    /// Its text; or `file`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    /// A file relative to the contract, sent as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// The name that the service is told of the file. None unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filename: Option<String>,
-    /// Its media type. None unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-}
+use super::{ContractError, PartDocument, compared::is_header_name, placeholder, rows::check_file};
 
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,14 +144,16 @@ pub(super) fn body(
 
 fn part(written: PartDocument) -> Result<PartSpec, ContractError> {
     let PartDocument { name, value, file, filename, content_type } = written;
-    let plain = |text: &str| text.chars().all(|c| (' '..='~').contains(&c) && c != '"' && c != '\\');
+    let plain =
+        |text: &str| text.chars().all(|c| (' '..='~').contains(&c) && c != '"' && c != '\\');
     for (key, text) in [("name", Some(&name)), ("filename", filename.as_ref())] {
         if text.is_some_and(|it| it.is_empty() || !plain(it)) {
             let message = format!("the {key} of a part is printable ASCII without `\"` and `\\`");
             return Err(ContractError::meaning(key, message));
         }
     }
-    let is_type = |it: &String| it.split_once('/').is_some_and(|(a, _)| is_header_name(a) && plain(it));
+    let is_type =
+        |it: &String| it.split_once('/').is_some_and(|(a, _)| is_header_name(a) && plain(it));
     if content_type.as_ref().is_some_and(|it| !is_type(it)) {
         let message = "the media type of a part is such as `image/png`";
         return Err(ContractError::meaning("content_type", message));

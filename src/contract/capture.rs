@@ -2,29 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    ContractError,
+    CaptureDocument, ContractError,
     compared::{check_pointers, is_header_name},
     placeholder::is_name,
 };
-
-/// Where in a response a value is: one of the three keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct CaptureDocument {
-    /// A JSON pointer (RFC 6901) to a text, a number, `true` or `false` of the body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub json: Option<String>,
-    /// The name of a header.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<String>,
-    /// The name of a cookie that the response sets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cookie: Option<String>,
-}
 
 /// A value that is taken from a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +33,8 @@ pub(super) fn captures(
     written: Option<&BTreeMap<String, CaptureDocument>>,
 ) -> Result<Vec<CaptureSpec>, ContractError> {
     let one = |(name, from): (&String, &CaptureDocument)| {
-        let refused = |message: String| {
-            Err(ContractError::meaning(name, message).inside("capture"))
-        };
+        let refused =
+            |message: String| Err(ContractError::meaning(name, message).inside("capture"));
         if !is_name(name) {
             return refused(format!(
                 "`{}` is not the name of a value: 1 to 64 letters, digits and `_`, no digit first",

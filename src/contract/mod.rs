@@ -5,12 +5,15 @@
 //! anywhere else. This module reads no file and no environment.
 
 mod body;
+mod budgets;
+mod budgets_document;
 mod capture;
 mod claim_kind;
 mod compared;
 mod document;
 mod error;
 mod flow;
+mod flow_document;
 mod limits;
 mod name;
 mod number;
@@ -21,6 +24,7 @@ mod placeholder;
 mod quantile;
 mod renamed;
 mod request;
+mod request_document;
 mod resolve;
 mod resolved;
 mod rows;
@@ -29,16 +33,16 @@ mod subject;
 mod template;
 mod unit;
 
-pub use body::{BodySpec, PartContent, PartDocument, PartSpec};
-pub use capture::{CaptureDocument, CaptureSource, CaptureSpec};
+pub use body::{BodySpec, PartContent, PartSpec};
+pub use budgets_document::{BudgetsDocument, ToleranceDocument};
+pub use capture::{CaptureSource, CaptureSpec};
 pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
-    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, FixtureDocument, Fresh,
-    ReadyDocument, SCHEMA_VERSION, SamplingDocument, ScenarioDocument, SetupDocument,
-    TargetDocument, ToleranceDocument, VariantDocument,
+    ContractDocument, EndpointDocument, FixtureDocument, Fresh, ReadyDocument, SCHEMA_VERSION,
+    SamplingDocument, ScenarioDocument, TargetDocument, VariantDocument,
 };
 pub use error::{ContractError, Step};
-pub use flow::{Flow, FlowDocument, FlowFrame, FlowState, StepDocument};
+pub use flow_document::{FlowDocument, FlowState, StepDocument};
 pub use number::{NotNegative, Percentage, Positive};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
@@ -49,13 +53,16 @@ pub(crate) use path::{base_url_problem, path_problem};
 pub(crate) use placeholder::{Piece, is_name, pieces};
 pub use quantile::Quantile;
 pub(crate) use renamed::in_document as renamed_key;
+pub use request_document::{
+    CaptureDocument, CompareBody, PartDocument, RowsDocument, SetupDocument,
+};
 pub(crate) use resolve::SECONDS_OF_CHECK;
 pub use resolved::{
-    Budgets, Check, Contract, LatencyBudget, RequestSpec, Sampling, ServiceLife, Tolerance,
-    WrittenBudgets,
+    Budgets, Check, Contract, Flow, FlowFrame, LatencyBudget, RequestSpec, Sampling, ServiceLife,
+    Tolerance, WrittenBudgets,
 };
 pub(crate) use rows::ROWS_MAX;
-pub use rows::{RowsDocument, RowsSource, RowsSpec};
+pub use rows::{RowsSource, RowsSpec};
 pub use selection::{CheckSelection, SelectionError};
 pub use subject::SubjectId;
 pub(crate) use template::next_variable;

@@ -84,7 +84,10 @@ mod tests {
             ("{\"a\":{id}}", vec![text("{\"a\":"), value("id"), text("}")]),
             ("{}{ id }{1a}", vec![text("{}{ id }{1a}")]),
             ("{{id}}{id}", vec![text("{id}"), value("id")]),
-            ("Bearer ${TOKEN}-{a}", vec![text("Bearer "), variable("TOKEN"), text("-"), value("a")]),
+            (
+                "Bearer ${TOKEN}-{a}",
+                vec![text("Bearer "), variable("TOKEN"), text("-"), value("a")],
+            ),
             ("$${A}$", vec![text("$"), variable("A"), text("$")]),
             ("{open", vec![text("{open")]),
             ("\u{e9}{a}\u{e9}", vec![text("\u{e9}"), value("a"), text("\u{e9}")]),

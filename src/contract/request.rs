@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CompareBody, ContractError, EndpointDocument, Fresh, HeaderTemplate, PartDocument, RequestSpec,
-    RowsSpec, SetupDocument, StepDocument, VariantDocument,
+    CompareBody, ContractError, EndpointDocument, Fresh, HeaderTemplate, RequestSpec, RowsSpec,
+    SetupDocument, StepDocument, VariantDocument,
     body::{WrittenBody, body},
     capture::captures,
     compared::{check_pointers, compare_body, compare_headers, is_header_name},
@@ -37,6 +37,18 @@ macro_rules! pick {
             .variant
             .and_then(|(_, it)| it.$field.clone())
             .or_else(|| $written.endpoint.$field.clone())
+    };
+}
+
+/// The keys of the body of a table.
+macro_rules! written_body {
+    ($table:expr) => {
+        WrittenBody {
+            text: $table.body.clone(),
+            file: $table.body_file.clone(),
+            form: $table.form.clone(),
+            multipart: $table.multipart.clone(),
+        }
     };
 }
 
@@ -83,13 +95,12 @@ impl Written<'_> {
     /// The keys of a body, all of one table: those of the variant go before those of the endpoint.
     fn body(self) -> WrittenBody {
         if let Some((_, it)) = self.variant {
-            let own = written_body(&it.body, &it.body_file, &it.form, &it.multipart);
+            let own = written_body!(it);
             if !own.is_empty() {
                 return own;
             }
         }
-        let it = self.endpoint;
-        written_body(&it.body, &it.body_file, &it.form, &it.multipart)
+        written_body!(self.endpoint)
     }
 
     /// Whether names in braces stand for values.
@@ -105,20 +116,6 @@ impl Written<'_> {
             Some((place, _)) => error.within("variant", place),
             None => error,
         }
-    }
-}
-
-fn written_body(
-    text: &Option<String>,
-    file: &Option<String>,
-    form: &Option<BTreeMap<String, String>>,
-    multipart: &Option<Vec<PartDocument>>,
-) -> WrittenBody {
-    WrittenBody {
-        text: text.clone(),
-        file: file.clone(),
-        form: form.clone(),
-        multipart: multipart.clone(),
     }
 }
 
@@ -198,11 +195,10 @@ fn setup_request(
     has_values: bool,
 ) -> Result<RequestSpec, ContractError> {
     check_path(check, &written.path, has_values)?;
-    let SetupDocument { body: text, body_file, form, multipart, .. } = written;
     let status = written.status.unwrap_or(200);
     check_status(check, status)?;
     let written_headers = written.headers.clone().unwrap_or_default();
-    let own = written_body(text, body_file, form, multipart);
+    let own = written_body!(written);
     Ok(RequestSpec {
         method: method(written.method.clone())?,
         path: written.path.clone(),
@@ -323,7 +319,8 @@ fn headers(
 /// stands behind each `=`.
 fn hides_values(text: &str, cookies: bool) -> bool {
     if cookies {
-        let value = |pair: &str| pair.split_once('=').is_some_and(|(_, it)| hides_values(it, false));
+        let value =
+            |pair: &str| pair.split_once('=').is_some_and(|(_, it)| hides_values(it, false));
         return text.split(';').all(value);
     }
     let pieces = placeholder::pieces(text);

@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BodySpec, CaptureSpec, ClaimKind, CompareBody, ContractDocument, Flow, FlowFrame,
-    HeaderTemplate, Operation, Quantile, RowsSpec,
+    BodySpec, CaptureSpec, ClaimKind, CompareBody, ContractDocument, HeaderTemplate, Operation,
+    Quantile, RowsSpec,
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
@@ -92,6 +92,41 @@ pub struct Check {
     pub written: WrittenBudgets,
     /// How much worse than the baseline it may be.
     pub tolerance: Tolerance,
+}
+
+/// A flow as users of a load take it. Its steps are the requests of its check `all`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flow {
+    /// The name, unique in the contract.
+    pub name: String,
+    /// How often it is taken, among the weights of all flows; at least 1.
+    pub weight: u32,
+    /// A user waits at least so long after a run.
+    pub wait_min: Nanos,
+    /// And at most so long, which is no less.
+    pub wait_max: Nanos,
+}
+
+/// What belongs to a run of a flow beside what a check measures of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowFrame {
+    /// Requests before all steps.
+    pub setup: Vec<RequestSpec>,
+    /// Steps before those that are measured.
+    pub before: Vec<RequestSpec>,
+    /// Steps after them.
+    pub after: Vec<RequestSpec>,
+    /// Requests after all steps.
+    pub teardown: Vec<RequestSpec>,
+    /// Whether setup and teardown are sent around each sample, and not once around all of a check.
+    pub around_each_sample: bool,
+}
+
+impl FlowFrame {
+    /// Every request of it.
+    pub fn requests(&self) -> impl Iterator<Item = &RequestSpec> {
+        [&self.setup, &self.before, &self.after, &self.teardown].into_iter().flatten()
+    }
 }
 
 /// How long one service in process answers, until another one is made in the same state.

@@ -1,27 +1,12 @@
 //! Rows: the values that samples go through, from a file or a range. Nothing is read here.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
-use super::{ContractError, placeholder::is_name};
+use super::{ContractError, RowsDocument, placeholder::is_name};
 
 /// The largest number of a range.
 const RANGE_LIMIT: u64 = 1 << 53;
 
 /// Rows that a range has at most, and a file as well.
 pub(crate) const ROWS_MAX: u64 = 5_000_000;
-
-/// `rows`: a file of rows, or a range of numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum RowsDocument {
-    /// A file relative to the contract: `.csv` with a line of names, or `.jsonl` with an object a line.
-    File(String),
-    /// One name, and the first and the last number that it has: `{ id = "1..500" }`.
-    Range(BTreeMap<String, String>),
-}
 
 /// Rows that samples go through.
 #[derive(Debug, Clone, PartialEq, Eq)]

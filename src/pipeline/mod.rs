@@ -356,8 +356,7 @@ impl Observation<'_> {
             let counted = self.sampler.last_allocations();
             run = if counted == last { run + 1 } else { 0 };
             last = counted;
-            let enough =
-                if last.is_some() { run >= STABLE_RUN } else { sent >= WARMUP_UNCOUNTED };
+            let enough = if last.is_some() { run >= STABLE_RUN } else { sent >= WARMUP_UNCOUNTED };
             let time_is_over = self.is_over(started, self.sampling.phase_time_max);
             if self.sampler.gives_up()
                 || (self.stop)()

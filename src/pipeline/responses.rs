@@ -169,7 +169,11 @@ impl<'a> Responses<'a> {
         if !self.check.has_values() || spec.ignore.is_empty() {
             return None;
         }
-        Some(if known { vec![true; spec.ignore.len()] } else { Normalised::of(body, &spec.ignore).met })
+        Some(if known {
+            vec![true; spec.ignore.len()]
+        } else {
+            Normalised::of(body, &spec.ignore).met
+        })
     }
 
     /// Body and headers as they are compared: without captured values.
@@ -235,7 +239,8 @@ impl<'a> Responses<'a> {
 
     /// The response of the check, and its body: of several requests, their digests hashed in order.
     fn response(&self) -> Option<(Response, WireBody)> {
-        let known = self.masked.iter().zip(&self.first).map(|(masked, it)| masked.as_ref().or(it.as_ref()));
+        let known =
+            self.masked.iter().zip(&self.first).map(|(masked, it)| masked.as_ref().or(it.as_ref()));
         let responses: Vec<&FirstResponse> = known.flatten().collect();
         let first = *responses.first()?;
         let wire = |sha256, bytes| WireBody {

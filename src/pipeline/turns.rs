@@ -271,15 +271,16 @@ impl<'a> Turns<'a> {
     /// this one is answered as it was before.
     fn as_compared(&mut self, sample: &TurnSample) -> Vec<ComparedResponse> {
         let requests = &self.check.requests;
-        let pairs = sample.bodies.iter().zip(&sample.headers).enumerate();
+        let pairs = sample.bodies.iter().zip(&sample.headers);
+        let plain = pairs.map(|(body, headers)| ComparedResponse {
+            body: body.clone(),
+            headers: headers.clone(),
+        });
         if !self.check.has_values() {
-            let own = |(_, (body, headers)): (usize, (&Vec<u8>, &Vec<(String, Vec<u8>)>))| {
-                ComparedResponse { body: body.clone(), headers: headers.clone() }
-            };
-            return pairs.map(own).collect();
+            return plain.collect();
         }
-        let responses = pairs.map(|(index, (body, headers))| {
-            compared(&requests[index % requests.len()], body.clone(), headers.clone())
+        let responses = plain.enumerate().map(|(index, ComparedResponse { body, headers })| {
+            compared(&requests[index % requests.len()], body, headers)
         });
         let responses: Vec<ComparedResponse> = responses.collect();
         let is_known = self.references.contains_key(&sample.row);

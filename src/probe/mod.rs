@@ -21,6 +21,8 @@ mod error;
 mod target;
 mod values;
 mod rows;
+mod materials;
+mod planned_text;
 mod planned;
 mod plan;
 #[cfg(feature = "instrument")]
@@ -46,12 +48,12 @@ pub use exchange::{Cost, Exchange};
 pub use http::{HttpProbe, HttpSettings, HttpTarget};
 #[cfg(feature = "instrument")]
 pub use in_process::{InProcessTarget, Request};
+pub use materials::{PlanError, input_digest};
+pub use plan::SamplePlan;
+pub(crate) use plan::{Answered, Continue};
+pub(crate) use pointed::values_at;
 #[cfg(feature = "http")]
 pub use ready::{Awaited, ReadyWhen, wait_until_ready};
-pub(crate) use plan::{Answered, Continue};
-pub use plan::SamplePlan;
-pub use planned::{PlanError, input_digest};
-pub(crate) use pointed::values_at;
 pub use request::{PreparedRequest, SetupRequest};
 pub use response::{Normalised, header_digests, wire_digest};
 pub use server_timing::{ServerTiming, performance_block, process_time};

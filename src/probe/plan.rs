@@ -9,7 +9,8 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     error::ProbeError,
     exchange::Exchange,
-    planned::{Materials, PlanError, PlannedRequest},
+    materials::{Materials, PlanError},
+    planned::PlannedRequest,
     request::{PreparedRequest, SetupRequest},
     rows::Rows,
     target::{Pass, Probe},
@@ -143,9 +144,10 @@ impl SamplePlan {
             }
         });
         let own = own.flatten();
-        let frame = self.frame.iter().flat_map(|it| {
-            [&it.setup, &it.before, &it.after, &it.teardown].into_iter().flatten()
-        });
+        let frame = self
+            .frame
+            .iter()
+            .flat_map(|it| [&it.setup, &it.before, &it.after, &it.teardown].into_iter().flatten());
         own.chain(frame)
     }
 
@@ -206,8 +208,7 @@ impl SamplePlan {
             each(Answered { request, exchange, values, row })
         });
         let around_each = self.frame.as_ref().is_some_and(|it| it.around_each_sample);
-        let torn_down =
-            if around_each { self.tear_down(probe, pass, &values) } else { Ok(()) };
+        let torn_down = if around_each { self.tear_down(probe, pass, &values) } else { Ok(()) };
         ran.and(torn_down)
     }
 
@@ -220,9 +221,14 @@ impl SamplePlan {
     ) -> Result<(), ProbeError> {
         let Some(frame) = &self.frame else { return Ok(()) };
         if !self.is_open {
+            let sent = send_all(&frame.setup, probe, pass, values);
             self.is_open = true;
-            send_all(&frame.setup, probe, pass, values)?;
             self.held = values.clone();
+            if sent.is_err() {
+                // What was set up in part is taken away as far as that goes, and begun again.
+                let _ = self.tear_down(probe, pass, values);
+                return sent;
+            }
         }
         for (name, value) in self.held.captured() {
             values.capture(name, value.to_owned());
@@ -251,11 +257,8 @@ impl SamplePlan {
                         let filled = fill(request, values)?;
                         let mut exchange = probe.send(&filled, pass)?;
                         let is_expected = exchange.status == request.status;
-                        let captured = if is_expected {
-                            request.capture(&exchange, values)
-                        } else {
-                            Ok(())
-                        };
+                        let captured =
+                            if is_expected { request.capture(&exchange, values) } else { Ok(()) };
                         exchange.headers.retain(|(name, _)| request.compares_header(name));
                         let goes_on = each(number, exchange, values);
                         captured.map_err(|problem| not_captured(request, &problem))?;
@@ -317,9 +320,8 @@ impl MeasuredRequest {
             return Ok(Self::Filled { setup, request: Box::new(request) });
         }
         let filled = |it: &PlannedRequest| it.filled(&Values::default()).map_err(PlanError::Input);
-        let steps = setup.iter().map(|it| {
-            Ok(SetupRequest { request: filled(it)?, status: it.status })
-        });
+        let steps =
+            setup.iter().map(|it| Ok(SetupRequest { request: filled(it)?, status: it.status }));
         let setup = steps.collect::<Result<Vec<_>, PlanError>>()?;
         Ok(Self::Fixed(Box::new(PreparedRequest { setup, ..filled(&request)? })))
     }

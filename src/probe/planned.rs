@@ -1,14 +1,11 @@
 //! A request with places for values: made ready once, and filled for each run.
 
-use std::{
-    collections::BTreeMap,
-    io::Read,
-    path::Path,
-};
-
 use sha2::{Digest, Sha256};
 
 use super::{
+    exchange::Exchange,
+    materials::{Materials, PlanError, read_input},
+    planned_text::{PlannedText, TextKind},
     pointed::values_at,
     request::PreparedRequest,
     values::{Place, VALUE_MAX, Values, encoded},
@@ -18,36 +15,8 @@ use crate::{
         BodySpec, CaptureSource, CaptureSpec, PartContent, PartSpec, Piece, RequestSpec,
         SecretValue, pieces,
     },
-    files,
     text::{hex, printable},
-    units::{BYTES_PER_MB, Bytes},
 };
-
-use super::exchange::Exchange;
-
-/// The largest file that is sent.
-const BODY_MAX: Bytes = Bytes::new(256 * BYTES_PER_MB);
-
-/// Why a request cannot be made ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PlanError {
-    /// This variable is not set, or not to what can be sent.
-    Variable(String),
-    /// What is wrong with a file.
-    Input(String),
-}
-
-/// What requests are made of.
-pub(super) struct Materials<'a> {
-    pub(super) directory: &'a Path,
-    pub(super) lookup: &'a dyn Fn(&str) -> Option<String>,
-    /// Whether names in braces stand for values.
-    pub(super) has_values: bool,
-    /// Files that were read, with their SHA-256.
-    pub(super) inputs: BTreeMap<String, String>,
-    /// Variables that were filled in, with their values.
-    pub(super) secrets: Vec<(String, String)>,
-}
 
 /// A request with places for values.
 #[derive(Debug)]
@@ -73,35 +42,19 @@ enum BodyPiece {
     Text(PlannedText),
 }
 
-/// A text with places for values. What stands between is encoded already.
-#[derive(Default)]
-struct PlannedText(Vec<TextPart>);
-
-enum TextPart {
-    Text(String),
-    Value(String, Place),
-}
-
-/// Variables may be secrets.
-impl std::fmt::Debug for PlannedText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PlannedText(..)")
-    }
-}
-
 impl PlannedRequest {
     pub(super) fn new(spec: &RequestSpec, from: &mut Materials<'_>) -> Result<Self, PlanError> {
         let mut headers = Vec::new();
         for (name, template) in &spec.headers {
             let place = if name == "cookie" { Place::Cookie } else { Place::Header };
-            headers.push((name.clone(), PlannedText::new(template.as_str(), true, &|_| place, from)?));
+            headers
+                .push((name.clone(), PlannedText::new(template.as_str(), true, &|_| place, from)?));
         }
         let media_type = spec.headers.iter().find(|(name, _)| name == "content-type");
         let media_type = media_type.map(|(_, value)| value.as_str());
         let (body, own_type, boundary) = body(spec.body.as_ref(), media_type, from)?;
         if let Some(own_type) = own_type.filter(|_| media_type.is_none()) {
-            let text = PlannedText(vec![TextPart::Text(own_type)]);
-            headers.push(("content-type".to_owned(), text));
+            headers.push(("content-type".to_owned(), PlannedText::plain(own_type)));
         }
         let mut reported_headers = spec.compare_headers.clone();
         let captured = spec.captures.iter().filter_map(|capture| match &capture.from {
@@ -307,7 +260,8 @@ fn multipart(parts: &[PartSpec], from: &mut Materials<'_>) -> Result<PlannedBody
         body.push(BodyPiece::Bytes(head.into_bytes()));
         body.push(match content {
             PartContent::Text(text) => {
-                let kind = TextKind::of(content_type.as_deref(), text);
+                let media_type = content_type.as_deref().unwrap_or("text/plain");
+                let kind = TextKind::of(Some(media_type), text);
                 BodyPiece::Text(PlannedText::new(text, true, &|before| kind.place(before), from)?)
             }
             PartContent::File(file) => BodyPiece::Bytes(read_input(file, from)?),
@@ -317,187 +271,4 @@ fn multipart(parts: &[PartSpec], from: &mut Materials<'_>) -> Result<PlannedBody
     body.push(BodyPiece::Bytes(format!("--{boundary}--\r\n").into_bytes()));
     let media_type = format!("multipart/form-data; boundary={boundary}");
     Ok((body, Some(media_type), Some(boundary)))
-}
-
-/// A file that is sent as it is.
-fn read_input(name: &str, from: &mut Materials<'_>) -> Result<Vec<u8>, PlanError> {
-    let refused = |problem: String| {
-        let name = printable(name.as_bytes(), 200);
-        PlanError::Input(format!("cannot send `{name}`: {problem}"))
-    };
-    let path = from.directory.join(name);
-    let found = std::fs::metadata(&path).map_err(|error| refused(error.to_string()))?;
-    if !found.is_file() {
-        return Err(refused("it is a directory, a FIFO or a device, and no file".to_owned()));
-    }
-    let bytes = files::read(&path, BODY_MAX).map_err(|error| refused(error.to_string()))?;
-    from.inputs.insert(name.to_owned(), hex(&Sha256::digest(&bytes)));
-    Ok(bytes)
-}
-
-/// The SHA-256 of a file of a contract, which is read as a stream; `None` where it cannot be read.
-pub fn input_digest(directory: &Path, name: &str) -> Option<String> {
-    let path = directory.join(name);
-    if !std::fs::metadata(&path).ok()?.is_file() {
-        return None;
-    }
-    let mut file = std::fs::File::open(path).ok()?;
-    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => return Some(hex(&digest.finalize())),
-            read => digest.update(&buffer[..read]),
-        }
-    }
-}
-
-/// What kind of text a body is, which says how values are written in it.
-#[derive(Clone, Copy)]
-enum TextKind {
-    Json,
-    Form,
-    Markup,
-    Plain,
-}
-
-impl TextKind {
-    fn of(media_type: Option<&str>, text: &str) -> Self {
-        let media_type = media_type.map(|it| it.split(';').next().unwrap_or(it).trim());
-        match media_type.map(str::to_ascii_lowercase).as_deref() {
-            Some("application/x-www-form-urlencoded") => Self::Form,
-            Some(json) if json == "application/json" || json.ends_with("+json") => Self::Json,
-            Some(markup) if markup.ends_with("xml") || markup == "text/html" => Self::Markup,
-            None if text.trim_start().starts_with(['{', '[']) => Self::Json,
-            _ => Self::Plain,
-        }
-    }
-
-    /// Where a value stands that this text is before.
-    fn place(self, before: &str) -> Place {
-        match self {
-            Self::Json if is_in_json_text(before) => Place::JsonText,
-            Self::Json => Place::JsonValue,
-            Self::Form => Place::Form,
-            Self::Markup => Place::Markup,
-            Self::Plain => Place::Text,
-        }
-    }
-}
-
-/// Whether a quotation mark is open at the end of this JSON.
-fn is_in_json_text(before: &str) -> bool {
-    let (mut inside, mut escaped) = (false, false);
-    for byte in before.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if inside => escaped = true,
-            b'"' => inside = !inside,
-            _ => {}
-        }
-    }
-    inside
-}
-
-impl PlannedText {
-    /// Reads a text; `place` says where a value stands by what is before it in the text. Variables are
-    /// filled in where there can be any.
-    fn new(
-        text: &str,
-        with_variables: bool,
-        place: &dyn Fn(&str) -> Place,
-        from: &mut Materials<'_>,
-    ) -> Result<Self, PlanError> {
-        let (mut parts, mut before) = (Vec::new(), String::new());
-        let read = if from.has_values { pieces(text) } else { only_variables(text, with_variables) };
-        for piece in read {
-            match piece {
-                Piece::Text(text) => {
-                    before.push_str(&text);
-                    parts.push(TextPart::Text(text));
-                }
-                Piece::Variable(name) => {
-                    let filled = variable(&name, place(&before), from)?;
-                    // It changes nothing of where what follows stands.
-                    before.push('x');
-                    parts.push(TextPart::Text(filled));
-                }
-                Piece::Value(name) => {
-                    parts.push(TextPart::Value(name, place(&before)));
-                    before.push('x');
-                }
-            }
-        }
-        Ok(Self(parts))
-    }
-
-    /// The value of a field: what stands between values is encoded as they are.
-    fn form_value(text: &str, from: &mut Materials<'_>) -> Result<Self, PlanError> {
-        let Self(mut parts) = Self::new(text, true, &|_| Place::Form, from)?;
-        let variables: Vec<bool> = match from.has_values {
-            true => pieces(text).iter().map(|it| matches!(it, Piece::Variable(_))).collect(),
-            false => vec![false; parts.len()],
-        };
-        for (part, is_variable) in parts.iter_mut().zip(variables) {
-            if let TextPart::Text(text) = part
-                && !is_variable
-            {
-                *text = encoded(text, Place::Form).unwrap_or_default();
-            }
-        }
-        Ok(Self(parts))
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| match part {
-            TextPart::Value(name, _) => Some(name.as_str()),
-            TextPart::Text(_) => None,
-        })
-    }
-
-    fn filled(&self, values: &Values) -> Result<String, String> {
-        let mut filled = String::new();
-        for part in &self.0 {
-            match part {
-                TextPart::Text(text) => filled.push_str(text),
-                TextPart::Value(name, place) => {
-                    let value = values.get(name);
-                    let value = value.ok_or_else(|| format!("there is no value for `{{{name}}}`"))?;
-                    let encoded = encoded(value, *place);
-                    filled.push_str(
-                        &encoded.map_err(|problem| format!("the value of `{{{name}}}` {problem}"))?,
-                    );
-                }
-            }
-        }
-        Ok(filled)
-    }
-}
-
-/// The text where braces are braces.
-fn only_variables(text: &str, with_variables: bool) -> Vec<Piece> {
-    if !with_variables {
-        return vec![Piece::Text(text.to_owned())];
-    }
-    let (mut read, mut rest) = (Vec::new(), text);
-    while let Some((before, name, after)) = crate::contract::next_variable(rest) {
-        read.push(Piece::Text(before.to_owned()));
-        read.push(Piece::Variable(name.to_owned()));
-        rest = after;
-    }
-    read.push(Piece::Text(rest.to_owned()));
-    read
-}
-
-/// The value of a variable as it is written at this place.
-fn variable(name: &str, place: Place, from: &mut Materials<'_>) -> Result<String, PlanError> {
-    let missing = || PlanError::Variable(name.to_owned());
-    let value = (from.lookup)(name).ok_or_else(missing)?;
-    // What was given to a header is sent as it is, but for what none can carry.
-    let filled = match place {
-        Place::Header | Place::Cookie if value.contains(char::is_control) => Err(missing()),
-        Place::Header | Place::Cookie => Ok(value.clone()),
-        place => encoded(&value, place).map_err(|_| missing()),
-    };
-    from.secrets.push((name.to_owned(), value));
-    filled
 }

@@ -71,13 +71,13 @@ impl ReadyWhen {
             };
         }
         // What has values is not asked out of its order.
-        let plain = || checks.iter().filter(|check| !check.has_values());
-        let first = plain().next().map_or("/", |check| check.requests[0].path.as_str());
+        let fixed = || checks.iter().filter(|check| !check.has_values());
+        let first = fixed().next().map_or("/", |check| check.requests[0].path.as_str());
         let is_safe = |check: &&&Check| {
             let it = &check.requests[0];
             SAFE_METHODS.contains(&it.method.as_str()) && it.setup.is_empty()
         };
-        let prepared = plain().find(is_safe).and_then(|check| {
+        let prepared = fixed().find(is_safe).and_then(|check| {
             let plan = SamplePlan::new(check, &contract.directory, lookup).ok()?;
             let request = plan.first_request()?.clone();
             Some(Self { request, status: Some(check.requests[0].status), is_told: false })

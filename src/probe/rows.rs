@@ -63,7 +63,10 @@ impl Rows {
             RowsSource::Csv(name) | RowsSource::JsonLines(name) => {
                 let is_csv = matches!(spec.source, RowsSource::Csv(_));
                 let refused = |problem: String| {
-                    format!("cannot use the rows of `{}`: {problem}", printable(name.as_bytes(), 200))
+                    format!(
+                        "cannot use the rows of `{}`: {problem}",
+                        printable(name.as_bytes(), 200)
+                    )
                 };
                 let file = RowFile::open(directory, name, is_csv).map_err(refused)?;
                 let count = file.offsets.len().saturating_sub(1) as u64;
@@ -235,8 +238,9 @@ fn read_record(
         if record.len() as u64 > ROW_MAX {
             return Err(format!("is longer than {ROW_MAX} bytes"));
         }
-        let quotes = record[before..].iter().filter(|it| **it == b'"').count();
-        open ^= is_csv && quotes % 2 == 1;
+        for byte in &record[before..] {
+            open ^= is_csv && *byte == b'"';
+        }
         if read == 0 || !open {
             return if open {
                 Err("has a quotation mark that is never closed".to_owned())

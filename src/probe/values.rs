@@ -108,7 +108,11 @@ pub(super) fn encoded(value: &str, place: Place) -> Result<String, &'static str>
         Place::Cookie => {
             let plain = |c: char| c.is_ascii_graphic() && !"\",;\\".contains(c);
             let is_plain = value.chars().all(plain);
-            if is_plain { Ok(value.to_owned()) } else { Err("has characters that no cookie can carry") }
+            if is_plain {
+                Ok(value.to_owned())
+            } else {
+                Err("has characters that no cookie can carry")
+            }
         }
         Place::JsonText => Ok(in_json_text(value)),
         Place::JsonValue => {
@@ -117,7 +121,8 @@ pub(super) fn encoded(value: &str, place: Place) -> Result<String, &'static str>
                 && value.trim() == value
                 && !value.starts_with(['"', '{', '['])
                 && serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok();
-            let refusal = "is no number, `true`, `false` or `null`: put `{name}` into quotation marks";
+            let refusal =
+                "is no number, `true`, `false` or `null`: put `{name}` into quotation marks";
             if is_scalar { Ok(value.to_owned()) } else { Err(refusal) }
         }
         Place::Markup if value.contains(|c: char| c.is_control() && !"\t\r\n".contains(c)) => {
@@ -183,7 +188,10 @@ mod tests {
         ] {
             assert!(at(refused).is_err(), "{refused:?}");
         }
-        assert_eq!(encoded("<a href='x'>&", Place::Markup).unwrap(), "&lt;a href=&#39;x&#39;&gt;&amp;");
+        assert_eq!(
+            encoded("<a href='x'>&", Place::Markup).unwrap(),
+            "&lt;a href=&#39;x&#39;&gt;&amp;"
+        );
         assert_eq!(encoded("/orders/7?a=1", Place::WholePath).unwrap(), "/orders/7?a=1");
         for path in ["http://h/", "/a/../b", "/a b", ""] {
             assert!(encoded(path, Place::WholePath).is_err(), "{path}");

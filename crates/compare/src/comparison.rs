@@ -129,7 +129,8 @@ impl<'a> ComparisonRequest<'a> {
     ) -> Result<ComparisonOutcome, ComparisonError> {
         // The builds, and the contract of the current one.
         let directory = temporary_directory()?;
-        let builds = self.with_files(Builds::make(&self.source, directory.path(), watch, progress)?);
+        let builds =
+            self.with_files(Builds::make(&self.source, directory.path(), watch, progress)?);
         let contract = self.contract(&builds.subjects)?;
 
         // What both have, and each by itself.
@@ -160,13 +161,11 @@ impl<'a> ComparisonRequest<'a> {
     /// Where the files are that the contract names: in what the current side was built from, or where the
     /// contract is.
     fn files(&self, subjects: &Subjects<'_>) -> PathBuf {
-        match (&self.source, subjects) {
-            (BuildSource::Refs { .. }, Subjects::Workers(sides)) => sides.current.files.clone(),
-            _ => {
-                let parent = self.contract_path.parent();
-                parent.filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
-            }
+        if let (BuildSource::Refs { .. }, Subjects::Workers(sides)) = (&self.source, subjects) {
+            return sides.current.files.clone();
         }
+        let parent = self.contract_path.parent();
+        parent.filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
     }
 
     /// The same builds, which are all sent the same files.

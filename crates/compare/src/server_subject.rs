@@ -14,8 +14,8 @@ use perf_passport::{
     contract::{Check, Contract},
     pipeline::Turns,
     probe::{
-        Awaited, Exchange, HttpProbe, Pass, PlanError, PreparedRequest, Probe, ProbeError, ReadyWhen,
-        SamplePlan,
+        Awaited, Exchange, HttpProbe, Pass, PlanError, PreparedRequest, Probe, ProbeError,
+        ReadyWhen, SamplePlan,
     },
     process_memory::ProcessMemory,
     text::printable,

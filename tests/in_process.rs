@@ -341,7 +341,11 @@ fn answers(questions: &[Question]) -> Vec<Answer> {
         protocol::write(&mut ours, question).expect("written");
         protocol::read::<Answer>(&mut answered).expect("read").expect("an answer")
     };
-    let hello = Question::Hello { version: protocol::VERSION, contract: CONTRACT.to_owned() };
+    let hello = Question::Hello {
+        version: protocol::VERSION,
+        contract: CONTRACT.to_owned(),
+        directory: None,
+    };
     assert!(matches!(ask(&hello), Answer::Ready { .. }));
     let said = questions.iter().map(&mut ask).collect();
     drop(answered);

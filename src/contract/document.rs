@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClaimKind, HeaderTemplate, NotNegative, OperationDocument, Percentage, Positive, Quantile,
+    BudgetsDocument, ClaimKind, CompareBody, FlowDocument, HeaderTemplate, NotNegative,
+    OperationDocument, PartDocument, Positive, RowsDocument, SetupDocument, ToleranceDocument,
 };
 
 /// The contract format that this version reads and writes.
@@ -56,6 +57,9 @@ pub struct ContractDocument {
     /// Sequences of checks measured as one sample.
     #[serde(default)]
     pub scenario: Vec<ScenarioDocument>,
+    /// Requests that belong together, with state and values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flow: Vec<FlowDocument>,
     /// Pieces of code, measured by a harness or by another tool.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation: Vec<OperationDocument>,
@@ -125,27 +129,6 @@ pub enum Fresh {
     Sample,
 }
 
-/// A request that brings the service into the state which a check needs. It is not measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct SetupDocument {
-    /// Path and query, starting with `/`.
-    pub path: String,
-    /// The HTTP method. Default `GET`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    /// Request headers, as those of an endpoint.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub headers: Option<BTreeMap<String, HeaderTemplate>>,
-    /// The request body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
-    /// The expected status. Default 200.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-}
-
 /// `[sampling]`: how much evidence is gathered for each check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -190,76 +173,6 @@ impl Default for SamplingDocument {
     }
 }
 
-/// `[budgets]`: what one request may cost; the cost must be strictly less.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct BudgetsDocument {
-    /// Milliseconds until the last byte of the body; at most 1e6. Default 10.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ms_max: Option<Positive>,
-    /// The quantile of the latency that the budget holds. Default `p99`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_quantile: Option<Quantile>,
-    /// Milliseconds of the median, beside `latency_ms_max`; at most 1e6. No budget unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_p50_ms_max: Option<Positive>,
-    /// The same of the p95.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_p95_ms_max: Option<Positive>,
-    /// The same of the p99; where that is `latency_quantile`, it takes the place of `latency_ms_max`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_p99_ms_max: Option<Positive>,
-    /// Peak heap in MB (2^20 bytes). Default 10.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heap_mb_max: Option<Positive>,
-    /// Allocations; 1, which allows none, to 1e9. Default 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000_000)))]
-    pub allocations_max: Option<u64>,
-    /// Bytes by which the heap of a service may grow from `heap_growth_samples` samples to twice as
-    /// many; 1, which allows none, to 2^50. No budget unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_125_899_906_842_624_u64)))]
-    pub heap_growth_bytes_max: Option<u64>,
-    /// Resident memory of the measured process in MB (2^20 bytes); no budget unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process_memory_mb_max: Option<Positive>,
-}
-
-/// `[tolerance]`: how much worse than the baseline is still accepted.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct ToleranceDocument {
-    /// Percent of latency and peak heap. Default 5.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub regression_percent: Option<NotNegative>,
-    /// Percent of the instructions that two builds execute, counted side by side. Default what
-    /// `regression_percent` is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instructions_percent: Option<NotNegative>,
-    /// Percent of the allocation count. Default 0: the count is exact, so one more is one more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allocations_percent: Option<NotNegative>,
-    /// The least percentage of deterministic checks, up to 100: then each must be. Default 95. Only in
-    /// the contract's own table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deterministic_percent_min: Option<Percentage>,
-}
-
-/// How the bodies of two responses are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum CompareBody {
-    /// Byte by byte, as they crossed the wire.
-    Bytes,
-    /// As JSON: the order of keys, white space, escapes, and what is ignored do not count. What is no
-    /// JSON is compared byte by byte.
-    Json,
-}
-
 /// Defines a table that holds the keys which an endpoint and its variants share.
 ///
 /// `#[serde(flatten)]` would say this in one line, but it switches `deny_unknown_fields` off.
@@ -285,6 +198,18 @@ macro_rules! request_table {
             /// The request body.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub body: Option<String>,
+            /// Or a file relative to the contract, sent as it is.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub body_file: Option<String>,
+            /// Or fields of a form.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub form: Option<BTreeMap<String, String>>,
+            /// Or parts of the type `multipart/form-data`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub multipart: Option<Vec<PartDocument>>,
+            /// Rows whose values the samples use as `{name}`, one sample a row.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub rows: Option<RowsDocument>,
             /// The state of the service, by the name of a fixture. Default `default`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub fixture: Option<String>,
@@ -366,17 +291,6 @@ pub struct ScenarioDocument {
     pub tolerance: Option<ToleranceDocument>,
 }
 
-impl BudgetsDocument {
-    /// The key of a quantile of its own, and what is written there.
-    pub(super) fn latency_of(&self, quantile: Quantile) -> (&'static str, Option<Positive>) {
-        match quantile {
-            Quantile::P50 => ("latency_p50_ms_max", self.latency_p50_ms_max),
-            Quantile::P95 => ("latency_p95_ms_max", self.latency_p95_ms_max),
-            Quantile::P99 => ("latency_p99_ms_max", self.latency_p99_ms_max),
-        }
-    }
-}
-
 impl ContractDocument {
     /// Sets the tolerance of latency and peak heap for every check, and that of time for every
     /// operation.
@@ -388,7 +302,10 @@ impl ContractDocument {
             variants.chain([&mut endpoint.tolerance])
         });
         let scenarios = self.scenario.iter_mut().map(|scenario| &mut scenario.tolerance);
-        for tolerance in own.chain(scenarios).flatten() {
+        let flows = self.flow.iter_mut().flat_map(|flow| {
+            flow.step.iter_mut().map(|step| &mut step.tolerance).chain([&mut flow.tolerance])
+        });
+        for tolerance in own.chain(scenarios).chain(flows).flatten() {
             tolerance.regression_percent = None;
         }
         for operation in &mut self.operation {

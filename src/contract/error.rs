@@ -53,8 +53,12 @@ impl ContractError {
         self.prefixed([Step::Key(key.to_owned())])
     }
 
-    /// Says that what was found is inside this item of the array of this key.
+    /// Says that what was found is inside this item of the array of this key; without a key, that it is
+    /// where it is.
     pub(super) fn within(self, key: &str, item: usize) -> Self {
+        if key.is_empty() {
+            return self;
+        }
         self.prefixed([Step::Key(key.to_owned()), Step::Item(item)])
     }
 
@@ -64,6 +68,13 @@ impl ContractError {
             path.push(Step::Item(item));
         }
         self
+    }
+
+    /// What is wrong, without its place.
+    pub(super) fn message(&self) -> &str {
+        match self {
+            Self::Syntax { message, .. } | Self::Meaning { message, .. } => message,
+        }
     }
 
     fn prefixed<const N: usize>(mut self, steps: [Step; N]) -> Self {

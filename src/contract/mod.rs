@@ -4,33 +4,45 @@
 //! default, override and reference is worked out, so that no later stage looks a threshold up
 //! anywhere else. This module reads no file and no environment.
 
+mod body;
+mod budgets;
+mod budgets_document;
+mod capture;
 mod claim_kind;
 mod compared;
 mod document;
 mod error;
+mod flow;
+mod flow_document;
 mod limits;
 mod name;
 mod number;
 mod operation;
 mod path;
 mod outline;
+mod placeholder;
 mod quantile;
 mod renamed;
 mod request;
+mod request_document;
 mod resolve;
 mod resolved;
+mod rows;
 mod selection;
 mod subject;
 mod template;
 mod unit;
 
+pub use body::{BodySpec, PartContent, PartSpec};
+pub use budgets_document::{BudgetsDocument, ToleranceDocument};
+pub use capture::{CaptureSource, CaptureSpec};
 pub use claim_kind::{ClaimKind, Direction};
 pub use document::{
-    BudgetsDocument, CompareBody, ContractDocument, EndpointDocument, FixtureDocument, Fresh,
-    ReadyDocument, SCHEMA_VERSION, SamplingDocument, ScenarioDocument, SetupDocument,
-    TargetDocument, ToleranceDocument, VariantDocument,
+    ContractDocument, EndpointDocument, FixtureDocument, Fresh, ReadyDocument, SCHEMA_VERSION,
+    SamplingDocument, ScenarioDocument, TargetDocument, VariantDocument,
 };
 pub use error::{ContractError, Step};
+pub use flow_document::{FlowDocument, FlowState, StepDocument};
 pub use number::{NotNegative, Percentage, Positive};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
@@ -38,15 +50,22 @@ pub use operation::{
 };
 pub use outline::{ContractOutline, OutlinedEndpoint, OutlinedOperation};
 pub(crate) use path::{base_url_problem, path_problem};
+pub(crate) use placeholder::{Piece, is_name, pieces};
 pub use quantile::Quantile;
 pub(crate) use renamed::in_document as renamed_key;
+pub use request_document::{
+    CaptureDocument, CompareBody, PartDocument, RowsDocument, SetupDocument,
+};
 pub(crate) use resolve::SECONDS_OF_CHECK;
 pub use resolved::{
-    Budgets, Check, Contract, LatencyBudget, RequestSpec, Sampling, ServiceLife, Tolerance,
-    WrittenBudgets,
+    Budgets, Check, Contract, Flow, FlowFrame, LatencyBudget, RequestSpec, Sampling, ServiceLife,
+    Tolerance, WrittenBudgets,
 };
+pub(crate) use rows::ROWS_MAX;
+pub use rows::{RowsSource, RowsSpec};
 pub use selection::{CheckSelection, SelectionError};
 pub use subject::SubjectId;
+pub(crate) use template::next_variable;
 pub use template::{HeaderTemplate, SecretValue};
 pub use unit::Unit;
 
@@ -100,6 +119,7 @@ impl Contract {
         let percent = NotNegative::try_from(percent)?;
         let mut document = self.document.clone();
         document.set_regression_percent(percent);
-        Self::from_document(document).map_err(|error| error.to_string())
+        let contract = Self::from_document(document).map_err(|error| error.to_string())?;
+        Ok(contract.in_directory(&self.directory))
     }
 }

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CompareBody, ContractError, EndpointDocument, Fresh, HeaderTemplate, RequestSpec,
-    SetupDocument, VariantDocument,
+    CompareBody, ContractError, EndpointDocument, Fresh, HeaderTemplate, RequestSpec, RowsSpec,
+    SetupDocument, StepDocument, VariantDocument,
+    body::{WrittenBody, body},
+    capture::captures,
     compared::{check_pointers, compare_body, compare_headers, is_header_name},
-    path_problem,
+    flow::{Placed, check_names},
+    path_problem, placeholder,
+    rows::rows,
 };
 
 pub(super) const DEFAULT_VARIANT: &str = "default";
@@ -22,6 +26,8 @@ const FRAMING_HEADERS: [&str; 2] = ["content-length", "transfer-encoding"];
 pub(super) struct Written<'a> {
     pub(super) endpoint: &'a EndpointDocument,
     pub(super) variant: Option<(usize, &'a VariantDocument)>,
+    /// The flow that the endpoint is a step of, and the step.
+    pub(super) flow: Option<(&'a str, &'a StepDocument)>,
 }
 
 /// The variant's value, else the endpoint's.
@@ -31,6 +37,18 @@ macro_rules! pick {
             .variant
             .and_then(|(_, it)| it.$field.clone())
             .or_else(|| $written.endpoint.$field.clone())
+    };
+}
+
+/// The keys of the body of a table.
+macro_rules! written_body {
+    ($table:expr) => {
+        WrittenBody {
+            text: $table.body.clone(),
+            file: $table.body_file.clone(),
+            form: $table.form.clone(),
+            multipart: $table.multipart.clone(),
+        }
     };
 }
 
@@ -61,6 +79,37 @@ impl Written<'_> {
         pick!(self, slow)
     }
 
+    /// What messages call the check.
+    fn check_name(&self) -> String {
+        match self.flow {
+            Some((flow, step)) => format!("{flow}/{}", step.name),
+            None => format!("{}/{}", self.endpoint.name, self.variant_name()),
+        }
+    }
+
+    /// The rows that samples go through. Errors are within the endpoint.
+    pub(super) fn rows(self, seed: u64) -> Result<Option<RowsSpec>, ContractError> {
+        rows(pick!(self, rows).as_ref(), seed).map_err(located!(self, rows))
+    }
+
+    /// The keys of a body, all of one table: those of the variant go before those of the endpoint.
+    fn body(self) -> WrittenBody {
+        if let Some((_, it)) = self.variant {
+            let own = written_body!(it);
+            if !own.is_empty() {
+                return own;
+            }
+        }
+        written_body!(self.endpoint)
+    }
+
+    /// Whether names in braces stand for values.
+    fn has_values(self) -> bool {
+        let setup: Vec<SetupDocument> = pick!(self, setup).unwrap_or_default();
+        let captures = setup.iter().any(|step| step.capture.is_some());
+        self.flow.is_some() || captures || pick!(self, rows).is_some()
+    }
+
     /// Puts an error where the variant is, if there is one.
     pub(super) fn in_variant(&self, error: ContractError) -> ContractError {
         match self.variant {
@@ -72,24 +121,26 @@ impl Written<'_> {
 
 /// The one request of a check. Errors are within the endpoint.
 pub(super) fn request(written: Written<'_>) -> Result<RequestSpec, ContractError> {
-    let check = format!("{}/{}", written.endpoint.name, written.variant_name());
+    let check = written.check_name();
+    let has_values = written.has_values();
     let ignore: Vec<String> = pick!(written, ignore).unwrap_or_default();
     let path = pick!(written, path)
         .ok_or_else(|| ContractError::meaning("name", format!("check `{check}` has no `path`")))?;
-    check_path(&check, &path).map_err(located!(written, path))?;
+    check_path(&check, &path, has_values).map_err(located!(written, path))?;
     let status = pick!(written, status).unwrap_or(200);
     check_status(&check, status).map_err(located!(written, status))?;
-    let body: Option<String> = pick!(written, body);
-    check_body(&check, body.as_deref()).map_err(located!(written, body))?;
+    let body = body(&check, written.body(), has_values).map_err(located!(written, body))?;
     check_pointers(&ignore).map_err(located!(written, ignore))?;
+    let captured = written.flow.and_then(|(_, step)| step.capture.as_ref());
     Ok(RequestSpec {
         method: method(pick!(written, method)).map_err(located!(written, method))?,
         path,
-        headers: headers(&pick!(written, headers).unwrap_or_default())
+        headers: headers(&pick!(written, headers).unwrap_or_default(), has_values)
             .map_err(|error| located!(written, headers)(error.inside("headers")))?,
         body,
-        setup: setup(&check, &pick!(written, setup).unwrap_or_default())
+        setup: setup(&check, &pick!(written, setup).unwrap_or_default(), has_values)
             .map_err(located!(written, setup))?,
+        captures: captures(captured)?,
         status,
         content_type: media_type(pick!(written, content_type))
             .map_err(located!(written, content_type))?,
@@ -102,25 +153,59 @@ pub(super) fn request(written: Written<'_>) -> Result<RequestSpec, ContractError
 }
 
 /// The requests before the one that is measured. Errors are within the table that has them.
-fn setup(check: &str, written: &[SetupDocument]) -> Result<Vec<RequestSpec>, ContractError> {
+fn setup(
+    check: &str,
+    written: &[SetupDocument],
+    has_values: bool,
+) -> Result<Vec<RequestSpec>, ContractError> {
+    unmeasured(check, "setup", written, has_values)
+}
+
+/// Requests of this key that are not measured. Errors are within the table that has them.
+pub(super) fn unmeasured(
+    check: &str,
+    key: &str,
+    written: &[SetupDocument],
+    has_values: bool,
+) -> Result<Vec<RequestSpec>, ContractError> {
     let one = |(place, step): (usize, &SetupDocument)| {
-        setup_request(check, step).map_err(|error| error.within("setup", place))
+        setup_request(check, step, has_values).map_err(|error| error.within(key, place))
     };
     written.iter().enumerate().map(one).collect()
 }
 
-fn setup_request(check: &str, written: &SetupDocument) -> Result<RequestSpec, ContractError> {
-    check_path(check, &written.path)?;
-    check_body(check, written.body.as_deref())?;
+/// Every name that a check's requests use is known by then. Errors are within the endpoint.
+pub(super) fn check_value_names(
+    written: Written<'_>,
+    request: &RequestSpec,
+    rows: Option<&RowsSpec>,
+) -> Result<(), ContractError> {
+    if !written.has_values() || written.flow.is_some() {
+        return Ok(());
+    }
+    let mut all: Vec<Placed<'_>> = Placed::all("setup", &request.setup).collect();
+    let label = format!("check `{}`", written.check_name());
+    all.push(Placed { label, key: "", place: 0, request });
+    check_names(&all, rows).map_err(located!(written, path))
+}
+
+fn setup_request(
+    check: &str,
+    written: &SetupDocument,
+    has_values: bool,
+) -> Result<RequestSpec, ContractError> {
+    check_path(check, &written.path, has_values)?;
     let status = written.status.unwrap_or(200);
     check_status(check, status)?;
     let written_headers = written.headers.clone().unwrap_or_default();
+    let own = written_body!(written);
     Ok(RequestSpec {
         method: method(written.method.clone())?,
         path: written.path.clone(),
-        headers: headers(&written_headers).map_err(|error| error.inside("headers"))?,
-        body: written.body.clone(),
+        headers: headers(&written_headers, has_values).map_err(|error| error.inside("headers"))?,
+        body: body(check, own, has_values)?,
         setup: Vec::new(),
+        captures: captures(written.capture.as_ref())?,
         status,
         content_type: None,
         ignore: Vec::new(),
@@ -129,10 +214,32 @@ fn setup_request(check: &str, written: &SetupDocument) -> Result<RequestSpec, Co
     })
 }
 
-fn check_path(check: &str, path: &str) -> Result<(), ContractError> {
-    let Some(problem) = path_problem(path) else { return Ok(()) };
+/// A path with a plain value in the place of each name.
+fn check_path(check: &str, path: &str, has_values: bool) -> Result<(), ContractError> {
+    let pieces = placeholder::pieces(path);
+    let filled = match pieces.first() {
+        _ if !has_values => path.to_owned(),
+        Some(placeholder::Piece::Value(_)) => "/".to_owned() + &with_values(&pieces[1..]),
+        _ => with_values(&pieces),
+    };
+    let variable = pieces.iter().any(|it| matches!(it, placeholder::Piece::Variable(_)));
+    let problem = if has_values && variable {
+        Some("has a variable: variables are filled into headers and bodies")
+    } else {
+        path_problem(&filled)
+    };
+    let Some(problem) = problem else { return Ok(()) };
     let message = format!("check `{check}` has path `{}`, which {problem}", path.escape_default());
     Err(ContractError::meaning("path", message))
+}
+
+/// The text with a plain value in the place of each name.
+fn with_values(pieces: &[placeholder::Piece]) -> String {
+    let one = |piece: &placeholder::Piece| match piece {
+        placeholder::Piece::Text(text) => text.clone(),
+        placeholder::Piece::Value(_) | placeholder::Piece::Variable(_) => "x".to_owned(),
+    };
+    pieces.iter().map(one).collect()
 }
 
 fn check_status(check: &str, status: u16) -> Result<(), ContractError> {
@@ -141,17 +248,6 @@ fn check_status(check: &str, status: u16) -> Result<(), ContractError> {
     }
     let message = format!("check `{check}` expects status {status}, which is not 100 to 599");
     Err(ContractError::meaning("status", message))
-}
-
-fn check_body(check: &str, body: Option<&str>) -> Result<(), ContractError> {
-    if !body.is_some_and(|it| it.contains("${")) {
-        return Ok(());
-    }
-    let message = format!(
-        "check `{check}` has `${{` in its body: variables are filled into headers alone, as bodies \
-         are kept in passports"
-    );
-    Err(ContractError::meaning("body", message))
 }
 
 fn method(written: Option<String>) -> Result<String, ContractError> {
@@ -180,6 +276,7 @@ fn media_type(written: Option<String>) -> Result<Option<String>, ContractError> 
 
 fn headers(
     written: &BTreeMap<String, HeaderTemplate>,
+    has_values: bool,
 ) -> Result<Vec<(String, HeaderTemplate)>, ContractError> {
     let mut resolved = Vec::new();
     for (name, value) in written {
@@ -203,7 +300,9 @@ fn headers(
             );
             return Err(ContractError::meaning(name, message));
         }
-        if SECRET_NAMES.iter().any(|it| lower.contains(it)) && !value.hides_its_value() {
+        let hides = value.hides_its_value()
+            || (has_values && hides_values(value.as_str(), lower == "cookie"));
+        if SECRET_NAMES.iter().any(|it| lower.contains(it)) && !hides {
             let message = format!(
                 "header `{name}` holds a secret: write `${{NAME}}` and set that variable instead, \
                  with nothing before it but perhaps `Bearer ` or another scheme; a test of yours sets \
@@ -214,4 +313,20 @@ fn headers(
         resolved.push((lower, value.clone()));
     }
     Ok(resolved)
+}
+
+/// Whether all of a text is values and variables, but for the name of a scheme before; of cookies, what
+/// stands behind each `=`.
+fn hides_values(text: &str, cookies: bool) -> bool {
+    if cookies {
+        let value =
+            |pair: &str| pair.split_once('=').is_some_and(|(_, it)| hides_values(it, false));
+        return text.split(';').all(value);
+    }
+    let pieces = placeholder::pieces(text);
+    let hidden = match pieces.split_first() {
+        Some((placeholder::Piece::Text(scheme), rest)) if HeaderTemplate::is_scheme(scheme) => rest,
+        _ => &pieces,
+    };
+    !hidden.is_empty() && !hidden.iter().any(|it| matches!(it, placeholder::Piece::Text(_)))
 }

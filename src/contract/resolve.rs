@@ -1,39 +1,34 @@
 //! From the contract as written to one in which nothing is left to look up.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    Budgets, BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError, Fresh,
-    LatencyBudget, NotNegative, Percentage, Positive, Quantile, ReadyDocument, SCHEMA_VERSION,
-    Sampling, ScenarioDocument, ServiceLife, Tolerance, ToleranceDocument, WrittenBudgets,
-    base_url_problem,
-    limits::{REGRESSION, can_be_kept},
+    BudgetsDocument, Check, ClaimKind, Contract, ContractDocument, ContractError, EndpointDocument,
+    Flow, FlowDocument, FlowFrame, Fresh, Percentage, Positive, ReadyDocument, SCHEMA_VERSION,
+    Sampling, ScenarioDocument, ServiceLife, base_url_problem,
+    budgets::{
+        budgets, check_budgets, check_own_tolerance, check_quantiles, refuse_growth, tolerance,
+        whole_budgets, written_budgets,
+    },
+    flow::{Placed, WHOLE, check_names},
     name::check_name,
     operation::operations,
     path_problem,
-    request::{DEFAULT_VARIANT, Written, request},
+    request::{DEFAULT_VARIANT, Written, check_value_names, request, unmeasured},
+    rows::rows,
 };
-use crate::units::{Bytes, Count, Nanos, Ppm};
+use crate::units::Ppm;
 
 const DEFAULT_FIXTURE: &str = "default";
 
-/// Default budgets of DESIGN: latency, peak heap and allocations of one request.
-const LATENCY_MAX: Nanos = Nanos::new(10_000_000);
-const HEAP_MAX: Bytes = Bytes::new(10 * crate::units::BYTES_PER_MB);
-const ALLOCATIONS_MAX: Count = Count::new(1000);
 /// Seconds of sampling, where the contract does not say it. A check mostly takes fewer.
 pub(crate) const SECONDS_OF_CHECK: f64 = 60.0;
 const SECONDS_OF_PHASE: f64 = 2.0;
-/// Of who requires the claim and gives no budget: none.
-const HEAP_GROWTH_MAX: Bytes = Bytes::new(1);
 const HEAP_GROWTH_SAMPLES: u32 = 1000;
 const DETERMINISTIC_MIN: Ppm = Ppm::new(950_000);
 
 // Together these keep every figure of a passport below 2^53, above which no hash is exact.
 const SEED_MAX: u64 = 1 << 53;
-const LATENCY_MS_LIMIT: f64 = 1e6;
-const ALLOCATIONS_LIMIT: u64 = 1_000_000_000;
-const HEAP_GROWTH_LIMIT: u64 = 1 << 50;
 const SECONDS_LIMIT: f64 = 1e6;
 
 /// For how long a server of a comparison is warmed up in a session.
@@ -66,7 +61,9 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
         tolerance: tolerance([Some(&document.tolerance), None, None]),
         required: document.required.clone().unwrap_or_else(default_required),
         checks,
+        flows: flows(&document)?,
         operations: operations(&document.operation)?,
+        directory: PathBuf::from("."),
         document,
     })
 }
@@ -87,14 +84,15 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
         let of_endpoint = |error: ContractError| error.within("endpoint", place);
         check_name("endpoint", &endpoint.name).map_err(of_endpoint)?;
         if endpoint.variant.is_empty() {
-            endpoint_check(document, Written { endpoint, variant: None })
+            endpoint_check(document, Written { endpoint, variant: None, flow: None })
                 .and_then(|check| add(check, &mut checks))
                 .map_err(of_endpoint)?;
         }
         for (place, variant) in endpoint.variant.iter().enumerate() {
             let of_variant = |error: ContractError| of_endpoint(error.within("variant", place));
             check_name("variant", &variant.name).map_err(of_variant)?;
-            let written = Written { endpoint, variant: Some((place, variant)) };
+            let variant = Some((place, variant));
+            let written = Written { endpoint, variant, flow: None };
             let check = endpoint_check(document, written).map_err(of_endpoint)?;
             add(check, &mut checks).map_err(of_variant)?;
         }
@@ -104,8 +102,19 @@ fn checks(document: &ContractDocument) -> Result<Vec<Check>, ContractError> {
             .and_then(|check| add(check, &mut checks))
             .map_err(|error| error.within("scenario", place))?;
     }
+    for (place, flow) in document.flow.iter().enumerate() {
+        let in_flow = |error: ContractError| error.within("flow", place);
+        if checks.iter().any(|check| check.endpoint == flow.name) {
+            let message = format!("`{}` is defined twice", flow.name.escape_default());
+            return Err(in_flow(ContractError::meaning("name", message)));
+        }
+        for check in flow_checks(document, flow).map_err(in_flow)? {
+            add(check, &mut checks).map_err(in_flow)?;
+        }
+    }
     if checks.is_empty() && document.operation.is_empty() {
-        let message = "nothing to measure: there is no [[endpoint]] and no [[operation]]";
+        let message =
+            "nothing to measure: there is no [[endpoint]], no [[flow]] and no [[operation]]";
         return Err(ContractError::of_document(message));
     }
     Ok(checks)
@@ -243,8 +252,10 @@ fn endpoint_check(
     document: &ContractDocument,
     written: Written<'_>,
 ) -> Result<Check, ContractError> {
-    let Written { endpoint, variant } = written;
+    let Written { endpoint, variant, .. } = written;
     let request = request(written)?;
+    let rows = written.rows(document.target.seed)?;
+    check_value_names(written, &request, rows.as_ref())?;
     endpoint.budgets.as_ref().map_or(Ok(()), check_budgets)?;
     endpoint.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
     let variant = variant.map(|(_, variant)| variant);
@@ -267,12 +278,17 @@ fn endpoint_check(
         .map_err(|it| written.in_variant(it))?;
     Ok(Check {
         endpoint: endpoint.name.clone(),
-        variant: written.variant_name().to_owned(),
+        variant: match written.flow {
+            Some((_, step)) => step.name.clone(),
+            None => written.variant_name().to_owned(),
+        },
         service_life,
         fixture,
         slow: written.slow().unwrap_or(false),
         requests: vec![request],
         rounds: 1,
+        rows,
+        flow: None,
         budgets: budgets(document, tables, 1).of(service_life),
         written: written_budgets(tables),
         tolerance: tolerance([
@@ -306,6 +322,12 @@ fn scenario_check(
             );
             return Err(ContractError::meaning("steps", message).item(place));
         }
+        if check.has_values() {
+            let message = format!(
+                "scenario `{name}` names `{step}`, which has rows, captures or a flow: write a [[flow]]"
+            );
+            return Err(ContractError::meaning("steps", message).item(place));
+        }
         requests.extend(check.requests.iter().cloned());
         if check.service_life == ServiceLife::Sample {
             fresh.get_or_insert(Fresh::Sample);
@@ -334,155 +356,90 @@ fn scenario_check(
         slow: scenario.slow.unwrap_or(false),
         requests,
         rounds: scenario.rounds,
+        rows: None,
+        flow: None,
         budgets: budgets(document, tables, count).of(service_life),
         written: written_budgets(tables),
         tolerance: tolerance([scenario.tolerance.as_ref(), Some(&document.tolerance), None]),
     })
 }
 
-/// A service that answers a single sample cannot grow, so nobody writes a budget of that for it.
-fn refuse_growth(own: &BudgetsDocument) -> Result<(), ContractError> {
-    if own.heap_growth_bytes_max.is_none() {
-        return Ok(());
-    }
-    let message = "each sample has a service of its own (`fresh`), which cannot grow: leave it out";
-    Err(ContractError::meaning("heap_growth_bytes_max", message.to_owned()).inside("budgets"))
+/// The flows as users of a load take them.
+fn flows(document: &ContractDocument) -> Result<Vec<Flow>, ContractError> {
+    let flows = document.flow.iter().enumerate();
+    flows.map(|(place, flow)| flow.users().map_err(|it| it.within("flow", place))).collect()
 }
 
-/// Errors are within the table that has these budgets.
-fn check_budgets(written: &BudgetsDocument) -> Result<(), ContractError> {
-    let refused = |key, limit: &dyn std::fmt::Display| {
-        Err(ContractError::meaning(key, format!("{key} is above {limit}")).inside("budgets"))
-    };
-    let latencies = Quantile::ALL.map(|it| written.latency_of(it));
-    let latencies = [("latency_ms_max", written.latency_ms_max)].into_iter().chain(latencies);
-    for (key, value) in latencies {
-        if value.is_some_and(|it| f64::from(it) > LATENCY_MS_LIMIT) {
-            return refused(key, &LATENCY_MS_LIMIT);
-        }
-        can_be_kept(key, "1e-6", value.map(|it| it.ms_to_nanos().get()))
-            .map_err(|error| error.inside("budgets"))?;
-    }
-    if written.allocations_max.is_some_and(|it| it > ALLOCATIONS_LIMIT) {
-        return refused("allocations_max", &ALLOCATIONS_LIMIT);
-    }
-    if written.heap_growth_bytes_max.is_some_and(|it| it > HEAP_GROWTH_LIMIT) {
-        return refused("heap_growth_bytes_max", &HEAP_GROWTH_LIMIT);
-    }
-    let bytes = |it: Option<Positive>| it.map(|it| it.mb_to_bytes().get());
-    for (key, least, figure) in [
-        ("heap_mb_max", "1e-6", bytes(written.heap_mb_max)),
-        ("allocations_max", "1", written.allocations_max),
-        ("heap_growth_bytes_max", "1", written.heap_growth_bytes_max),
-        ("process_memory_mb_max", "1e-6", bytes(written.process_memory_mb_max)),
-    ] {
-        can_be_kept(key, least, figure).map_err(|error| error.inside("budgets"))?;
-    }
-    Ok(())
-}
-
-/// One quantile has one budget in a table. Errors are within the table that has it; those that it inherits
-/// from may say which quantile `latency_ms_max` is of.
-fn check_quantiles(
-    written: &BudgetsDocument,
-    inherited: &[&BudgetsDocument],
-) -> Result<(), ContractError> {
-    let tables: Vec<&BudgetsDocument> = [written].iter().chain(inherited).copied().collect();
-    let quantile = main_quantile(&tables);
-    let (key, value) = written.latency_of(quantile);
-    if value.is_none() || written.latency_ms_max.is_none() {
-        return Ok(());
-    }
-    let message = format!("`{key}` and `latency_ms_max` are both of the {quantile}: keep one");
-    Err(ContractError::meaning(key, message).inside("budgets"))
-}
-
-/// The tolerance of one check says nothing of all checks. Errors are within the table that has it.
-fn check_own_tolerance(written: &ToleranceDocument) -> Result<(), ContractError> {
-    if written.deterministic_percent_min.is_none() {
-        return Ok(());
-    }
-    let key = "deterministic_percent_min";
-    let message =
-        format!("{key} is a share of all checks: it belongs to the contract's [tolerance]");
-    Err(ContractError::meaning(key, message).inside("tolerance"))
-}
-
-/// The budgets of a sample of `requests` requests, each value from the first table that has it.
-fn budgets(
+/// The checks of a flow: one for each step, and one for all of them. Errors are within the flow.
+fn flow_checks(
     document: &ContractDocument,
-    tables: [Option<&BudgetsDocument>; 3],
-    requests: u64,
-) -> Budgets {
-    // The default list has every kind, so only who writes one asks for this claim by it.
-    let asked = document.required.as_ref().is_some_and(|it| it.contains(&ClaimKind::HeapGrowth));
-    let tables: Vec<&BudgetsDocument> = tables.into_iter().flatten().collect();
-    let first =
-        |get: fn(&BudgetsDocument) -> Option<Positive>| tables.iter().find_map(|it| get(it));
-    let of_sample = |it: Positive| it.ms_to_nanos().saturating_mul(requests);
-    let quantile = main_quantile(&tables);
-    let own = |it: &&BudgetsDocument| it.latency_of(quantile).1.or(it.latency_ms_max);
-    let further = Quantile::ALL.into_iter().filter(|it| *it != quantile).filter_map(|quantile| {
-        let written = tables.iter().find_map(|it| it.latency_of(quantile).1)?;
-        Some(LatencyBudget { quantile, latency_ns_max: of_sample(written) })
+    flow: &FlowDocument,
+) -> Result<Vec<Check>, ContractError> {
+    check_name("flow", &flow.name)?;
+    flow.check_steps()?;
+    flow.budgets.as_ref().map_or(Ok(()), check_budgets)?;
+    flow.budgets.as_ref().map_or(Ok(()), |it| check_quantiles(it, &[&document.budgets]))?;
+    flow.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
+    let rows = rows(flow.rows.as_ref(), document.target.seed)?;
+    let service_life = flow.service_life();
+    let others = |key, written: &Option<Vec<_>>| {
+        let written = written.as_deref().unwrap_or_default();
+        unmeasured(&format!("{}/{key}", flow.name), key, written, true)
+    };
+    let (setup, teardown) = (others("setup", &flow.setup)?, others("teardown", &flow.teardown)?);
+
+    // Each step is resolved as an endpoint is.
+    let mut checks = Vec::new();
+    for (place, step) in flow.step.iter().enumerate() {
+        let tolerance = step.tolerance.clone().or_else(|| flow.tolerance.clone());
+        let endpoint = EndpointDocument { tolerance, ..EndpointDocument::of_step(step) };
+        let written =
+            Written { endpoint: &endpoint, variant: None, flow: Some((&flow.name, step)) };
+        check_name("step", &step.name)
+            .and_then(|()| endpoint_check(document, written))
+            .map(|check| checks.push(check))
+            .map_err(|error| error.within("step", place))?;
+    }
+    let steps: Vec<_> = checks.iter().flat_map(|it: &Check| it.requests.clone()).collect();
+    let labels = flow.step.iter().map(|step| format!("step `{}`", step.name));
+    let placed = steps.iter().zip(labels).enumerate().map(|(place, (request, label))| Placed {
+        label,
+        key: "step",
+        place,
+        request,
     });
-    Budgets {
-        latency_ns_max: tables
-            .iter()
-            .find_map(own)
-            .map_or(LATENCY_MAX.saturating_mul(requests), of_sample),
-        latency_quantile: quantile,
-        further_latency: further.collect(),
-        heap_bytes_max: first(|it| it.heap_mb_max).map_or(HEAP_MAX, Positive::mb_to_bytes),
-        allocations_max: tables
-            .iter()
-            .find_map(|it| it.allocations_max)
-            .map_or(ALLOCATIONS_MAX, Count::new)
-            .saturating_mul(requests),
-        heap_growth_bytes_max: tables
-            .iter()
-            .find_map(|it| it.heap_growth_bytes_max)
-            .map(Bytes::new)
-            .or(asked.then_some(HEAP_GROWTH_MAX)),
-        process_memory_bytes_max: first(|it| it.process_memory_mb_max).map(Positive::mb_to_bytes),
-    }
-}
+    let all = Placed::all("setup", &setup).chain(placed);
+    let all: Vec<_> = all.chain(Placed::all("teardown", &teardown)).collect();
+    check_names(&all, rows.as_ref())?;
 
-impl Budgets {
-    /// Those of a check whose service lives so long: one that answers a single sample cannot grow.
-    fn of(self, service_life: ServiceLife) -> Self {
-        let grows = service_life != ServiceLife::Sample;
-        Self { heap_growth_bytes_max: self.heap_growth_bytes_max.filter(|_| grows), ..self }
+    // And all of them together.
+    let count = steps.len() as u64;
+    let own = flow.budgets.as_ref();
+    let tables = [own, Some(&document.budgets), None];
+    checks.push(Check {
+        variant: WHOLE.to_owned(),
+        requests: steps.clone(),
+        budgets: whole_budgets(document, own, count),
+        written: written_budgets(tables),
+        tolerance: tolerance([flow.tolerance.as_ref(), Some(&document.tolerance), None]),
+        ..checks[0].clone()
+    });
+    let fixture = flow.fixture.as_deref().unwrap_or(DEFAULT_FIXTURE);
+    for (place, check) in checks.iter_mut().enumerate() {
+        let measured = if check.variant == WHOLE { 0..steps.len() } else { place..place + 1 };
+        flow.name.clone_into(&mut check.endpoint);
+        fixture.clone_into(&mut check.fixture);
+        check.service_life = service_life;
+        check.slow = flow.slow.unwrap_or(false);
+        check.budgets = check.budgets.clone().of(service_life);
+        check.rows.clone_from(&rows);
+        check.flow = Some(FlowFrame {
+            setup: setup.clone(),
+            before: steps[..measured.start].to_vec(),
+            after: steps[measured.end..].to_vec(),
+            teardown: teardown.clone(),
+            around_each_sample: service_life == ServiceLife::Sample,
+        });
     }
-}
-
-/// The quantile of `latency_ms_max`, from the first table that says it.
-fn main_quantile(tables: &[&BudgetsDocument]) -> Quantile {
-    tables.iter().find_map(|it| it.latency_quantile).unwrap_or(Quantile::P99)
-}
-
-fn written_budgets(tables: [Option<&BudgetsDocument>; 3]) -> WrittenBudgets {
-    let tables = tables.into_iter().flatten();
-    WrittenBudgets {
-        allocations: tables.clone().any(|it| it.allocations_max.is_some()),
-        heap: tables.clone().any(|it| it.heap_mb_max.is_some()),
-    }
-}
-
-fn tolerance(tables: [Option<&ToleranceDocument>; 3]) -> Tolerance {
-    let tables: Vec<&ToleranceDocument> = tables.into_iter().flatten().collect();
-    Tolerance {
-        regression_ppm: tables
-            .iter()
-            .find_map(|it| it.regression_percent)
-            .map_or(REGRESSION, NotNegative::percent_to_ppm),
-        allocations_ppm: tables
-            .iter()
-            .find_map(|it| it.allocations_percent)
-            .map_or(Ppm::ZERO, NotNegative::percent_to_ppm),
-        instructions_ppm: tables
-            .iter()
-            .find_map(|it| it.instructions_percent)
-            .map(NotNegative::percent_to_ppm),
-    }
+    Ok(checks)
 }

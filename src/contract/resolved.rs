@@ -1,10 +1,16 @@
 //! A contract in which nothing is left to look up: checks, requests, budgets and tolerances.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClaimKind, CompareBody, ContractDocument, HeaderTemplate, Operation, Quantile};
+use super::{
+    BodySpec, CaptureSpec, ClaimKind, CompareBody, ContractDocument, HeaderTemplate, Operation,
+    Quantile, RowsSpec,
+};
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
 /// A contract in which nothing is left to look up.
@@ -26,8 +32,13 @@ pub struct Contract {
     pub required: Vec<ClaimKind>,
     /// The checks, in the order they are measured; names are unique.
     pub checks: Vec<Check>,
+    /// The flows as users of a load take them; names are unique. Their steps are among the checks.
+    pub flows: Vec<Flow>,
     /// The operations, in the order of the contract; names are unique.
     pub operations: Vec<Operation>,
+    /// Where the files are that the contract names; the directory of this process unless somebody said
+    /// so.
+    pub directory: PathBuf,
 }
 
 /// How much evidence is gathered for each check.
@@ -71,12 +82,51 @@ pub struct Check {
     pub requests: Vec<RequestSpec>,
     /// How often `requests` is repeated within one sample; at least 1.
     pub rounds: u32,
+    /// Rows that the samples go through.
+    pub rows: Option<RowsSpec>,
+    /// What else belongs to a sample, where the requests are steps of a flow.
+    pub flow: Option<FlowFrame>,
     /// What one sample may cost.
     pub budgets: Budgets,
     /// Which of these budgets the contract writes, and does not leave to the defaults.
     pub written: WrittenBudgets,
     /// How much worse than the baseline it may be.
     pub tolerance: Tolerance,
+}
+
+/// A flow as users of a load take it. Its steps are the requests of its check `all`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flow {
+    /// The name, unique in the contract.
+    pub name: String,
+    /// How often it is taken, among the weights of all flows; at least 1.
+    pub weight: u32,
+    /// A user waits at least so long after a run.
+    pub wait_min: Nanos,
+    /// And at most so long, which is no less.
+    pub wait_max: Nanos,
+}
+
+/// What belongs to a run of a flow beside what a check measures of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowFrame {
+    /// Requests before all steps.
+    pub setup: Vec<RequestSpec>,
+    /// Steps before those that are measured.
+    pub before: Vec<RequestSpec>,
+    /// Steps after them.
+    pub after: Vec<RequestSpec>,
+    /// Requests after all steps.
+    pub teardown: Vec<RequestSpec>,
+    /// Whether setup and teardown are sent around each sample, and not once around all of a check.
+    pub around_each_sample: bool,
+}
+
+impl FlowFrame {
+    /// Every request of it.
+    pub fn requests(&self) -> impl Iterator<Item = &RequestSpec> {
+        [&self.setup, &self.before, &self.after, &self.teardown].into_iter().flatten()
+    }
 }
 
 /// How long one service in process answers, until another one is made in the same state.
@@ -109,9 +159,11 @@ pub struct RequestSpec {
     /// Header names in lowercase, with their templates.
     pub headers: Vec<(String, HeaderTemplate)>,
     /// The request body.
-    pub body: Option<String>,
+    pub body: Option<BodySpec>,
     /// Requests that are sent before it and are not measured; these have none themselves.
     pub setup: Vec<RequestSpec>,
+    /// What later requests use of the response.
+    pub captures: Vec<CaptureSpec>,
     /// The expected status.
     pub status: u16,
     /// The expected media type, where one is required.
@@ -201,6 +253,18 @@ impl Contract {
         self.requires(kind) && !share_gates
     }
 
+    /// The same contract, whose files are in this directory.
+    #[must_use]
+    pub fn in_directory(self, directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), ..self }
+    }
+
+    /// The names of all files that its requests are made of, each once, relative to
+    /// [`Contract::directory`].
+    pub fn files(&self) -> BTreeSet<&str> {
+        self.checks.iter().flat_map(Check::files).collect()
+    }
+
     /// The check with this [`Check::id`].
     pub fn check(&self, id: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.has_id(id))
@@ -259,6 +323,36 @@ impl Check {
     pub fn unexpected_status(&self, statuses: &[u16]) -> Option<(u16, u16)> {
         let expected = self.requests.iter().cycle().map(|request| request.status);
         statuses.iter().copied().zip(expected).find(|(is, expected)| is != expected)
+    }
+
+    /// Whether its requests have values in them, or its samples anything beside the requests.
+    pub fn has_values(&self) -> bool {
+        let captures = |it: &RequestSpec| it.setup.iter().any(|step| !step.captures.is_empty());
+        self.rows.is_some() || self.flow.is_some() || self.requests.iter().any(captures)
+    }
+
+    /// Whether what it answers is summed up of several responses: to several requests, or for several
+    /// rows.
+    pub fn has_several_responses(&self) -> bool {
+        self.requests.len() > 1 || self.rows.is_some()
+    }
+
+    /// Every request of a sample, setup and teardown included.
+    pub fn all_requests(&self) -> impl Iterator<Item = &RequestSpec> {
+        let own = self.requests.iter().flat_map(|it| it.setup.iter().chain([it]));
+        own.chain(self.flow.iter().flat_map(FlowFrame::requests))
+    }
+
+    /// The files that its requests are made of.
+    pub fn files(&self) -> BTreeSet<&str> {
+        let bodies = self.all_requests().filter_map(|it| it.body.as_ref());
+        let rows = self.rows.as_ref().and_then(RowsSpec::file);
+        bodies.flat_map(BodySpec::files).chain(rows).collect()
+    }
+
+    /// Requests that are sent for one sample at most.
+    pub fn sent_per_sample(&self) -> u64 {
+        self.all_requests().count() as u64 * u64::from(self.rounds)
     }
 
     /// Requests in one sample.

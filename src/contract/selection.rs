@@ -100,7 +100,10 @@ impl CheckSelection<'_> {
             return Err(SelectionError::SeveralFixtures { fixtures });
         }
         let wanted = self.select(checks)?;
-        match wanted.iter().find(|check| check.service_life == ServiceLife::Sample) {
+        // Of a flow, setup and teardown make the state.
+        let is_made_anew =
+            |it: &&&Check| it.service_life == ServiceLife::Sample && it.flow.is_none();
+        match wanted.iter().find(is_made_anew) {
             Some(check) => Err(SelectionError::NeedsNewServices { check: check.id() }),
             None => Ok(wanted),
         }

@@ -19,21 +19,17 @@ const SCHEMES: [&str; 4] = ["Basic ", "Bearer ", "Digest ", "Token "];
 
 /// A header value that may be secret: it has no way to be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretValue {
-    filled: String,
-    /// What was filled in, by the names of the variables.
-    variables: Vec<(String, String)>,
-}
+pub struct SecretValue(String);
 
 impl SecretValue {
-    /// The value itself, for the request that carries it.
-    pub fn expose(&self) -> &str {
-        &self.filled
+    /// A value that was filled in otherwise.
+    pub(crate) fn of(filled: String) -> Self {
+        Self(filled)
     }
 
-    /// The variables that were filled in, each with its value: for who must leave them out.
-    pub(crate) fn variables(&self) -> &[(String, String)] {
-        &self.variables
+    /// The value itself, for the request that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
     }
 }
 
@@ -60,8 +56,12 @@ impl HeaderTemplate {
         while let Some(("", _, after)) = next_variable(rest) {
             rest = after;
         }
-        let known = SCHEMES.iter().any(|it| it.eq_ignore_ascii_case(scheme));
-        rest.is_empty() && (scheme.is_empty() || known)
+        rest.is_empty() && (scheme.is_empty() || Self::is_scheme(scheme))
+    }
+
+    /// Whether this is the name of a scheme, with the space behind it.
+    pub(super) fn is_scheme(text: &str) -> bool {
+        SCHEMES.iter().any(|it| it.eq_ignore_ascii_case(text))
     }
 
     /// The first `${NAME}` whose name no shell can set.
@@ -80,18 +80,17 @@ impl HeaderTemplate {
     /// The name of the first variable that `lookup` does not know, or whose value holds a control
     /// character, which no header can carry.
     pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<SecretValue, String> {
-        let (mut filled, mut variables) = (String::new(), Vec::new());
+        let mut filled = String::new();
         let mut rest = self.0.as_str();
         while let Some((before, name, after)) = next_variable(rest) {
             filled.push_str(before);
             let value = lookup(name).filter(|value| !value.contains(char::is_control));
             let value = value.ok_or_else(|| name.to_owned())?;
             filled.push_str(&value);
-            variables.push((name.to_owned(), value));
             rest = after;
         }
         filled.push_str(rest);
-        Ok(SecretValue { filled, variables })
+        Ok(SecretValue(filled))
     }
 
     fn variables(&self) -> impl Iterator<Item = &str> {
@@ -105,7 +104,7 @@ impl HeaderTemplate {
 }
 
 /// Splits at the first `${NAME}`: the text before, the name, the text after.
-fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
+pub(crate) fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
     let start = text.find("${")?;
     let length = text[start + 2..].find('}')?;
     let name = &text[start + 2..start + 2 + length];

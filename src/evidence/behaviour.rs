@@ -175,7 +175,7 @@ impl Behaviour {
         holds("behaviour.wire.sha256", is_sha256(&wire.sha256), "is no SHA-256")?;
         let equal = Count::new(1) <= wire.responses_equal && wire.responses_equal <= self.responses;
         holds("behaviour.wire.responses_equal", equal, "is not between 1 and `responses`")?;
-        if let [request] = check.requests.as_slice() {
+        if let ([request], false) = (check.requests.as_slice(), check.rows.is_some()) {
             let compared = (&self.response.body_sha256, self.response.body_bytes);
             let of_bytes = compared == (&wire.sha256, wire.bytes)
                 && self.responses_equal <= wire.responses_equal;
@@ -208,7 +208,8 @@ impl Behaviour {
     /// Whether so many responses can be otherwise than expected, given whether the first one is as
     /// expected. Where one request is repeated, those that are equal to the first share its fate.
     fn can_mismatch(&self, check: &Check, mismatches: Count, first_fits: bool) -> bool {
-        let alike = if check.requests.len() == 1 { self.responses_equal } else { Count::new(1) };
+        let alike =
+            if check.has_several_responses() { Count::new(1) } else { self.responses_equal };
         if first_fits {
             mismatches <= self.responses.saturating_sub(alike)
         } else {

@@ -1,11 +1,13 @@
 //! Everything observed of one check, and what holds of all of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     behaviour::Behaviour,
     bodies::Bodies,
-    contradiction::{EvidenceError, holds},
+    contradiction::{EvidenceError, holds, is_sha256},
     counts::{Counts, OracleCounts},
     heap_growth::HeapGrowth,
     process::ProcessEvidence,
@@ -25,6 +27,10 @@ const SAMPLES_MAX: Count = Count::new(1 << 24);
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
+    /// The files that the requests were made of, as the contract names them, with their SHA-256; left out
+    /// where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
     /// What the responses were like; `null` when there was none.
     pub behaviour: Option<Behaviour>,
     /// What the service spent, exactly; `null` where nobody counted.
@@ -78,6 +84,10 @@ impl Evidence {
         if let Some(behaviour) = &self.behaviour {
             behaviour.validate(check)?;
         }
+        let files = check.files();
+        let known = self.inputs.iter().all(|(name, it)| files.contains(&**name) && is_sha256(it));
+        let whole = self.inputs.is_empty() || self.inputs.len() == files.len();
+        holds("inputs", known && whole, "are not the files of the contract")?;
         let answered = self.behaviour.is_some();
         let unanswered = "is there, and no response is";
         holds("counts", answered || self.counts.is_none(), unanswered)?;

@@ -229,7 +229,8 @@ impl Harness {
         let contract = files::read(&path, CONTRACT_MAX)
             .map_err(|error| error.to_string())
             .and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()))
-            .and_then(|text| Contract::parse(&text).map_err(|error| error.to_string()));
+            .and_then(|text| Contract::parse(&text).map_err(|error| error.to_string()))
+            .map(|contract| contract.in_directory(path.parent().unwrap_or(&directory)));
         if let Some(name) = operations::asked_for() {
             let answer = |contract| operations::answer(&contract, &self.code, &name);
             return contract.map_or(ExitCode::from(2), answer);

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::{evidence::Evidence, probe::PreparedRequest, text::printable};
+use crate::{evidence::Evidence, text::printable};
 
 /// What is shorter is no secret, and would be found everywhere.
 const SECRET_MIN: usize = 4;
 
 /// Puts `${NAME}` where the evidence has the value of a variable.
-pub(super) fn leave_out(evidence: &mut Evidence, requests: &[PreparedRequest]) {
-    let secrets = Secrets::of(requests);
+pub(super) fn leave_out(evidence: &mut Evidence, variables: &[(String, String)]) {
+    let secrets = Secrets::of(variables);
     if secrets.0.is_empty() {
         return;
     }
@@ -28,12 +28,9 @@ pub(super) fn leave_out(evidence: &mut Evidence, requests: &[PreparedRequest]) {
 struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
-    fn of(requests: &[PreparedRequest]) -> Self {
-        let before = requests.iter().flat_map(|it| &it.setup).map(|it| &it.request);
-        let headers = requests.iter().chain(before).flat_map(|it| &it.headers);
-        let variables = headers.flat_map(|(_, value)| value.variables());
+    fn of(variables: &[(String, String)]) -> Self {
         // As texts of a service are kept: printable, and media types in lowercase.
-        let known = variables.map(|(name, value)| {
+        let known = variables.iter().map(|(name, value)| {
             (name.clone(), printable(value.as_bytes(), value.len()).to_ascii_lowercase())
         });
         Self(known.filter(|(_, value)| value.len() >= SECRET_MIN).collect())

@@ -4,6 +4,7 @@
 //! observed of each; [`passport`] makes the document of it. The pipeline decides nothing but when
 //! to stop sampling, prints nothing, and writes no file.
 
+mod captured;
 mod echoed;
 mod responses;
 mod sampler;
@@ -16,7 +17,7 @@ use std::{collections::BTreeMap, fmt};
 use crate::{
     claim::{BaselineFigures, latency_can_be_decided},
     clock::Clock,
-    contract::{Check, Contract, Sampling, ServiceLife},
+    contract::{Check, Contract, Sampling},
     environment::{Build, Source, SystemInfo},
     evidence::{Evidence, HeapGrowth, ProcessEvidence},
     operation::CaseFigures,
@@ -24,7 +25,7 @@ use crate::{
         BaselineRecord, Comparison, HashError, MeasuredCase, MeasuredCheck, Parts, Passport,
         ProbeKind, Provenance, contract_digest,
     },
-    probe::{Pass, PreparedRequest, Probe, ProbeError, Target},
+    probe::{Continue, Pass, PlanError, Probe, ProbeError, SamplePlan, Target},
     rules::Rules,
     text::printable,
     timestamp::rfc3339,
@@ -49,7 +50,7 @@ const TIME_ENOUGH: Nanos = Nanos::new(2_000_000_000);
 const LOOK_INTERVAL_MIN: u64 = 16;
 
 /// Warm-up samples where nobody counts.
-const WARMUP_UNCOUNTED: u32 = 20;
+const WARMUP_UNCOUNTED: u64 = 20;
 
 /// Tries of the oracle: allocations of other threads can only disturb it, not agree by chance.
 const ORACLE_TRIES: u32 = 3;
@@ -123,9 +124,9 @@ pub fn measure(
 ) -> Result<Run, MissingVariable> {
     let timestamp = timestamp(context.clock);
     let checks: Vec<&Check> = contract.checks.iter().filter(|check| select(check)).collect();
-    let prepared = checks
+    let mut prepared = checks
         .iter()
-        .map(|check| prepare(check, context.environment))
+        .map(|check| prepare(check, contract, context.environment).map(Some))
         .collect::<Result<Vec<_>, _>>()?;
     let mut measured: Vec<(usize, MeasuredCheck)> = Vec::new();
     let mut complete = true;
@@ -145,21 +146,26 @@ pub fn measure(
             let check = checks[index];
             (context.progress)(Progress::Check(check));
             let timestamp = self::timestamp(context.clock);
-            let evidence = match context.target.probe(check) {
-                Err(error) => failed(&error),
-                Ok(mut probe) => {
-                    let counted_in = if probe.counts_apart() { Pass::Counted } else { Pass::Timed };
-                    Observation {
-                        check,
-                        requests: &prepared[index],
-                        sampling: contract.sampling,
-                        probe: probe.as_mut(),
-                        clock: context.clock,
-                        stop: context.stop,
-                        sampler: Sampler::new(check, counted_in),
+            let evidence = match prepared[index].take() {
+                None => Evidence::default(),
+                Some(Err(error)) => failed(&error),
+                Some(Ok(plan)) => match context.target.probe(check) {
+                    Err(error) => failed(&error),
+                    Ok(mut probe) => {
+                        let counted_in =
+                            if probe.counts_apart() { Pass::Counted } else { Pass::Timed };
+                        Observation {
+                            check,
+                            sampler: Sampler::new(check, plan.rows_compared(), counted_in),
+                            plan,
+                            sampling: contract.sampling,
+                            probe: probe.as_mut(),
+                            clock: context.clock,
+                            stop: context.stop,
+                        }
+                        .observe()
                     }
-                    .observe()
-                }
+                },
             };
             (context.progress)(Progress::Measured(check, &evidence));
             let check = check.id();
@@ -284,17 +290,17 @@ fn timestamp(clock: &dyn Clock) -> String {
     rfc3339(clock.now())
 }
 
+/// The plan of a check; that a file of it cannot be used is evidence.
 fn prepare(
     check: &Check,
+    contract: &Contract,
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<PreparedRequest>, MissingVariable> {
-    let one = |spec| PreparedRequest::new(spec, environment);
-    check
-        .requests
-        .iter()
-        .map(one)
-        .collect::<Result<_, _>>()
-        .map_err(|variable| MissingVariable { check: check.id(), variable })
+) -> Result<Result<SamplePlan, ProbeError>, MissingVariable> {
+    match SamplePlan::new(check, &contract.directory, environment) {
+        Ok(plan) => Ok(Ok(plan)),
+        Err(PlanError::Variable(variable)) => Err(MissingVariable { check: check.id(), variable }),
+        Err(PlanError::Input(problem)) => Ok(Err(ProbeError::Input(problem))),
+    }
 }
 
 fn failed(error: &ProbeError) -> Evidence {
@@ -308,7 +314,7 @@ fn failed(error: &ProbeError) -> Evidence {
 /// One check while it is measured.
 struct Observation<'a> {
     check: &'a Check,
-    requests: &'a [PreparedRequest],
+    plan: SamplePlan,
     sampling: Sampling,
     probe: &'a mut dyn Probe,
     clock: &'a dyn Clock,
@@ -328,11 +334,13 @@ impl Observation<'_> {
         }
         let cpu_pressure_ppm = self.time_under_pressure();
         let heap_growth = self.heap_growth();
+        self.end();
         let process = before.zip(self.probe.process_memory());
         let process = process.map(|(before, after)| ProcessEvidence::of(before, after));
         let mut evidence =
             Evidence { heap_growth, cpu_pressure_ppm, process, ..self.sampler.evidence() };
-        echoed::leave_out(&mut evidence, self.requests);
+        evidence.inputs.clone_from(self.plan.inputs());
+        echoed::leave_out(&mut evidence, self.plan.secrets());
         evidence
     }
 
@@ -341,15 +349,18 @@ impl Observation<'_> {
         let pass = if self.probe.counts_apart() { Pass::Counted } else { Pass::Timed };
         let started = self.clock.elapsed();
         let (mut last, mut run) = (None, 0);
-        for sent in 1..=self.sampling.warmup_max {
+        // Whatever time it takes: each run is to compare the responses of the same rows.
+        let rows = self.plan.rows_compared();
+        for sent in 1..=u64::from(self.sampling.warmup_max).max(rows) {
             self.sample(pass);
             let counted = self.sampler.last_allocations();
             run = if counted == last { run + 1 } else { 0 };
             last = counted;
             let enough = if last.is_some() { run >= STABLE_RUN } else { sent >= WARMUP_UNCOUNTED };
-            if enough
-                || self.sampler.gives_up()
-                || self.is_over(started, self.sampling.phase_time_max)
+            let time_is_over = self.is_over(started, self.sampling.phase_time_max);
+            if self.sampler.gives_up()
+                || (self.stop)()
+                || (sent >= rows && (enough || time_is_over))
             {
                 break;
             }
@@ -358,6 +369,7 @@ impl Observation<'_> {
     }
 
     fn count(&mut self) {
+        self.plan.restart();
         let started = self.clock.elapsed();
         for _ in 0..self.sampling.counted {
             if self.sampler.gives_up() || self.is_over(started, self.sampling.phase_time_max) {
@@ -368,6 +380,7 @@ impl Observation<'_> {
     }
 
     fn ask_oracle(&mut self) {
+        self.plan.restart();
         for _ in 0..ORACLE_TRIES {
             if self.sampler.gives_up() || (self.stop)() {
                 break;
@@ -405,6 +418,9 @@ impl Observation<'_> {
     }
 
     fn watch_heap(&mut self, samples: u32) -> Result<Option<HeapGrowth>, ProbeError> {
+        // The service that setup was sent to goes away.
+        self.plan.end(self.probe, Pass::Counted)?;
+        self.plan.restart();
         if !self.probe.begin_heap_watch()? {
             return Ok(None);
         }
@@ -432,22 +448,32 @@ impl Observation<'_> {
 
     /// Sends one sample. What comes back is not looked at closely: whatever is kept of it would count.
     fn send_and_forget(&mut self) -> Result<(), ProbeError> {
-        for _ in 0..self.check.rounds {
-            for (request, spec) in self.requests.iter().zip(&self.check.requests) {
-                let (status, expected) =
-                    (self.probe.send(request, Pass::Counted)?.status, spec.status);
-                if status != expected {
-                    let message =
-                        format!("status {status} instead of {expected} while the heap was watched");
-                    return Err(ProbeError::Broken(message));
-                }
+        let mut unexpected = None;
+        let requests = &self.check.requests;
+        self.plan.run(self.probe, Pass::Counted, &mut |answered| {
+            let (status, expected) = (answered.exchange.status, requests[answered.request].status);
+            if status == expected {
+                return Continue::Yes;
             }
+            unexpected.get_or_insert((status, expected));
+            Continue::No
+        })?;
+        let Some((status, expected)) = unexpected else { return Ok(()) };
+        let message = format!("status {status} instead of {expected} while the heap was watched");
+        Err(ProbeError::Broken(message))
+    }
+
+    /// Cleans up where that is due once. That it cannot be done takes nothing from what was measured, and
+    /// is told.
+    fn end(&mut self) {
+        if let Err(error) = self.plan.end(self.probe, Pass::Timed) {
+            self.sampler.fail_beside(&error);
         }
-        Ok(())
     }
 
     /// Takes the samples, and says for which share of the time others wanted the processor.
     fn time_under_pressure(&mut self) -> Option<Ppm> {
+        self.plan.restart();
         let (started, before) = (self.clock.elapsed(), self.probe.cpu_pressure());
         self.time();
         let elapsed = self.clock.elapsed().saturating_sub(started).get();
@@ -501,21 +527,15 @@ impl Observation<'_> {
     /// Sends one sample: all requests, as many rounds as the check says.
     fn sample(&mut self, pass: Pass) {
         self.sampler.begin(pass);
-        match self.exchange_all(pass) {
+        let sampler = &mut self.sampler;
+        match self.plan.run(self.probe, pass, &mut |answered| sampler.add(answered)) {
             Ok(()) => self.sampler.end(),
+            // All that is measured was answered by then.
+            Err(error @ ProbeError::NotTornDown { .. }) => {
+                self.sampler.end();
+                self.sampler.fail_beside(&error);
+            }
             Err(error) => self.sampler.fail(&error),
         }
-    }
-
-    fn exchange_all(&mut self, pass: Pass) -> Result<(), ProbeError> {
-        if self.check.service_life == ServiceLife::Sample {
-            self.probe.renew()?;
-        }
-        for _ in 0..self.check.rounds {
-            for (index, request) in self.requests.iter().enumerate() {
-                self.sampler.add(index, self.probe.send(request, pass)?);
-            }
-        }
-        Ok(())
     }
 }

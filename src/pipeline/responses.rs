@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+use super::captured::{ComparedResponse, Reference, compared};
 use crate::{
     contract::{Check, CompareBody, RequestSpec},
     evidence::{Behaviour, Bodies, Response, ResponseDifference, WireBody},
-    probe::{Exchange, Normalised, header_digests, wire_digest},
+    probe::{Exchange, Normalised, Values, header_digests, wire_digest},
     text::{hex, printable},
     units::{Bytes, Count},
 };
@@ -15,8 +16,12 @@ use crate::{
 /// What the responses of a check were like so far.
 pub(super) struct Responses<'a> {
     check: &'a Check,
-    /// The first response to each request, and the latest body with its digest.
+    /// The first response to each request, and the latest body with its digest; request by request of the
+    /// first row, and then of the next one.
     first: Vec<Option<FirstResponse>>,
+    /// Where captured values stand in the first responses, and those responses without them.
+    references: Vec<Option<Reference>>,
+    masked: Vec<Option<FirstResponse>>,
     latest: Vec<Option<ObservedBody>>,
     /// Of each request, whether each ignored pointer met a value in a response as expected; `None`
     /// before there was one.
@@ -56,14 +61,29 @@ struct Judged {
     headers_unequal: BTreeSet<String>,
 }
 
+/// A request that was answered.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'v> {
+    /// Its number in the check.
+    pub(super) request: usize,
+    /// The place of its row.
+    pub(super) row: u64,
+    /// The values of its run.
+    pub(super) values: &'v Values,
+}
+
 impl<'a> Responses<'a> {
-    pub(super) fn new(check: &'a Check) -> Self {
-        let requests = check.requests.len();
+    /// Those of so many rows are compared; of a check without rows, all.
+    pub(super) fn new(check: &'a Check, rows: u64) -> Self {
+        let rows = usize::try_from(rows).unwrap_or_default().max(1);
+        let slots = check.requests.len() * rows;
         Self {
             check,
-            first: vec![None; requests],
-            latest: vec![None; requests],
-            met: vec![None; requests],
+            first: vec![None; slots],
+            references: vec![None; slots],
+            masked: vec![None; slots],
+            latest: vec![None; slots],
+            met: vec![None; check.requests.len()],
             judged: Judged::default(),
             bodies: Bodies::default(),
         }
@@ -76,58 +96,115 @@ impl<'a> Responses<'a> {
 
     /// Compares a response with what the contract expects and with the first one; whether it is as
     /// expected.
-    pub(super) fn judge(&mut self, request: usize, exchange: &Exchange, body: Vec<u8>) -> bool {
+    pub(super) fn judge(&mut self, asked: Asked<'_>, exchange: &Exchange, body: Vec<u8>) -> bool {
+        let request = asked.request;
         let spec = &self.check.requests[request];
-        let known = self.latest[request].take();
+        let row = usize::try_from(asked.row).unwrap_or(usize::MAX);
+        let slot = row.saturating_mul(self.check.requests.len()).saturating_add(request);
+        if slot >= self.first.len() {
+            return self.judge_uncompared(spec, exchange, &body);
+        }
+        let own_met = self.met_of_own(spec, request, &body);
+        let shown = self.check.has_values().then(|| self.shown(asked.values, &body));
+        let (response, headers) = self.as_compared(slot, asked, exchange, body);
+        let known = self.latest[slot].take();
         let observed = match known {
             // PERF: equal bytes have an equal digest; for 250 KB of JSON this is 100 times cheaper.
-            Some(known) if known.body == body => known,
+            Some(known) if known.body == response => known,
             // One body at a time: it may be large.
             other => {
                 drop(other);
-                ObservedBody {
-                    wire_sha256: wire_digest(&body),
-                    normalised: Normalised::of(&body, &spec.ignore),
-                    body,
-                }
+                ObservedBody::of(response, spec)
             }
         };
-        let response = observed.response(spec, exchange);
-        let judged = &mut self.judged;
-        judged.responses += 1;
-        let status_fits = response.status == spec.status;
-        if !status_fits {
-            judged.status_mismatches += 1;
-            judged.status_unexpected.get_or_insert(response.status);
-        }
-        let type_fits = spec.content_type.is_none() || spec.content_type == response.content_type;
-        if !type_fits {
-            judged.content_type_mismatches += 1;
-        }
-        let body_fits = observed.normalised.json || !type_fits || !spec.expects_json();
-        if !body_fits {
-            judged.not_json += 1;
-        }
-        let expected = status_fits && type_fits && body_fits;
+        let response = observed.response(spec, exchange, &headers);
+        let expected = self.judged.expect(spec, &response, observed.normalised.json);
         if expected {
-            let met = &observed.normalised.met;
+            let met = own_met.as_ref().unwrap_or(&observed.normalised.met);
             let before = self.met[request].get_or_insert_with(|| met.clone());
             before.iter_mut().zip(met).for_each(|(before, met)| *before |= met);
+        } else {
+            self.bodies.keep_unexpected(shown.as_deref().unwrap_or(&observed.body));
         }
-        if !expected {
-            self.bodies.keep_unexpected(&observed.body);
-        }
-        let first = self.first[request].get_or_insert_with(|| {
-            self.bodies.keep_first(&observed.body, &spec.ignore);
+        let requests = self.check.requests.len();
+        let first = self.first[slot].get_or_insert_with(|| {
+            if slot < requests {
+                self.bodies.keep_first(shown.as_deref().unwrap_or(&observed.body), &spec.ignore);
+            }
             FirstResponse {
                 response: response.clone(),
                 wire_sha256: observed.wire_sha256.clone(),
                 wire_bytes: Bytes::new(observed.body.len() as u64),
             }
         });
-        judged.compare(first, &response, &observed.wire_sha256);
-        self.latest[request] = Some(observed);
+        self.judged.compare(first, &response, &observed.wire_sha256);
+        self.latest[slot] = Some(observed);
         expected
+    }
+
+    /// Of a row beyond those that are compared it is known whether it is as expected.
+    fn judge_uncompared(&mut self, spec: &RequestSpec, exchange: &Exchange, body: &[u8]) -> bool {
+        let json = !spec.expects_json() || Normalised::of(body, &[]).json;
+        let expected = self.judged.expect(spec, &told_by(exchange), json);
+        if !expected {
+            self.bodies.keep_unexpected(body);
+        }
+        self.judged.equal += 1;
+        self.judged.wire_equal += 1;
+        expected
+    }
+
+    /// What people are shown of a body: no captured value.
+    fn shown(&self, values: &Values, body: &[u8]) -> Vec<u8> {
+        let is_shown = self.bodies.unexpected.is_none() || self.first.iter().any(Option::is_none);
+        match str::from_utf8(body) {
+            Ok(text) if is_shown => values.hide(text).into_bytes(),
+            _ => body.to_vec(),
+        }
+    }
+
+    /// Whether pointers meet anything in the body as it came, where it is compared as something else.
+    fn met_of_own(&self, spec: &RequestSpec, request: usize, body: &[u8]) -> Option<Vec<bool>> {
+        let known = self.met[request].as_ref().is_some_and(|met| met.iter().all(|it| *it));
+        if !self.check.has_values() || spec.ignore.is_empty() {
+            return None;
+        }
+        Some(if known {
+            vec![true; spec.ignore.len()]
+        } else {
+            Normalised::of(body, &spec.ignore).met
+        })
+    }
+
+    /// Body and headers as they are compared: without captured values.
+    fn as_compared(
+        &mut self,
+        slot: usize,
+        Asked { request, values, .. }: Asked<'_>,
+        exchange: &Exchange,
+        body: Vec<u8>,
+    ) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
+        if !self.check.has_values() {
+            return (body, exchange.headers.clone());
+        }
+        let spec = &self.check.requests[request];
+        let response = compared(spec, body, exchange.headers.clone());
+        let Some(reference) = &mut self.references[slot] else {
+            self.references[slot] = Some(Reference::new(response.clone(), values));
+            return (response.body, response.headers);
+        };
+        let (response, has_learned) = reference.look(spec, response, values);
+        if has_learned && let Some(first) = &self.first[slot] {
+            let ComparedResponse { body, headers } = reference.masked();
+            let observed = ObservedBody::of(body, spec);
+            let bytes = Bytes::new(observed.body.len() as u64);
+            self.masked[slot] = Some(FirstResponse {
+                response: observed.fill_in(spec, &first.response, &headers),
+                wire_sha256: observed.wire_sha256,
+                wire_bytes: bytes,
+            });
+        }
+        (response.body, response.headers)
     }
 
     /// What the evidence says of them; `None` while there is none.
@@ -162,14 +239,16 @@ impl<'a> Responses<'a> {
 
     /// The response of the check, and its body: of several requests, their digests hashed in order.
     fn response(&self) -> Option<(Response, WireBody)> {
-        let responses: Vec<&FirstResponse> = self.first.iter().flatten().collect();
+        let known =
+            self.masked.iter().zip(&self.first).map(|(masked, it)| masked.as_ref().or(it.as_ref()));
+        let responses: Vec<&FirstResponse> = known.flatten().collect();
         let first = *responses.first()?;
         let wire = |sha256, bytes| WireBody {
             sha256,
             bytes,
             responses_equal: Count::new(self.judged.wire_equal),
         };
-        if self.first.len() == 1 {
+        if !self.check.has_several_responses() {
             let body = wire(first.wire_sha256.clone(), first.wire_bytes);
             return Some((first.response.clone(), body));
         }
@@ -205,25 +284,64 @@ impl<'a> Responses<'a> {
 }
 
 impl ObservedBody {
+    fn of(body: Vec<u8>, spec: &RequestSpec) -> Self {
+        let normalised = Normalised::of(&body, &spec.ignore);
+        Self { wire_sha256: wire_digest(&body), normalised, body }
+    }
+
     /// The response as far as the contract compares it.
-    fn response(&self, spec: &RequestSpec, exchange: &Exchange) -> Response {
+    fn response(
+        &self,
+        spec: &RequestSpec,
+        exchange: &Exchange,
+        headers: &[(String, Vec<u8>)],
+    ) -> Response {
+        self.fill_in(spec, &told_by(exchange), headers)
+    }
+
+    /// A response with this body and these headers.
+    fn fill_in(
+        &self,
+        spec: &RequestSpec,
+        response: &Response,
+        headers: &[(String, Vec<u8>)],
+    ) -> Response {
         let form = self.normalised.json.then(|| self.normalised.sha256.clone());
         let (body_sha256, body_bytes) = match spec.compare_body {
             CompareBody::Bytes => (self.wire_sha256.clone(), Bytes::new(self.body.len() as u64)),
             CompareBody::Json => (self.normalised.sha256.clone(), self.normalised.bytes),
         };
         Response {
-            status: exchange.status,
-            content_type: exchange.content_type.as_deref().map(media_type),
+            status: response.status,
+            content_type: response.content_type.clone(),
             body_sha256,
             body_bytes,
             json_sha256: form,
-            headers: header_digests(&exchange.headers),
+            headers: header_digests(headers),
         }
     }
 }
 
 impl Judged {
+    /// Counts in which way a response is not what the contract expects; whether it is.
+    fn expect(&mut self, spec: &RequestSpec, response: &Response, json: bool) -> bool {
+        self.responses += 1;
+        let status_fits = response.status == spec.status;
+        if !status_fits {
+            self.status_mismatches += 1;
+            self.status_unexpected.get_or_insert(response.status);
+        }
+        let type_fits = spec.content_type.is_none() || spec.content_type == response.content_type;
+        if !type_fits {
+            self.content_type_mismatches += 1;
+        }
+        let body_fits = json || !type_fits || !spec.expects_json();
+        if !body_fits {
+            self.not_json += 1;
+        }
+        status_fits && type_fits && body_fits
+    }
+
     /// Counts in which way a response differs from the first.
     fn compare(&mut self, first: &FirstResponse, response: &Response, wire_sha256: &str) {
         self.wire_equal += u64::from(first.wire_sha256 == wire_sha256);
@@ -237,6 +355,18 @@ impl Judged {
         let differ =
             |name: &&String| first.response.headers.get(*name) != response.headers.get(*name);
         self.headers_unequal.extend(names.filter(differ).cloned());
+    }
+}
+
+/// What of a response is known without its body and headers.
+fn told_by(exchange: &Exchange) -> Response {
+    Response {
+        status: exchange.status,
+        content_type: exchange.content_type.as_deref().map(media_type),
+        body_sha256: String::new(),
+        body_bytes: Bytes::ZERO,
+        json_sha256: None,
+        headers: BTreeMap::new(),
     }
 }
 

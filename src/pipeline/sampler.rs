@@ -1,10 +1,12 @@
 //! Collecting the exchanges of one check into its evidence.
 
-use super::responses::Responses;
+use std::collections::BTreeMap;
+
+use super::responses::{Asked, Responses};
 use crate::{
     contract::Check,
     evidence::{Counts, Evidence, OracleCounts, Range},
-    probe::{Cost, Exchange, Pass, ProbeError},
+    probe::{Answered, Continue, Cost, Exchange, Pass, ProbeError},
     statistics::Histogram,
     text::printable,
     units::{Bytes, Count, Nanos},
@@ -58,10 +60,11 @@ struct SampleSoFar {
 }
 
 impl<'a> Sampler<'a> {
-    /// A sampler of a service that tells what it spends in this pass, if it does.
-    pub(super) fn new(check: &'a Check, counted_in: Pass) -> Self {
+    /// A sampler of a service that tells what it spends in this pass, if it does; of so many rows the
+    /// responses are compared.
+    pub(super) fn new(check: &'a Check, rows: u64, counted_in: Pass) -> Self {
         Self {
-            responses: Responses::new(check),
+            responses: Responses::new(check, rows),
             counts: None,
             counted_in,
             untold: 0,
@@ -86,10 +89,11 @@ impl<'a> Sampler<'a> {
         self.sample = SampleSoFar::new(pass);
     }
 
-    /// Adds the response to the request of this number.
-    pub(super) fn add(&mut self, request: usize, mut exchange: Exchange) {
+    /// Adds a response; whether the sample goes on.
+    pub(super) fn add(&mut self, answered: Answered<'_>) -> Continue {
+        let Answered { request, mut exchange, values, row } = answered;
         let body = std::mem::take(&mut exchange.body);
-        let expected = self.responses.judge(request, &exchange, body);
+        let expected = self.responses.judge(Asked { request, row, values }, &exchange, body);
         let sample = &mut self.sample;
         sample.as_expected &= expected;
         let (latency, cpu_wait) = without_wait(&exchange);
@@ -110,6 +114,7 @@ impl<'a> Sampler<'a> {
         }
         // One request of a sample is enough to hold the count against dhat.
         self.oracle = exchange.oracle.or(self.oracle);
+        if expected { Continue::Yes } else { Continue::No }
     }
 
     /// Ends a sample of which every request was answered.
@@ -171,11 +176,16 @@ impl<'a> Sampler<'a> {
         });
     }
 
-    /// Ends a sample of which a request was not answered.
-    pub(super) fn fail(&mut self, error: &ProbeError) {
+    /// Notes what went wrong beside the samples.
+    pub(super) fn fail_beside(&mut self, error: &ProbeError) {
         self.failures += 1;
         let message = || printable(error.to_string().as_bytes(), 300);
         self.first_failure.get_or_insert_with(message);
+    }
+
+    /// Ends a sample of which a request was not answered.
+    pub(super) fn fail(&mut self, error: &ProbeError) {
+        self.fail_beside(error);
         // A request that was given up took at least this long: leaving it out would flatter.
         if let ProbeError::Timeout { after, .. } = error {
             self.timed_out = true;
@@ -235,6 +245,7 @@ impl<'a> Sampler<'a> {
                 .counts
                 .clone()
                 .map(|counts| Counts { untold_samples: Count::new(self.untold), ..counts }),
+            inputs: BTreeMap::new(),
             heap_growth: None,
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),

@@ -46,6 +46,25 @@ pub enum ProbeError {
         /// What became of it.
         message: String,
     },
+    /// A request that is to clean up after a run did not.
+    #[error("the teardown request `{request}` failed: {message}")]
+    NotTornDown {
+        /// Method and path, as the contract has them.
+        request: String,
+        /// What became of it.
+        message: String,
+    },
+    /// A value was not found, or cannot go where it is used.
+    #[error("`{request}`: {problem}")]
+    Values {
+        /// Method and path, as the contract has them.
+        request: String,
+        /// What is wrong; without the value.
+        problem: String,
+    },
+    /// A file that requests are made of cannot be used.
+    #[error("{0}")]
+    Input(String),
     /// Instructions are counted of the thread that asks, and tasks run on others.
     #[error(
         "instructions are counted of one thread, and this target runs tasks on others: leave \

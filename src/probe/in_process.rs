@@ -244,6 +244,10 @@ where
         Ok(())
     }
 
+    fn can_renew(&self) -> bool {
+        true
+    }
+
     fn begin_heap_watch(&mut self) -> Result<bool, ProbeError> {
         // What was there before is freed before anything is counted.
         if let Answering::Own(before) = &mut self.service

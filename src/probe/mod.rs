@@ -14,10 +14,17 @@ mod collected;
 mod json_string;
 mod ignored;
 mod json_form;
+mod pointed;
 mod request;
 mod exchange;
 mod error;
 mod target;
+mod values;
+mod rows;
+mod materials;
+mod planned_text;
+mod planned;
+mod plan;
 #[cfg(feature = "instrument")]
 mod instance;
 mod response;
@@ -41,9 +48,14 @@ pub use exchange::{Cost, Exchange};
 pub use http::{HttpProbe, HttpSettings, HttpTarget};
 #[cfg(feature = "instrument")]
 pub use in_process::{InProcessTarget, Request};
+pub use materials::{PlanError, input_digest};
+pub use plan::SamplePlan;
+pub(crate) use plan::{Answered, Continue};
+pub(crate) use pointed::values_at;
 #[cfg(feature = "http")]
 pub use ready::{Awaited, ReadyWhen, wait_until_ready};
 pub use request::{PreparedRequest, SetupRequest};
 pub use response::{Normalised, header_digests, wire_digest};
 pub use server_timing::{ServerTiming, performance_block, process_time};
 pub use target::{Pass, Probe, Target};
+pub(crate) use values::{Values, forms};

@@ -11,11 +11,12 @@ use super::{
     error::ProbeError,
     http::HttpTarget,
     http_client::{HttpClient, Stopwatch},
+    plan::SamplePlan,
     request::PreparedRequest,
 };
 use crate::{
     clock::Clock,
-    contract::{Check, Contract, RequestSpec},
+    contract::{Check, Contract},
     units::Nanos,
 };
 
@@ -69,14 +70,17 @@ impl ReadyWhen {
                 ..Self::any_answer(&told.path)
             };
         }
-        let mut requests = checks.iter().map(|check| &check.requests[0]);
-        let first = checks.first().map_or("/", |check| check.requests[0].path.as_str());
-        let is_safe =
-            |it: &&RequestSpec| SAFE_METHODS.contains(&it.method.as_str()) && it.setup.is_empty();
-        let safe = requests.find(is_safe);
-        let prepared = safe.and_then(|spec| {
-            let request = PreparedRequest::new(spec, lookup).ok()?;
-            Some(Self { request, status: Some(spec.status), is_told: false })
+        // What has values is not asked out of its order.
+        let fixed = || checks.iter().filter(|check| !check.has_values());
+        let first = fixed().next().map_or("/", |check| check.requests[0].path.as_str());
+        let is_safe = |check: &&&Check| {
+            let it = &check.requests[0];
+            SAFE_METHODS.contains(&it.method.as_str()) && it.setup.is_empty()
+        };
+        let prepared = fixed().find(is_safe).and_then(|check| {
+            let plan = SamplePlan::new(check, &contract.directory, lookup).ok()?;
+            let request = plan.first_request()?.clone();
+            Some(Self { request, status: Some(check.requests[0].status), is_told: false })
         });
         prepared.unwrap_or_else(|| Self::any_answer(first))
     }

@@ -48,6 +48,11 @@ pub trait Probe {
         ))
     }
 
+    /// Whether [`Probe::renew`] can be asked for.
+    fn can_renew(&self) -> bool {
+        false
+    }
+
     /// Puts another service into the place of the one that was asked so far, as [`Probe::renew`], and
     /// counts the heap of the process from before that is made. Whether anybody can.
     ///

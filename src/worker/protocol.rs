@@ -1,7 +1,10 @@
 //! The messages between a comparison and its workers: JSON, one line each, one answer for each
 //! question.
 
-use std::io::{self, BufRead, Write};
+use std::{
+    io::{self, BufRead, Write},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -30,6 +33,9 @@ pub enum Question {
         version: u32,
         /// The contract as written.
         contract: String,
+        /// Where the files are that the contract names, where it names any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        directory: Option<PathBuf>,
     },
     /// Measures one check by itself: behaviour, counts and `samples` latencies.
     Observe {

@@ -19,7 +19,7 @@ use crate::{
     environment::Build,
     passport::MeasuredCheck,
     pipeline::{self, RunContext, Turns, Work},
-    probe::{PreparedRequest, Probe, Target},
+    probe::{PlanError, Probe, SamplePlan, Target},
     text::printable,
     units::Nanos,
 };
@@ -72,7 +72,8 @@ fn serve(
     let Ok(first) = questions.recv() else { return Ok(()) };
     let mut line = Conversation { questions, stream };
     let ready = match first? {
-        Question::Hello { version: VERSION, contract } => Contract::parse(&contract)
+        Question::Hello { version: VERSION, contract, directory } => Contract::parse(&contract)
+            .map(|contract| contract.in_directory(directory.unwrap_or_else(|| ".".into())))
             .map(|contract| (target.map(|make| make(&contract)), contract))
             .map_err(|error| error.to_string()),
         Question::Hello { version, .. } => {
@@ -152,8 +153,8 @@ impl Conversation<'_> {
     }
 }
 
-/// A check with its requests, and a probe of the service in the state that it needs.
-type Prepared<'t> = (Check, Vec<PreparedRequest>, Box<dyn Probe + 't>);
+/// A check with its plan, and a probe of the service in the state that it needs.
+type Prepared<'t> = (Check, SamplePlan, Box<dyn Probe + 't>);
 
 pub(super) struct Worker<'a> {
     pub(super) contract: &'a Contract,
@@ -226,12 +227,13 @@ impl Worker<'_> {
     /// Makes everything ready for a check's requests.
     fn prepare<'t>(&self, target: &'t mut dyn Target, id: &str) -> Result<Prepared<'t>, String> {
         let check = self.check(id)?;
-        let fill = |spec| PreparedRequest::new(spec, self.environment);
-        let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();
-        let requests =
-            requests.map_err(|variable| format!("environment variable {variable} is not set"))?;
+        let plan = SamplePlan::new(check, &self.contract.directory, self.environment);
+        let plan = plan.map_err(|error| match error {
+            PlanError::Variable(name) => format!("environment variable {name} is not set"),
+            PlanError::Input(problem) => problem,
+        })?;
         let probe = target.probe(check).map_err(|error| error.to_string())?;
-        Ok((check.clone(), requests, probe))
+        Ok((check.clone(), plan, probe))
     }
 
     /// Takes samples whose instructions somebody else counts, of this check. Other checks are
@@ -239,10 +241,11 @@ impl Worker<'_> {
     /// takes longer to bring a service into a state than to ask it.
     fn execute(&self, target: &mut dyn Target, id: &str, (warmup, samples): (u32, u32)) -> Answer {
         let clock = SystemClock::start();
-        let executed = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
-            let mut turns = Turns::new(check, requests, &clock);
+        let executed = self.prepare(target, id).and_then(|(check, plan, mut probe)| {
+            let mut turns = Turns::new(check, plan, &clock);
             let taken = turns.instructions(probe.as_mut(), warmup, samples);
-            taken.map_err(|error| error.to_string())
+            let ended = turns.end(probe.as_mut());
+            taken.and_then(|it| ended.map(|()| it)).map_err(|error| error.to_string())
         });
         match executed {
             Err(message) => Answer::Failed(message),
@@ -253,9 +256,9 @@ impl Worker<'_> {
     /// Takes a sample under dhat.
     #[cfg(feature = "oracle")]
     fn allocation_sites(&self, target: &mut dyn Target, id: &str, warmup: u32) -> Answer {
-        let asked = self.prepare(target, id).and_then(|(check, requests, mut probe)| {
+        let asked = self.prepare(target, id).and_then(|(check, plan, mut probe)| {
             let clock = SystemClock::start();
-            let mut turns = Turns::new(check, requests, &clock);
+            let mut turns = Turns::new(check, plan, &clock);
             // As under callgrind: without a timeout, and where the work can be told from the probe's.
             let mut take = |warmup, samples| {
                 let taken = turns.instructions(probe.as_mut(), warmup, samples);
@@ -288,7 +291,7 @@ impl Worker<'_> {
         id: &str,
         (samples, time): (u32, Nanos),
     ) -> io::Result<Option<Question>> {
-        let (check, requests, mut probe) = match self.prepare(target, id) {
+        let (check, plan, mut probe) = match self.prepare(target, id) {
             Ok(prepared) => prepared,
             Err(message) => {
                 self.line.answer(&Answer::Failed(message))?;
@@ -297,7 +300,7 @@ impl Worker<'_> {
         };
         let clock = SystemClock::start();
         let work = std::mem::take(&mut self.work);
-        let mut turns = Turns::new(check, requests, &clock).with_work(work);
+        let mut turns = Turns::new(check, plan, &clock).with_work(work);
         let answer = match turns.warm_up(probe.as_mut(), samples, time) {
             Err(error) => Answer::Failed(error.to_string()),
             Ok((_, None)) => Answer::Failed("no sample to warm up".to_owned()),
@@ -307,6 +310,8 @@ impl Worker<'_> {
         loop {
             let Some(question) = self.line.next()? else { return Ok(None) };
             let Question::Batch { samples, slower_ppm } = question else {
+                // What is left of a state that ends here disturbs nobody.
+                let _ = turns.end(probe.as_mut());
                 self.work = turns.into_work();
                 return Ok(Some(question));
             };

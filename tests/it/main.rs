@@ -15,6 +15,10 @@ mod circles;
 mod contract;
 mod documents;
 mod fake;
+// The service of examples/orders runs in process.
+#[cfg(feature = "instrument")]
+mod flow_how_to;
+mod flows;
 mod foreign;
 mod forgery;
 mod gate;

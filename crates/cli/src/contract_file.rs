@@ -45,7 +45,8 @@ pub(super) fn contract_or_paths(
 
 /// Reads a contract from its text.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Contract, Failure> {
-    Contract::parse(text).map_err(|error| unreadable(path, &error))
+    let contract = Contract::parse(text).map_err(|error| unreadable(path, &error))?;
+    Ok(contract.in_directory(directory_of(path)))
 }
 
 /// Reads a contract from a file.

@@ -71,7 +71,8 @@ impl CodeArguments {
         if let Some(executable) = &self.harness_exe {
             let label = executable.display().to_string();
             let text = contract_text(contract)?;
-            return Ok(Some(Side::of_executable(&label, executable.clone(), text)));
+            let side = Side::of_executable(&label, executable.clone(), text);
+            return Ok(Some(Side { files: directory_of(contract).to_owned(), ..side }));
         }
         let Some(harness) = &self.harness else { return Ok(None) };
         let repository = directory_of(contract);

@@ -180,6 +180,7 @@ fn side(build: &str) -> Side {
         arguments: Vec::new(),
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
         directory: env::temp_dir(),
+        files: env::temp_dir(),
         contract: CONTRACT.to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use perf_passport::{
     contract::{Check, CheckSelection, Contract, Operation},
     pipeline::MissingVariable,
-    probe::PreparedRequest,
+    probe::{PlanError, SamplePlan},
 };
 
 use crate::{
@@ -201,6 +201,8 @@ impl SideOffer {
             it.requests == check.requests
                 && it.rounds == check.rounds
                 && it.fixture == check.fixture
+                && it.rows == check.rows
+                && it.flow == check.flow
         });
         same && self.offer.service
     }
@@ -236,9 +238,10 @@ fn refuse_what_cannot_be_asked(
         })?;
     }
     for check in checks {
-        for request in &check.requests {
-            PreparedRequest::new(request, servers.environment)
-                .map_err(|variable| MissingVariable { check: check.id(), variable })?;
+        let plan = SamplePlan::new(check, &contract.directory, servers.environment);
+        // That a file of a check cannot be used is found of that check, and others go on.
+        if let Err(PlanError::Variable(variable)) = plan {
+            return Err(MissingVariable { check: check.id(), variable }.into());
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use perf_passport::{
@@ -32,6 +32,7 @@ use crate::{
     progress::ComparisonProgress,
     session_history::{SessionHistory, SessionStore},
     sessions::{SessionTask, hold_sessions, why_unmeasured},
+    side::Side,
     side_runs::{ObservationTask, SideRuns, case_of},
     subjects::Subjects,
     suspects::Suspects,
@@ -129,7 +130,8 @@ impl<'a> ComparisonRequest<'a> {
     ) -> Result<ComparisonOutcome, ComparisonError> {
         // The builds, and the contract of the current one.
         let directory = temporary_directory()?;
-        let builds = Builds::make(&self.source, directory.path(), watch, progress)?;
+        let builds =
+            self.with_files(Builds::make(&self.source, directory.path(), watch, progress)?);
         let contract = self.contract(&builds.subjects)?;
 
         // What both have, and each by itself.
@@ -156,6 +158,29 @@ impl<'a> ComparisonRequest<'a> {
         Ok(ComparisonOutcome { passport, baseline, causes, fault, sessions_kept })
     }
 
+    /// Where the files are that the contract names: in what the current side was built from, or where the
+    /// contract is.
+    fn files(&self, subjects: &Subjects<'_>) -> PathBuf {
+        if let (BuildSource::Refs { .. }, Subjects::Workers(sides)) = (&self.source, subjects) {
+            return sides.current.files.clone();
+        }
+        let parent = self.contract_path.parent();
+        parent.filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+    }
+
+    /// The same builds, which are all sent the same files.
+    fn with_files<'b>(&self, builds: Builds<'b>) -> Builds<'b> {
+        let files = self.files(&builds.subjects);
+        let subjects = match builds.subjects {
+            Subjects::Workers(sides) => {
+                let sides = sides.map(|side| Side { files: files.clone(), ..side });
+                Subjects::Workers(Box::new(sides))
+            }
+            servers @ Subjects::Servers(_) => servers,
+        };
+        Builds { subjects, ..builds }
+    }
+
     /// The contract of the current side, with the tolerance that was asked for.
     fn contract(&self, subjects: &Subjects<'_>) -> Result<Contract, ComparisonError> {
         let (text, label) = match (&self.source, subjects) {
@@ -169,6 +194,7 @@ impl<'a> ComparisonRequest<'a> {
             let path = self.contract_path.to_owned();
             ComparisonError::Contract { path, label, source }
         })?;
+        let contract = contract.in_directory(self.files(subjects));
         let Some(percent) = self.regression_percent else { return Ok(contract) };
         contract.with_regression_percent(percent).map_err(ComparisonError::Tolerance)
     }

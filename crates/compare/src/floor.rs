@@ -44,11 +44,18 @@ struct Shared {
 /// What is answered, in turns.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Script {
+    /// What is answered once, before the turns begin.
+    opening: Vec<Arc<[u8]>>,
     answers: Vec<Arc<[u8]>>,
     /// Whether each answer is the last of its connection.
     closes: bool,
+    /// Counts the opening as well.
     next: usize,
 }
+
+/// Headers that follow from how an answer is written.
+const FRAMING_HEADERS: [&str; 4] =
+    ["content-type", "content-length", "transfer-encoding", "connection"];
 
 impl Script {
     /// Adds the answers to a request, and to those that are sent before it.
@@ -77,23 +84,60 @@ impl Script {
         self.answers.push(answer.into());
     }
 
+    /// Adds the answer to a request with the headers that it was asked for: requests after it may need
+    /// what is in them.
+    pub(super) fn add_with_headers(&mut self, request: &PreparedRequest, heard: &Exchange) {
+        self.add(request, heard);
+        let Some(answer) = self.answers.last_mut() else { return };
+        let mut lines = Vec::new();
+        for (name, value) in &heard.headers {
+            if !FRAMING_HEADERS.contains(&name.as_str()) {
+                lines.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+            }
+        }
+        *answer = with_lines(answer, &lines);
+    }
+
+    /// Makes what was heard so far the opening.
+    pub(super) fn begin_turns(&mut self) {
+        self.opening = std::mem::take(&mut self.answers);
+    }
+
+    /// How many answers there are.
+    pub(super) fn len(&self) -> u64 {
+        (self.opening.len() + self.answers.len()) as u64
+    }
+
     /// Closes the connection after each answer, as the other server does, and says so: the client would
     /// else ask once more over a connection that is about to be closed.
     pub(super) fn close_after_each(&mut self) {
         self.closes = true;
-        for answer in &mut self.answers {
-            let mut bytes = answer.to_vec();
-            let status_line = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |it| it + 1);
-            bytes.splice(status_line..status_line, CLOSE.iter().copied());
-            *answer = bytes.into();
+        for answer in self.opening.iter_mut().chain(&mut self.answers) {
+            *answer = with_lines(answer, CLOSE);
         }
     }
 
     fn next(&mut self) -> Option<(Arc<[u8]>, bool)> {
-        let answer = Arc::clone(self.answers.get(self.next)?);
-        self.next = (self.next + 1) % self.answers.len();
+        let first = self.opening.len();
+        let answer = match self.next.checked_sub(first) {
+            None => &self.opening[self.next],
+            Some(turn) => self.answers.get(turn)?,
+        };
+        let answer = Arc::clone(answer);
+        self.next += 1;
+        if self.next == first + self.answers.len() {
+            self.next = first;
+        }
         Some((answer, self.closes))
     }
+}
+
+/// The answer with these lines behind its first one.
+fn with_lines(answer: &[u8], lines: &[u8]) -> Arc<[u8]> {
+    let mut bytes = answer.to_vec();
+    let status_line = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |it| it + 1);
+    bytes.splice(status_line..status_line, lines.iter().copied());
+    bytes.into()
 }
 
 impl Floor {
@@ -287,6 +331,33 @@ mod tests {
         assert_eq!(answers[0], format!("HTTP/1.1 201 -\r\n{close}content-length: 0\r\n\r\n"));
         assert_eq!(answers[1], format!("HTTP/1.1 204 -\r\n{close}\r\n"));
         assert!(answers[2].ends_with("\r\n\r\nok"), "{answers:?}");
+    }
+
+    #[test]
+    fn what_is_sent_once_is_answered_once_and_with_its_headers() {
+        let floor = Floor::start(None).unwrap();
+        let mut script = Script::default();
+        let token = Exchange {
+            headers: vec![
+                ("x-token".to_owned(), b"abc".to_vec()),
+                ("content-length".to_owned(), b"9".to_vec()),
+            ],
+            ..heard(201, "login")
+        };
+        script.add_with_headers(&request("POST"), &token);
+        script.begin_turns();
+        script.add(&request("GET"), &heard(200, "one"));
+        script.add(&request("GET"), &heard(200, "two"));
+        assert_eq!(script.len(), 3);
+        script.close_after_each();
+        floor.play(script);
+        let answers: Vec<String> =
+            (0..5).map(|_| ask(&floor, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+        let ends: Vec<&str> =
+            answers.iter().map(|it| it.rsplit("\r\n\r\n").next().unwrap()).collect();
+        assert_eq!(ends, ["login", "one", "two", "one", "two"]);
+        assert!(answers[0].contains("\r\nx-token: abc\r\n"), "{}", answers[0]);
+        assert_eq!(answers[0].matches("content-length").count(), 1);
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl<'a> Item<'a> {
     pub(super) fn turn_time(&self, contract: &Contract, samples: u32) -> Nanos {
         let time = match self {
             Self::Check(check) => {
-                let requests = check.requests_per_sample().saturating_mul(u64::from(samples));
+                let requests = check.sent_per_sample().saturating_mul(u64::from(samples));
                 contract.sampling.timeout.saturating_mul(requests)
             }
             Self::Case(operation, _) => operation.deadline,

@@ -18,6 +18,7 @@ use rustix::{
 };
 
 use perf_passport::{
+    contract::Contract,
     environment::Build,
     text::printable,
     units::Nanos,
@@ -40,6 +41,15 @@ pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// What a worker wrote on its standard error last, at most.
 pub(super) const STDERR_MAX: usize = 300;
+
+/// The first question. Only a contract that names files is said where they are: a worker of before knows
+/// no such contract.
+fn hello(side: &Side) -> Question {
+    let contract = Contract::parse(&side.contract).ok();
+    let names_files = contract.is_some_and(|it| !it.files().is_empty());
+    let directory = names_files.then(|| side.files.canonicalize().unwrap_or(side.files.clone()));
+    Question::Hello { version: VERSION, contract: side.contract.clone(), directory }
+}
 
 /// The largest padding of an environment: a page, which moves the stack by any multiple of its
 /// alignment.
@@ -151,7 +161,7 @@ impl<'a> Worker<'a> {
         let patience = Duration::from_nanos(START_TIME.get());
         stream.set_write_timeout(Some(patience)).map_err(|error| failed("no socket", &error))?;
         let mut worker = Self { label, child, _guarded: guarded, stream, answers, stderr, watch };
-        worker.tell(&Question::Hello { version: VERSION, contract: side.contract.clone() })?;
+        worker.tell(&hello(side))?;
         Ok(worker)
     }
 

@@ -13,7 +13,11 @@ use std::{
 use perf_passport::{
     contract::{Check, Contract},
     pipeline::Turns,
-    probe::{Awaited, HttpProbe, Pass, PreparedRequest, Probe, ProbeError, ReadyWhen},
+    probe::{
+        Awaited, Exchange, HttpProbe, Pass, PlanError, PreparedRequest, Probe, ProbeError,
+        ReadyWhen, SamplePlan,
+    },
+    process_memory::ProcessMemory,
     text::printable,
     units::{Nanos, Ppm},
     worker::protocol::Seen,
@@ -226,22 +230,68 @@ impl ServerSubject<'_> {
     }
 
     /// Keeps what is answered to each request, for the floor.
-    fn listen(&self) -> Result<(), WorkerError> {
-        let requests = self.turns.as_ref().map_or(&[][..], Turns::requests).to_vec();
-        let mut script = Script::default();
-        let probe = self.probe.as_ref().ok_or_else(|| self.out_of_order())?;
+    fn listen(&mut self) -> Result<(), WorkerError> {
+        let Some((turns, probe)) = self.turns.as_mut().zip(self.probe.as_ref()) else {
+            return Err(self.out_of_order());
+        };
         let mut probe = probe.borrow_mut();
-        let before = probe.connections_opened();
-        for request in &requests {
-            let heard = probe.send(request, Pass::Timed).map_err(|it| self.fault(&it))?;
-            script.add(request, &heard);
-        }
-        let opened = probe.connections_opened().saturating_sub(before);
-        if opened.get() >= requests.len() as u64 {
+        let mut script = Script::default();
+        let opened_before = probe.connections_opened();
+        let with_headers = turns.check().has_values();
+        // The floor begins from the beginning: what is sent once comes before the first sample alone.
+        let heard = turns.end(&mut *probe).and_then(|()| {
+            let script = &mut script;
+            turns.send_one(&mut Listening { probe: &mut probe, script, with_headers })?;
+            script.begin_turns();
+            turns.send_one(&mut Listening { probe: &mut probe, script, with_headers })
+        });
+        let opened = probe.connections_opened().saturating_sub(opened_before);
+        drop(probe);
+        heard.map_err(|error| self.fault(&error))?;
+        if opened.get() >= script.len() {
             script.close_after_each();
         }
         self.starter.heard.replace(script);
         Ok(())
+    }
+
+    /// Ends the turns of the item before, with what that sends at its end.
+    fn end_turns(&mut self) {
+        if let Some((mut turns, probe)) = self.turns.take().zip(self.probe.as_ref()) {
+            // What it leaves behind is told by the observation.
+            let _ = turns.end(&mut *probe.borrow_mut());
+        }
+    }
+}
+
+/// A connection of which everything is written down.
+struct Listening<'l> {
+    probe: &'l mut HttpProbe,
+    script: &'l mut Script,
+    with_headers: bool,
+}
+
+impl Probe for Listening<'_> {
+    fn send(&mut self, request: &PreparedRequest, pass: Pass) -> Result<Exchange, ProbeError> {
+        let heard = self.probe.send(request, pass)?;
+        if self.with_headers {
+            self.script.add_with_headers(request, &heard);
+        } else {
+            self.script.add(request, &heard);
+        }
+        Ok(heard)
+    }
+
+    fn process_memory(&mut self) -> Option<ProcessMemory> {
+        None
+    }
+
+    fn cpu_pressure(&mut self) -> Option<Nanos> {
+        None
+    }
+
+    fn counts_apart(&self) -> bool {
+        false
     }
 }
 
@@ -267,12 +317,16 @@ impl Subject for ServerSubject<'_> {
         if let Some(floor) = &self.floor {
             floor.play(self.starter.heard.borrow().clone());
         }
-        let fill = |spec| PreparedRequest::new(spec, self.starter.servers.environment);
-        let requests = check.requests.iter().map(fill).collect::<Result<Vec<_>, _>>();
-        let requests = requests.map_err(|variable| {
-            self.error(ServerProblem::BrokeOff(format!("the variable {variable} is not set")))
+        self.end_turns();
+        let directory = &self.starter.contract.directory;
+        let plan = SamplePlan::new(check, directory, self.starter.servers.environment);
+        let plan = plan.map_err(|error| {
+            self.error(ServerProblem::BrokeOff(match error {
+                PlanError::Variable(name) => format!("the variable {name} is not set"),
+                PlanError::Input(problem) => problem,
+            }))
         })?;
-        self.turns = Some(Turns::new(check.clone(), requests, self.starter.watch.clock));
+        self.turns = Some(Turns::new(check.clone(), plan, self.starter.watch.clock));
         let turn = self.first_turns()?;
         if self.role == Role::Baseline {
             self.listen()?;
@@ -297,6 +351,7 @@ impl Subject for ServerSubject<'_> {
     }
 
     fn begin_to_end(&mut self) {
+        self.end_turns();
         self.probe = None;
         if let Some(process) = &mut self.reached.process {
             process.begin_to_end();

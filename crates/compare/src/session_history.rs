@@ -13,6 +13,7 @@ use perf_passport::{
     files,
     paired::{Paired, Session},
     passport::Comparison,
+    probe::input_digest,
     store::{self, StoreError},
     text::hex,
     units::{BYTES_PER_MB, Bytes, Count},
@@ -50,12 +51,18 @@ impl SessionStore {
             let checks = contract.checks.iter();
             let checks: Vec<_> =
                 checks.map(|it| (it.id(), &it.requests, it.rounds, &it.fixture)).collect();
+            // What is in files that requests are made of is a part of the requests.
+            let values: Vec<_> =
+                contract.checks.iter().map(|it| (&it.rows, &it.flow, it.service_life)).collect();
+            let files = contract.files().into_iter();
+            let files: Vec<_> =
+                files.map(|it| (it, input_digest(&contract.directory, it))).collect();
             let operations: Vec<_> =
                 contract.operations.iter().map(|it| (&it.name, &it.sizes)).collect();
             let same = (
                 (executables, sources, comparison.anchor.is_some(), session),
                 (SystemInfo::read(), env!("CARGO_PKG_VERSION"), AT_ONCE_MAX),
-                (&contract.name, &contract.document.target, checks, operations),
+                (&contract.name, &contract.document.target, checks, operations, values, files),
             );
             let name = hex(&Sha256::digest(format!("{same:?}")));
             directory.join("sessions").join(format!("{}.json", &name[..32]))

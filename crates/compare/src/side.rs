@@ -20,6 +20,9 @@ pub struct Side {
     pub directory: PathBuf,
     /// Its contract as written.
     pub contract: String,
+    /// Where the files are that the contract names. In a comparison all sides are given those of the
+    /// current one, so that all are sent the same.
+    pub files: PathBuf,
 }
 
 impl Side {
@@ -33,6 +36,7 @@ impl Side {
             environment: Vec::new(),
             directory: PathBuf::from("."),
             contract,
+            files: PathBuf::from("."),
         }
     }
 }

@@ -54,6 +54,7 @@ pub fn checkout(
         relinked,
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), directory.clone().into())],
+        files: directory.clone(),
         directory,
         contract,
     };
@@ -138,6 +139,7 @@ pub fn build_here(
         relinked: Vec::new(),
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), harness.directory.clone().into())],
+        files: project.contract.parent().unwrap_or(Path::new(".")).to_owned(),
         directory: harness.directory,
         contract: fs::read_to_string(project.contract).map_err(at(project.contract))?,
     })

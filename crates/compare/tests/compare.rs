@@ -131,6 +131,7 @@ fn side(build: &str) -> Side {
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
         directory: env::temp_dir(),
         contract: CONTRACT.to_owned(),
+        files: ".".into(),
     }
 }
 

@@ -195,6 +195,7 @@ fn side(build: &str, contract: &str) -> Side {
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
         directory: env::temp_dir(),
         contract: contract.to_owned(),
+        files: ".".into(),
     }
 }
 

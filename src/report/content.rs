@@ -121,8 +121,10 @@ pub struct Finding {
 pub struct SourcePlace {
     /// The subject, as [`Finding::of`] has it.
     pub subject: String,
-    /// The file, relative to the repository; printable.
-    pub file: String,
+    /// The function; any text.
+    pub function: String,
+    /// The file, relative to the repository, where it is known; any text.
+    pub file: Option<String>,
     /// The line, from 1.
     pub line: Option<u32>,
 }

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::{Finding, Mark, Report, SourcePlace, Style, summary::plain};
-use crate::{claim::Verdict, passport::HashError};
+use crate::{claim::Verdict, passport::HashError, text::escaped};
 
 /// How many of a kind GitHub shows for a step.
 const SHOWN_MAX: usize = 10;
@@ -47,9 +47,9 @@ const fn kind_of(mark: Mark) -> Option<&'static str> {
 
 fn annotation(kind: &str, finding: &Finding, place: Option<&SourcePlace>) -> String {
     let mut properties = vec![format!("title={}", property(&finding.of))];
-    if let Some(place) = place {
-        properties.push(format!("file={}", property(&place.file)));
-        properties.extend(place.line.map(|line| format!("line={line}")));
+    if let Some((file, line)) = place.and_then(|it| Some((it.file.as_ref()?, it.line))) {
+        properties.push(format!("file={}", property(&escaped(file))));
+        properties.extend(line.map(|line| format!("line={line}")));
     }
     let said = finding.message.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
     let message = data(&format!("{}{said}", finding.sentence));
@@ -84,8 +84,12 @@ mod tests {
 
     #[test]
     fn a_name_ends_no_property_and_a_message_no_line() {
-        let (line, file) = (Some(7), "src/a,b.rs".to_owned());
-        let place = SourcePlace { subject: "a:b,c".to_owned(), file, line };
+        let place = SourcePlace {
+            subject: "a:b,c".to_owned(),
+            function: "f".to_owned(),
+            file: Some("src/a,b.rs".to_owned()),
+            line: Some(7),
+        };
         let text = rendered(vec![finding(Mark::Verdict(Verdict::Fail), "a:b,c")], vec![place]);
         let expected = "::error title=a%3Ab%2Cc,file=src/a%2Cb.rs,line=7::latency 5 ms: 100 %25 too \
                         long%0A::error::x\n";

@@ -73,12 +73,12 @@ fn finding(finding: &Finding) -> String {
 }
 
 /// Text as code, in a table too. A backtick would end the code, and a bar the cell.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{}`", text.replace(['`', '|'], "?"))
 }
 
 /// A sentence whose backticks mean code: outside of them nothing is markup.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let last = text.matches('`').count();
     for (index, part) in text.split('`').enumerate() {

@@ -22,6 +22,7 @@ mod missing_samples;
 mod operations;
 mod outside;
 mod over_http;
+mod pull_request;
 mod stored;
 mod style;
 mod summary;
@@ -35,6 +36,7 @@ pub use figures::figures;
 pub use findings::claims_at_fault;
 pub use html::page;
 use outside::name;
+pub use pull_request::{CommentContext, pull_request_comment};
 pub use style::Style;
 pub use summary::Scope;
 

@@ -5,7 +5,9 @@ use perf_passport::{
     contract::ClaimKind,
     passport::{Passport, verify},
     probe::{Exchange, ProbeError},
-    report::{self, Format, Report, Scope, Style},
+    report::{
+        self, CommentContext, Format, Report, Scope, SourcePlace, Style, pull_request_comment,
+    },
     units::Nanos,
 };
 
@@ -141,4 +143,39 @@ fn an_imported_passport_shows_its_figures_as_imported() {
         text.ends_with("\nIMPORTED: figures without evidence, which prove nothing\n"),
         "{text}"
     );
+}
+
+/// What a comparison found of a pull request, with a place that a stranger named.
+#[test]
+fn a_comment_names_commit_figure_function_and_line_and_no_markup() {
+    let mut passport = verify(include_bytes!("../fixtures/schema_v1/compared_fail.json")).unwrap();
+    let hostile = "](http://evil) <img src=x> @everyone #1 `x` | \u{202e}\n# heading";
+    let place = SourcePlace {
+        subject: "work/default".to_owned(),
+        function: format!("work::slow{hostile}"),
+        file: Some(format!("src/work.rs{hostile}")),
+        line: Some(88),
+    };
+    let context = CommentContext { places: &[place], run_url: None };
+    let text = pull_request_comment(&passport, context);
+    assert!(text.is_ascii(), "{text}");
+    assert!(text.starts_with("**FAIL**: 1 check, `current` against `baseline`.\n"), "{text}");
+    assert!(text.contains("- **FAIL** `work/default` latency-change +196.07 % (between"), "{text}");
+    assert!(text.contains("; in `work::slow"), "{text}");
+    // Outside of code there is nothing that a stranger wrote: code ends where it is to end.
+    let outside: String = text.split('`').step_by(2).collect();
+    for markup in ["evil", "<img", "@everyone", "heading", "slow"] {
+        assert!(!outside.contains(markup), "{markup}: {outside}");
+    }
+    assert!(!text.contains("\n# heading") && text.contains(":88`"), "{text}");
+
+    // However much there is to say, GitHub takes it.
+    let result = passport.test_results[0].clone();
+    for number in 0..5_000 {
+        let mut more = result.clone();
+        more.test_name = format!("{}{number}", "<".repeat(100));
+        passport.test_results.push(more);
+    }
+    let text = pull_request_comment(&passport, context);
+    assert!(text.len() < 65_000 && text.contains("\n- and "), "{}", text.len());
 }

@@ -44,13 +44,19 @@ pub(super) fn text(causes: &[CheckCauses]) -> String {
     out
 }
 
-/// Where each check got worse: the place of the program's own that has the most more.
+/// Where each check got worse: the place that allocates the most more of those whose file is known, or the
+/// function that executes the most more.
 pub(super) fn places(causes: &[CheckCauses]) -> Vec<SourcePlace> {
     let place = |cause: &CheckCauses| {
-        let sites = &cause.allocations.found()?.sites;
-        let at = sites.iter().filter(|it| it.is_worse()).find(|it| it.at.file.is_some())?;
-        let (subject, line) = (escaped(&cause.check), at.at.line);
-        Some(SourcePlace { subject, file: escaped(at.at.file.as_ref()?), line })
+        let sites = cause.allocations.found().map(|it| it.sites.as_slice()).unwrap_or_default();
+        let site = sites.iter().find(|it| it.is_worse() && it.at.file.is_some());
+        let function = || {
+            let found = cause.instructions.as_ref()?.found()?;
+            Some((found.functions.first()?.function.clone(), None, None))
+        };
+        let at = site.map(|it| (it.at.function.clone(), it.at.file.clone(), it.at.line));
+        let (function, file, line) = at.or_else(function)?;
+        Some(SourcePlace { subject: escaped(&cause.check), function, file, line })
     };
     causes.iter().filter_map(place).collect()
 }

@@ -12,6 +12,7 @@ mod calibrate;
 mod calibrate_plot;
 mod check;
 mod clock;
+mod comment;
 #[cfg(target_os = "linux")]
 mod compare;
 #[cfg(target_os = "linux")]
@@ -98,6 +99,8 @@ enum Command {
     Show(show::ShowArguments),
     /// Print what changed between two passports, claim by claim.
     Diff(diff::DiffArguments),
+    /// Write what a run measured as one comment on its pull request.
+    Comment(comment::CommentArguments),
     /// Render metrics JSON as text, and time that.
     Format(format::FormatArguments),
     /// Take over what others measured: ten tools, and original passports.
@@ -141,6 +144,7 @@ fn main() -> ExitCode {
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Comment(arguments) => comment::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),

@@ -15,6 +15,7 @@ mod server;
 mod bad_contracts;
 mod bad_passports;
 mod bad_targets;
+mod comment;
 mod formats;
 mod formatting;
 mod gate;

@@ -8,6 +8,7 @@ mod claim_kind;
 mod compared;
 mod document;
 mod error;
+mod history;
 mod limits;
 mod name;
 mod number;
@@ -31,6 +32,7 @@ pub use document::{
     TargetDocument, ToleranceDocument, VariantDocument,
 };
 pub use error::{ContractError, Step};
+pub use history::{COMMITS_PER_FALSE_NOMINATION, HistoryDocument};
 pub use number::{NotNegative, Percentage, Positive};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,

@@ -32,6 +32,7 @@ mod exit;
 mod flame_graph;
 mod format;
 mod generate;
+mod history;
 mod import;
 mod init;
 mod limits;
@@ -99,6 +100,8 @@ enum Command {
     Diff(diff::DiffArguments),
     /// Render metrics JSON as text, and time that.
     Format(format::FormatArguments),
+    /// Keep passports, and find what changed, at which commit.
+    History(Box<history::HistoryArguments>),
     /// Take over what others measured: criterion, cargo-criterion, hyperfine, original passports.
     Import(import::ImportArguments),
     /// Write the first contract, what runs it, and a workflow.
@@ -141,6 +144,7 @@ fn main() -> ExitCode {
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Contract(arguments) => contract::run(&arguments),

@@ -1,5 +1,7 @@
 //! The service of orders on the port of the variable `PORT`, with the password of `PASSWORD`.
 
+#![expect(clippy::disallowed_methods, reason = "a program reads its own settings")]
+
 mod service;
 
 use perf_passport::{allocation::CountingAllocator, instrument::InstrumentLayer};

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BudgetsDocument, ClaimKind, CompareBody, FlowDocument, HeaderTemplate, NotNegative,
-    OperationDocument, PartDocument, Positive, RowsDocument, SetupDocument, ToleranceDocument,
+    BudgetsDocument, ClaimKind, CompareBody, FlowDocument, HeaderTemplate, HistoryDocument,
+    NotNegative, OperationDocument, PartDocument, Positive, RowsDocument, SetupDocument,
+    ToleranceDocument,
 };
 
 /// The contract format that this version reads and writes.
@@ -48,6 +49,9 @@ pub struct ContractDocument {
     /// Free text carried into each passport.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// How stored passports are looked at over commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryDocument>,
     /// The states of the service that need more than a name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixture: Vec<FixtureDocument>,

@@ -14,6 +14,7 @@ mod document;
 mod error;
 mod flow;
 mod flow_document;
+mod history;
 mod limits;
 mod name;
 mod number;
@@ -43,6 +44,7 @@ pub use document::{
 };
 pub use error::{ContractError, Step};
 pub use flow_document::{FlowDocument, FlowState, StepDocument};
+pub use history::{COMMITS_PER_FALSE_NOMINATION, HistoryDocument};
 pub use number::{NotNegative, Percentage, Positive};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,

@@ -46,6 +46,9 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     check_name("contract", &document.name)?;
     check_target(&document).map_err(|error| error.inside("target"))?;
     check_required(&document)?;
+    if let Some(history) = &document.history {
+        history.check().map_err(|error| error.inside("history"))?;
+    }
     check_budgets(&document.budgets)?;
     check_quantiles(&document.budgets, &[])?;
     let checks = checks(&document)?;

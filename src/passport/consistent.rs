@@ -2,8 +2,8 @@
 //! no assembling can derive, and that nevertheless cannot be anything.
 
 use super::{
-    BaselineRecord, ComparedBuild, Comparison, OperationResult, ProbeKind, Provenance, SameCode,
-    TestResult, VerifyError,
+    BaselineRecord, ComparedBuild, Comparison, OperationResult, ProbeKind, Provenance, SaidCommit,
+    SameCode, TestResult, VerifyError,
 };
 use crate::{
     claim::BaselineFigures,
@@ -31,6 +31,9 @@ pub(super) fn check_facts(
     holds(measured, || "provenance.probe".to_owned())?;
     let in_process = provenance.probe == ProbeKind::InProcess;
     holds(in_process == provenance.build.is_some(), || "provenance.build".to_owned())?;
+    if let Some(said) = &provenance.said_commit {
+        check_said(said, provenance.probe)?;
+    }
     if let Some(record) = baseline {
         check_record(record, contract)?;
     }
@@ -56,6 +59,19 @@ pub(super) fn check_facts(
         check_result(result, check, baseline)?;
     }
     Ok(())
+}
+
+/// Of what is measured in process the tree is known, so that nobody needs to say it.
+fn check_said(said: &SaidCommit, probe: ProbeKind) -> Result<(), VerifyError> {
+    let object = |it: &str| {
+        [40, 64].contains(&it.len()) && it.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let at = |field: &'static str| move || format!("provenance.said_commit{field}");
+    holds(probe == ProbeKind::Http, at(""))?;
+    holds(object(&said.commit), at(".commit"))?;
+    holds(object(&said.commit_tree), at(".commit_tree"))?;
+    let plain = said.reference == escaped(&said.reference) && said.reference.len() <= 200;
+    holds(plain, at(".reference"))
 }
 
 fn check_record(record: &BaselineRecord, contract: &Contract) -> Result<(), VerifyError> {

@@ -107,6 +107,23 @@ pub struct Provenance {
     pub build: Option<Build>,
     /// The source tree around the contract.
     pub source: Source,
+    /// The commit that a service over HTTP was built from, as whoever measured said it: nothing that was
+    /// measured shows it. Only there where somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_commit: Option<SaidCommit>,
+}
+
+/// A commit that somebody named for what was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SaidCommit {
+    /// What was given, such as a branch; printable ASCII.
+    pub reference: String,
+    /// The commit that it named.
+    pub commit: String,
+    /// The tree of that commit.
+    pub commit_tree: String,
 }
 
 /// Two builds that were compared side by side.

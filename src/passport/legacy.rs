@@ -210,6 +210,7 @@ fn passport(facts: LegacyFacts) -> Result<Passport, HashError> {
             target: UNSAID.to_owned(),
             build: None,
             source: Source::default(),
+            said_commit: None,
         },
         summary: summary(&results),
         test_results: results,

@@ -27,8 +27,8 @@ pub use diff::{Difference, diff};
 pub use digest::{HashError, contract_digest};
 pub use document::{
     BaselineRecord, ComparedBuild, Comparison, ContractRecord, GUARANTEE, Gate, LatencySummary,
-    MappedCode, Passport, ProbeKind, Provenance, SCHEMA_VERSION, SameCode, Summary, TestResult,
-    Thresholds,
+    MappedCode, Passport, ProbeKind, Provenance, SCHEMA_VERSION, SaidCommit, SameCode, Summary,
+    TestResult, Thresholds,
 };
 pub use harmony::Harmony;
 pub use legacy::{ImportError, import};

@@ -212,7 +212,13 @@ impl Circumstances {
         let build = (probe == ProbeKind::InProcess).then(Build::current);
         let source = Source::read(directory);
         Self {
-            provenance: Provenance { probe, target: target.into(), build, source },
+            provenance: Provenance {
+                probe,
+                target: target.into(),
+                build,
+                source,
+                said_commit: None,
+            },
             system_info: SystemInfo::read(),
             session_id: uuid::Uuid::now_v7().to_string(),
             comparison: None,

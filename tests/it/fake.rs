@@ -205,6 +205,7 @@ pub(crate) fn circumstances() -> Circumstances {
             target: "http://127.0.0.1:1".to_owned(),
             build: None,
             source: Source::default(),
+            said_commit: None,
         },
         system_info: SystemInfo::read(),
         session_id: "session".to_owned(),

@@ -14,7 +14,17 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("crates/compare", &["perf-passport"]),
     // The reference service: it can be measured, and knows nothing of measuring.
     ("crates/ledger", &["perf-passport-meter"]),
-    ("crates/cli", &["perf-passport", "perf-passport-compare", "perf-passport-ledger"]),
+    // Reads passports, and measures nothing.
+    ("crates/history", &["perf-passport"]),
+    (
+        "crates/cli",
+        &[
+            "perf-passport",
+            "perf-passport-compare",
+            "perf-passport-history",
+            "perf-passport-ledger",
+        ],
+    ),
     // With the memory-bound service, whose work is of the library.
     ("tests/support", &["perf-passport"]),
 ];

@@ -33,6 +33,7 @@ mod exit;
 mod flame_graph;
 mod format;
 mod generate;
+mod history;
 mod import;
 mod init;
 mod limits;
@@ -103,6 +104,8 @@ enum Command {
     Comment(comment::CommentArguments),
     /// Render metrics JSON as text, and time that.
     Format(format::FormatArguments),
+    /// Keep passports, and find what changed, at which commit.
+    History(Box<history::HistoryArguments>),
     /// Take over what others measured: ten tools, and original passports.
     Import(import::ImportArguments),
     /// Write the first contract, what runs it, and a workflow.
@@ -146,6 +149,7 @@ fn main() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Comment(arguments) => comment::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Contract(arguments) => contract::run(&arguments),

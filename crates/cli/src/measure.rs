@@ -28,15 +28,17 @@ use super::{
 use perf_passport::{
     clock::Clock,
     contract::{Check, CheckSelection, Contract},
-    passport::{Passport, ProbeKind},
+    passport::{Passport, ProbeKind, SaidCommit},
     pipeline::{self, Circumstances, Run, RunContext},
     probe::{HttpSettings, HttpTarget, ReadyWhen, Target, wait_until_ready},
     process_memory, store,
+    text::printable,
     timestamp::rfc3339,
     units::Nanos,
 };
 #[cfg(target_os = "linux")]
 use perf_passport_compare::Watch;
+use perf_passport_history::git::{NamedCommit, Repository};
 
 /// How long a service that is starting is waited for, unless the user says otherwise.
 const WAIT: Nanos = Nanos::new(60_000_000_000);
@@ -59,6 +61,9 @@ pub(super) struct Measuring {
     /// Wait so long for a running service to answer, such as 20s or 2m; 60s when left out
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     wait_timeout: Option<Nanos>,
+    /// The commit that the service at --api-url was built from: the passport says that it was said
+    #[arg(long, value_name = "REF")]
+    commit: Option<String>,
     /// Measure only checks on this fixture: the state that the service at --api-url is in
     #[arg(long, value_name = "NAME")]
     fixture: Option<String>,
@@ -131,6 +136,7 @@ impl Measuring {
         let stop = || interrupted.load(Ordering::Relaxed);
         let clock = clock::started()?;
         let timestamp = rfc3339(clock.now());
+        let said_commit = self.said_commit(contract)?;
         // What cannot be built or started is found before anything is measured.
         #[cfg(target_os = "linux")]
         let watch = Watch { clock: &clock, stop: &stop };
@@ -155,6 +161,7 @@ impl Measuring {
             measured
         };
         let mut circumstances = Circumstances::current(kind, name, self.directory());
+        circumstances.provenance.said_commit = said_commit;
         #[cfg(target_os = "linux")]
         if let Some(code) = code {
             let built = &mut circumstances.provenance.build;
@@ -179,6 +186,21 @@ impl Measuring {
             terminal::note(&sentence);
         }
         Ok(CommandOutcome { passport, interrupted: stop(), whole: selection.whole })
+    }
+
+    /// The commit that is said of a running service.
+    fn said_commit(&self, contract: &Contract) -> Result<Option<SaidCommit>, Failure> {
+        let Some(reference) = &self.commit else { return Ok(None) };
+        if !self.measures_running(contract) {
+            return Err(Failure::usage(anyhow!(
+                "--commit says what a running service was built from, and there is none: give \
+                 --api-url URL"
+            )));
+        }
+        let NamedCommit { commit, tree } =
+            Repository::needed(self.directory())?.named(reference)?;
+        let reference = printable(reference.as_bytes(), 200);
+        Ok(Some(SaidCommit { reference, commit, commit_tree: tree }))
     }
 
     /// Measures these checks, of which there is at least one.

@@ -5,9 +5,11 @@
 #![expect(clippy::return_self_not_must_use, reason = "a run is held against what it must be")]
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
+pub mod made;
 pub mod memory_bound;
 pub mod processes;
 pub mod program;
+pub mod repository;
 pub mod work;
 
 use libtest_mimic::{Failed, Trial};

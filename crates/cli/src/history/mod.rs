@@ -1,0 +1,54 @@
+//! `passport history`: what changed, and at which commit.
+
+mod accept;
+mod add;
+mod index;
+mod log;
+mod place;
+mod trend;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::exit::{Code, Failure};
+use perf_passport_history::{HistoryError, history::is_edited};
+
+/// Keep passports, and find what changed, at which commit.
+#[derive(Debug, Args)]
+pub(super) struct HistoryArguments {
+    #[command(subcommand)]
+    command: HistoryCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum HistoryCommand {
+    /// Verify passports and keep them
+    Add(add::AddArguments),
+    /// Make the index follow the store
+    Index(index::IndexArguments),
+    /// Print what changed, by commit: exit 1 with an open event, 4 with suspicions only
+    Log(log::LogArguments),
+    /// Show the series of a subject
+    Trend(trend::TrendArguments),
+    /// Accept events
+    Accept(accept::AcceptArguments),
+}
+
+pub(super) fn run(arguments: &HistoryArguments) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        HistoryCommand::Add(arguments) => add::run(arguments),
+        HistoryCommand::Index(arguments) => index::run(arguments),
+        HistoryCommand::Log(arguments) => log::run(arguments),
+        HistoryCommand::Trend(arguments) => trend::run(arguments),
+        HistoryCommand::Accept(arguments) => accept::run(arguments),
+    }
+}
+
+impl From<HistoryError> for Failure {
+    /// An edited passport is a claim that failed; everything else is a wrong or unusable file or place.
+    fn from(error: HistoryError) -> Self {
+        let code = if is_edited(&error) { Code::Failed } else { Code::Usage };
+        Self::new(code, error)
+    }
+}

@@ -1,0 +1,11 @@
+//! Histories of real git repositories, with passports that the tests decide.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the lints allow in tests, their helper functions do too"
+)]
+
+mod opened;
+
+mod exact_changes;
+mod damaged;
+mod places;

@@ -53,7 +53,7 @@ pub enum ImportError {
     /// JSON of another shape.
     #[error(
         "not an original performance passport, which is an object with `test_results`; results of \
-         criterion, cargo-criterion and hyperfine are read by `passport import TOOL FILE`: {0}"
+         criterion, Go, JMH, pytest-benchmark and other tools are read by `passport import TOOL FILE`: {0}"
     )]
     Foreign(String),
     /// A passport of this program: there is nothing to import.

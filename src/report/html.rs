@@ -56,7 +56,8 @@ li.bad{border-color:var(--bad)}li.open{border-color:var(--open)}\
 b.good{color:var(--good)}b.bad{color:var(--bad)}b.open{color:var(--open)}\
 pre{overflow-x:auto;padding:.8rem;background:var(--band);border:1px solid var(--rule)}\
 .faint{color:var(--faint)}\
-@media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible}li,tr{break-inside:avoid}}\
+@media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible}\
+th,td{white-space:normal;padding:.2rem .3rem}th[scope=row]{min-width:0}li,tr{break-inside:avoid}}\
 ";
 
 /// A whole document.

@@ -324,6 +324,28 @@ orders/default: 1000 -> 1246 instructions (+24.60 %), most of it in
     }
 
     #[test]
+    fn a_check_is_placed_where_it_allocates_more_or_else_executes_more() {
+        let own = place("orders::list", Some("src/orders.rs"));
+        let better = place("better", Some("src/better.rs"));
+        let nameless = place("nameless", None);
+        let growth = FunctionGrowth {
+            function: "orders::sort".to_owned(),
+            own_per_sample: 1,
+            inclusive_per_sample: 1,
+        };
+        let sites =
+            vec![site(better, "x", (4, 1)), site(nameless, "x", (0, 9)), site(own, "x", (0, 1))];
+        let found =
+            places(&[causes(sites, vec![growth.clone()]), causes(Vec::new(), vec![growth])]);
+        let told: Vec<_> =
+            found.iter().map(|it| (it.function.as_str(), it.file.as_deref(), it.line)).collect();
+        let expected =
+            [("orders::list", Some("src/orders.rs"), Some(88)), ("orders::sort", None, None)];
+        assert_eq!(told, expected);
+        assert!(places(&[causes(Vec::new(), Vec::new())]).is_empty());
+    }
+
+    #[test]
     fn an_improvement_has_no_function_that_grew() {
         let growth = FunctionGrowth {
             function: "orders::list".to_owned(),

@@ -90,7 +90,7 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(url: &str, repository: Repository) -> Result<Self, Failure> {
-        if std::env::var(TOKEN).map_or(true, |it| it.trim().is_empty()) {
+        if variable(TOKEN).is_none_or(|it| it.trim().is_empty()) {
             return Err(Failure::usage(anyhow!("the environment has no {TOKEN} to post with")));
         }
         let settings = HttpSettings {
@@ -177,7 +177,7 @@ impl Api {
         expected: u16,
     ) -> Result<T, Failure> {
         let header = |name: &str, value: &str| {
-            let filled = HeaderTemplate::new(value).fill(|it| std::env::var(it).ok());
+            let filled = HeaderTemplate::new(value).fill(variable);
             let refused = |_| Failure::usage(anyhow!("{TOKEN} cannot be sent in a header"));
             Ok::<_, Failure>((name.to_owned(), filled.map_err(refused)?))
         };
@@ -214,6 +214,11 @@ impl Api {
         }
         serde_json::from_slice(&body).map_err(|_| told("is of another shape"))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the token is of the environment alone")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// What GitHub says of a request that it refuses.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use perf_passport_test_support::program::{Finished, Workspace, assert_says, finish};
 
-const TOKEN: &str = "ghs_notarealtoken";
+pub(crate) const TOKEN: &str = "ghs_notarealtoken";
 
 const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"join\"\n\
                         benchmark = \"BenchmarkJoin\"\nbudgets.allocations_max = 2\n";
@@ -33,8 +33,8 @@ struct Asked {
 }
 
 /// GitHub, with one pull request.
-struct GitHub {
-    url: String,
+pub(crate) struct GitHub {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -55,7 +55,7 @@ impl GitHub {
     }
 
     /// An open pull request 7 at this commit.
-    fn open(head: &str, comments: Value) -> Self {
+    pub(crate) fn open(head: &str, comments: Value) -> Self {
         Self::start(json!({"number": 7, "state": "open", "head": {"sha": head}}), comments)
     }
 
@@ -64,7 +64,7 @@ impl GitHub {
     }
 
     /// What was written, and how.
-    fn written(&self) -> Vec<(String, String)> {
+    pub(crate) fn written(&self) -> Vec<(String, String)> {
         let written = self.asked().into_iter().filter(|it| !it.line.starts_with("GET "));
         let written = written.map(|it| {
             assert!(it.head.contains(&format!("authorization: Bearer {TOKEN}\r\n")), "{}", it.head);
@@ -122,7 +122,7 @@ fn head(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// A repository with one commit, and the artifact of a run: a baseline of one allocation against `now`.
-fn measured(now: u32) -> (Workspace, String) {
+pub(crate) fn measured(now: u32) -> (Workspace, String) {
     let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");

@@ -37,6 +37,8 @@ mod interruption;
 mod odd_files;
 #[cfg(unix)]
 mod other_language;
+#[cfg(unix)]
+mod workflows;
 
 /// The program that is tested.
 const PASSPORT: &str = env!("CARGO_BIN_EXE_passport");

@@ -2,6 +2,7 @@
 //! SQLite, in memory, and each service has a database of its own.
 
 use std::{
+    fmt::Write,
     hash::{BuildHasher, Hasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -98,9 +99,7 @@ impl FromRequestParts<Arc<Shop>> for User {
         let token = header.and_then(|it| it.strip_prefix("Bearer "));
         let token = token.ok_or(Failure(StatusCode::UNAUTHORIZED))?;
         let known = shop.with(|database| {
-            database
-                .prepare_cached("SELECT 1 FROM sessions WHERE token = ?1")?
-                .exists(params![token])
+            database.prepare("SELECT 1 FROM sessions WHERE token = ?1")?.exists(params![token])
         })?;
         if known { Ok(Self) } else { Err(Failure(StatusCode::UNAUTHORIZED)) }
     }
@@ -135,9 +134,11 @@ async fn login(
     }
     // Keys of a hash map are random: enough for an example, and not for a service.
     let random = || RandomState::new().build_hasher().finish();
-    let token = format!("{:016x}{:016x}", random(), random());
+    // With room for all of it, so that each token costs the same.
+    let mut token = String::with_capacity(32);
+    let _ = write!(token, "{:016x}{:016x}", random(), random());
     shop.with(|database| {
-        database.prepare_cached("INSERT INTO sessions (token) VALUES (?1)")?.execute(params![token])
+        database.prepare("INSERT INTO sessions (token) VALUES (?1)")?.execute(params![token])
     })?;
     Ok(Json(Session { token }))
 }
@@ -155,7 +156,7 @@ async fn create(
 ) -> Result<impl IntoResponse, Failure> {
     let id = shop.with(|database| {
         database
-            .prepare_cached("INSERT INTO orders (item, quantity) VALUES (?1, ?2)")?
+            .prepare("INSERT INTO orders (item, quantity) VALUES (?1, ?2)")?
             .insert(params![item, quantity])
     })?;
     let order = Json(Order { id, item, quantity });
@@ -165,7 +166,7 @@ async fn create(
 async fn read(State(shop): Shared, _: User, Path(id): Path<i64>) -> Result<Json<Order>, Failure> {
     let found = shop.with(|database| {
         database
-            .prepare_cached("SELECT id, item, quantity FROM orders WHERE id = ?1")?
+            .prepare("SELECT id, item, quantity FROM orders WHERE id = ?1")?
             .query_row(params![id], order)
             .optional()
     })?;
@@ -178,9 +179,8 @@ async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Order>>, Failure> {
     let found = shop.with(|database| {
-        let mut statement = database.prepare_cached(
-            "SELECT id, item, quantity FROM orders WHERE id > ?1 ORDER BY id LIMIT 20",
-        )?;
+        let mut statement = database
+            .prepare("SELECT id, item, quantity FROM orders WHERE id > ?1 ORDER BY id LIMIT 20")?;
         statement.query_map(params![page.after], order)?.collect()
     })?;
     Ok(Json(found))
@@ -194,7 +194,7 @@ async fn update(
 ) -> Result<Json<Order>, Failure> {
     let changed = shop.with(|database| {
         database
-            .prepare_cached("UPDATE orders SET item = ?2, quantity = ?3 WHERE id = ?1")?
+            .prepare("UPDATE orders SET item = ?2, quantity = ?3 WHERE id = ?1")?
             .execute(params![id, item, quantity])
     })?;
     if changed == 0 {
@@ -205,7 +205,7 @@ async fn update(
 
 async fn remove(State(shop): Shared, _: User, Path(id): Path<i64>) -> Result<StatusCode, Failure> {
     let removed = shop.with(|database| {
-        database.prepare_cached("DELETE FROM orders WHERE id = ?1")?.execute(params![id])
+        database.prepare("DELETE FROM orders WHERE id = ?1")?.execute(params![id])
     })?;
     Ok(if removed == 0 { StatusCode::NOT_FOUND } else { StatusCode::NO_CONTENT })
 }

@@ -17,6 +17,7 @@ mod bad_passports;
 mod bad_targets;
 mod formatting;
 mod gate;
+mod history;
 mod import;
 mod init_axum;
 mod schemas;

@@ -44,6 +44,7 @@ mod outcome;
 mod output;
 #[cfg(target_os = "linux")]
 mod profile;
+mod report;
 mod selection;
 #[cfg(feature = "ledger")]
 mod serve;
@@ -106,6 +107,8 @@ enum Command {
     Format(format::FormatArguments),
     /// Keep passports, and find what changed, at which commit.
     History(Box<history::HistoryArguments>),
+    /// Write static pages of a history, of a directory of passports, or of one passport.
+    Report(Box<report::ReportArguments>),
     /// Take over what others measured: ten tools, and original passports.
     Import(import::ImportArguments),
     /// Write the first contract, what runs it, and a workflow.
@@ -150,6 +153,7 @@ fn main() -> ExitCode {
         Command::Comment(arguments) => comment::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Contract(arguments) => contract::run(&arguments),

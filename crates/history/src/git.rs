@@ -38,6 +38,7 @@ const SUBJECT_MAX: usize = 200;
 #[derive(Debug, Clone)]
 pub struct Repository {
     directory: PathBuf,
+    shallow: bool,
 }
 
 /// A commit of the line of first parents.
@@ -95,9 +96,10 @@ impl Repository {
     ///
     /// [`HistoryError::NoGit`] where git cannot be run.
     pub fn around(directory: &Path) -> Result<Option<Self>, HistoryError> {
-        let repository = Self { directory: directory.to_owned() };
-        let found = repository.run(&["rev-parse", "--git-dir"])?.status.success();
-        Ok(found.then_some(repository))
+        let mut repository = Self { directory: directory.to_owned(), shallow: false };
+        let output = repository.run(&["rev-parse", "--is-shallow-repository"])?;
+        repository.shallow = text(&output.stdout) == "true";
+        Ok(output.status.success().then_some(repository))
     }
 
     /// The same, where there must be one.
@@ -113,15 +115,6 @@ impl Repository {
     /// The first commit, by which clones of a repository know each other; `None` in a shallow clone.
     pub fn root(&self) -> Option<String> {
         Source::read(&self.directory).root_commit
-    }
-
-    /// Whether older commits are missing.
-    ///
-    /// # Errors
-    ///
-    /// [`HistoryError::Git`].
-    pub fn is_shallow(&self) -> Result<bool, HistoryError> {
-        Ok(self.ask(&["rev-parse", "--is-shallow-repository"])? == "true")
     }
 
     /// The commit that a branch, tag or hash names.
@@ -140,8 +133,7 @@ impl Repository {
                 return Ok(NamedCommit { commit, tree });
             }
         }
-        let shallow = self.is_shallow().unwrap_or_default();
-        let remedy = if shallow {
+        let remedy = if self.shallow {
             ": this clone is shallow, get the whole history (`fetch-depth: 0` for actions/checkout, \
              else `git fetch --unshallow`)"
         } else {
@@ -157,7 +149,12 @@ impl Repository {
     ///
     /// [`HistoryError::UnknownReference`], or [`HistoryError::Git`].
     pub fn line(&self, reference: &str) -> Result<Line, HistoryError> {
-        let end = self.named(reference)?;
+        // PERF: a name is looked up by itself only where that fails: git takes longer to start than to answer.
+        let end = if reference.is_empty() || reference.starts_with(['-', '^']) {
+            self.named(reference)?.commit
+        } else {
+            format!("{reference}^{{commit}}")
+        };
         let output = self.run(&[
             "log",
             "--first-parent",
@@ -168,14 +165,17 @@ impl Repository {
             "-z",
             "--encoding=UTF-8",
             "--format=%H %T %ct %s",
-            &end.commit,
+            &end,
             "--",
         ])?;
+        if !output.status.success() {
+            self.named(reference)?;
+        }
         let listed = succeeded("log", output)?;
         let listed = String::from_utf8_lossy(&listed);
         let mut positions: Vec<Position> = listed.split('\0').filter_map(position).collect();
         positions.reverse();
-        Ok(Line { positions, shallow: self.is_shallow()? })
+        Ok(Line { positions, shallow: self.shallow })
     }
 
     /// The place on the line from which a ref is part of it: its own, or that of the best common ancestor.

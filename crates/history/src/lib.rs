@@ -20,8 +20,11 @@ pub mod chart;
 pub mod suspicions;
 pub mod history;
 pub mod log;
+pub mod prune;
 pub mod curve;
 pub mod trend;
+pub mod site;
+pub mod gathered;
 
 pub use error::HistoryError;
 pub use history::History;

@@ -7,6 +7,8 @@
 
 pub mod made;
 pub mod memory_bound;
+#[cfg(unix)]
+pub mod postgres;
 pub mod processes;
 pub mod program;
 pub mod repository;

@@ -5,6 +5,7 @@ mod add;
 mod index;
 mod log;
 mod place;
+mod prune;
 mod trend;
 
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use clap::{Args, Subcommand};
 
 use super::exit::{Code, Failure};
 use perf_passport_history::{HistoryError, history::is_edited};
+
+pub(super) use place::{Place, tell_unsound};
 
 /// Keep passports, and find what changed, at which commit.
 #[derive(Debug, Args)]
@@ -33,6 +36,8 @@ enum HistoryCommand {
     Trend(trend::TrendArguments),
     /// Accept events
     Accept(accept::AcceptArguments),
+    /// Remove passports, but never the evidence of an event, an acceptance, or a baseline
+    Prune(prune::PruneArguments),
 }
 
 pub(super) fn run(arguments: &HistoryArguments) -> Result<ExitCode, Failure> {
@@ -42,6 +47,7 @@ pub(super) fn run(arguments: &HistoryArguments) -> Result<ExitCode, Failure> {
         HistoryCommand::Log(arguments) => log::run(arguments),
         HistoryCommand::Trend(arguments) => trend::run(arguments),
         HistoryCommand::Accept(arguments) => accept::run(arguments),
+        HistoryCommand::Prune(arguments) => prune::run(arguments),
     }
 }
 

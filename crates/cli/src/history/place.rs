@@ -118,7 +118,7 @@ pub(super) fn tell(followed: &Followed) {
 }
 
 /// Tells what is not sound in the store; the worst exit code of it.
-pub(super) fn tell_unsound(followed: Followed) -> Option<Code> {
+pub(crate) fn tell_unsound(followed: Followed) -> Option<Code> {
     let mut worst = None;
     for (_, error) in followed.unsound {
         let failure = Failure::from(error);

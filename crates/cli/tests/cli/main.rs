@@ -19,6 +19,7 @@ mod comment;
 mod formats;
 mod formatting;
 mod gate;
+mod history;
 mod import;
 mod init_axum;
 mod schemas;

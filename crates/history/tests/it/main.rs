@@ -6,6 +6,11 @@
 
 mod opened;
 
+mod branches;
 mod exact_changes;
+mod pages;
+#[cfg(unix)]
+mod postgres;
+mod pruned;
 mod damaged;
 mod places;

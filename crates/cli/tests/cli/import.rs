@@ -393,7 +393,7 @@ fn a_file_of_another_tool_or_none_is_refused_and_nothing_is_written() {
         ("gungraun", &bencher, "line 1: no summary of gungraun"),
         ("k6", &bencher, "no summary of k6: it is of another shape"),
         ("bencher", "nan.json", "no Bencher Metric Format"),
-        ("bencher", "/dev/zero", "it is larger than 512 MiB"),
+        ("bencher", "/dev/zero", "it is larger than 64.0 MiB"),
         ("k6", "absent.json", "cannot read `absent.json`"),
     ] {
         let before = workspace.files();

@@ -1,5 +1,6 @@
 //! What a report holds, in any format: tables, findings, a summary and the document.
 
+use super::outside::name;
 use crate::{claim::Verdict, passport::Passport};
 
 /// What there is to say, in any format.
@@ -127,6 +128,15 @@ pub struct SourcePlace {
     pub file: Option<String>,
     /// The line, from 1.
     pub line: Option<u32>,
+}
+
+impl SourcePlace {
+    /// The place of a subject that is named as causes name it: a check by its name, and an operation as
+    /// `operation::name`.
+    pub fn of(subject: &str, function: String, file: Option<String>, line: Option<u32>) -> Self {
+        let subject = name(subject.strip_prefix("operation::").unwrap_or(subject));
+        Self { subject, function, file, line }
+    }
 }
 
 /// A line of a summary.

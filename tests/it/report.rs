@@ -150,12 +150,9 @@ fn an_imported_passport_shows_its_figures_as_imported() {
 fn a_comment_names_commit_figure_function_and_line_and_no_markup() {
     let mut passport = verify(include_bytes!("../fixtures/schema_v1/compared_fail.json")).unwrap();
     let hostile = "](http://evil) <img src=x> @everyone #1 `x` | \u{202e}\n# heading";
-    let place = SourcePlace {
-        subject: "work/default".to_owned(),
-        function: format!("work::slow{hostile}"),
-        file: Some(format!("src/work.rs{hostile}")),
-        line: Some(88),
-    };
+    let (function, file) = (format!("work::slow{hostile}"), format!("src/work.rs{hostile}"));
+    let place = SourcePlace::of("work/default", function, Some(file), Some(88));
+    assert_eq!(SourcePlace::of("operation::sum/10", String::new(), None, None).subject, "sum/10");
     let context = CommentContext { places: &[place], run_url: None };
     let text = pull_request_comment(&passport, context);
     assert!(text.is_ascii(), "{text}");

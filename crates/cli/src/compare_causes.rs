@@ -56,7 +56,7 @@ pub(super) fn places(causes: &[CheckCauses]) -> Vec<SourcePlace> {
         };
         let at = site.map(|it| (it.at.function.clone(), it.at.file.clone(), it.at.line));
         let (function, file, line) = at.or_else(function)?;
-        Some(SourcePlace { subject: escaped(&cause.check), function, file, line })
+        Some(SourcePlace::of(&cause.check, function, file, line))
     };
     causes.iter().filter_map(place).collect()
 }

@@ -18,8 +18,8 @@ use perf_passport::{
     contract::{Contract, ContractOutline},
     files,
     foreign::convert_thresholds,
-    text::{escaped, printable},
-    units::{BYTES_PER_MB, Bytes},
+    text::{counted, escaped, printable},
+    units::{BYTES_PER_MB, Bytes, Count},
 };
 
 /// The longest name that a note shows.
@@ -138,9 +138,15 @@ fn of_suite(tool: &ToolFile<Made>) -> Result<(String, Vec<String>, &Made), Failu
     .to_toml();
     Contract::parse(&text)
         .map_err(|error| Failure::usage(anyhow!("no contract can be made of it: {error}")))?;
-    let unusable = suite.list().into_iter().filter_map(|it| {
+    let list = suite.list();
+    let unusable = list.iter().filter_map(|it| {
         let name = printable(it.name.as_bytes(), NAME_LENGTH_MAX);
         it.problem.map(|why| format!("left out: `{name}`: {}", escaped(why)))
     });
-    Ok((text, unusable.collect(), made))
+    let told = list.iter().filter(|it| it.mean_ps.is_some() && it.samples == Count::ZERO).count();
+    let abstain = (told > 0).then(|| {
+        let told = counted(told as u64, "benchmark");
+        format!("claims on the time of {told} abstain, as the tool keeps no samples of it")
+    });
+    Ok((text, unusable.chain(abstain).collect(), made))
 }

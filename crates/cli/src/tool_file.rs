@@ -16,6 +16,8 @@ use perf_passport::{
 
 /// The largest file of another tool that is read.
 const FILE_MAX: Bytes = Bytes::new(512 * BYTES_PER_MB);
+/// The same of tools whose documents take many times their size to be read.
+const DOCUMENT_MAX: Bytes = Bytes::new(64 * BYTES_PER_MB);
 
 /// The names of all tools, as a sentence lists them.
 pub(super) const TOOLS: &str = "criterion, cargo-criterion, hyperfine, pytest-benchmark, go-bench, jmh, \
@@ -139,7 +141,11 @@ impl<A: Args> ToolFile<A> {
             Self::Bencher(_) => foreign::read_bencher,
         };
         let failed = |source| ForeignError::Read { path: path.to_owned(), source };
-        reader(&files::read(path, FILE_MAX).map_err(failed)?)
+        let limit = match self {
+            Self::Jmh(_) | Self::Gungraun(_) | Self::K6(_) | Self::Bencher(_) => DOCUMENT_MAX,
+            _ => FILE_MAX,
+        };
+        reader(&files::read(path, limit).map_err(failed)?)
     }
 }
 

@@ -152,8 +152,7 @@ fn places(bytes: &[u8], passport: &Passport) -> Result<Vec<SourcePlace>, Failure
         let function =
             function.map(|it| SiteFile { function: it.function, file: None, line: None });
         let SiteFile { function, file, line } = site.or(function)?;
-        let subject = perf_passport::text::escaped(&it.check);
-        Some(SourcePlace { subject, function, file, line })
+        Some(SourcePlace::of(&it.check, function, file, line))
     };
     Ok(causes.checks.into_iter().filter_map(place).collect())
 }

@@ -3,6 +3,8 @@
 //! `cargo run --release -p perf-passport-history --example history_scale -- SERIES COMMITS [postgres://...]`
 
 #![expect(
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a measurement ends where it cannot go on, and prints"

@@ -98,9 +98,10 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
     let content = gathered.content(arguments.with_evidence);
     let files = if single { Vec::new() } else { pages(&content) };
     if single {
-        let path = match is_page || is_standard_output(&arguments.output) {
-            true => arguments.output.clone(),
-            false => arguments.output.join("index.html"),
+        let path = if is_page || is_standard_output(&arguments.output) {
+            arguments.output.clone()
+        } else {
+            arguments.output.join("index.html")
         };
         write(&path, &single_page(&content))?;
         told(&path, "report")?;

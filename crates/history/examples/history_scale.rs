@@ -3,6 +3,8 @@
 //! `cargo run --release -p perf-passport-history --example history_scale -- SERIES COMMITS [postgres://...]`
 
 #![expect(
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a measurement ends where it cannot go on, and prints"
@@ -51,6 +53,13 @@ fn main() {
             index.add(&entries).unwrap();
         }
     });
+    // The newest is read, for its budgets.
+    let source = perf_passport::environment::Source {
+        commit_tree: trees.last().cloned(),
+        dirty: Some(false),
+        ..Default::default()
+    };
+    store.keep(&Made::new(source, 0, subjects()).passport()).unwrap();
     let opening =
         Opening { store: store.clone(), index, repository, branch: "main".into(), rebuild: false };
     for _ in 0..3 {
@@ -74,10 +83,17 @@ fn main() {
             let (mut history, _) = History::open(&opening).unwrap();
             let gathered = Gathered::of(&mut history).unwrap();
             let content = gathered.content(false);
-            let bytes: usize = pages(&content).iter().map(|it| it.bytes.len()).sum();
+            let files = pages(&content);
+            let bytes: usize = files.iter().map(|it| it.bytes.len()).sum();
+            let site = std::env::temp_dir().join("history_scale");
+            for file in &files {
+                let path = site.join(&file.path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, &file.bytes).unwrap();
+            }
             let one = single_page(&content);
             println!("    {bytes} bytes in pages, {} in one", one.len());
-            fs::write(std::env::temp_dir().join("history_scale.html"), one).unwrap();
+            fs::write(site.join("one.html"), one).unwrap();
         });
     }
     let mut made = Made::new(perf_passport::environment::Source::default(), commits, subjects());

@@ -21,6 +21,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// One that runs; `None`, with a line that starts with `MISSING:`, where there is no PostgreSQL.
+    #[expect(clippy::print_stdout, reason = "what is missing is part of the result of a test")]
     pub fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             println!("MISSING: postgresql (initdb not found)");

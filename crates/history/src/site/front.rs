@@ -17,6 +17,9 @@ use crate::{
     log::Tally,
 };
 
+/// Open changes that are shown at once.
+const FIRST: usize = 40;
+
 pub(super) fn body(content: &SiteContent<'_>, link: &dyn Fn(&str) -> String) -> Markup {
     let (open, decided): (Vec<&Event>, Vec<&Event>) =
         content.events.iter().rev().partition(|it| it.is_open());
@@ -32,7 +35,15 @@ pub(super) fn body(content: &SiteContent<'_>, link: &dyn Fn(&str) -> String) -> 
                 " A suspicion is not shown to be real: " code { "passport compare" } " shows it."
             }
         }
-        (changes(content, &exact_first(open), link))
+        @let open = exact_first(open);
+        @let (first, more) = open.split_at(open.len().min(FIRST));
+        (changes(content, first, link))
+        @if !more.is_empty() {
+            details {
+                summary { (counted(more.len() as u64, "more open change")) }
+                (changes(content, more, link))
+            }
+        }
         @if !decided.is_empty() {
             details {
                 summary { (counted(decided.len() as u64, "change")) " that somebody accepted" }

@@ -28,11 +28,14 @@ pub(super) const LARGE: Frame = Frame { width: 900.0, height: 240.0, words: true
 
 /// A curve; `None` without a point.
 pub(super) fn picture(curve: &Curve, line: &Line, frame: Frame) -> Option<Markup> {
+    // Words have no order: where they change is all that there is to see.
+    let flat = Frame { height: frame.height.min(64.0), ..frame };
+    let frame = if curve.is_word() { flat } else { frame };
     let scale = Scale::of(curve, frame)?;
     let Frame { width, height, words } = frame;
     let (first, last) = (curve.points.first()?, curve.points.last()?);
     let ends = [first.place, last.place].map(|it| &line.positions[it]);
-    let path = if curve.is_word() { String::new() } else { path(curve, &scale) };
+    let path = path(curve, &scale);
     let (low, high) = curve.bounds()?;
     Some(html! {
         svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(label(curve)) {
@@ -97,9 +100,10 @@ impl Scale {
     fn of(curve: &Curve, frame: Frame) -> Option<Self> {
         let (first, last) = (curve.points.first()?.place, curve.points.last()?.place);
         let (low, high) = curve.bounds()?;
-        let (left, top, bottom) = match frame.words {
-            true => (96.0, 18.0, frame.height - 22.0),
-            false => (6.0, 10.0, frame.height - 6.0),
+        let (left, top, bottom) = if frame.words {
+            (96.0, 18.0, frame.height - 22.0)
+        } else {
+            (6.0, 10.0, frame.height - 6.0)
         };
         let columns = frame.width - left - 8.0;
         let flat = low == high || curve.is_word();
@@ -119,7 +123,7 @@ impl Scale {
 
     fn y(&self, value: i64) -> f64 {
         if self.per <= 0.0 {
-            return (self.top + self.bottom) / 2.0;
+            return f64::midpoint(self.top, self.bottom);
         }
         self.bottom - self.per * (value - self.low) as f64
     }
@@ -173,7 +177,7 @@ fn thinned<'a>(
 }
 
 fn triangle((x, y): (f64, f64)) -> String {
-    format!("M{} {}l-6 -10h12z", number(x), number(y))
+    format!("M{} {}l-6 10h12z", number(x), number(y))
 }
 
 /// To a tenth: more is not seen.

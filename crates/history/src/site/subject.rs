@@ -34,8 +34,6 @@ pub(super) fn section(
     let events: Vec<&Event> = content.events.iter().rev().filter(of_subject).collect();
     html! {
         @if up.is_none() { h2 { (shown(name)) } }
-        @else { h2 { "Changes" } }
-        (changes(content, &events, &|_| "#main".to_owned()))
         @for curve in curves {
             h3 { (curve.kind()) }
             @if let Some(drawn) = picture(curve, content.line, LARGE) { (drawn) }
@@ -45,6 +43,8 @@ pub(super) fn section(
             (listed(content, curve, up))
             (epochs(content, curve))
         }
+        h3 { "Changes" }
+        (changes(content, &events, &|_| "#main".to_owned()))
     }
 }
 

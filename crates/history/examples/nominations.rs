@@ -6,7 +6,6 @@
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
     clippy::print_stdout,
     reason = "a simulation, whose numbers are small and whose output is a table"
 )]
@@ -65,9 +64,8 @@ fn times(noise: Noise, count: usize, random: &mut Random) -> (Vec<f64>, Vec<f64>
         // 0.6 of what the machine did last, so that its share of the noise stays 2 %.
         drift = 0.6 * drift + 0.8 * 0.02 * random.normal();
         let machine = match noise {
-            Noise::Normal => 0.02 * random.normal(),
             Noise::Outliers if random.unit() < 0.05 => 0.2 + 0.4 * random.unit(),
-            Noise::Outliers => 0.02 * random.normal(),
+            Noise::Normal | Noise::Outliers => 0.02 * random.normal(),
             Noise::TwoProcessors => 0.13 * f64::from(u8::from(random.unit() < 0.5)),
             Noise::Autocorrelated => drift,
         };

@@ -234,6 +234,7 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
     let (allocations, bytes, peak) = (30 + number % 100, 8_000 + number, 4_000 + number % 1_000);
     let body = Normalised::of(&number.to_le_bytes(), &[]);
     Evidence {
+        inputs: std::collections::BTreeMap::new(),
         bodies: Bodies::default(),
         behaviour: Some(Behaviour {
             response: Response {

@@ -10,7 +10,9 @@
 //!
 //! After criterion's report comes a table of the quantiles of all samples, warm-up included.
 
-use std::{cell::RefCell, collections::BTreeMap, net::Ipv4Addr, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell, collections::BTreeMap, net::Ipv4Addr, path::Path, rc::Rc, time::Duration,
+};
 
 use axum::Router;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
@@ -18,7 +20,8 @@ use perf_passport::{
     allocation::{CountingAllocator, set_counting},
     contract::{Check, Contract, Quantile, Sampling},
     probe::{
-        HttpSettings, HttpTarget, InProcessTarget, Pass, PreparedRequest, Probe, ProbeError, Target,
+        HttpSettings, HttpTarget, InProcessTarget, Pass, PreparedRequest, Probe, ProbeError,
+        SamplePlan, Target,
     },
     statistics::{Histogram, quantile},
     units::Nanos,
@@ -96,8 +99,9 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     /// Sends one sample, so that nothing is timed that is not as the contract expects.
     fn new(check: &'a Check, probe: Box<dyn Probe + 'a>) -> Self {
-        let prepared = |spec| PreparedRequest::new(spec, &|_| None).expect("no secret is needed");
-        let requests = check.requests.iter().map(prepared).collect();
+        let plan = SamplePlan::new(check, Path::new("."), &|_| None);
+        let plan = plan.expect("neither a secret nor a file is needed");
+        let requests = plan.fixed_requests().cloned().collect();
         let mut asking = Self { check, requests, probe };
         asking.sample();
         asking

@@ -321,7 +321,8 @@ mod tests {
         let flow: Vec<&str> = lines.skip_while(|it| !it.starts_with("[[flow]]")).collect();
         let text = format!("schema_version = 1\nname = \"a\"\n{}\n", flow.join("\n"));
         let contract = Contract::parse(&text).unwrap();
-        let ids: Vec<String> = contract.checks.iter().map(|it| it.id()).collect();
+        let ids: Vec<String> =
+            contract.checks.iter().map(perf_passport::contract::Check::id).collect();
         assert_eq!(ids, ["orders/login", "orders/list", "orders/all"]);
     }
 }

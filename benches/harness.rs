@@ -234,7 +234,7 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
     let (allocations, bytes, peak) = (30 + number % 100, 8_000 + number, 4_000 + number % 1_000);
     let body = Normalised::of(&number.to_le_bytes(), &[]);
     Evidence {
-        inputs: BTreeMap::new(),
+        inputs: std::collections::BTreeMap::new(),
         bodies: Bodies::default(),
         behaviour: Some(Behaviour {
             response: Response {
@@ -340,7 +340,6 @@ fn circumstances() -> Circumstances {
             target: "http://127.0.0.1:1".to_owned(),
             build: None,
             source: Source::default(),
-            said_commit: None,
         },
         system_info: SystemInfo::read(),
         session_id: "session".to_owned(),

@@ -18,12 +18,13 @@ use axum::Router;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
 use perf_passport::{
     allocation::{CountingAllocator, set_counting},
-    clock::SystemClock,
     contract::{Check, Contract, Quantile, Sampling},
-    pipeline::{Batch, Turns},
-    probe::{HttpSettings, HttpTarget, InProcessTarget, Probe, ProbeError, SamplePlan, Target},
+    probe::{
+        HttpSettings, HttpTarget, InProcessTarget, Pass, PreparedRequest, Probe, ProbeError,
+        SamplePlan, Target,
+    },
     statistics::{Histogram, quantile},
-    units::{Nanos, Ppm},
+    units::Nanos,
 };
 use perf_passport_ledger as ledger;
 use tokio::{net::TcpListener, runtime};
@@ -48,13 +49,12 @@ fn main() {
         .measurement_time(MEASUREMENT)
         .configure_from_args();
     let mut table = Table::default();
-    let clock = SystemClock::start();
     let targets: [(&str, &mut dyn Target); 2] =
         [("in_process", &mut in_process), ("tcp", &mut tcp)];
     for (name, target) in targets {
         let mut group = criterion.benchmark_group(name);
         for check in &contract.checks {
-            let latencies = bench(&mut group, check, target, &clock);
+            let latencies = bench(&mut group, check, target);
             table.entry(check.id()).or_default().push(latencies);
         }
         group.finish();
@@ -70,7 +70,6 @@ fn bench(
     group: &mut BenchmarkGroup<'_, WallTime>,
     check: &Check,
     target: &mut dyn Target,
-    clock: &SystemClock,
 ) -> Histogram {
     let mut latencies = Vec::new();
     let mut target = Some(target);
@@ -79,7 +78,7 @@ fn bench(
     group.bench_function(BenchmarkId::new(&check.endpoint, &check.variant), |bencher| {
         let probe: &mut Asking<'_> = probe.get_or_insert_with(|| {
             let target = target.take().expect("it is taken once");
-            Asking::new(check, target.probe(check).expect("a service"), clock)
+            Asking::new(check, target.probe(check).expect("a service"))
         });
         bencher.iter_custom(|samples| {
             let start = latencies.len();
@@ -92,27 +91,37 @@ fn bench(
 
 /// A probe with what it is to ask.
 struct Asking<'a> {
-    turns: Turns<'a>,
+    check: &'a Check,
+    requests: Vec<PreparedRequest>,
     probe: Box<dyn Probe + 'a>,
 }
 
 impl<'a> Asking<'a> {
-    /// Sends one sample, so that nothing is timed whose status is not as the contract expects.
-    fn new(check: &Check, probe: Box<dyn Probe + 'a>, clock: &'a SystemClock) -> Self {
-        let plan = SamplePlan::new(check, Path::new("."), &|_| None).expect("no secret is needed");
-        let mut asking = Self { turns: Turns::new(check.clone(), plan, clock), probe };
-        let seen = asking.batch().seen.expect("an answer");
-        assert_eq!(check.unexpected_status(&seen.statuses), None, "{}", check.id());
+    /// Sends one sample, so that nothing is timed that is not as the contract expects.
+    fn new(check: &'a Check, probe: Box<dyn Probe + 'a>) -> Self {
+        let plan = SamplePlan::new(check, Path::new("."), &|_| None);
+        let plan = plan.expect("neither a secret nor a file is needed");
+        let requests = plan.fixed_requests().cloned().collect();
+        let mut asking = Self { check, requests, probe };
+        asking.sample();
         asking
     }
 
     /// The latency of one sample.
     fn sample(&mut self) -> Nanos {
-        self.batch().latencies[0]
-    }
-
-    fn batch(&mut self) -> Batch {
-        self.turns.batch(self.probe.as_mut(), 1, Ppm::new(0)).expect("an answer")
+        let mut latency = Nanos::ZERO;
+        for _ in 0..self.check.rounds {
+            for (request, expected) in self.requests.iter().zip(&self.check.requests) {
+                let exchange = self.probe.send(request, Pass::Timed).expect("an answer");
+                assert_eq!(exchange.status, expected.status, "{} {}", request.method, request.path);
+                if let Some(media_type) = &expected.content_type {
+                    let received = exchange.content_type.as_deref().unwrap_or_default();
+                    assert!(received.starts_with(media_type.as_bytes()), "{}", request.path);
+                }
+                latency = latency.saturating_add(exchange.latency);
+            }
+        }
+        latency
     }
 }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use crate::{
     contract::{CaptureSource, RequestSpec},
-    probe::{Normalised, Values, forms, values_at},
+    probe::{IgnoredPointers, Normalised, Values, forms, values_at},
 };
 
 /// A shorter value is looked for only where it stands alone: `7` is not in `17`.
@@ -134,21 +134,25 @@ impl Reference {
     }
 }
 
-/// A response without what the contract ignores and what it captures by pointer.
-pub(super) fn compared(
-    spec: &RequestSpec,
-    body: Vec<u8>,
-    headers: Vec<(String, Vec<u8>)>,
-) -> ComparedResponse {
+/// What is left out of each response to a request: what the contract ignores, and captures by pointer.
+pub(super) fn left_out(spec: &RequestSpec) -> IgnoredPointers {
     let captured = spec.captures.iter().filter_map(|it| match &it.from {
         CaptureSource::Json(pointer) => Some(pointer),
         CaptureSource::Header(_) | CaptureSource::Cookie(_) => None,
     });
-    let pointers: Vec<String> = spec.ignore.iter().chain(captured).cloned().collect();
-    let found = if pointers.is_empty() { None } else { values_at(&body, &pointers) };
-    let Some(found) = found.filter(|it| !it.is_empty()) else {
+    IgnoredPointers::new(&spec.ignore.iter().chain(captured).cloned().collect::<Vec<String>>())
+}
+
+/// A response without what is left out of it.
+pub(super) fn compared(
+    left_out: &IgnoredPointers,
+    body: Vec<u8>,
+    headers: Vec<(String, Vec<u8>)>,
+) -> ComparedResponse {
+    let found = if left_out.is_empty() { Vec::new() } else { values_at(&body, left_out) };
+    if found.is_empty() {
         return ComparedResponse { body, headers };
-    };
+    }
     let mut blank = Vec::with_capacity(body.len());
     let mut at = 0;
     for Range { start, end } in found {
@@ -345,8 +349,8 @@ mod tests {
     fn ignored_and_captured_pointers_are_left_out() {
         let spec = spec("ignore = [\"/at\"]\ncapture = { id = { json = \"/id\" } }");
         let body = br#"{ "id" : {"a":1}, "at": "now" }"#.to_vec();
-        let left = compared(&spec, body, Vec::new()).body;
+        let left = compared(&left_out(&spec), body, Vec::new()).body;
         assert_eq!(left, br#"{ "id" : null, "at": null }"#);
-        assert_eq!(compared(&spec, b"<html>".to_vec(), Vec::new()).body, b"<html>");
+        assert_eq!(compared(&left_out(&spec), b"<html>".to_vec(), Vec::new()).body, b"<html>");
     }
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::captured::{ComparedResponse, Reference, compared};
+use super::captured::{ComparedResponse, Reference, compared, left_out};
 use crate::{
     contract::{Check, CompareBody, RequestSpec},
     evidence::{Behaviour, Bodies, Response, ResponseDifference, WireBody},
-    probe::{Exchange, Normalised, Values, header_digests, wire_digest},
+    probe::{Exchange, IgnoredPointers, Normalised, Values, header_digests, is_json, wire_digest},
     text::{hex, printable},
     units::{Bytes, Count},
 };
@@ -22,6 +22,8 @@ pub(super) struct Responses<'a> {
     /// Where captured values stand in the first responses, and those responses without them.
     references: Vec<Option<Reference>>,
     masked: Vec<Option<FirstResponse>>,
+    /// What is left out of the responses to each request of the check.
+    left_out: Vec<IgnoredPointers>,
     latest: Vec<Option<ObservedBody>>,
     /// Of each request, whether each ignored pointer met a value in a response as expected; `None`
     /// before there was one.
@@ -82,6 +84,7 @@ impl<'a> Responses<'a> {
             first: vec![None; slots],
             references: vec![None; slots],
             masked: vec![None; slots],
+            left_out: check.requests.iter().map(left_out).collect(),
             latest: vec![None; slots],
             met: vec![None; check.requests.len()],
             judged: Judged::default(),
@@ -105,7 +108,7 @@ impl<'a> Responses<'a> {
             return self.judge_uncompared(spec, exchange, &body);
         }
         let own_met = self.met_of_own(spec, request, &body);
-        let shown = self.check.has_values().then(|| self.shown(asked.values, &body));
+        let shown = self.shown(slot, (spec, exchange), asked.values, &body);
         let (response, headers) = self.as_compared(slot, asked, exchange, body);
         let known = self.latest[slot].take();
         let observed = match known {
@@ -154,13 +157,22 @@ impl<'a> Responses<'a> {
         expected
     }
 
-    /// What people are shown of a body: no captured value.
-    fn shown(&self, values: &Values, body: &[u8]) -> Vec<u8> {
-        let is_shown = self.bodies.unexpected.is_none() || self.first.iter().any(Option::is_none);
-        match str::from_utf8(body) {
-            Ok(text) if is_shown => values.hide(text).into_bytes(),
-            _ => body.to_vec(),
-        }
+    /// What people are shown of a body, where they are shown it: no captured value.
+    fn shown(
+        &self,
+        slot: usize,
+        (spec, exchange): (&RequestSpec, &Exchange),
+        values: &Values,
+        body: &[u8],
+    ) -> Option<Vec<u8>> {
+        let told = told_by(exchange);
+        let is_expected = told.status == spec.status
+            && (spec.content_type.is_none() || spec.content_type == told.content_type)
+            && (!spec.expects_json() || is_json(body));
+        let is_shown =
+            self.first[slot].is_none() || (!is_expected && self.bodies.unexpected.is_none());
+        let text = str::from_utf8(body).ok().filter(|_| is_shown && self.check.has_values())?;
+        Some(values.hide(text).into_bytes())
     }
 
     /// Whether pointers meet anything in the body as it came, where it is compared as something else.
@@ -188,7 +200,7 @@ impl<'a> Responses<'a> {
             return (body, exchange.headers.clone());
         }
         let spec = &self.check.requests[request];
-        let response = compared(spec, body, exchange.headers.clone());
+        let response = compared(&self.left_out[request], body, exchange.headers.clone());
         let Some(reference) = &mut self.references[slot] else {
             self.references[slot] = Some(Reference::new(response.clone(), values));
             return (response.body, response.headers);

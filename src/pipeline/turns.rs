@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{
-    captured::{ComparedResponse, Reference, compared},
+    captured::{ComparedResponse, Reference, compared, left_out},
     sampler::without_wait,
     work::{AddedWork, Work, settled},
 };
@@ -280,7 +280,7 @@ impl<'a> Turns<'a> {
             return plain.collect();
         }
         let responses = plain.enumerate().map(|(index, ComparedResponse { body, headers })| {
-            compared(&requests[index % requests.len()], body, headers)
+            compared(&left_out(&requests[index % requests.len()]), body, headers)
         });
         let responses: Vec<ComparedResponse> = responses.collect();
         let is_known = self.references.contains_key(&sample.row);

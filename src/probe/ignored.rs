@@ -35,6 +35,13 @@ impl IgnoredPointers {
     }
 }
 
+impl IgnoredPointers {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pointers.is_empty()
+    }
+}
+
 impl Segment {
     fn new(written: &str) -> Self {
         let key = written.replace("~1", "/").replace("~0", "~");

@@ -46,12 +46,13 @@ pub use error::ProbeError;
 pub use exchange::{Cost, Exchange};
 #[cfg(feature = "http")]
 pub use http::{HttpProbe, HttpSettings, HttpTarget};
+pub(crate) use ignored::IgnoredPointers;
 #[cfg(feature = "instrument")]
 pub use in_process::{InProcessTarget, Request};
 pub use materials::{PlanError, input_digest};
 pub use plan::SamplePlan;
 pub(crate) use plan::{Answered, Continue};
-pub(crate) use pointed::values_at;
+pub(crate) use pointed::{is_json, values_at};
 #[cfg(feature = "http")]
 pub use ready::{Awaited, ReadyWhen, wait_until_ready};
 pub use request::{PreparedRequest, SetupRequest};

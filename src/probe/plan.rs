@@ -151,13 +151,12 @@ impl SamplePlan {
         own.chain(frame)
     }
 
-    /// The first request, where it has no values.
-    #[cfg(feature = "http")]
-    pub(super) fn first_request(&self) -> Option<&PreparedRequest> {
-        match self.requests.first()? {
-            MeasuredRequest::Fixed(request) => Some(request),
+    /// The requests of one round that have no values.
+    pub fn fixed_requests(&self) -> impl Iterator<Item = &PreparedRequest> {
+        self.requests.iter().filter_map(|it| match it {
+            MeasuredRequest::Fixed(request) => Some(request.as_ref()),
             MeasuredRequest::Filled { .. } => None,
-        }
+        })
     }
 
     /// The files that its requests are made of, with their SHA-256.

@@ -4,9 +4,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     exchange::Exchange,
+    ignored::IgnoredPointers,
     materials::{Materials, PlanError, read_input},
     planned_text::{PlannedText, TextKind},
-    pointed::values_at,
+    pointed::{is_json, values_of_json},
     request::PreparedRequest,
     values::{Place, VALUE_MAX, Values, encoded},
 };
@@ -30,7 +31,8 @@ pub(super) struct PlannedRequest {
     compare_headers: Vec<String>,
     /// These, and those that captures are in.
     reported_headers: Vec<String>,
-    captures: Vec<CaptureSpec>,
+    /// Each with its pointer, where it is one.
+    captures: Vec<(CaptureSpec, IgnoredPointers)>,
     pub(super) status: u16,
     /// Method and path as the contract has them: no value is shown.
     pub(super) shown: String,
@@ -75,7 +77,7 @@ impl PlannedRequest {
             boundary,
             compare_headers: spec.compare_headers.clone(),
             reported_headers,
-            captures: spec.captures.clone(),
+            captures: spec.captures.iter().map(|it| (it.clone(), pointer(it))).collect(),
             status: spec.status,
             shown: format!("{} {}", spec.method, spec.path),
         })
@@ -138,12 +140,15 @@ impl PlannedRequest {
     ///
     /// What was not found, or not once, or cannot be used.
     pub(super) fn capture(&self, answer: &Exchange, values: &mut Values) -> Result<(), String> {
-        for CaptureSpec { name, from } in &self.captures {
+        let has_pointer = self.captures.iter().any(|(_, pointer)| !pointer.is_empty());
+        let json = has_pointer && is_json(&answer.body);
+        for (CaptureSpec { name, from }, pointer) in &self.captures {
             let found = match from {
-                CaptureSource::Json(pointer) => {
-                    let pointers = std::slice::from_ref(pointer);
-                    let places = values_at(&answer.body, pointers)
-                        .ok_or_else(|| format!("`{name}` is captured of a body that is no JSON"))?;
+                CaptureSource::Json(_) => {
+                    if !json {
+                        return Err(format!("`{name}` is captured of a body that is no JSON"));
+                    }
+                    let places = values_of_json(&answer.body, pointer);
                     places.into_iter().map(|it| answer.body[it].to_vec()).collect::<Vec<_>>()
                 }
                 CaptureSource::Header(header) => {
@@ -155,18 +160,20 @@ impl PlannedRequest {
                     set.filter_map(|(_, value)| cookie_value(value, cookie)).collect()
                 }
             };
-            let place = match from {
-                CaptureSource::Json(pointer) => format!("at `{pointer}` of the body"),
-                CaptureSource::Header(header) => format!("in header `{header}`"),
-                CaptureSource::Cookie(cookie) => format!("in cookie `{cookie}`"),
+            let place = || {
+                let place = match from {
+                    CaptureSource::Json(pointer) => format!("at `{pointer}` of the body"),
+                    CaptureSource::Header(header) => format!("in header `{header}`"),
+                    CaptureSource::Cookie(cookie) => format!("in cookie `{cookie}`"),
+                };
+                printable(place.as_bytes(), 200)
             };
-            let place = printable(place.as_bytes(), 200);
             let raw = match found.as_slice() {
                 [raw] => raw,
-                [] => return Err(format!("`{name}` is not there: nothing {place}")),
+                [] => return Err(format!("`{name}` is not there: nothing {}", place())),
                 several => {
                     let number = several.len();
-                    return Err(format!("`{name}` is there {number} times {place}, not once"));
+                    return Err(format!("`{name}` is there {number} times {}, not once", place()));
                 }
             };
             let value = if matches!(from, CaptureSource::Json(_)) {
@@ -174,15 +181,23 @@ impl PlannedRequest {
             } else {
                 String::from_utf8(raw.clone()).map_err(|_| "is not UTF-8")
             };
-            let value = value.map_err(|problem| format!("`{name}` {place} {problem}"))?;
+            let value = value.map_err(|problem| format!("`{name}` {} {problem}", place()))?;
             if value.is_empty() || value.len() > VALUE_MAX {
                 return Err(format!(
-                    "`{name}` {place} is empty, or longer than the {VALUE_MAX} bytes of a path"
+                    "`{name}` {} is empty, or longer than the {VALUE_MAX} bytes of a path",
+                    place()
                 ));
             }
             values.capture(name, value);
         }
         Ok(())
+    }
+}
+
+fn pointer(capture: &CaptureSpec) -> IgnoredPointers {
+    match &capture.from {
+        CaptureSource::Json(pointer) => IgnoredPointers::new(std::slice::from_ref(pointer)),
+        CaptureSource::Header(_) | CaptureSource::Cookie(_) => IgnoredPointers::default(),
     }
 }
 

@@ -12,21 +12,22 @@ use super::{
     json_string::{string_length, write_shortest},
 };
 
-/// Where the values are that pointers lead to, outermost ones alone; `None` when the body is not JSON.
-pub(crate) fn values_at(body: &[u8], pointers: &[String]) -> Option<Vec<Range<usize>>> {
-    let text = std::str::from_utf8(body).ok()?;
-    serde_json::from_str::<IgnoredAny>(text).ok()?;
-    let pointers = IgnoredPointers::new(pointers);
-    let mut reader = Reader {
-        body,
-        at: 0,
-        depth: 0,
-        path: IgnoredPath::new(&pointers),
-        inside: None,
-        found: Vec::new(),
-    };
+/// Whether a body is JSON.
+pub(crate) fn is_json(body: &[u8]) -> bool {
+    str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+/// Where the values are that pointers lead to, outermost ones alone; none where the body is not JSON.
+pub(crate) fn values_at(body: &[u8], pointers: &IgnoredPointers) -> Vec<Range<usize>> {
+    if is_json(body) { values_of_json(body, pointers) } else { Vec::new() }
+}
+
+/// The same of a body that is known to be JSON.
+pub(super) fn values_of_json(body: &[u8], pointers: &IgnoredPointers) -> Vec<Range<usize>> {
+    let path = IgnoredPath::new(pointers);
+    let mut reader = Reader { body, at: 0, depth: 0, path, inside: None, found: Vec::new() };
     reader.read();
-    Some(reader.found)
+    reader.found
 }
 
 /// Reads a body that is known to be JSON.
@@ -115,8 +116,8 @@ mod tests {
 
     fn found<'b>(body: &'b str, pointers: &[&str]) -> Option<Vec<&'b str>> {
         let pointers: Vec<String> = pointers.iter().map(|it| (*it).to_owned()).collect();
-        let found = values_at(body.as_bytes(), &pointers)?;
-        Some(found.into_iter().map(|it| &body[it]).collect())
+        let found = values_at(body.as_bytes(), &IgnoredPointers::new(&pointers));
+        is_json(body.as_bytes()).then(|| found.into_iter().map(|it| &body[it]).collect())
     }
 
     #[test]

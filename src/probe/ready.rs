@@ -79,7 +79,7 @@ impl ReadyWhen {
         };
         let prepared = fixed().find(is_safe).and_then(|check| {
             let plan = SamplePlan::new(check, &contract.directory, lookup).ok()?;
-            let request = plan.first_request()?.clone();
+            let request = plan.fixed_requests().next()?.clone();
             Some(Self { request, status: Some(check.requests[0].status), is_told: false })
         });
         prepared.unwrap_or_else(|| Self::any_answer(first))

@@ -309,7 +309,7 @@ mod tests {
 
     fn spec(name: &str, seed: u64) -> RowsSpec {
         let name = name.to_owned();
-        let is_csv = name.ends_with(".csv");
+        let is_csv = name.contains(".csv");
         let source = if is_csv { RowsSource::Csv(name) } else { RowsSource::JsonLines(name) };
         RowsSpec { source, seed }
     }

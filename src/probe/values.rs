@@ -154,7 +154,9 @@ fn percent(value: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+            let digit = |it: u8| char::from(DIGITS[usize::from(it & 0xf)]);
+            out.extend(['%', digit(byte >> 4), digit(byte)]);
         }
     }
     out
@@ -162,6 +164,10 @@ fn percent(value: &str) -> String {
 
 /// What is between the quotation marks of a JSON text.
 fn in_json_text(value: &str) -> String {
+    // PERF: most values are ids and tokens.
+    if value.bytes().all(|it| it.is_ascii_graphic() && it != b'"' && it != b'\\') {
+        return value.to_owned();
+    }
     let quoted = quoted(value);
     let text = String::from_utf8(quoted).unwrap_or_default();
     text.get(1..text.len().saturating_sub(1)).unwrap_or_default().to_owned()

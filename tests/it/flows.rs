@@ -451,7 +451,8 @@ fn with_files(contract: &str, files: &[(&str, &[u8])]) -> (Passport, Vec<String>
 
 #[test]
 fn samples_go_through_the_rows_in_the_order_of_the_seed() {
-    let rows: String = (1..=50).map(|id| format!("{id}\n")).collect();
+    let rows: Vec<String> = (1..=50).map(|id| id.to_string()).collect();
+    let rows = rows.join("\n");
     let csv = format!("id\n{rows}");
     let files: [(&str, &[u8]); 2] =
         [("items.csv", csv.as_bytes()), ("picture.bin", b"\x89PNG\0\r\n")];
@@ -521,6 +522,7 @@ fn a_fifo_in_the_place_of_rows_is_not_waited_for() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_wrong_with_a_flow_is_found_before_anything_is_sent() {
     let parsed = |from: &str, to: &str| {
         assert!(FLOW.contains(from), "{from}");

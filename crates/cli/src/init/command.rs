@@ -273,9 +273,30 @@ fn outline(name: &str) -> ContractOutline {
     }
 }
 
+/// How requests that belong together are written, for who needs any.
+const FLOW_EXAMPLE: &str = r#"
+# Requests that need what another one gave, such as a login (docs/how-to/flows.md):
+#
+# [[flow]]
+# name = "orders"
+#
+# [[flow.step]]
+# name = "login"
+# method = "POST"
+# path = "/login"
+# body = '{"user":"ada","password":"${PASSWORD}"}'
+# capture = { token = { json = "/token" } }
+#
+# [[flow.step]]
+# name = "list"
+# path = "/orders"
+# headers = { authorization = "Bearer {token}" }
+"#;
+
 /// Adds the contract, which is one that can be read.
 fn add_contract(draft: &mut Draft, outline: &ContractOutline, words: &str) -> Result<(), Failure> {
-    let text = outline.to_toml();
+    let example = if outline.endpoints.is_empty() { "" } else { FLOW_EXAMPLE };
+    let text = outline.to_toml() + example;
     Contract::parse(&text)
         .map_err(|error| Failure::usage(anyhow!("no contract can be made of it: {error}")))?;
     draft.make(contract_file::DEFAULT, text, words);
@@ -287,5 +308,21 @@ fn add_workflow(draft: &mut Draft, job: &Job<'_>) {
     draft.make(workflow::path(here), workflow::text(here, job), "the same on GitHub");
     if !matches!(job, Job::Tests) {
         draft.note("the workflow installs perf-passport-cli from crates.io: before its first release give git");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_a_flow_is_one() {
+        let lines = FLOW_EXAMPLE.lines().filter_map(|it| it.strip_prefix("# "));
+        let flow: Vec<&str> = lines.skip_while(|it| !it.starts_with("[[flow]]")).collect();
+        let text = format!("schema_version = 1\nname = \"a\"\n{}\n", flow.join("\n"));
+        let contract = Contract::parse(&text).unwrap();
+        let ids: Vec<String> =
+            contract.checks.iter().map(perf_passport::contract::Check::id).collect();
+        assert_eq!(ids, ["orders/login", "orders/list", "orders/all"]);
     }
 }

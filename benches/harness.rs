@@ -336,6 +336,7 @@ fn page(bytes: usize) -> Vec<u8> {
 fn circumstances() -> Circumstances {
     Circumstances {
         provenance: Provenance {
+            said_commit: None,
             probe: ProbeKind::Http,
             target: "http://127.0.0.1:1".to_owned(),
             build: None,

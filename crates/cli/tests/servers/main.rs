@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod flows;
 mod going_wrong;
 mod helper;
 mod other_peoples;
@@ -113,6 +114,9 @@ fn main() -> ExitCode {
             going_wrong::changes_half_way,
         ),
         test("a_server_that_stops_telling_its_time_is_not_measured", going_wrong::hushes_half_way),
+        test("flows_keep_their_state_in_sessions", flows::same),
+        test("a_changed_field_is_found_in_its_step", flows::changed_field),
+        test("a_slower_step_is_found_by_name", flows::slower_step),
         test("servers_that_run_already_are_shown_and_not_decided_on", running),
         test("servers_in_python_are_compared_one_connection_at_a_time", other_peoples::python),
         test("a_url_where_nobody_listens_is_not_measured", nobody),

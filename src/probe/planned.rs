@@ -134,7 +134,8 @@ impl PlannedRequest {
         self.compare_headers.iter().any(|it| it == name)
     }
 
-    /// Takes what the requests after this one use of its response.
+    /// Takes what the requests after this one use of its response. What else was found is taken too where
+    /// something was not: what is secret in a response must be known to be left out.
     ///
     /// # Errors
     ///
@@ -142,56 +143,70 @@ impl PlannedRequest {
     pub(super) fn capture(&self, answer: &Exchange, values: &mut Values) -> Result<(), String> {
         let has_pointer = self.captures.iter().any(|(_, pointer)| !pointer.is_empty());
         let json = has_pointer && is_json(&answer.body);
-        for (CaptureSpec { name, from }, pointer) in &self.captures {
-            let found = match from {
-                CaptureSource::Json(_) => {
-                    if !json {
-                        return Err(format!("`{name}` is captured of a body that is no JSON"));
-                    }
-                    let places = values_of_json(&answer.body, pointer);
-                    places.into_iter().map(|it| answer.body[it].to_vec()).collect::<Vec<_>>()
-                }
-                CaptureSource::Header(header) => {
-                    let named = answer.headers.iter().filter(|(name, _)| name == header);
-                    named.map(|(_, value)| value.clone()).collect()
-                }
-                CaptureSource::Cookie(cookie) => {
-                    let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
-                    set.filter_map(|(_, value)| cookie_value(value, cookie)).collect()
-                }
-            };
-            let place = || {
-                let place = match from {
-                    CaptureSource::Json(pointer) => format!("at `{pointer}` of the body"),
-                    CaptureSource::Header(header) => format!("in header `{header}`"),
-                    CaptureSource::Cookie(cookie) => format!("in cookie `{cookie}`"),
-                };
-                printable(place.as_bytes(), 200)
-            };
-            let raw = match found.as_slice() {
-                [raw] => raw,
-                [] => return Err(format!("`{name}` is not there: nothing {}", place())),
-                several => {
-                    let number = several.len();
-                    return Err(format!("`{name}` is there {number} times {}, not once", place()));
-                }
-            };
-            let value = if matches!(from, CaptureSource::Json(_)) {
-                json_scalar(raw)
-            } else {
-                String::from_utf8(raw.clone()).map_err(|_| "is not UTF-8")
-            };
-            let value = value.map_err(|problem| format!("`{name}` {} {problem}", place()))?;
-            if value.is_empty() || value.len() > VALUE_MAX {
-                return Err(format!(
-                    "`{name}` {} is empty, or longer than the {VALUE_MAX} bytes of a path",
-                    place()
-                ));
+        let mut first = Ok(());
+        for (spec, pointer) in &self.captures {
+            match captured(spec, pointer, answer, json) {
+                Ok(value) => values.capture(&spec.name, value),
+                Err(problem) => first = first.and(Err(problem)),
             }
-            values.capture(name, value);
         }
-        Ok(())
+        first
     }
+}
+
+/// The value that is captured here, of a body that is `json` or not.
+fn captured(
+    CaptureSpec { name, from }: &CaptureSpec,
+    pointer: &IgnoredPointers,
+    answer: &Exchange,
+    json: bool,
+) -> Result<String, String> {
+    let found = match from {
+        CaptureSource::Json(_) => {
+            if !json {
+                return Err(format!("`{name}` is captured of a body that is no JSON"));
+            }
+            let places = values_of_json(&answer.body, pointer);
+            places.into_iter().map(|it| answer.body[it].to_vec()).collect::<Vec<_>>()
+        }
+        CaptureSource::Header(header) => {
+            let named = answer.headers.iter().filter(|(name, _)| name == header);
+            named.map(|(_, value)| value.clone()).collect()
+        }
+        CaptureSource::Cookie(cookie) => {
+            let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+            set.filter_map(|(_, value)| cookie_value(value, cookie)).collect()
+        }
+    };
+    let place = || {
+        let place = match from {
+            CaptureSource::Json(pointer) => format!("at `{pointer}` of the body"),
+            CaptureSource::Header(header) => format!("in header `{header}`"),
+            CaptureSource::Cookie(cookie) => format!("in cookie `{cookie}`"),
+        };
+        printable(place.as_bytes(), 200)
+    };
+    let raw = match found.as_slice() {
+        [raw] => raw,
+        [] => return Err(format!("`{name}` is not there: nothing {}", place())),
+        several => {
+            let number = several.len();
+            return Err(format!("`{name}` is there {number} times {}, not once", place()));
+        }
+    };
+    let value = if matches!(from, CaptureSource::Json(_)) {
+        json_scalar(raw)
+    } else {
+        String::from_utf8(raw.clone()).map_err(|_| "is not UTF-8")
+    };
+    let value = value.map_err(|problem| format!("`{name}` {} {problem}", place()))?;
+    if value.is_empty() || value.len() > VALUE_MAX {
+        return Err(format!(
+            "`{name}` {} is empty, or longer than the {VALUE_MAX} bytes of a path",
+            place()
+        ));
+    }
+    Ok(value)
 }
 
 fn pointer(capture: &CaptureSpec) -> IgnoredPointers {

@@ -183,6 +183,22 @@ fn a_changed_field_is_found_in_its_step_whatever_the_ids_are() {
 
 /// What goes wrong with a capture, the sentence of it, and the checks that are measured all the same.
 #[test]
+fn no_token_is_told_of_a_response_that_is_not_as_expected() {
+    // Another status than the contract says, and a capture beside it that finds nothing.
+    for (status, cookie) in [(202, true), (201, false)] {
+        let passport = measured(FLOW, |request, number| {
+            let (answered, body, mut headers) = service(request, number);
+            headers.retain(|it| cookie || it.0 != "set-cookie");
+            (if answered == 201 { status } else { answered }, body, headers)
+        });
+        assert_ne!(passport.gate(), Gate::Pass);
+        let text = format!("{passport:?}");
+        assert!(text.contains("orders/create"));
+        assert!(!text.contains("secret-token"), "{status}: a token is told");
+    }
+}
+
+#[test]
 fn what_cannot_be_captured_has_a_sentence_and_other_checks_go_on() {
     let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(9_000));
     let cases: [(&str, &str); 7] = [

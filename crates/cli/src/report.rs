@@ -58,10 +58,6 @@ struct Shown {
 impl ReportArguments {
     fn shown(&self) -> Result<Shown, Failure> {
         let code = Code::Pass;
-        if let Some(path) = self.passport.clone() {
-            let gathered = Gathered::of_passports(vec![store::read(&path)?])?;
-            return Ok(Shown { gathered, path_of: Box::new(move |_| path.clone()), code });
-        }
         if let Some(directory) = &self.input_dir {
             let (paths, passports): (Vec<PathBuf>, Vec<Passport>) =
                 passports_in(directory)?.into_iter().unzip();
@@ -81,6 +77,9 @@ impl ReportArguments {
 }
 
 pub(super) fn run(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
+    if let Some(file) = &arguments.passport {
+        return one(arguments, file);
+    }
     let is_page = arguments.output.extension().is_some_and(|it| it == "html" || it == "htm");
     let single = arguments.single_file || is_page || is_standard_output(&arguments.output);
     if single && arguments.with_evidence {
@@ -117,6 +116,25 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
     }
     told(&arguments.output.join("index.html"), "report")?;
     Ok(code.into())
+}
+
+/// The page of one passport: what needs a look, and all that was measured.
+fn one(arguments: &ReportArguments, file: &Path) -> Result<ExitCode, Failure> {
+    let passport = store::read(file)?;
+    let is_page = arguments.output.extension().is_some_and(|it| it == "html" || it == "htm");
+    let path = if is_page || is_standard_output(&arguments.output) {
+        arguments.output.clone()
+    } else {
+        arguments.output.join("index.html")
+    };
+    if arguments.with_evidence {
+        return Err(Failure::usage(anyhow!(
+            "--with-evidence is of histories: this is one passport"
+        )));
+    }
+    write(&path, perf_passport::report::page(&passport).as_bytes())?;
+    told(&path, "report")?;
+    Ok(Code::Pass.into())
 }
 
 fn told(path: &Path, what: &str) -> Result<(), Failure> {

@@ -67,6 +67,9 @@ fn head(passport: &Passport, verbose: bool) -> Vec<String> {
         let commit = provenance.source.commit.as_deref().unwrap_or("unknown");
         let dirty = if provenance.source.dirty == Some(true) { ", dirty tree" } else { "" };
         lines.push(format!("commit {commit}{dirty}"));
+        if let Some(said) = &provenance.said_commit {
+            lines.push(format!("of commit {}, as whoever measured said", said.commit));
+        }
         // Behind a word of ours: a log may take a line that begins with `::` for a command.
         let annotations = passport.annotations.iter();
         lines.extend(annotations.map(|(name, value)| format!("annotation {name}: {value}")));

@@ -140,7 +140,9 @@ fn position(passport: &Passport) -> Position {
     let at = humantime::parse_rfc3339_weak(&passport.timestamp);
     let since = at.ok().and_then(|it| it.duration_since(std::time::UNIX_EPOCH).ok());
     let source = &passport.provenance.source;
-    let commit = source.commit.as_ref().unwrap_or(&passport.evidence_hash).clone();
+    // What somebody said of a service counts more than where whoever asked it stood.
+    let said = passport.provenance.said_commit.as_ref().map(|it| &it.commit);
+    let commit = said.or(source.commit.as_ref()).cloned().unwrap_or_default();
     Position {
         commit,
         tree: passport.evidence_hash.clone(),

@@ -13,7 +13,7 @@ use super::{
     picture::{SMALL, picture},
 };
 use crate::{
-    events::{Certainty, Event, State},
+    events::{Certainty, Event, State, Trend},
     log::Tally,
 };
 
@@ -25,7 +25,7 @@ pub(super) fn body(content: &SiteContent<'_>, link: &dyn Fn(&str) -> String) -> 
         content.events.iter().rev().partition(|it| it.is_open());
     let tally = Tally::of(content.events);
     html! {
-        h1 { "Performance history" }
+        h1 { (content.title()) }
         (head(content))
         h2 { "What changed and needs a look" }
         p {
@@ -108,8 +108,23 @@ pub(super) fn changes(
 ) -> Markup {
     html! {
         @if events.is_empty() { p { "Nothing." } }
+        // What changed at one commit, together.
+        @for together in events.chunk_by(|a, b| (a.from, a.to) == (b.from, b.to)) {
+            @if let Some(first) = together.first() {
+                p class="at" { (since(content, first)) }
+                ul class="changes" { @for event in together { (change(content, event, link)) } }
+            }
+        }
+    }
+}
+
+/// Where it changed: a commit, or a range of which nobody knows which one.
+fn since(content: &SiteContent<'_>, event: &Event) -> Markup {
+    html! {
+        @if event.is_dated() || event.certainty == Certainty::Suspicion { (content.commit(event.to)) }
         @else {
-            ul class="changes" { @for event in events { (change(content, event, link)) } }
+            "one of " (counted((event.to - event.from) as u64, "commit"))
+            " after " (content.commit(event.from)) ", up to " (content.commit(event.to))
         }
     }
 }
@@ -117,7 +132,11 @@ pub(super) fn changes(
 fn change(content: &SiteContent<'_>, event: &Event, link: &dyn Fn(&str) -> String) -> Markup {
     let (class, word) = match (&event.state, event.certainty) {
         (State::Accepted { .. }, _) => ("accepted", "Accepted"),
-        (State::Open, Certainty::Exact) => ("event", "\u{25b2} Changed"),
+        (State::Open, Certainty::Exact) => match event.trend {
+            Trend::Worse => ("event", "\u{25b2} More"),
+            Trend::Better => ("better", "\u{25bc} Less"),
+            Trend::Other => ("event", "\u{25c6} Changed"),
+        },
         (State::Open, Certainty::Suspicion) => ("suspicion", "\u{25cc} Suspected"),
     };
     let name = content.name_of_event(event);
@@ -125,15 +144,7 @@ fn change(content: &SiteContent<'_>, event: &Event, link: &dyn Fn(&str) -> Strin
         li class=(class) {
             strong { (word) } " "
             a href=(link(&name)) { (shown(&name)) } " " (event.key.kind) ": " (content.change(event))
-            br;
-            span class="soft" {
-                @if event.is_dated() || event.certainty == Certainty::Suspicion { (content.commit(event.to)) }
-                @else {
-                    "one of " (counted((event.to - event.from) as u64, "commit"))
-                    " after " (content.commit(event.from)) ", up to " (content.commit(event.to))
-                }
-                " \u{b7} event " code { (event.id) }
-            }
+            span class="soft" { " \u{b7} event " code { (event.id) } }
             @if let State::Accepted { why } = &event.state { br; bdi { (shown(why)) } }
         }
     }

@@ -10,7 +10,7 @@ mod page;
 mod picture;
 mod subject;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use perf_passport::{passport::Passport, text::hex};
@@ -62,8 +62,8 @@ pub fn pages(content: &SiteContent<'_>) -> Vec<SiteFile> {
     let (here, below) = (ways(""), ways("../"));
     let front = front::body(content, &path_of);
     let compare = compare::body(content);
-    let (title, side_by_side) = ("Performance history", "Two commits side by side");
-    let front = Page { title, ways: &here, script: false, body: front };
+    let (title, side_by_side) = (content.title(), "Two commits side by side");
+    let front = Page { title: &title, ways: &here, script: false, body: front };
     let compare = Page { title: side_by_side, ways: &here, script: true, body: compare };
     let mut files = vec![file("index.html", front), file("compare.html", compare)];
     for (name, curves) in content.subjects() {
@@ -86,10 +86,21 @@ pub fn single_page(content: &SiteContent<'_>) -> Vec<u8> {
         (compare::section(content))
     };
     let ways = [("What changed", "#main".to_owned()), ("Two commits", "#compare".to_owned())];
-    Page { title: "Performance history", ways: &ways, script: true, body }.render()
+    Page { title: &content.title(), ways: &ways, script: true, body }.render()
 }
 
 impl SiteContent<'_> {
+    /// What the pages are about.
+    fn title(&self) -> String {
+        let contracts: BTreeSet<&str> =
+            self.curves.iter().map(|it| it.key.contract.as_str()).collect();
+        let names: Vec<String> = contracts.into_iter().map(shown).collect();
+        match names.as_slice() {
+            [] => "Performance history".to_owned(),
+            names => format!("Performance history of {}", names.join(", ")),
+        }
+    }
+
     /// The subjects with their curves, by name; those of several contracts with the contract's.
     fn subjects(&self) -> BTreeMap<String, Vec<&Curve>> {
         let mut subjects: BTreeMap<String, Vec<&Curve>> = BTreeMap::new();
@@ -125,7 +136,8 @@ impl SiteContent<'_> {
     fn commit(&self, place: usize) -> Markup {
         let position = &self.line.positions[place];
         html! {
-            code { (crate::log::short(&position.commit)) } " " (crate::log::day(position)) " "
+            @if !position.commit.is_empty() { code { (crate::log::short(&position.commit)) } " " }
+            (crate::log::day(position)) " "
             bdi { (shown(&position.subject)) }
         }
     }

@@ -43,7 +43,14 @@ pub fn pull_request_comment(passport: &Passport, context: CommentContext<'_>) ->
     let changes = changes(passport);
     let status = passport.summary.measured_status;
     if found.is_empty() && changes.is_empty() {
-        return format!("**{status}**: nothing changed in {}, {sides}.{run}\n", measured(passport));
+        let compared = passport.comparison.is_some() || passport.baseline.is_some();
+        let measured = measured(passport);
+        let said = if compared {
+            format!("nothing changed in {measured}")
+        } else {
+            format!("{measured} held against budgets alone")
+        };
+        return format!("**{status}**: {said}, {sides}.{run}\n");
     }
     let mut out = format!("**{status}**: {}, {sides}.{run}\n", measured(passport));
     let lines = worse.iter().map(|it| finding(it, context.places)).collect();

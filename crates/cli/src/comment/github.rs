@@ -204,7 +204,9 @@ impl Api {
         };
         if status != expected {
             let said = serde_json::from_slice::<ApiMessage>(&body).map(|it| it.message);
-            let said = said.map(|it| format!(" ({})", printable(it.as_bytes(), 120)));
+            let token = variable(TOKEN).filter(|it| !it.is_empty());
+            let without = |it: String| token.iter().fold(it, |it, token| it.replace(token, "..."));
+            let said = said.map(|it| format!(" ({})", printable(without(it).as_bytes(), 120)));
             let hint = if matches!(status, 401 | 403) {
                 ": does the token have `pull-requests: write`?"
             } else {

@@ -2,9 +2,14 @@
 //!
 //! Two responses are the same where they differ in nothing but captured values, each at the same place.
 //! The first response is kept for that, and where in it such values stand is learned from the others. So
-//! an amount that happens to be what an id is once stays an amount. This decides nothing.
+//! an amount that happens to be what an id is once stays an amount. A value that stayed the same all the
+//! time, as the token of a setup that is sent once, shows no place: its text is left out wherever it stands.
+//! This decides nothing.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use crate::{
     contract::{CaptureSource, RequestSpec},
@@ -33,6 +38,8 @@ pub(super) struct Reference {
     places: Vec<BTreeMap<usize, Masked>>,
     /// Whether places cannot be told, so that values are left out wherever they stand.
     by_value: bool,
+    /// The values that another response had otherwise, by number: only of them places can be learned.
+    varied: BTreeSet<usize>,
 }
 
 /// A captured value, in the forms in which it may come back.
@@ -54,7 +61,8 @@ impl Reference {
     /// The reference that a first response is.
     pub(super) fn new(response: ComparedResponse, values: &Values) -> Self {
         let places = vec![BTreeMap::new(); response.headers.len() + 1];
-        Self { values: named_forms(values), response, places, by_value: false }
+        let values = named_forms(values);
+        Self { values, response, places, by_value: false, varied: BTreeSet::new() }
     }
 
     /// The response as it is compared: the first one, where this one differs from that in captured values
@@ -65,8 +73,9 @@ impl Reference {
         response: ComparedResponse,
         values: &Values,
     ) -> (ComparedResponse, bool) {
+        let has_varied = self.note_varied(values);
         if response == self.response {
-            return (response, false);
+            return (response, has_varied);
         }
         let theirs = named_forms(values);
         if let Some(places) = self.align(&response, &theirs) {
@@ -75,7 +84,7 @@ impl Reference {
                 known.extend(new);
             }
             let now: usize = self.places.iter().map(BTreeMap::len).sum();
-            return (self.response.clone(), now > before);
+            return (self.response.clone(), has_varied || now > before);
         }
         // The order of keys may differ: then only the values can be told, and not their places.
         let (other, own) = (without(&response, &theirs), without(&self.response, &self.values));
@@ -84,9 +93,19 @@ impl Reference {
         if is_json && other.headers == own.headers && form(&other) == form(&own) {
             let is_new = !self.by_value;
             self.by_value = true;
-            return (self.response.clone(), is_new);
+            return (self.response.clone(), has_varied || is_new);
         }
-        (other, false)
+        (other, has_varied)
+    }
+
+    /// Notes which values differ from those of the first response; whether one did not before.
+    fn note_varied(&mut self, values: &Values) -> bool {
+        let before = self.varied.len();
+        for (name, value) in values.captured() {
+            let differs = |it: &NamedForms| it.name == name && it.forms[0] != value;
+            self.varied.extend(self.values.iter().position(differs));
+        }
+        self.varied.len() > before
     }
 
     /// Whether this is the first response.
@@ -94,20 +113,32 @@ impl Reference {
         self.response == *response
     }
 
-    /// How many places of captured values are known.
+    /// How much is known of where captured values are: what [`Self::masked`] is changes with that.
     pub(super) fn known_places(&self) -> usize {
-        self.places.iter().map(BTreeMap::len).sum::<usize>() + usize::from(self.by_value)
+        let places = self.places.iter().map(BTreeMap::len).sum::<usize>();
+        places + usize::from(self.by_value) + self.varied.len()
     }
 
-    /// The first response without captured values, as far as their places are known.
+    /// The first response without captured values: where their places are known, and of a value that never
+    /// differed wherever it stands.
     pub(super) fn masked(&self) -> ComparedResponse {
         if self.by_value {
             return without(&self.response, &self.values);
         }
+        let held = |value: usize| !self.varied.contains(&value);
+        let mask = |text: &[u8], known: &BTreeMap<usize, Masked>| {
+            let mut places = places_of(text, &self.values, &held);
+            places.retain(|start, it| !known.iter().any(|known| overlap((start, it), known)));
+            places.extend(known);
+            masked(text, &places)
+        };
         let mut response = self.response.clone();
-        response.body = masked(&response.body, &self.places[0]);
-        for ((_, value), places) in response.headers.iter_mut().zip(&self.places[1..]) {
-            *value = masked(value, places);
+        response.body = mask(&response.body, &self.places[0]);
+        for ((name, value), places) in response.headers.iter_mut().zip(&self.places[1..]) {
+            // Of cookies only the names are compared, which are no values.
+            if name != "set-cookie" {
+                *value = mask(value, places);
+            }
         }
         response
     }
@@ -221,27 +252,45 @@ fn stands_at(text: &[u8], start: usize, value: &[u8]) -> bool {
 
 /// The response with a mask in the place of each of these values, wherever they stand.
 fn without(response: &ComparedResponse, values: &[NamedForms]) -> ComparedResponse {
-    let leave_out = |text: &[u8]| {
-        let (mut at, mut places) = (0, BTreeMap::new());
-        while at < text.len() {
-            let found = values.iter().enumerate().find_map(|(value, it)| {
-                let form = it.forms.iter().find(|form| stands_at(text, at, form.as_bytes()))?;
-                Some(Masked { length: form.len(), value })
-            });
-            match found {
-                Some(found) if found.length > 0 => {
-                    places.insert(at, found);
-                    at += found.length;
-                }
-                _ => at += 1,
-            }
-        }
-        masked(text, &places)
-    };
+    let leave_out = |text: &[u8]| masked(text, &places_of(text, values, &|_| true));
     ComparedResponse {
         body: leave_out(&response.body),
         headers: response.headers.iter().map(|(name, it)| (name.clone(), leave_out(it))).collect(),
     }
+}
+
+/// Where those values stand that are looked for, by their numbers.
+fn places_of(
+    text: &[u8],
+    values: &[NamedForms],
+    is_wanted: &dyn Fn(usize) -> bool,
+) -> BTreeMap<usize, Masked> {
+    let mut wanted: Vec<(usize, &[u8])> = values
+        .iter()
+        .enumerate()
+        .filter(|(value, _)| is_wanted(*value))
+        .flat_map(|(value, it)| it.forms.iter().map(move |form| (value, form.as_bytes())))
+        .filter(|(_, form)| !form.is_empty())
+        .collect();
+    wanted.dedup();
+    // One may be how another one begins.
+    wanted.sort_by_key(|(_, form)| std::cmp::Reverse(form.len()));
+    let (mut at, mut places) = (0, BTreeMap::new());
+    while at < text.len() {
+        match wanted.iter().find(|(_, form)| stands_at(text, at, form)) {
+            Some((value, form)) => {
+                places.insert(at, Masked { length: form.len(), value: *value });
+                at += form.len();
+            }
+            None => at += 1,
+        }
+    }
+    places
+}
+
+/// Whether two places have a byte in common.
+fn overlap((a, of_a): (&usize, &Masked), (b, of_b): (&usize, &Masked)) -> bool {
+    *a < b + of_b.length && *b < a + of_a.length
 }
 
 fn masked(text: &[u8], places: &BTreeMap<usize, Masked>) -> Vec<u8> {
@@ -329,6 +378,31 @@ mod tests {
             assert!(learned && compared == response(a, ""), "{a} {b}");
             assert_eq!(reference.places[0].len(), 1, "{a}");
         }
+    }
+
+    #[test]
+    fn a_value_that_stays_the_same_is_left_out_and_one_that_varies_has_its_places() {
+        let run = |token: &str, ids: [&str; 2]| {
+            let body = |id: &str| format!(r#"{{"at":"/a/{id}","by":"x {token}","amount":7}}"#);
+            let of = |id: &str| values(&[("id", id), ("token", token)]);
+            let location = format!("/a?t={token}");
+            let mut reference = Reference::new(response(&body(ids[0]), &location), &of(ids[0]));
+            let first = reference.masked();
+            let other = response(&body(ids[1]), &location);
+            assert!(reference.look(&spec(""), other.clone(), &of(ids[1])).1);
+            assert!(!reference.look(&spec(""), other, &of(ids[1])).1);
+            (first, reference.masked())
+        };
+        let (once, masked) = run("secret-token-1", ["7", "8"]);
+        assert_eq!(masked, run("secret-token-22", ["11", "12"]).1);
+        let text = String::from_utf8(masked.body).unwrap();
+        assert!(text.contains("\"amount\":7") && !text.contains("secret"), "{text}");
+        // Of one response alone nobody knows which `7` is the id.
+        assert_eq!(once, {
+            let values = named_forms(&values(&[("id", "7"), ("token", "secret-token-1")]));
+            let body = r#"{"at":"/a/7","by":"x secret-token-1","amount":7}"#;
+            without(&response(body, "/a?t=secret-token-1"), &values)
+        });
     }
 
     #[test]

@@ -2,10 +2,16 @@
 
 use serde_json::Value;
 
-use crate::{evidence::Evidence, text::printable};
+use crate::{
+    evidence::Evidence,
+    probe::{forms, markup_form},
+};
 
 /// What is shorter is no secret, and would be found everywhere.
 const SECRET_MIN: usize = 4;
+
+/// How a text ends of which only the beginning is kept.
+const CUT_OFF: &str = "...";
 
 /// Puts `${NAME}` where the evidence has the value of a variable.
 pub(super) fn leave_out(evidence: &mut Evidence, variables: &[(String, String)]) {
@@ -24,20 +30,33 @@ pub(super) fn leave_out(evidence: &mut Evidence, variables: &[(String, String)])
     evidence.bodies.first.iter_mut().flatten().for_each(|it| secrets.leave_out_of(it));
 }
 
-/// Values of variables in lowercase, with the names of the variables.
+/// Values of variables in each form in which they may come back, in lowercase, longest first; with the names
+/// of the variables.
 struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
     fn of(variables: &[(String, String)]) -> Self {
-        // As texts of a service are kept: printable, and media types in lowercase.
-        let known = variables.iter().map(|(name, value)| {
-            (name.clone(), printable(value.as_bytes(), value.len()).to_ascii_lowercase())
-        });
-        Self(known.filter(|(_, value)| value.len() >= SECRET_MIN).collect())
+        let mut known = Vec::new();
+        for (name, value) in variables.iter().filter(|(_, value)| value.len() >= SECRET_MIN) {
+            let in_path = forms(value);
+            let in_form = in_path[3].replace("%20", "+");
+            for form in in_path.into_iter().chain([in_form, markup_form(value)]) {
+                // As texts of a service are kept: as they are or printable, and media types in lowercase.
+                let shown = form.as_bytes().escape_ascii().to_string();
+                known.extend([form, shown].map(|it| (name.clone(), it.to_ascii_lowercase())));
+            }
+        }
+        known.retain(|(_, value)| value.len() >= SECRET_MIN);
+        known.sort_by(|(_, a), (_, b)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        known.dedup_by(|a, b| a.1 == b.1);
+        Self(known)
     }
 
     /// The text without them, also where its end cuts one off.
     fn without(&self, text: &str) -> String {
+        // What is longer than is kept ends so.
+        let (text, more) =
+            text.strip_suffix(CUT_OFF).map_or((text, ""), |beginning| (beginning, CUT_OFF));
         let mut text = text.to_owned();
         for (name, value) in &self.0 {
             let mut from = 0;
@@ -54,15 +73,27 @@ impl Secrets {
                 text.truncate(text.len() - length);
             }
         }
-        text
+        text + more
     }
 
     fn leave_out_of(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.without(text),
             Value::Array(all) => all.iter_mut().for_each(|it| self.leave_out_of(it)),
-            Value::Object(all) => all.values_mut().for_each(|it| self.leave_out_of(it)),
-            _ => {}
+            Value::Object(all) => {
+                let members = std::mem::take(all).into_iter().map(|(name, mut value)| {
+                    self.leave_out_of(&mut value);
+                    (self.without(&name), value)
+                });
+                all.extend(members);
+            }
+            Value::Number(number) => {
+                let text = number.to_string();
+                if self.0.iter().any(|(_, secret)| *secret == text) {
+                    *value = Value::String(self.without(&text));
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
         }
     }
 }
@@ -83,6 +114,18 @@ mod tests {
         ] {
             assert_eq!(secrets.without(text), expected);
         }
+        let secrets = Secrets::of(&[("KEY".to_owned(), "p@ss \u{e9}\"<1>".to_owned())]);
+        for text in [
+            "p@ss \u{e9}\"<1>",
+            "p@ss \\xc3\\xa9\\\"<1>",
+            "p%40ss%20%C3%A9%22%3C1%3E",
+            "p%40ss+%c3%a9%22%3c1%3e",
+            "p@ss \u{e9}&quot;&lt;1&gt;",
+        ] {
+            assert_eq!(secrets.without(&format!("a {text} b")), "a ${KEY} b", "{text}");
+        }
+        assert_eq!(secrets.without("a p%40ss%20%C..."), "a ...");
+        let secrets = Secrets::of(&[("KEY".to_owned(), "hunter2secret".to_owned())]);
         let mut body =
             serde_json::json!({ "a": ["x hunter2secret"], "b": { "c": "hunter2secret" }, "d": 1 });
         secrets.leave_out_of(&mut body);

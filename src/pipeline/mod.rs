@@ -377,8 +377,11 @@ impl Observation<'_> {
     fn count(&mut self) {
         self.plan.restart();
         let started = self.clock.elapsed();
-        for _ in 0..self.sampling.counted {
-            if self.sampler.gives_up() || self.is_over(started, self.sampling.phase_time_max) {
+        // Whatever time it takes: the range of the counts is to be that of the same rows in each run.
+        let rows = self.plan.rows();
+        for sent in 0..u64::from(self.sampling.counted) {
+            let time_is_over = self.is_over(started, self.sampling.phase_time_max);
+            if self.sampler.gives_up() || (self.stop)() || (sent >= rows && time_is_over) {
                 break;
             }
             self.sample(Pass::Counted);
@@ -492,7 +495,9 @@ impl Observation<'_> {
     /// more of them while one is undecided, until there are many, or the time is over.
     fn time(&mut self) {
         let started = self.clock.elapsed();
-        let wanted = u64::from(self.sampling.samples);
+        // Each row whose responses are compared is answered once more than while warming up.
+        let rows = self.plan.rows_compared();
+        let wanted = u64::from(self.sampling.samples).max(rows);
         let most = wanted * STRETCH_MAX;
         loop {
             let taken = self.sampler.timed();
@@ -506,7 +511,7 @@ impl Observation<'_> {
             // Where even the most samples decide nothing, time does not either.
             let within = Count::new(if enough { most } else { u64::MAX });
             let is_open = || latency_can_be_decided(self.check, &self.sampler.evidence(), within);
-            if (taken >= wanted || enough) && !is_open() {
+            if (taken >= wanted || (enough && taken >= rows)) && !is_open() {
                 return;
             }
             let next = taken + (taken / 16).max(LOOK_INTERVAL_MIN);

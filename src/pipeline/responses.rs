@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::captured::{ComparedResponse, Reference, compared, left_out};
+use super::captured::{Reference, compared, left_out};
 use crate::{
     contract::{Check, CompareBody, RequestSpec},
     evidence::{Behaviour, Bodies, Response, ResponseDifference, WireBody},
@@ -28,6 +28,8 @@ pub(super) struct Responses<'a> {
     /// Of each request, whether each ignored pointer met a value in a response as expected; `None`
     /// before there was one.
     met: Vec<Option<Vec<bool>>>,
+    /// The slots of later rows whose first response was not held against another one so far.
+    waiting: BTreeSet<usize>,
     judged: Judged,
     bodies: Bodies,
 }
@@ -87,6 +89,7 @@ impl<'a> Responses<'a> {
             left_out: check.requests.iter().map(left_out).collect(),
             latest: vec![None; slots],
             met: vec![None; check.requests.len()],
+            waiting: BTreeSet::new(),
             judged: Judged::default(),
             bodies: Bodies::default(),
         }
@@ -105,11 +108,11 @@ impl<'a> Responses<'a> {
         let row = usize::try_from(asked.row).unwrap_or(usize::MAX);
         let slot = row.saturating_mul(self.check.requests.len()).saturating_add(request);
         if slot >= self.first.len() {
-            return self.judge_uncompared(spec, exchange, &body);
+            return self.judge_uncompared(spec, exchange, asked.values, &body);
         }
         let own_met = self.met_of_own(spec, request, &body);
         let shown = self.shown(slot, (spec, exchange), asked.values, &body);
-        let (response, headers) = self.as_compared(slot, asked, exchange, body);
+        let (response, headers, has_learned) = self.as_compared(slot, asked, exchange, body);
         let known = self.latest[slot].take();
         let observed = match known {
             // PERF: equal bytes have an equal digest; for 250 KB of JSON this is 100 times cheaper.
@@ -130,6 +133,7 @@ impl<'a> Responses<'a> {
             self.bodies.keep_unexpected(shown.as_deref().unwrap_or(&observed.body));
         }
         let requests = self.check.requests.len();
+        let is_first = self.first[slot].is_none();
         let first = self.first[slot].get_or_insert_with(|| {
             if slot < requests {
                 self.bodies.keep_first(shown.as_deref().unwrap_or(&observed.body), &spec.ignore);
@@ -140,20 +144,42 @@ impl<'a> Responses<'a> {
                 wire_bytes: Bytes::new(observed.body.len() as u64),
             }
         });
-        self.judged.compare(first, &response, &observed.wire_sha256);
+        // The first response to a later row is equal to none but itself: it counts with the second one.
+        let waits = is_first && slot >= requests && expected;
+        if !waits {
+            if self.waiting.remove(&slot) {
+                self.judged.count_equal();
+            }
+            self.judged.responses += 1;
+            self.judged.compare(first, &response, &observed.wire_sha256);
+        } else {
+            self.waiting.insert(slot);
+        }
         self.latest[slot] = Some(observed);
+        if has_learned {
+            self.mask(slot, spec);
+        }
         expected
     }
 
-    /// Of a row beyond those that are compared it is known whether it is as expected.
-    fn judge_uncompared(&mut self, spec: &RequestSpec, exchange: &Exchange, body: &[u8]) -> bool {
-        let json = !spec.expects_json() || Normalised::of(body, &[]).json;
+    /// Of a row beyond those that are compared it is known whether it is as expected. As nobody compares
+    /// it, it counts only where it is not.
+    fn judge_uncompared(
+        &mut self,
+        spec: &RequestSpec,
+        exchange: &Exchange,
+        values: &Values,
+        body: &[u8],
+    ) -> bool {
+        let json = !spec.expects_json() || is_json(body);
         let expected = self.judged.expect(spec, &told_by(exchange), json);
         if !expected {
-            self.bodies.keep_unexpected(body);
+            self.judged.responses += 1;
+            if self.bodies.unexpected.is_none() {
+                let shown = hidden(values, body);
+                self.bodies.keep_unexpected(&shown);
+            }
         }
-        self.judged.equal += 1;
-        self.judged.wire_equal += 1;
         expected
     }
 
@@ -171,8 +197,7 @@ impl<'a> Responses<'a> {
             && (!spec.expects_json() || is_json(body));
         let is_shown =
             self.first[slot].is_none() || (!is_expected && self.bodies.unexpected.is_none());
-        let text = str::from_utf8(body).ok().filter(|_| is_shown && self.check.has_values())?;
-        Some(values.hide(text).into_bytes())
+        (is_shown && self.check.has_values()).then(|| hidden(values, body))
     }
 
     /// Whether pointers meet anything in the body as it came, where it is compared as something else.
@@ -188,35 +213,46 @@ impl<'a> Responses<'a> {
         })
     }
 
-    /// Body and headers as they are compared: without captured values.
+    /// Body and headers as they are compared: without captured values. Whether more is known of those by
+    /// now.
     fn as_compared(
         &mut self,
         slot: usize,
         Asked { request, values, .. }: Asked<'_>,
         exchange: &Exchange,
         body: Vec<u8>,
-    ) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
+    ) -> (Vec<u8>, Vec<(String, Vec<u8>)>, bool) {
         if !self.check.has_values() {
-            return (body, exchange.headers.clone());
+            return (body, exchange.headers.clone(), false);
         }
         let spec = &self.check.requests[request];
         let response = compared(&self.left_out[request], body, exchange.headers.clone());
         let Some(reference) = &mut self.references[slot] else {
             self.references[slot] = Some(Reference::new(response.clone(), values));
-            return (response.body, response.headers);
+            return (response.body, response.headers, true);
         };
         let (response, has_learned) = reference.look(spec, response, values);
-        if has_learned && let Some(first) = &self.first[slot] {
-            let ComparedResponse { body, headers } = reference.masked();
-            let observed = ObservedBody::of(body, spec);
-            let bytes = Bytes::new(observed.body.len() as u64);
-            self.masked[slot] = Some(FirstResponse {
-                response: observed.fill_in(spec, &first.response, &headers),
-                wire_sha256: observed.wire_sha256,
-                wire_bytes: bytes,
-            });
+        (response.body, response.headers, has_learned)
+    }
+
+    /// The first response as it is hashed, by what is known now of captured values.
+    fn mask(&mut self, slot: usize, spec: &RequestSpec) {
+        let Some((first, reference)) =
+            self.first[slot].as_ref().zip(self.references[slot].as_ref())
+        else {
+            return;
+        };
+        let masked = reference.masked();
+        if self.masked[slot].is_none() && reference.is(&masked) {
+            return;
         }
-        (response.body, response.headers)
+        let observed = ObservedBody::of(masked.body, spec);
+        let bytes = Bytes::new(observed.body.len() as u64);
+        self.masked[slot] = Some(FirstResponse {
+            response: observed.fill_in(spec, &first.response, &masked.headers),
+            wire_sha256: observed.wire_sha256,
+            wire_bytes: bytes,
+        });
     }
 
     /// What the evidence says of them; `None` while there is none.
@@ -337,7 +373,6 @@ impl ObservedBody {
 impl Judged {
     /// Counts in which way a response is not what the contract expects; whether it is.
     fn expect(&mut self, spec: &RequestSpec, response: &Response, json: bool) -> bool {
-        self.responses += 1;
         let status_fits = response.status == spec.status;
         if !status_fits {
             self.status_mismatches += 1;
@@ -354,6 +389,13 @@ impl Judged {
         status_fits && type_fits && body_fits
     }
 
+    /// Counts a response that is its own first one.
+    fn count_equal(&mut self) {
+        self.responses += 1;
+        self.equal += 1;
+        self.wire_equal += 1;
+    }
+
     /// Counts in which way a response differs from the first.
     fn compare(&mut self, first: &FirstResponse, response: &Response, wire_sha256: &str) {
         self.wire_equal += u64::from(first.wire_sha256 == wire_sha256);
@@ -368,6 +410,11 @@ impl Judged {
             |name: &&String| first.response.headers.get(*name) != response.headers.get(*name);
         self.headers_unequal.extend(names.filter(differ).cloned());
     }
+}
+
+/// What people are shown of a body: no captured value, also where it is no text.
+fn hidden(values: &Values, body: &[u8]) -> Vec<u8> {
+    values.hide(&String::from_utf8_lossy(body)).into_bytes()
 }
 
 /// What of a response is known without its body and headers.

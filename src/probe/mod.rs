@@ -59,4 +59,4 @@ pub use request::{PreparedRequest, SetupRequest};
 pub use response::{Normalised, header_digests, wire_digest};
 pub use server_timing::{ServerTiming, performance_block, process_time};
 pub use target::{Pass, Probe, Target};
-pub(crate) use values::{Values, forms};
+pub(crate) use values::{Values, forms, markup_form};

@@ -174,6 +174,11 @@ impl SamplePlan {
         self.rows.as_ref().map_or(0, |it| it.count().min(ROWS_COMPARED))
     }
 
+    /// How many rows there are; 0 where the check has none.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.as_ref().map_or(0, Rows::count)
+    }
+
     /// Begins with the first row again: each pass over a check asks for the same rows.
     pub(crate) fn restart(&mut self) {
         self.position = 0;

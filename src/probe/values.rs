@@ -73,6 +73,11 @@ pub(crate) fn forms(value: &str) -> [String; 4] {
     [value.to_owned(), in_json.replace('/', "\\/"), in_json, percent(value)]
 }
 
+/// How a value may come back in XML or HTML.
+pub(crate) fn markup_form(value: &str) -> String {
+    encoded(value, Place::Markup).unwrap_or_default()
+}
+
 /// Where in a request a value goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {

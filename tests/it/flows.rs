@@ -639,3 +639,91 @@ fn budgets_are_of_a_step_and_of_the_whole_run() {
         .collect();
     assert_eq!(failed, ["orders/read", "orders/all"]);
 }
+
+#[test]
+fn the_token_of_a_setup_that_a_step_echoes_is_no_change() {
+    let contract = FLOW
+        .replace(
+            "setup = [{ path = \"/setup\" }]",
+            "setup = [{ path = \"/setup\", capture = { session = { json = \"/t\" } } }]",
+        )
+        .replace("cookie = \"sid={sid}\"", "x-session = \"{session}\"");
+    let run = |shift: u64, amount: u64, baseline: Option<&Passport>| {
+        let issued = RefCell::new(String::new());
+        let answer = |request: &PreparedRequest, number| {
+            if request.path == "/setup" {
+                *issued.borrow_mut() = format!("session-{}", number + shift);
+                let body = format!("{{\"t\":\"{}\"}}", issued.borrow());
+                return Ok(exchange((200, body, Vec::new()), number));
+            }
+            let (status, mut body, headers) = service(request, number + shift);
+            if request.method == "GET" && request.path.starts_with("/orders/") {
+                body = format!("{{\"as\":\"{}\",\"amount\":{amount}}}", issued.borrow());
+            }
+            Ok(exchange((status, body, headers), number))
+        };
+        measure_with(&contract, answer, baseline, &|| false)
+    };
+    let verdict = |passport: &Passport| {
+        let claims = &passport.result("orders/read").unwrap().claims;
+        claims.iter().find(|it| it.kind == ClaimKind::Behaviour).unwrap().verdict
+    };
+    let baseline = run(0, 3, None);
+    assert!(!String::from_utf8(baseline.to_bytes().unwrap()).unwrap().contains("session-"));
+    assert_eq!(verdict(&run(123_456, 3, Some(&baseline))), Verdict::Pass);
+    assert_eq!(verdict(&run(123_456, 4, Some(&baseline))), Verdict::Fail);
+}
+
+#[test]
+fn rows_that_nobody_compares_count_as_neither_equal_nor_unequal_and_show_no_token() {
+    let contract = FLOW
+        .replace("setup = [", "rows = { n = \"1..30\" }\nsetup = [")
+        .replace("path = \"/orders/{id}\"\nheaders", "path = \"/orders/{id}?n={n}\"\nheaders");
+    let seen = RefCell::new(Vec::new());
+    let row = |request: &PreparedRequest| {
+        let mut seen = seen.borrow_mut();
+        let (_, row) = request.path.split_once("?n=")?;
+        if !seen.contains(&row.to_owned()) {
+            seen.push(row.to_owned());
+        }
+        seen.iter().position(|it| it == row)
+    };
+    // The last rows of the order are never answered twice alike.
+    let random = |compared: usize| {
+        seen.borrow_mut().clear();
+        measured(&contract, |request, number| match row(request) {
+            Some(place) if place >= compared => {
+                (200, format!("{{\"random\":{}}}", number * 7_919), Vec::new())
+            }
+            Some(_) => (200, "{}".to_owned(), Vec::new()),
+            None => service(request, number),
+        })
+    };
+    let behaviour = |passport: &Passport| {
+        let seen = evidence(passport, "orders/read").behaviour.clone().unwrap();
+        (seen.responses.get(), seen.responses_equal.get())
+    };
+    let passport = random(20);
+    let (responses, equal) = behaviour(&passport);
+    let samples = evidence(&passport, "orders/read").latency.samples().get();
+    assert!(equal == responses && responses < samples, "{responses} of {samples}");
+    let (responses, equal) = behaviour(&random(19));
+    assert!(equal < responses, "{equal} of {responses}");
+
+    // A body of such a row that is not expected, and that is no text.
+    for body in [&b"bad token Bearer "[..], b"\xffbad token Bearer "] {
+        seen.borrow_mut().clear();
+        let answer = |request: &PreparedRequest, number| {
+            if row(request).is_none_or(|place| place < 20) {
+                return Ok(exchange(service(request, number), number));
+            }
+            let token = request.headers.iter().find(|it| it.0 == "authorization").unwrap();
+            let token = token.1.expose().trim_start_matches("Bearer ");
+            let body = [body, token.as_bytes()].concat();
+            Ok::<_, ProbeError>(Exchange { status: 403, body, ..good(number) })
+        };
+        let passport = measure_with(&contract, answer, None, &|| false);
+        let shown = evidence(&passport, "orders/read").bodies.unexpected.clone().unwrap();
+        assert!(shown.ends_with("bad token Bearer {token}"), "{shown}");
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::captured::{Reference, compared, left_out};
+use super::captured::{ComparedResponse, Reference, compared, left_out};
 use crate::{
     contract::{Check, CompareBody, RequestSpec},
     evidence::{Behaviour, Bodies, Response, ResponseDifference, WireBody},
@@ -112,7 +112,8 @@ impl<'a> Responses<'a> {
         }
         let own_met = self.met_of_own(spec, request, &body);
         let shown = self.shown(slot, (spec, exchange), asked.values, &body);
-        let (response, headers, has_learned) = self.as_compared(slot, asked, exchange, body);
+        let (compared, has_learned) = self.as_compared(slot, asked, exchange, body);
+        let ComparedResponse { body: response, headers } = compared;
         let known = self.latest[slot].take();
         let observed = match known {
             // PERF: equal bytes have an equal digest; for 250 KB of JSON this is 100 times cheaper.
@@ -146,14 +147,14 @@ impl<'a> Responses<'a> {
         });
         // The first response to a later row is equal to none but itself: it counts with the second one.
         let waits = is_first && slot >= requests && expected;
-        if !waits {
+        if waits {
+            self.waiting.insert(slot);
+        } else {
             if self.waiting.remove(&slot) {
                 self.judged.count_equal();
             }
             self.judged.responses += 1;
             self.judged.compare(first, &response, &observed.wire_sha256);
-        } else {
-            self.waiting.insert(slot);
         }
         self.latest[slot] = Some(observed);
         if has_learned {
@@ -221,18 +222,17 @@ impl<'a> Responses<'a> {
         Asked { request, values, .. }: Asked<'_>,
         exchange: &Exchange,
         body: Vec<u8>,
-    ) -> (Vec<u8>, Vec<(String, Vec<u8>)>, bool) {
+    ) -> (ComparedResponse, bool) {
         if !self.check.has_values() {
-            return (body, exchange.headers.clone(), false);
+            return (ComparedResponse { body, headers: exchange.headers.clone() }, false);
         }
         let spec = &self.check.requests[request];
         let response = compared(&self.left_out[request], body, exchange.headers.clone());
         let Some(reference) = &mut self.references[slot] else {
             self.references[slot] = Some(Reference::new(response.clone(), values));
-            return (response.body, response.headers, true);
+            return (response, true);
         };
-        let (response, has_learned) = reference.look(spec, response, values);
-        (response.body, response.headers, has_learned)
+        reference.look(spec, response, values)
     }
 
     /// The first response as it is hashed, by what is known now of captured values.

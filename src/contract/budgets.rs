@@ -25,60 +25,62 @@ pub(super) fn budgets(
     tables: [Option<&BudgetsDocument>; 3],
     requests: u64,
 ) -> Budgets {
+    let tables: Vec<_> = tables.into_iter().flatten().map(|it| (it, requests)).collect();
+    budgets_of(document, &tables, requests)
+}
+
+/// Each value from the first table that has it, which is of so many requests as stand beside the table; by
+/// default of `requests`.
+fn budgets_of(
+    document: &ContractDocument,
+    tables: &[(&BudgetsDocument, u64)],
+    requests: u64,
+) -> Budgets {
     // The default list has every kind, so only who writes one asks for this claim by it.
     let asked = document.required.as_ref().is_some_and(|it| it.contains(&ClaimKind::HeapGrowth));
-    let tables: Vec<&BudgetsDocument> = tables.into_iter().flatten().collect();
     let first =
-        |get: fn(&BudgetsDocument) -> Option<Positive>| tables.iter().find_map(|it| get(it));
-    let of_sample = |it: Positive| it.ms_to_nanos().saturating_mul(requests);
-    let quantile = main_quantile(&tables);
-    let own = |it: &&BudgetsDocument| it.latency_of(quantile).1.or(it.latency_ms_max);
+        |get: fn(&BudgetsDocument) -> Option<Positive>| tables.iter().find_map(|it| get(it.0));
+    let quantile = main_quantile(&tables.iter().map(|it| it.0).collect::<Vec<_>>());
+    let latency = |get: &dyn Fn(&BudgetsDocument) -> Option<Positive>| {
+        let of_table = |(table, requests): &(&BudgetsDocument, u64)| {
+            Some(get(table)?.ms_to_nanos().saturating_mul(*requests))
+        };
+        tables.iter().find_map(of_table)
+    };
     let further = Quantile::ALL.into_iter().filter(|it| *it != quantile).filter_map(|quantile| {
-        let written = tables.iter().find_map(|it| it.latency_of(quantile).1)?;
-        Some(LatencyBudget { quantile, latency_ns_max: of_sample(written) })
+        let latency_ns_max = latency(&|it| it.latency_of(quantile).1)?;
+        Some(LatencyBudget { quantile, latency_ns_max })
     });
     Budgets {
-        latency_ns_max: tables
-            .iter()
-            .find_map(own)
-            .map_or(LATENCY_MAX.saturating_mul(requests), of_sample),
+        latency_ns_max: latency(&|it| it.latency_of(quantile).1.or(it.latency_ms_max))
+            .unwrap_or(LATENCY_MAX.saturating_mul(requests)),
         latency_quantile: quantile,
         further_latency: further.collect(),
         heap_bytes_max: first(|it| it.heap_mb_max).map_or(HEAP_MAX, Positive::mb_to_bytes),
         allocations_max: tables
             .iter()
-            .find_map(|it| it.allocations_max)
-            .map_or(ALLOCATIONS_MAX, Count::new)
-            .saturating_mul(requests),
+            .find_map(|(it, requests)| {
+                Some(Count::new(it.allocations_max?).saturating_mul(*requests))
+            })
+            .unwrap_or(ALLOCATIONS_MAX.saturating_mul(requests)),
         heap_growth_bytes_max: tables
             .iter()
-            .find_map(|it| it.heap_growth_bytes_max)
+            .find_map(|it| it.0.heap_growth_bytes_max)
             .map(Bytes::new)
             .or(asked.then_some(HEAP_GROWTH_MAX)),
         process_memory_bytes_max: first(|it| it.process_memory_mb_max).map(Positive::mb_to_bytes),
     }
 }
 
-/// The budgets of one run of a flow: its own where it has any, else those of one request times its steps.
+/// The budgets of one run of a flow: each value its own, or that of one request times its steps.
 pub(super) fn whole_budgets(
     document: &ContractDocument,
     own: Option<&BudgetsDocument>,
     steps: u64,
 ) -> Budgets {
-    let inherited = budgets(document, [None, Some(&document.budgets), None], steps);
-    let Some(own) = own else { return inherited };
-    let written = budgets(document, [Some(own), Some(&document.budgets), None], 1);
-    let latencies = Quantile::ALL.map(|it| own.latency_of(it).1);
-    let has_latency = own.latency_ms_max.is_some() || latencies.iter().any(Option::is_some);
-    let latency = if has_latency { &written } else { &inherited };
-    let count = if own.allocations_max.is_some() { &written } else { &inherited };
-    Budgets {
-        latency_ns_max: latency.latency_ns_max,
-        latency_quantile: latency.latency_quantile,
-        further_latency: latency.further_latency.clone(),
-        allocations_max: count.allocations_max,
-        ..written
-    }
+    let own = own.map(|it| (it, 1));
+    let tables: Vec<_> = own.into_iter().chain([(&document.budgets, steps)]).collect();
+    budgets_of(document, &tables, steps)
 }
 
 pub(super) fn written_budgets(tables: [Option<&BudgetsDocument>; 3]) -> WrittenBudgets {
@@ -105,6 +107,20 @@ pub(super) fn tolerance(tables: [Option<&ToleranceDocument>; 3]) -> Tolerance {
             .find_map(|it| it.instructions_percent)
             .map(NotNegative::percent_to_ppm),
     }
+}
+
+/// The tolerance of a step: each value its own, or that of its flow.
+pub(super) fn inherited_tolerance(
+    own: Option<&ToleranceDocument>,
+    flow: Option<&ToleranceDocument>,
+) -> Option<ToleranceDocument> {
+    let (Some(own), Some(flow)) = (own, flow) else { return own.or(flow).cloned() };
+    Some(ToleranceDocument {
+        regression_percent: own.regression_percent.or(flow.regression_percent),
+        instructions_percent: own.instructions_percent.or(flow.instructions_percent),
+        allocations_percent: own.allocations_percent.or(flow.allocations_percent),
+        deterministic_percent_min: own.deterministic_percent_min,
+    })
 }
 
 /// Errors are within the table that has these budgets.

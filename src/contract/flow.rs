@@ -188,6 +188,26 @@ pub(super) fn check_names(
     Ok(())
 }
 
+/// A teardown that is sent once has nothing of the steps, which were sent many times by then. Errors are
+/// within the flow.
+pub(super) fn check_teardown(
+    teardown: &[RequestSpec],
+    steps: &[RequestSpec],
+) -> Result<(), ContractError> {
+    let captured = |name: &str| steps.iter().flat_map(|it| &it.captures).any(|it| it.name == name);
+    for at in Placed::all("teardown", teardown) {
+        let used = at.request.names_used().into_iter().find(|(_, name)| captured(name));
+        let Some((key, name)) = used else { continue };
+        let message = format!(
+            "{} uses `{{{name}}}`, which a step captures, and is sent once after all samples: write \
+             `state = \"sample\"` to send it after each of them, or make it a step",
+            at.label
+        );
+        return Err(ContractError::meaning(key, message).within(at.key, at.place));
+    }
+    Ok(())
+}
+
 impl RequestSpec {
     /// The names of values that it uses, each with the key where it does.
     pub(super) fn names_used(&self) -> Vec<(&'static str, String)> {

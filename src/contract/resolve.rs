@@ -7,10 +7,10 @@ use super::{
     Flow, FlowDocument, FlowFrame, Fresh, Percentage, Positive, ReadyDocument, SCHEMA_VERSION,
     Sampling, ScenarioDocument, ServiceLife, base_url_problem,
     budgets::{
-        budgets, check_budgets, check_own_tolerance, check_quantiles, refuse_growth, tolerance,
-        whole_budgets, written_budgets,
+        budgets, check_budgets, check_own_tolerance, check_quantiles, inherited_tolerance,
+        refuse_growth, tolerance, whole_budgets, written_budgets,
     },
-    flow::{Placed, WHOLE, check_names},
+    flow::{Placed, WHOLE, check_names, check_teardown},
     name::check_name,
     operation::operations,
     path_problem,
@@ -373,6 +373,14 @@ fn flows(document: &ContractDocument) -> Result<Vec<Flow>, ContractError> {
     flows.map(|(place, flow)| flow.users().map_err(|it| it.within("flow", place))).collect()
 }
 
+/// Of a flow whose service is made anew for each sample, no budget is one of growth.
+fn check_growth(
+    service_life: ServiceLife,
+    own: Option<&BudgetsDocument>,
+) -> Result<(), ContractError> {
+    own.filter(|_| service_life == ServiceLife::Sample).map_or(Ok(()), refuse_growth)
+}
+
 /// The checks of a flow: one for each step, and one for all of them. Errors are within the flow.
 fn flow_checks(
     document: &ContractDocument,
@@ -385,6 +393,7 @@ fn flow_checks(
     flow.tolerance.as_ref().map_or(Ok(()), check_own_tolerance)?;
     let rows = rows(flow.rows.as_ref(), document.target.seed)?;
     let service_life = flow.service_life();
+    check_growth(service_life, flow.budgets.as_ref())?;
     let others = |key, written: &Option<Vec<_>>| {
         let written = written.as_deref().unwrap_or_default();
         unmeasured(&format!("{}/{key}", flow.name), key, written, true)
@@ -394,11 +403,12 @@ fn flow_checks(
     // Each step is resolved as an endpoint is.
     let mut checks = Vec::new();
     for (place, step) in flow.step.iter().enumerate() {
-        let tolerance = step.tolerance.clone().or_else(|| flow.tolerance.clone());
+        let tolerance = inherited_tolerance(step.tolerance.as_ref(), flow.tolerance.as_ref());
         let endpoint = EndpointDocument { tolerance, ..EndpointDocument::of_step(step) };
         let written =
             Written { endpoint: &endpoint, variant: None, flow: Some((&flow.name, step)) };
         check_name("step", &step.name)
+            .and_then(|()| check_growth(service_life, step.budgets.as_ref()))
             .and_then(|()| endpoint_check(document, written))
             .map(|check| checks.push(check))
             .map_err(|error| error.within("step", place))?;
@@ -414,6 +424,9 @@ fn flow_checks(
     let all = Placed::all("setup", &setup).chain(placed);
     let all: Vec<_> = all.chain(Placed::all("teardown", &teardown)).collect();
     check_names(&all, rows.as_ref())?;
+    if service_life != ServiceLife::Sample {
+        check_teardown(&teardown, &steps)?;
+    }
 
     // And all of them together.
     let count = steps.len() as u64;

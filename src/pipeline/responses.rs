@@ -112,8 +112,8 @@ impl<'a> Responses<'a> {
         }
         let own_met = self.met_of_own(spec, request, &body);
         let shown = self.shown(slot, (spec, exchange), asked.values, &body);
-        let (ComparedResponse { body: response, headers }, has_learned) =
-            self.as_compared(slot, asked, exchange, body);
+        let (compared, has_learned) = self.as_compared(slot, asked, exchange, body);
+        let ComparedResponse { body: response, headers } = compared;
         let known = self.latest[slot].take();
         let observed = match known {
             // PERF: equal bytes have an equal digest; for 250 KB of JSON this is 100 times cheaper.

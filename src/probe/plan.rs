@@ -4,7 +4,10 @@
 //! that are measured are sent first, and the rest of the steps and the teardown afterwards. None of that is
 //! timed or counted; neither is filling in values, nor reading a row. The plan judges no response.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::{
     error::ProbeError,
@@ -103,6 +106,9 @@ impl SamplePlan {
         };
         let rows = check.rows.as_ref().map(|spec| Rows::open(spec, directory)).transpose();
         let rows = rows.map_err(PlanError::Input)?;
+        let named = check.all_requests().flat_map(|it| &it.captures);
+        let captured: Vec<String> = named.map(|it| it.name.clone()).collect();
+        let rows = rows.map(|it| it.beside(captured)).transpose().map_err(PlanError::Input)?;
         let Materials { mut inputs, secrets, .. } = from;
         if let Some((name, sha256)) = rows.as_ref().and_then(Rows::digest) {
             inputs.insert(name.to_owned(), sha256.to_owned());
@@ -120,7 +126,7 @@ impl SamplePlan {
             secrets,
         };
         plan.check_columns(check)?;
-        Ok(plan)
+        Ok(plan.with_names_of_rows())
     }
 
     /// Every name that nothing captures is a column.
@@ -134,6 +140,16 @@ impl SamplePlan {
         let file = check.rows.as_ref().and_then(|it| it.file()).unwrap_or_default();
         let file = crate::text::printable(file.as_bytes(), 200);
         Err(PlanError::Input(format!("`{file}` has no column `{unknown}`, which a request uses")))
+    }
+
+    /// The plan whose rows know which of their values are sent.
+    fn with_names_of_rows(mut self) -> Self {
+        let names = self.all_planned().flat_map(PlannedRequest::names).map(str::to_owned);
+        let names: BTreeSet<String> = names.collect();
+        if let Some(rows) = &mut self.rows {
+            rows.send(names);
+        }
+        self
     }
 
     fn all_planned(&self) -> impl Iterator<Item = &PlannedRequest> {
@@ -295,7 +311,8 @@ impl SamplePlan {
         for request in &frame.teardown {
             let sent = send_all(std::slice::from_ref(request), probe, pass, &mut values);
             first = first.and(sent.map_err(|error| match error {
-                ProbeError::NotSetUp { request, message } => {
+                ProbeError::NotSetUp { request, message }
+                | ProbeError::Values { request, problem: message } => {
                     ProbeError::NotTornDown { request, message }
                 }
                 other => other,

@@ -5,6 +5,7 @@
 //! its turn, outside of what is timed and counted.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
@@ -13,11 +14,18 @@ use std::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::values::{VALUE_MAX, Values};
+use super::{
+    ignored::IgnoredPointers,
+    pointed::values_of_json,
+    values::{VALUE_MAX, Values},
+};
 use crate::{
     contract::{ROWS_MAX, RowsSource, RowsSpec, is_name},
     text::{hex, printable},
 };
+
+/// What is wrong with a value of a row that a response has as well.
+const CAPTURED_TOO: &str = "a request captures as well: rename one of the two";
 
 /// A row is no longer.
 const ROW_MAX: u64 = 1 << 20;
@@ -28,6 +36,10 @@ pub(super) struct Rows {
     kind: Kind,
     /// The numbers of the rows, from 0, in the order that the seed decides.
     order: Vec<u32>,
+    /// What responses give a value: no row may have a value of such a name, as one of the two would win.
+    captured: Vec<String>,
+    /// The names whose values are sent.
+    sent: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -74,7 +86,28 @@ impl Rows {
             }
         };
         let count = u32::try_from(count).map_err(|_| "there are too many rows".to_owned())?;
-        Ok(Self { kind, order: shuffled(count, spec.seed) })
+        let order = shuffled(count, spec.seed);
+        Ok(Self { kind, order, captured: Vec::new(), sent: BTreeSet::new() })
+    }
+
+    /// These rows beside values of these names, which responses have.
+    ///
+    /// # Errors
+    ///
+    /// A column of such a name. Where each row has its own names, the row says so when it is its turn.
+    pub(super) fn beside(self, captured: Vec<String>) -> Result<Self, String> {
+        let columns = self.columns().unwrap_or_default();
+        if let Some(twice) = columns.iter().find(|it| captured.iter().any(|name| name == *it)) {
+            let (file, _) = self.digest().unwrap_or_default();
+            let file = printable(file.as_bytes(), 200);
+            return Err(format!("`{file}` has a column `{twice}`, which {CAPTURED_TOO}"));
+        }
+        Ok(Self { captured, ..self })
+    }
+
+    /// Says which values are sent.
+    pub(super) fn send(&mut self, names: BTreeSet<String>) {
+        self.sent = names;
     }
 
     /// How many there are; at least 1.
@@ -109,10 +142,18 @@ impl Rows {
             Kind::Range { name, first } => {
                 values.add(name, (*first + u64::from(number)).to_string());
             }
-            Kind::File(file) => file.add_row(number as usize, &mut values).map_err(|problem| {
-                let name = printable(file.name.as_bytes(), 200);
-                format!("row {} of `{name}` {problem}", u64::from(number) + 1)
-            })?,
+            Kind::File(file) => {
+                let added = file.add_row(number as usize, &self.sent, &mut values);
+                let twice = self.captured.iter().find(|it| values.get(it).is_some());
+                let added = added.and_then(|()| match twice {
+                    Some(name) => Err(format!("has a value `{name}`, which {CAPTURED_TOO}")),
+                    None => Ok(()),
+                });
+                added.map_err(|problem| {
+                    let name = printable(file.name.as_bytes(), 200);
+                    format!("row {} of `{name}` {problem}", u64::from(number) + 1)
+                })?;
+            }
         }
         Ok(values)
     }
@@ -149,16 +190,19 @@ impl RowFile {
                     return Err("it begins with an empty line".to_owned());
                 }
                 // Only lines at the end may be empty.
-                let mut rest = Vec::new();
-                let is_rest = reader
-                    .by_ref()
-                    .take(ROW_MAX)
-                    .read_to_end(&mut rest)
-                    .is_ok_and(|_| rest.trim_ascii().is_empty());
-                if !is_rest {
-                    return Err(format!("row {} is empty", offsets.len() + 1));
+                loop {
+                    let rest = reader.fill_buf();
+                    let rest = rest.map_err(|error| format!("cannot be read: {error}"))?;
+                    if !rest.trim_ascii().is_empty() {
+                        return Err(format!("row {} is empty", offsets.len() + 1));
+                    }
+                    let length = rest.len();
+                    if length == 0 {
+                        break;
+                    }
+                    digest.update(rest);
+                    reader.consume(length);
                 }
-                digest.update(&rest);
                 at = start;
                 break;
             } else {
@@ -184,7 +228,12 @@ impl RowFile {
         Ok(Self { name: name.to_owned(), file, offsets, columns, sha256 })
     }
 
-    fn add_row(&mut self, number: usize, values: &mut Values) -> Result<(), String> {
+    fn add_row(
+        &mut self,
+        number: usize,
+        sent: &BTreeSet<String>,
+        values: &mut Values,
+    ) -> Result<(), String> {
         let (start, end) = (self.offsets[number], self.offsets[number + 1]);
         let length = usize::try_from(end - start).unwrap_or_default();
         let mut record = vec![0; length];
@@ -212,6 +261,14 @@ impl RowFile {
         for (name, value) in object {
             let value = match value {
                 Value::String(text) => text,
+                // Its digits as they are written, where they would be rounded.
+                Value::Number(number) if number.is_f64() && sent.contains(&name) => {
+                    let pointers = IgnoredPointers::new(&[format!("/{name}")]);
+                    let places = values_of_json(text.as_bytes(), &pointers);
+                    places
+                        .last()
+                        .map_or_else(|| number.to_string(), |it| text[it.clone()].to_owned())
+                }
                 Value::Number(number) => number.to_string(),
                 Value::Bool(it) => it.to_string(),
                 // A value that no request can carry may be there, as long as none uses it.
@@ -319,6 +376,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(name), content).unwrap();
         let mut rows = Rows::open(&spec(name, 7), directory.path())?;
+        rows.send(BTreeSet::from([used.to_owned()]));
         (0..rows.count())
             .map(|it| rows.values(it).map(|it| it.get(used).unwrap_or("-").to_owned()))
             .collect()
@@ -336,6 +394,10 @@ mod tests {
         let mut ids = read("a.jsonl", lines.as_bytes(), "id").unwrap();
         ids.sort();
         assert_eq!(ids, ["1", "true", "two"]);
+        let lines = "{\"id\":1,\"id\":12345678901234567890123}\n{\"id\": 1.50 }\n{\"id\":-0}";
+        let mut ids = read("a.jsonl", lines.as_bytes(), "id").unwrap();
+        ids.sort();
+        assert_eq!(ids, ["-0", "1.50", "12345678901234567890123"]);
         let range = RowsSource::Range { name: "id".to_owned(), first: 5, last: 104 };
         let numbers = |seed| {
             let spec = RowsSpec { source: range.clone(), seed };
@@ -368,6 +430,9 @@ mod tests {
             let error = read(name, content, "id").unwrap_err();
             assert!(error.contains(said) && error.contains(name), "{error}");
         }
+        let gap = [b"id\n1\n".as_slice(), &vec![b'\n'; 2 << 20], b"2\n"].concat();
+        assert!(read("a.csv", &gap, "id").unwrap_err().contains("row 2 is empty"));
+        assert_eq!(read("a.csv", &gap[..gap.len() - 2], "id").unwrap(), ["1"]);
         let long = [b"id\n".as_slice(), &vec![b'a'; VALUE_MAX + 1]].concat();
         assert!(read("a.csv", &long, "id").unwrap_err().contains("more than 8192 bytes"));
         let longer = [b"id\n".as_slice(), &vec![b'a'; 2 << 20]].concat();

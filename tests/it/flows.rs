@@ -520,6 +520,32 @@ fn a_file_that_cannot_be_used_is_told_and_other_checks_go_on() {
 }
 
 #[test]
+fn a_row_and_a_response_do_not_give_one_name_a_value() {
+    let flow = |rows: &str| {
+        format!(
+            "schema_version = 1\nname = \"a\"\n[target]\nurl = \"http://127.0.0.1:1\"\n[[flow]]\nname = \
+             \"f\"\nrows = \"{rows}\"\n[[flow.step]]\nname = \"a\"\npath = \"/a?n={{n}}\"\ncapture = {{ id = {{ \
+             json = \"/sent\" }} }}\n[[flow.step]]\nname = \"b\"\npath = \"/b/{{id}}\"\n"
+        )
+    };
+    for (file, content, said) in [
+        ("a.csv", "id,n\n1,2\n", "`a.csv` has a column `id`, which a request captures as well"),
+        (
+            "a.jsonl",
+            "{\"id\":1,\"n\":2}\n",
+            "row 1 of `a.jsonl` has a value `id`, which a request captures as well",
+        ),
+    ] {
+        let (passport, paths) = with_files(&flow(file), &[(file, content.as_bytes())]);
+        assert!(failure(&passport, "f/b").contains(said), "{}", failure(&passport, "f/b"));
+        assert!(paths.is_empty());
+        let renamed = content.replace("id", "other");
+        let (passport, _) = with_files(&flow(file), &[(file, renamed.as_bytes())]);
+        assert_eq!(failure(&passport, "f/b"), "");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_fifo_in_the_place_of_rows_is_not_waited_for() {
     let directory = tempfile::tempdir().unwrap();
@@ -595,6 +621,24 @@ fn what_is_wrong_with_a_flow_is_found_before_anything_is_sent() {
         let error = refused(from, to);
         assert!(error.contains(said) && error.starts_with("line "), "{to}: {error}");
     }
+    // What a step captures is gone where a teardown is sent once.
+    let teardown = ("teardown = [{ path = \"/teardown\"", "teardown = [{ path = \"/orders/{id}\"");
+    let error = refused(teardown.0, teardown.1);
+    let said = "teardown request 1 `GET /orders/{id}` uses `{id}`, which a step captures";
+    assert!(error.contains(said) && error.contains("state = \"sample\""), "{error}");
+    let each = FLOW.replace(teardown.0, &format!("state = \"sample\"\n{}", teardown.1));
+    Contract::parse(&each).unwrap();
+    // A service that is made anew for each sample cannot grow.
+    for place in ["setup = [", "path = \"/orders\"\nbody"] {
+        let grows = format!("budgets = {{ heap_growth_bytes_max = 8 }}\n{place}");
+        let growing = FLOW.replace(place, &grows);
+        Contract::parse(&growing).unwrap();
+        let each =
+            growing.replace("name = \"orders\"\n", "name = \"orders\"\nstate = \"sample\"\n");
+        let each = each.replacen("state = \"sample\"\n", "", 1);
+        let error = Contract::parse(&each).unwrap_err().to_string();
+        assert!(error.contains("which cannot grow") && error.starts_with("line "), "{error}");
+    }
     // Values that are captured later, in a circle or not.
     let later = FLOW.replace("path = \"/orders\"\nbody", "path = \"/orders?a={later}\"\nbody");
     let circle = later.replace(
@@ -630,6 +674,19 @@ fn budgets_are_of_a_step_and_of_the_whole_run() {
     assert_eq!((most("orders/create"), most("orders/read"), most("orders/all")), (1000, 42, 100));
     let latency = parsed.check("orders/all").unwrap().budgets.latency_ns_max.get();
     assert_eq!(latency, 30_000_000);
+    // Each value of the flow's own is of a run, and each other one of its requests.
+    let mixed = FLOW
+        .replace("[target]", "[budgets]\nlatency_ms_max = 100\n[target]")
+        .replace("setup = [", "budgets = { latency_p50_ms_max = 900 }\nsetup = [");
+    let all = Contract::parse(&mixed).unwrap().check("orders/all").unwrap().budgets.clone();
+    assert_eq!(all.latency_ns_max.get(), 300_000_000);
+    assert_eq!(all.further_latency[0].latency_ns_max.get(), 900_000_000);
+    assert_eq!(all.allocations_max.get(), 3_000);
+    let tolerances = FLOW
+        .replace("setup = [", "tolerance = { regression_percent = 7 }\nsetup = [")
+        .replace("name = \"read\"", "name = \"read\"\ntolerance = { allocations_percent = 9 }");
+    let read = Contract::parse(&tolerances).unwrap().check("orders/read").unwrap().tolerance;
+    assert_eq!((read.regression_ppm.get(), read.allocations_ppm.get()), (70_000, 90_000));
     let passport = measured(&contract, service);
     let failed: Vec<&str> = passport
         .test_results

@@ -36,7 +36,7 @@ fn main() {
     let store = Store::at(&directory.path().join("history"));
     let index = match arguments.next() {
         Some(address) => IndexLocation::Postgres(address),
-        None => IndexLocation::File(store.index()),
+        None => IndexLocation::Own(store.index()),
     };
     timed("to fill the index", || {
         let mut index = Index::open_empty(&index).unwrap();

@@ -7,7 +7,7 @@ CREATE TABLE passports (
     contract TEXT NOT NULL,
     measured_at TEXT NOT NULL,
     status TEXT NOT NULL,
-    -- `placed`, or why the passport is on no series: `dirty`, `not-said`, `no-tree`.
+    -- `placed`, or why the passport is on no series, such as `dirty` or `not-said`.
     standing TEXT NOT NULL,
     commit_hash TEXT,
     tree_hash TEXT,

@@ -101,6 +101,15 @@ pub enum HistoryError {
         /// What the database said.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// What is to be the index is something else.
+    #[error(
+        "`{}` is no index of a history, and is left as it is: name another file with --index",
+        path.display()
+    )]
+    ForeignIndex {
+        /// The file.
+        path: PathBuf,
+    },
     /// The address of the index is not one.
     #[error(
         "the index is not at that address: give the path of a file, or `postgres://USER@HOST/DATABASE`"

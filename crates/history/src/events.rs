@@ -74,6 +74,8 @@ pub struct Event {
     pub from: usize,
     /// The first place that was measured and has the figure after.
     pub to: usize,
+    /// The last place that it is shown by: of a suspicion, where it was nominated.
+    pub shown_until: usize,
     /// The figure before: a number, or the number of a word.
     pub before: (i64, i64),
     /// The figure after.
@@ -201,6 +203,7 @@ fn event(series: &Series, line: &Line, places: (usize, usize), values: (&Known, 
         certainty: Certainty::Exact,
         from,
         to,
+        shown_until: to,
         before,
         after,
         trend,

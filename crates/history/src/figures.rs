@@ -171,9 +171,16 @@ pub fn figures_of(passport: &Passport) -> Vec<Figure> {
         let name = subject.id().to_string();
         // Beside a ratio to an anchor, the time of a machine says nothing more.
         let alone = subject.claim(ClaimKind::LatencyDrift).is_none();
+        // What the service says of itself is another time than the round trip.
+        let of_service = matches!(
+            subject, SubjectResult::Check(it) if it.evidence.server_latency.is_some()
+        );
         let mut add = |kind: Kind, value: Option<Value>| {
             let Some(value) = value else { return };
-            let track = tracks.of_kind(kind).to_owned();
+            let mut track = tracks.of_kind(kind).to_owned();
+            if kind == Kind::Latency && of_service {
+                track += "; time of the service";
+            }
             figures.push(Figure { subject: name.clone(), kind, track, value });
         };
         match subject {

@@ -121,16 +121,20 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// [`HistoryError::UnknownReference`].
+    /// [`HistoryError::UnknownReference`], also of a range, which names several.
     pub fn named(&self, reference: &str) -> Result<NamedCommit, HistoryError> {
+        let commit = self.commit_of(reference)?;
+        let tree = self.ask(&["rev-parse", "--verify", &format!("{commit}^{{tree}}")])?;
+        Ok(NamedCommit { commit, tree })
+    }
+
+    fn commit_of(&self, reference: &str) -> Result<String, HistoryError> {
         // It would be read as an option, or as what not to show.
         if !reference.is_empty() && !reference.starts_with(['-', '^']) {
             let name = format!("{reference}^{{commit}}");
             let output = self.run(&["rev-parse", "--verify", "--quiet", &name])?;
             if output.status.success() {
-                let commit = text(&output.stdout);
-                let tree = self.ask(&["rev-parse", "--verify", &format!("{commit}^{{tree}}")])?;
-                return Ok(NamedCommit { commit, tree });
+                return Ok(text(&output.stdout));
             }
         }
         let remedy = if self.shallow {
@@ -149,12 +153,8 @@ impl Repository {
     ///
     /// [`HistoryError::UnknownReference`], or [`HistoryError::Git`].
     pub fn line(&self, reference: &str) -> Result<Line, HistoryError> {
-        // PERF: a name is looked up by itself only where that fails: git takes longer to start than to answer.
-        let end = if reference.is_empty() || reference.starts_with(['-', '^']) {
-            self.named(reference)?.commit
-        } else {
-            format!("{reference}^{{commit}}")
-        };
+        // `log` would take a range, and of `HEAD..HEAD` say that there is no commit.
+        let end = self.commit_of(reference)?;
         let output = self.run(&[
             "log",
             "--first-parent",
@@ -168,9 +168,6 @@ impl Repository {
             &end,
             "--",
         ])?;
-        if !output.status.success() {
-            self.named(reference)?;
-        }
         let listed = succeeded("log", output)?;
         let listed = String::from_utf8_lossy(&listed);
         let mut positions: Vec<Position> = listed.split('\0').filter_map(position).collect();

@@ -32,6 +32,7 @@ pub fn suspicions(series: &Series, line: &Line, commits: u32) -> Vec<Event> {
                 certainty: Certainty::Suspicion,
                 from,
                 to,
+                shown_until: places[nomination.nominated_at],
                 before: median(&times[begins..first]),
                 after: median(&times[first..=nomination.nominated_at]),
                 trend: if nomination.rises { Trend::Worse } else { Trend::Better },

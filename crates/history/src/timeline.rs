@@ -73,11 +73,18 @@ pub struct Timeline {
 impl Timeline {
     /// Finds the place of each passport. What was said of one goes before what it says.
     pub fn new(line: Line, mut passports: Vec<IndexedPassport>, said: &[SaidPlacement]) -> Self {
-        let said: BTreeMap<&str, &SaidPlacement> =
-            said.iter().map(|it| (it.passport.as_str(), it)).collect();
+        let mut places: BTreeMap<&str, Place> = BTreeMap::new();
+        for it in said {
+            let place = Place::said(it);
+            let known = places.entry(it.passport.as_str()).or_insert_with(|| place.clone());
+            // Two branches that are joined may say otherwise, and no record is the later one.
+            if *known != place {
+                *known = Place::disputed();
+            }
+        }
         for passport in &mut passports {
-            if let Some(said) = said.get(passport.hash.as_str()) {
-                passport.place = Place::said(said);
+            if let Some(place) = places.remove(passport.hash.as_str()) {
+                passport.place = place;
             }
         }
         let placings = {

@@ -10,7 +10,7 @@ use crate::{
     exit::{Code, Failure},
     terminal,
 };
-use perf_passport::{clock::Clock, timestamp::rfc3339};
+use perf_passport::{clock::Clock, text::escaped, timestamp::rfc3339};
 use perf_passport_history::{
     HistoryError,
     events::{Event, show_change},
@@ -65,8 +65,11 @@ pub(super) fn run(arguments: &AcceptArguments) -> Result<ExitCode, Failure> {
         history.store.keep_record(&record)?;
         let key = &event.key;
         terminal::print(&format!(
-            "accepted {} {} {}: {change}\n",
-            event.id, key.subject, key.kind
+            "accepted {} {} {}: {}\n",
+            event.id,
+            escaped(&key.subject),
+            key.kind,
+            escaped(&change)
         ))?;
     }
     keeper.publish("accept events")?;

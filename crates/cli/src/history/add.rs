@@ -20,8 +20,9 @@ use perf_passport::{
     text::escaped,
 };
 use perf_passport_history::{
+    HistoryError,
     git::{NamedCommit, Repository},
-    history::{follow, must_belong},
+    history::{follow, must_belong, records},
     index::Index,
     record::{Record, SaidPlacement},
     store::{Kept, Store},
@@ -85,6 +86,7 @@ pub(super) fn run(arguments: &AddArguments) -> Result<ExitCode, Failure> {
         let followed = Index::open(&index).and_then(|mut it| follow(&adding.store, &mut it));
         match followed {
             Ok(followed) => tell(&followed),
+            Err(error @ HistoryError::ForeignIndex { .. }) => return Err(error.into()),
             Err(error) => terminal::note(&format!(
                 "kept, and the index follows later: {}",
                 escaped(&crate::exit::sentence(&error))
@@ -123,6 +125,15 @@ impl Adding<'_> {
             && said.commit != named.commit
         {
             return Err(refused("it says already that it is of another commit"));
+        }
+        let (_, placements) = records(&self.store)?;
+        let mut of_it = placements.iter().filter(|it| it.passport == passport.evidence_hash);
+        if let Some(said) = of_it.find(|it| it.commit != named.commit) {
+            let (record, _) = Record::Placement(said.clone()).to_bytes();
+            return Err(refused(&format!(
+                "record `{record}` says already that it is of commit {}; remove that where it is wrong",
+                escaped(&said.commit)
+            )));
         }
         Ok(Some(Record::Placement(SaidPlacement {
             schema_version: SaidPlacement::SCHEMA_VERSION,

@@ -75,7 +75,7 @@ impl Place {
     pub(super) fn index(&self, store: &Store) -> Result<IndexLocation, Failure> {
         Ok(match &self.index {
             Some(address) => address.parse()?,
-            None => IndexLocation::File(store.index()),
+            None => IndexLocation::Own(store.index()),
         })
     }
 

@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &PruneArguments) -> Result<ExitCode, Failure> {
             })?),
             None => None,
         };
-    let gone = removable(passports, &protected, Retention { keep: arguments.keep, before });
+    let gone = removable(&history.timeline, &protected, Retention { keep: arguments.keep, before });
     if !arguments.dry_run {
         remove(&keeper, &gone)?;
         history.index.remove(&gone)?;

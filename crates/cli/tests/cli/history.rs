@@ -179,6 +179,12 @@ fn what_is_not_kept_has_its_sentence_and_code_and_nothing_is_written() {
     );
     history.run(&["history", "add", "http.json", "--commit", "HEAD"]).exits(0);
     assert!(!history.run(&["history", "index"]).exits(0).stdout.contains("--commit REF"));
+    // Said again it is no other, and said otherwise it is refused.
+    history.run(&["history", "add", "http.json", "--commit", "HEAD"]).exits(0);
+    assert_says(
+        &history.run(&["history", "add", "http.json", "--commit", "HEAD~1"]).refused(2),
+        "says already that it is of commit",
+    );
 }
 
 #[test]
@@ -190,12 +196,28 @@ fn places_that_are_none_have_a_sentence() {
     let said = history.run(&index).refused(2);
     assert!(!said.contains("s3cret"), "{said}");
     assert_says(&history.run(&["history", "prune"]).refused(2), "--keep N");
+    let range = ["history", "log", "--branch", "HEAD..HEAD"];
+    fs::create_dir_all(history.repository.path().join("history/passports")).unwrap();
+    assert_says(&history.run(&range).refused(2), "no commit is called `HEAD..HEAD`");
     let branch = ["history", "log", "--branch-ref", "main"];
     assert_says(&history.run(&branch).refused(2), "checked out");
     let outside = Workspace::new(crate::PASSPORT);
     outside.make("history");
     outside.make("history/passports");
     assert_says(&outside.run(&["history", "log"]).refused(2), "no git repository");
+}
+
+#[test]
+fn an_index_that_is_somebody_elses_file_is_left_as_it_is() {
+    let history = History::of_a_change();
+    let victim = history.repository.path().join("victim.txt");
+    fs::write(&victim, "a year of notes\n").unwrap();
+    let index = ["--index", "victim.txt"];
+    for command in [&["log"][..], &["index", "--rebuild"], &["add", "a.json"]] {
+        let refused = history.run(&[&["history"], command, &index].concat());
+        assert_says(&refused.exits(2).stderr, "`victim.txt` is no index of a history");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "a year of notes\n");
+    }
 }
 
 #[test]

@@ -22,10 +22,12 @@ pub enum Standing {
     NotSaid,
     /// It was measured outside of a repository, or imported.
     NoTree,
+    /// Records say of it that it is of different commits.
+    Disputed,
 }
 
 impl Standing {
-    const ALL: [Self; 4] = [Self::Placed, Self::Dirty, Self::NotSaid, Self::NoTree];
+    const ALL: [Self; 5] = [Self::Placed, Self::Dirty, Self::NotSaid, Self::NoTree, Self::Disputed];
 
     /// Its name in an index.
     pub const fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Standing {
             Self::Dirty => "dirty",
             Self::NotSaid => "not-said",
             Self::NoTree => "no-tree",
+            Self::Disputed => "disputed",
         }
     }
 
@@ -49,6 +52,7 @@ impl Standing {
             Self::Dirty => "its working tree was dirty",
             Self::NotSaid => "it is of a service over HTTP: say its commit with --commit REF",
             Self::NoTree => "it names no tree of a repository",
+            Self::Disputed => "records say that it is of different commits: remove the wrong one",
         }
     }
 }
@@ -69,6 +73,11 @@ impl Place {
     pub fn said(said: &SaidPlacement) -> Self {
         let (commit, tree) = (Some(said.commit.clone()), Some(said.tree.clone()));
         Self { standing: Standing::Placed, commit, tree }
+    }
+
+    /// That of a passport of which records say different commits: none of them is believed.
+    pub const fn disputed() -> Self {
+        Self { standing: Standing::Disputed, commit: None, tree: None }
     }
 
     /// What a passport says.

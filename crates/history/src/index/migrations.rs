@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 /// The files, in the order in which they run. The first has the number 1.
 const FILES: [&str; 1] = [include_str!("../../migrations/V1__tables.sql")];
 
+/// The schema of PostgreSQL that holds all tables, so that nobody else's have their names.
+pub(super) const SCHEMA: &str = "perf_passport_history";
+
 /// Makes the table of what ran, where there is none yet.
 pub(super) const PREPARE: &str = "CREATE TABLE IF NOT EXISTS passport_migrations (
     version BIGINT NOT NULL PRIMARY KEY,

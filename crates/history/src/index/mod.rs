@@ -5,9 +5,11 @@
 
 mod cell;
 mod entry;
+mod holder;
 mod migrations;
 mod postgres;
 mod sqlite;
+mod words;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +22,10 @@ use perf_passport::contract::HistoryDocument;
 
 pub use entry::{Entry, Place, Standing};
 
-use self::cell::{Cell, Table};
+use self::{
+    cell::{Cell, Table},
+    words::Words,
+};
 use crate::{
     error::HistoryError,
     figures::{Kind, Value},
@@ -29,8 +34,10 @@ use crate::{
 /// Where an index is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum IndexLocation {
-    /// A file of SQLite.
+    /// A file of SQLite. It is refused where it is something else than an index.
     File(PathBuf),
+    /// The file in the directory of a history. What else lies there is replaced.
+    Own(PathBuf),
     /// A PostgreSQL server, by its address, which may hold a password.
     Postgres(String),
 }
@@ -39,6 +46,7 @@ impl std::fmt::Debug for IndexLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Own(path) => f.debug_tuple("Own").field(path).finish(),
             Self::Postgres(_) => f.write_str("Postgres"),
         }
     }
@@ -63,6 +71,8 @@ pub struct Index {
     backend: Backend,
     /// Whether it was empty because another version's, or what was no database, was removed.
     pub made_again: bool,
+    /// Once they are asked for; none after something was added.
+    words: Option<Words>,
 }
 
 enum Backend {
@@ -154,22 +164,26 @@ const POINTS: Table = Table {
 };
 
 impl Index {
-    /// Opens the index, and makes its tables. One of another version, or what is no database, is emptied.
+    /// Opens the index, and makes its tables. An index of another version, or a corrupt one, is emptied.
     ///
     /// # Errors
     ///
-    /// [`HistoryError::Index`], [`HistoryError::IndexLocked`] or [`HistoryError::IndexAddress`].
+    /// [`HistoryError::Index`], [`HistoryError::IndexLocked`] or [`HistoryError::IndexAddress`];
+    /// [`HistoryError::ForeignIndex`] of a file that is something else, which is left as it is.
     pub fn open(location: &IndexLocation) -> Result<Self, HistoryError> {
+        let of_sqlite = |(index, again)| Self::of(Backend::Sqlite(index), again);
         Ok(match location {
-            IndexLocation::File(path) => {
-                let (index, made_again) = sqlite::SqliteIndex::open(path)?;
-                Self { backend: Backend::Sqlite(index), made_again }
-            }
+            IndexLocation::File(path) => of_sqlite(sqlite::SqliteIndex::open(path, false)?),
+            IndexLocation::Own(path) => of_sqlite(sqlite::SqliteIndex::open(path, true)?),
             IndexLocation::Postgres(address) => {
                 let (index, made_again) = postgres::PostgresIndex::open(address)?;
-                Self { backend: Backend::Postgres(index), made_again }
+                Self::of(Backend::Postgres(index), made_again)
             }
         })
+    }
+
+    const fn of(backend: Backend, made_again: bool) -> Self {
+        Self { backend, made_again, words: None }
     }
 
     /// Opens the index with nothing in it.
@@ -178,15 +192,18 @@ impl Index {
     ///
     /// Those of [`Index::open`].
     pub fn open_empty(location: &IndexLocation) -> Result<Self, HistoryError> {
-        if let IndexLocation::File(path) = location {
-            let (index, made_again) = sqlite::SqliteIndex::again(path)?;
-            return Ok(Self { backend: Backend::Sqlite(index), made_again });
-        }
-        let mut index = Self::open(location)?;
-        if let Backend::Postgres(postgres) = &mut index.backend {
-            postgres.again()?;
-        }
-        Ok(index)
+        let (index, made_again) = match location {
+            IndexLocation::File(path) => sqlite::SqliteIndex::again(path, false)?,
+            IndexLocation::Own(path) => sqlite::SqliteIndex::again(path, true)?,
+            IndexLocation::Postgres(_) => {
+                let mut index = Self::open(location)?;
+                if let Backend::Postgres(postgres) = &mut index.backend {
+                    postgres.again()?;
+                }
+                return Ok(index);
+            }
+        };
+        Ok(Self::of(Backend::Sqlite(index), made_again))
     }
 
     /// The hashes of its passports.
@@ -205,6 +222,7 @@ impl Index {
     ///
     /// [`HistoryError::Index`]; nothing is then added.
     pub fn add(&mut self, entries: &[Entry]) -> Result<(), HistoryError> {
+        self.words = None;
         self.in_transaction(|index| index.add_rows(entries))
     }
 
@@ -297,13 +315,11 @@ impl Index {
         }
         self.in_transaction(|index| {
             for hash in hashes {
-                // Hexadecimal, as every hash of the store is.
-                if !hash.bytes().all(|it| it.is_ascii_hexdigit()) {
-                    continue;
-                }
-                let which = format!("SELECT id FROM passports WHERE hash = '{hash}'");
-                index.execute(&format!("DELETE FROM points WHERE passport IN ({which})"))?;
-                index.execute(&format!("DELETE FROM passports WHERE hash = '{hash}'"))?;
+                let points = "DELETE FROM points WHERE passport IN \
+                              (SELECT id FROM passports WHERE hash = $1)";
+                index.rows(points, &[hash.as_str().into()], 0)?;
+                let passport = "DELETE FROM passports WHERE hash = $1";
+                index.rows(passport, &[hash.as_str().into()], 0)?;
             }
             Ok(())
         })
@@ -317,7 +333,12 @@ impl Index {
     pub fn passports(&mut self) -> Result<Vec<IndexedPassport>, HistoryError> {
         let sql = format!("SELECT {} FROM passports ORDER BY hash", PASSPORTS.names());
         let rows = self.rows(&sql, &[], PASSPORTS.columns.len())?;
-        Ok(rows.into_iter().filter_map(passport_of).collect())
+        let words = self.all_words()?;
+        let numbered = |mut it: IndexedPassport| {
+            it.environment = words.number(it.environment);
+            it
+        };
+        Ok(rows.into_iter().filter_map(passport_of).map(numbered).collect())
     }
 
     /// Its series.
@@ -340,33 +361,35 @@ impl Index {
         Ok(self.rows(sql, &[], 4)?.into_iter().filter_map(of).collect())
     }
 
-    /// The words with these numbers.
+    /// The words with these numbers. Numbers are in the order of texts, so that nothing which is told
+    /// depends on the order in which passports came; they hold until something is added.
     ///
     /// # Errors
     ///
     /// [`HistoryError::Index`].
-    pub fn words(&mut self, ids: &BTreeSet<i64>) -> Result<BTreeMap<i64, String>, HistoryError> {
+    pub fn words(
+        &mut self,
+        numbers: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, String>, HistoryError> {
+        let words = self.all_words()?;
+        let of = |number: &i64| Some((*number, words.text(*number)?.to_owned()));
+        Ok(numbers.iter().filter_map(of).collect())
+    }
+
+    fn all_words(&mut self) -> Result<Words, HistoryError> {
+        if let Some(words) = &self.words {
+            return Ok(words.clone());
+        }
         let of = |row: Vec<Cell>| {
             let [id, word] = <[Cell; 2]>::try_from(row).ok()?;
             Some((id.integer(), word.text()?))
         };
-        if ids.len() > 100 {
-            let rows = self.rows("SELECT id, word FROM words", &[], 2)?;
-            return Ok(rows
-                .into_iter()
-                .filter_map(of)
-                .filter(|(id, _)| ids.contains(id))
-                .collect());
-        }
-        let mut words = BTreeMap::new();
-        for id in ids {
-            let sql = "SELECT id, word FROM words WHERE id = $1";
-            words.extend(self.rows(sql, &[(*id).into()], 2)?.into_iter().filter_map(of));
-        }
-        Ok(words)
+        let rows = self.rows("SELECT id, word FROM words", &[], 2)?;
+        let words = Words::new(rows.into_iter().filter_map(of).collect());
+        Ok(self.words.insert(words).clone())
     }
 
-    /// Shows the points of these series, or of all.
+    /// Shows the points of these series, or of all. Words have the numbers of [`Index::words`].
     ///
     /// # Errors
     ///
@@ -376,6 +399,16 @@ impl Index {
         series: Option<&[i64]>,
         mut visit: impl FnMut(PointRow),
     ) -> Result<(), HistoryError> {
+        let words = self.all_words()?;
+        let of_words = self.series()?.into_iter().filter(|it| it.kind.is_word());
+        let of_words: BTreeSet<i64> = of_words.map(|it| it.id).collect();
+        let mut visit = |mut point: PointRow| {
+            point.track = words.number(point.track);
+            if of_words.contains(&point.series) {
+                (point.low, point.high) = (words.number(point.low), words.number(point.high));
+            }
+            visit(point);
+        };
         match &mut self.backend {
             Backend::Sqlite(it) => it.points(series, &mut visit),
             Backend::Postgres(it) => it.points(series, &mut visit),
@@ -391,12 +424,8 @@ impl Index {
         let passports = self.passports()?;
         let series: BTreeMap<i64, IndexedSeries> =
             self.series()?.into_iter().map(|it| (it.id, it)).collect();
-        let rows = self.rows("SELECT id, word FROM words", &[], 2)?;
-        let words: BTreeMap<i64, String> = rows
-            .into_iter()
-            .filter_map(|mut it| Some((it[0].integer(), it.remove(1).text()?)))
-            .collect();
-        let word = |id: i64| words.get(&id).map_or("", String::as_str);
+        let words = self.all_words()?;
+        let word = |number: i64| words.text(number).unwrap_or_default();
         let mut out = String::new();
         for it in &passports {
             let IndexedPassport { hash, contract, measured_at, status, place, .. } = it;

@@ -69,7 +69,10 @@ impl PostgresIndex {
     }
 
     fn migrate(&mut self, again: bool) -> Result<bool, HistoryError> {
+        // No other schema is looked at: `DROP` must find no table of somebody else.
+        self.execute(&format!("SET search_path TO {}", migrations::SCHEMA))?;
         self.begin()?;
+        self.make_schema()?;
         if again {
             self.execute(migrations::DROP)?;
         }
@@ -88,6 +91,15 @@ impl PostgresIndex {
         self.execute(&sql)?;
         self.execute("COMMIT")?;
         Ok(rebuilt)
+    }
+
+    fn make_schema(&mut self) -> Result<(), HistoryError> {
+        // To make one needs a right of its own, also where it is there already.
+        let sql = "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname = $1";
+        if self.rows(sql, &[migrations::SCHEMA.into()], 1)?.is_empty() {
+            self.execute(&format!("CREATE SCHEMA IF NOT EXISTS {}", migrations::SCHEMA))?;
+        }
+        Ok(())
     }
 
     pub(super) fn begin(&mut self) -> Result<(), HistoryError> {

@@ -1,7 +1,7 @@
 //! The index in a file of SQLite.
 
 use std::{
-    fs, io,
+    fs, io, iter,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, params_from_iter, types::ValueRef};
 use super::{
     PointRow,
     cell::{Cell, Table},
+    holder::{APPLICATION_ID, Holder, beside, holder},
     migrations::{self, Needed},
 };
 use crate::error::HistoryError;
@@ -27,26 +28,43 @@ pub(super) struct SqliteIndex {
 }
 
 impl SqliteIndex {
-    /// Opens the file, and makes it again where it is of another version or no database.
-    pub(super) fn open(path: &Path) -> Result<(Self, bool), HistoryError> {
+    /// Opens the file, and makes it again where an index of ours is of another version or corrupt.
+    /// What is something else is replaced only at the place that is `own` to the history.
+    pub(super) fn open(path: &Path, own: bool) -> Result<(Self, bool), HistoryError> {
+        if !Self::may_be_used(path, own)? {
+            return Self::anew(path);
+        }
         match Self::open_once(path) {
             Ok(Some(index)) => Ok((index, false)),
-            Ok(None) => Self::again(path),
+            Ok(None) => Self::anew(path),
             Err(HistoryError::Index { source, .. }) if is_corrupt(source.as_ref()) => {
-                Self::again(path)
+                Self::anew(path)
             }
             Err(error) => Err(error),
         }
     }
 
+    /// Makes an index of ours again from nothing.
+    pub(super) fn again(path: &Path, own: bool) -> Result<(Self, bool), HistoryError> {
+        Self::may_be_used(path, own)?;
+        Self::anew(path)
+    }
+
+    /// Whether the file can be opened as it is; an error where it is somebody else's.
+    fn may_be_used(path: &Path, own: bool) -> Result<bool, HistoryError> {
+        match holder(path)? {
+            Holder::Nobody | Holder::Ours => Ok(true),
+            Holder::Others if own => Ok(false),
+            Holder::Others => Err(HistoryError::ForeignIndex { path: path.to_owned() }),
+        }
+    }
+
     /// Removes the file, which holds nothing that the store does not.
-    pub(super) fn again(path: &Path) -> Result<(Self, bool), HistoryError> {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            match fs::remove_file(&name) {
+    fn anew(path: &Path) -> Result<(Self, bool), HistoryError> {
+        for path in iter::once(path.to_owned()).chain(beside(path)) {
+            match fs::remove_file(&path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(HistoryError::Write { path: name.into(), source });
+                    return Err(HistoryError::Write { path, source });
                 }
                 _ => {}
             }
@@ -66,6 +84,13 @@ impl SqliteIndex {
         let failed = |error| failed(path, error);
         let mut connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(BUSY).map_err(failed)?;
+        // Before the log of writes is there, so that it is in the file itself.
+        let id: i32 = connection
+            .pragma_query_value(None, "application_id", |row| row.get(0))
+            .map_err(failed)?;
+        if id != APPLICATION_ID {
+            connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        }
         // A kill leaves the index whole; what a crash of the machine breaks is made again.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;

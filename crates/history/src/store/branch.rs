@@ -27,8 +27,18 @@ const ATTEMPTS_MAX: u64 = 200;
 /// The longest wait before a push is made again.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// The largest file of the branch that is taken over.
-const FILE_MAX: usize = 512 * 1024 * 1024;
+/// Times that the tip of a remote branch is looked up: it may move before it is fetched.
+const TIPS_MAX: usize = 20;
+
+/// The largest file of the branch that is taken over, in bytes.
+const FILE_MAX: u64 = 512 * 1024 * 1024;
+
+/// The options of `git fetch` and `git push`: what somebody configured for other branches is not for this
+/// one. With `push.recurseSubmodules=only` nothing would be pushed, and git would say `Done`.
+const FETCH: [&str; 5] =
+    ["--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", "--no-recurse-submodules"];
+const PUSH: [&str; 5] =
+    ["--porcelain", "--no-verify", "--recurse-submodules=no", "--no-follow-tags", "--no-signed"];
 
 /// What git says where somebody else was faster.
 const RACES: [&str; 8] = [
@@ -192,24 +202,26 @@ impl BranchStore {
             return Ok(found.status.success().then(|| text(&found.stdout)));
         };
         let name = format!("refs/heads/{}", self.branch);
-        let listed =
-            succeeded("ls-remote", self.repository.run(&["ls-remote", "--", remote, &name])?)?;
-        let listed = text(&listed);
-        let Some(tip) = listed.lines().find_map(|it| it.strip_suffix(&name)).map(str::trim) else {
-            return Ok(None);
-        };
-        let has = self.repository.run(&["cat-file", "-e", &format!("{tip}^{{tree}}")])?;
-        if !has.status.success() {
-            // Not by its name: what that is at may have changed since, and is listed again then.
-            let fetch =
-                ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote, &name];
+        for _ in 0..TIPS_MAX {
+            let listed =
+                succeeded("ls-remote", self.repository.run(&["ls-remote", "--", remote, &name])?)?;
+            let Some(tip) = tip_in(&text(&listed), &name) else { return Ok(None) };
+            if self.has_tree(&tip)? {
+                return Ok(Some(tip));
+            }
+            let fetch = [&["fetch"], FETCH.as_slice(), &["--", remote, &name]].concat();
             succeeded("fetch", self.repository.run(&fetch)?)?;
-            let has = self.repository.run(&["cat-file", "-e", &format!("{tip}^{{tree}}")])?;
-            if !has.status.success() {
-                return self.tip();
+            // The name may be at another commit since; that one is listed again then.
+            if self.has_tree(&tip)? {
+                return Ok(Some(tip));
             }
         }
-        Ok(Some(tip.to_owned()))
+        Err(self.refused("its remote has a commit that cannot be fetched".to_owned()))
+    }
+
+    fn has_tree(&self, commit: &str) -> Result<bool, HistoryError> {
+        let has = self.repository.run(&["cat-file", "-e", &format!("{commit}^{{tree}}")])?;
+        Ok(has.status.success())
     }
 
     /// The files of passports and records in a commit, with their blobs.
@@ -240,11 +252,13 @@ impl BranchStore {
     /// The names are hashes, so that none leads anywhere else; what is in a file is verified when it is read.
     fn take_over(&self, files: &[(String, String)]) -> Result<(), HistoryError> {
         for (name, blob) in files {
-            let output = self.repository.run(&["cat-file", "blob", blob])?;
-            let bytes = succeeded("cat-file", output)?;
-            if bytes.len() > FILE_MAX {
+            // Before it is read: what others pushed may be of any size.
+            let size = self.repository.ask(&["cat-file", "-s", blob])?;
+            if size.parse::<u64>().is_ok_and(|it| it > FILE_MAX) {
                 return Err(self.refused(format!("`{name}` is larger than 512 MiB")));
             }
+            let output = self.repository.run(&["cat-file", "blob", blob])?;
+            let bytes = succeeded("cat-file", output)?;
             let path = self.store.directory().join(name);
             perf_passport::files::write(&path, &bytes)
                 .map_err(|source| HistoryError::Write { path, source })?;
@@ -315,8 +329,8 @@ impl BranchStore {
         };
         // Only where the branch is still where it was, and not by force.
         let to = format!("{commit}:{name}");
-        let output =
-            self.repository.run(&["push", "--porcelain", "--no-verify", "--", remote, &to])?;
+        let push = [&["push"], PUSH.as_slice(), &["--", remote, &to]].concat();
+        let output = self.repository.run(&push)?;
         if output.status.success() {
             return Ok(None);
         }
@@ -329,6 +343,12 @@ impl BranchStore {
         let said = said[said.len().saturating_sub(4)..].join("; ");
         Err(self.refused(format!("cannot push: {}", without_passwords(&said))))
     }
+}
+
+/// The commit that a remote lists for this name and no other: it also lists names that end like it.
+fn tip_in(listed: &str, name: &str) -> Option<String> {
+    let mut rows = listed.lines().filter_map(|it| it.split_once('\t'));
+    rows.find(|(_, of)| *of == name).map(|(tip, _)| tip.to_owned())
 }
 
 /// Longer and longer, and of each process and attempt another one.
@@ -353,6 +373,13 @@ fn is_of_store(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tip_is_that_of_the_whole_name() {
+        let (name, longer) = ("refs/heads/perf", "refs/heads/a/refs/heads/perf");
+        assert_eq!(tip_in(&format!("aa\t{longer}"), name), None);
+        assert_eq!(tip_in(&format!("aa\t{longer}\nbb\t{name}"), name), Some("bb".to_owned()));
+    }
 
     #[test]
     fn only_files_that_are_named_after_a_hash_are_of_a_store() {

@@ -131,3 +131,36 @@ fn names_that_are_no_branch_and_remotes_that_are_not_there_are_told() {
     let error = nowhere.pull().unwrap_err().to_string();
     assert!(!error.contains("s3cret"), "{error}");
 }
+
+#[test]
+fn other_names_and_what_is_configured_for_other_branches_change_nothing() {
+    let mut fixture = Fixture::new();
+    commit(&fixture.repository, "code", "1");
+    let all = passports(&mut fixture, 1);
+    let remote = tempfile::tempdir().unwrap();
+    let at = |arguments: &[&str]| git_in(remote.path(), arguments, "1750000000 +0000");
+    at(&["init", "--quiet", "--bare"]);
+    let url = remote.path().display().to_string();
+    let git = |arguments: &[&str]| fixture.repository.git(arguments);
+    // A branch whose name ends like that of the history, with a commit that is not here.
+    let tree = at(&["hash-object", "-w", "-t", "tree", "/dev/null"]);
+    let identity = ["-c", "user.name=a", "-c", "user.email=a@localhost"];
+    let commit = at(&[&identity[..], &["commit-tree", "-m", "other", tree.trim()]].concat());
+    let longer = format!("refs/heads/a/refs/heads/{BRANCH}");
+    at(&["update-ref", &longer, commit.trim()]);
+    for (name, value) in [
+        ("push.recurseSubmodules", "only"),
+        ("push.followTags", "true"),
+        ("push.gpgSign", "true"),
+        ("fetch.recurseSubmodules", "true"),
+    ] {
+        git(&["config", name, value]);
+    }
+    let branch = on_branch(fixture.repository.path(), Some(&url));
+    assert_eq!(branch.pull().unwrap().added, 0);
+    branch.store.keep(&all[0]).unwrap();
+    assert!(branch.push("add").unwrap());
+    let listed = at(&["ls-tree", "-r", "--name-only", &format!("refs/heads/{BRANCH}")]);
+    assert_eq!(listed.lines().count(), 1, "{listed}");
+    assert_eq!(at(&["rev-parse", &longer]).trim(), commit.trim());
+}

@@ -4,8 +4,10 @@ use std::fs;
 
 use perf_passport_history::{
     History, HistoryError,
+    gathered::Gathered,
     history::must_belong,
     index::{Index, IndexLocation},
+    site::single_page,
 };
 
 use crate::opened::{Fixture, commit, read};
@@ -67,6 +69,79 @@ fn a_corrupt_an_old_and_a_deleted_index_are_made_again() {
     let (_, followed) = fixture.open();
     assert!(followed.made_again);
     assert_eq!(fixture.events(), events);
+}
+
+#[test]
+fn a_file_that_is_no_index_is_refused_and_left_as_it_is() {
+    let fixture = three();
+    let path = |name: &str| fixture.directory.path().join(name);
+    fs::write(path("notes.txt"), "a year of notes\n".repeat(100)).unwrap();
+    fs::write(path("short.txt"), "short").unwrap();
+    fs::write(path("nothing.sqlite-journal"), "a journal of somebody").unwrap();
+    let connection = rusqlite::Connection::open(path("theirs.sqlite")).unwrap();
+    connection.execute_batch("CREATE TABLE points (x); INSERT INTO points VALUES (1)").unwrap();
+    drop(connection);
+    for (name, kept) in [
+        ("notes.txt", "notes.txt"),
+        ("short.txt", "short.txt"),
+        ("theirs.sqlite", "theirs.sqlite"),
+        ("nothing.sqlite", "nothing.sqlite-journal"),
+    ] {
+        let before = read(&path(kept));
+        for rebuild in [false, true] {
+            let mut opening = fixture.opening();
+            (opening.index, opening.rebuild) = (IndexLocation::File(path(name)), rebuild);
+            let error = History::open(&opening).unwrap_err();
+            assert!(matches!(error, HistoryError::ForeignIndex { .. }), "{name}: {error}");
+            assert_eq!(read(&path(kept)), before, "{name}");
+            let beside = path(&format!("{name}-wal"));
+            assert!(!beside.exists(), "{}", beside.display());
+        }
+    }
+    fs::create_dir(path("directory")).unwrap();
+    assert!(Index::open(&IndexLocation::File(path("directory"))).is_err());
+    // One of ours may be named, opened again, and made again.
+    let mut opening = fixture.opening();
+    for (rebuild, added) in [(false, 3), (false, 0), (true, 3)] {
+        opening.index = IndexLocation::File(path("ours.sqlite"));
+        opening.rebuild = rebuild;
+        assert_eq!(History::open(&opening).unwrap().1.added, added);
+    }
+}
+
+#[test]
+fn the_order_in_which_passports_came_decides_nothing() {
+    let mut fixture = Fixture::new();
+    // At each place two responses of two toolchains.
+    for place in 0..2 {
+        commit(&fixture.repository, "code", &place.to_string());
+        for (body, rustc) in [(1, "rustc 1.90.0"), (2, "rustc 1.89.0"), (3, "rustc 1.90.0")] {
+            let mut made = fixture.made(10 + place, body + 10 * place);
+            made.rustc = rustc.to_owned();
+            fixture.store().keep(&made.passport()).unwrap();
+        }
+    }
+    let hashes = fixture.store().hashes().unwrap();
+    let told = |name: &str, hashes: Vec<&String>| {
+        let location = IndexLocation::File(fixture.directory.path().join(name));
+        let mut index = Index::open(&location).unwrap();
+        for hash in hashes {
+            let passport = fixture.store().read(hash).unwrap();
+            index.add(&[perf_passport_history::index::Entry::of(&passport)]).unwrap();
+        }
+        drop(index);
+        let mut opening = fixture.opening();
+        opening.index = location;
+        let (mut history, _) = History::open(&opening).unwrap();
+        let events = crate::opened::events(&mut history);
+        let words = history.words(&events).unwrap();
+        let gathered = Gathered::of(&mut history).unwrap();
+        let page = single_page(&gathered.content(false));
+        (perf_passport_history::log::render(&events, history.line(), &words), page)
+    };
+    let forwards = told("forwards.sqlite", hashes.iter().collect());
+    assert!(forwards.0.contains("response: "), "{}", forwards.0);
+    assert!(forwards == told("backwards.sqlite", hashes.iter().rev().collect()));
 }
 
 #[test]

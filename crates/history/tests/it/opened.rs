@@ -50,7 +50,7 @@ impl Fixture {
     pub(crate) fn opening(&self) -> Opening {
         Opening {
             store: self.store(),
-            index: IndexLocation::File(self.store().index()),
+            index: IndexLocation::Own(self.store().index()),
             repository: self.repository.path().to_owned(),
             branch: "main".to_owned(),
             rebuild: false,

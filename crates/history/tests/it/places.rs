@@ -1,9 +1,10 @@
 //! Which passports are on the line, and which figures are held against each other.
 
-use perf_passport::passport::SaidCommit;
+use perf_passport::passport::{Passport, SaidCommit};
 use perf_passport_history::{
+    History, HistoryError,
     events::State,
-    figures::Kind,
+    figures::{Figure, Kind, figures_of},
     record::{Acceptance, Record, SaidPlacement},
 };
 
@@ -74,6 +75,14 @@ fn a_service_over_http_has_the_commit_that_was_said() {
         tree: head.commit_tree.clone().unwrap(),
     });
     fixture.store().keep_record(&record).unwrap();
+    // Another record that says otherwise: neither is believed, whichever has the larger hash.
+    let Record::Placement(mut other) = record.clone() else { panic!("it is a placement") };
+    (other.commit, other.tree) = ("1".repeat(40), "2".repeat(40));
+    let other = Record::Placement(other);
+    fixture.store().keep_record(&other).unwrap();
+    assert!(fixture.open().0.off_the_line()[0].1.contains("different commits"));
+    let path = format!("records/{}.json", other.to_bytes().0);
+    std::fs::remove_file(fixture.directory.path().join(path)).unwrap();
     commit(&fixture.repository, "code", "4");
     let mut made = fixture.made(10, 8);
     made.http = Some(Some(said(&fixture.repository.source())));
@@ -132,6 +141,31 @@ fn an_acceptance_outlives_that_its_event_is_dated_better() {
     let events = fixture.events();
     assert_eq!(events.iter().filter(|it| it.is_open()).count(), before.len());
     assert!(events.iter().filter(|it| it.is_open()).all(|it| it.to == 3));
+}
+
+#[test]
+fn a_line_ends_at_one_commit_and_a_range_is_none() {
+    let fixture = two(10, 10);
+    for range in ["HEAD..HEAD", "HEAD~1..HEAD", "HEAD...HEAD~1", "HEAD^@", "HEAD^!"] {
+        let mut opening = fixture.opening();
+        opening.branch = range.to_owned();
+        let error = History::open(&opening).unwrap_err();
+        assert!(matches!(error, HistoryError::UnknownReference { .. }), "{range}: {error}");
+    }
+}
+
+#[test]
+fn the_time_of_a_service_and_that_of_a_round_trip_are_two_tracks() {
+    let mut passport = two(10, 10).made(10, 1).passport();
+    let track = |passport: &Passport| {
+        let mut figures = figures_of(passport).into_iter();
+        let is_time = |it: &Figure| it.kind == Kind::Latency && it.subject.starts_with("cart");
+        figures.find(is_time).unwrap().track
+    };
+    let before = track(&passport);
+    let evidence = &mut passport.test_results[0].evidence;
+    evidence.server_latency = Some(evidence.latency.clone());
+    assert_eq!(track(&passport), format!("{before}; time of the service"));
 }
 
 #[test]

@@ -59,8 +59,15 @@ impl FromStr for IndexLocation {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres(text.to_owned()));
         }
+        // What is meant as the address of a server must not become the name of a file, password and all.
+        let is_address = |path: &str| {
+            path.contains("://")
+                || path.starts_with("postgres")
+                || path.contains('@')
+                || path.contains("password=")
+        };
         match text.strip_prefix("sqlite://").unwrap_or(text) {
-            path if path.is_empty() || path.contains("://") => Err(HistoryError::IndexAddress),
+            path if path.is_empty() || is_address(path) => Err(HistoryError::IndexAddress),
             path => Ok(Self::File(PathBuf::from(path))),
         }
     }

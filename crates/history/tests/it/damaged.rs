@@ -180,6 +180,11 @@ fn a_passport_of_another_repository_is_refused() {
 
 #[test]
 fn an_index_that_another_process_has_is_told_and_so_is_what_is_no_address() {
+    for address in ["postgres:/me:secret@host/x", "host=h user=me password=secret", "me@host/x", ""]
+    {
+        assert!(address.parse::<IndexLocation>().is_err(), "{address}");
+    }
+    assert!("kept/index.sqlite".parse::<IndexLocation>().is_ok());
     let error = "mysql://me:secret@host/x".parse::<IndexLocation>().unwrap_err();
     assert!(matches!(error, HistoryError::IndexAddress) && !error.to_string().contains("secret"));
     let wrong = IndexLocation::Postgres("postgres://me:secret@host:port/x".to_owned());

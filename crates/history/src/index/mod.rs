@@ -1,6 +1,6 @@
 //! The index: what is asked of all passports at once. It is derived of the store, and may be deleted.
 //!
-//! [`Index`] is a file of SQLite, or a PostgreSQL server, with the same tables. [`Index::follow`] makes it
+//! [`Index`] is a file of SQLite, or a PostgreSQL server, with the same tables. [`follow`](crate::history::follow) makes it
 //! say what the store says. Nothing in it is the only copy of anything.
 
 mod cell;

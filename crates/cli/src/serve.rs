@@ -111,11 +111,14 @@ async fn finish(workers: Option<Workers>, state: &LedgerState) {
         let waiting = if in_memory { Waiting::Finish } else { Waiting::Keep };
         workers.stop(waiting, GRACE).await;
     }
-    if in_memory
-        && let Ok(waiting) = state.events_waiting().await
-        && waiting > Count::new(0)
-    {
-        terminal::note(&format!("{waiting} events were not done, and end with this database"));
+    if in_memory && let Ok(waiting) = state.events_waiting().await {
+        match waiting.get() {
+            0 => {}
+            1 => terminal::note("1 event was not done, and ends with the database in memory"),
+            many => terminal::note(&format!(
+                "{many} events were not done, and end with the database in memory"
+            )),
+        }
     }
 }
 

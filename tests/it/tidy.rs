@@ -44,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("allocation", &["units"]),
     ("criterion", &["allocation"]),
     ("instrument", &["allocation", "units"]),
+    ("telemetry", &["allocation", "clock", "process_memory", "text", "units"]),
     ("rules", &[]),
     ("files", &["units"]),
     ("timestamp", &[]),
@@ -165,7 +166,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// How many of the modules are the meter's.
-const METER_MODULES: usize = 7;
+const METER_MODULES: usize = 8;
 
 /// Packages that who reads passports compiles at most, this one included.
 const LIBRARY_PACKAGES_MAX: usize = 45;
@@ -301,7 +302,9 @@ fn code_and_documents_are_ascii() {
 #[test]
 fn a_library_user_compiles_few_packages() {
     assert_few_packages("perf-passport", &[], LIBRARY_PACKAGES_MAX);
-    assert_few_packages("perf-passport-meter", &["--features", "layer"], METER_PACKAGES_MAX);
+    for feature in ["layer", "telemetry"] {
+        assert_few_packages("perf-passport-meter", &["--features", feature], METER_PACKAGES_MAX);
+    }
 }
 
 #[track_caller]

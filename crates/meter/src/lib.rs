@@ -11,6 +11,8 @@
 //! |---|---|
 //! | none | the counting allocator, meters, units |
 //! | `layer` | the `tower` layer, and tasks that are charged to their request |
+//! | `telemetry` | metrics, a slow log and traces of a running service |
+//! | `axum` | the same, with the templates of an `axum::Router` as routes |
 //! | `oracle` | dhat, to check the counting allocator, and its backtraces |
 //! | `criterion` | exact counts as measurements of criterion |
 //! | `schema` | JSON Schemas of the units |
@@ -28,3 +30,5 @@ pub mod allocation;
 pub mod criterion;
 #[cfg(feature = "layer")]
 pub mod instrument;
+#[cfg(feature = "telemetry")]
+pub mod telemetry;

@@ -48,6 +48,11 @@ impl ProcessWatch {
         u64::try_from(totals::read().live).ok().map(Bytes::new)
     }
 
+    /// What was counted so far; the watch goes on.
+    pub fn so_far(&self) -> AllocationCost {
+        totals::read().to_cost()
+    }
+
     /// Stops the watch and returns what was counted.
     ///
     /// Complete for everything that happened before this call; an allocation that another thread

@@ -1,6 +1,9 @@
 //! `passport serve`: the reference service.
 
-use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error, net::SocketAddr, num::NonZeroUsize, path::PathBuf, process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -10,12 +13,18 @@ use super::{
     exit::{Code, Failure, sentence},
     limits, terminal,
 };
+use perf_passport::units::Count;
 use perf_passport_ledger::{
-    self as ledger, ApiKey, Fixture, LedgerState, Settings, server, settings::DatabaseTarget,
+    self as ledger, ApiKey, Fixture, LedgerState, Settings, Waiting, WorkSettings, Workers, server,
+    settings::DatabaseTarget,
 };
 
 /// The seed of a fixture, unless the user says otherwise.
 const SEED: u64 = 42;
+/// Workers, unless the user says otherwise or a fixture is to stay as it is.
+const WORKERS: u16 = 2;
+/// How long jobs that run at shutdown may take to finish.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Run the reference service: a small ledger on SQLite or PostgreSQL.
 #[derive(Debug, Args)]
@@ -35,6 +44,14 @@ pub(super) struct ServeArguments {
     /// A file with the key that requests must send as X-API-Key; else `LEDGER_API_KEY` is asked
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
+    /// Jobs that are done at once, up to 1024; 2 when left out, and 0 with a fixture, which so stays
+    /// as it is
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=1024))]
+    workers: Option<u16>,
+    /// Jobs that may wait; an event beyond is answered with 503
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    queue_max: u64,
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
@@ -73,8 +90,36 @@ async fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         "ledger on http://{address}, database {}",
         state.database().kind().name()
     ));
-    let served = ledger::serve(listener, ledger::app(state), shutdown).await;
+    let workers = workers(arguments, &state);
+    let served = ledger::serve(listener, ledger::app(state.clone()), shutdown).await;
+    finish(workers, &state).await;
     served.map_err(|error| Failure::new(Code::NotMeasured, anyhow!("the service ended: {error}")))
+}
+
+/// The workers that were asked for. A fixture is there to be measured, so nobody works on it unasked.
+fn workers(arguments: &ServeArguments, state: &LedgerState) -> Option<Workers> {
+    let unasked = if arguments.fixture.is_some() { 0 } else { WORKERS };
+    let workers = NonZeroUsize::new(arguments.workers.unwrap_or(unasked).into())?;
+    let settings = WorkSettings { workers, ..WorkSettings::default() };
+    Some(Workers::start(state.clone(), settings))
+}
+
+/// Lets jobs finish. What waits stays in a database that is kept; one in memory is emptied first.
+async fn finish(workers: Option<Workers>, state: &LedgerState) {
+    let in_memory = state.settings().database == DatabaseTarget::Memory;
+    if let Some(workers) = workers {
+        let waiting = if in_memory { Waiting::Finish } else { Waiting::Keep };
+        workers.stop(waiting, GRACE).await;
+    }
+    if in_memory && let Ok(waiting) = state.events_waiting().await {
+        match waiting.get() {
+            0 => {}
+            1 => terminal::note("1 event was not done, and ends with the database in memory"),
+            many => terminal::note(&format!(
+                "{many} events were not done, and end with the database in memory"
+            )),
+        }
+    }
 }
 
 fn settings(arguments: &ServeArguments) -> Result<Settings, Failure> {
@@ -84,6 +129,7 @@ fn settings(arguments: &ServeArguments) -> Result<Settings, Failure> {
     }
     settings.api_key = ApiKey::from_file_or_environment(arguments.api_key_file.as_deref())
         .map_err(Failure::usage)?;
+    settings.queue_max = Count::new(arguments.queue_max);
     settings.report = report;
     Ok(settings)
 }

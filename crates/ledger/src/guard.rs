@@ -1,7 +1,7 @@
 //! What every request passes: size, key, time limit, and a net under panics.
 //!
 //! One layer for all four, because each layer costs an allocation or two on every request. Bodies
-//! are never read here or by any route, so a body of unannounced size costs nothing.
+//! are never read here. Of the routes only `POST /events` reads one, up to a limit of its own.
 
 use std::{
     future::{Future, poll_fn},

@@ -12,14 +12,17 @@
 //! | `GET /statements?limit=&offset=` | a page of statements |
 //! | `GET /ui` | a page for a person |
 //! | `GET /heartbeat`, `/heartbeat.json` | whether work goes on, and how fast |
+//! | `POST /events` | 202: a job, done later by [`Workers`] |
 //!
 //! A database that fails is a 503 and never an empty answer. Times are real, and figures are
-//! measured or null. The service proves no theorems: it stores and shows.
+//! measured or null. An event asks whether a statement holds. A worker decides that by a truth table,
+//! and records the run.
 
 pub mod settings;
 mod settings_error;
 pub mod server;
 mod deadline;
+mod moment;
 mod state;
 mod auth;
 mod guard;
@@ -29,6 +32,10 @@ mod router;
 mod service;
 mod queries;
 pub mod statements;
+mod truth_table;
+mod organism;
+mod queue;
+mod workers;
 pub mod database;
 pub mod fixture;
 pub mod merkle;
@@ -46,4 +53,5 @@ pub use self::{
     service::{service_for_fixture, service_from_copy},
     settings::Settings,
     state::LedgerState,
+    workers::{Waiting, WorkSettings, Workers},
 };

@@ -1,11 +1,16 @@
 //! The routes of the service.
 
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
 use perf_passport_meter::instrument::InstrumentLayer;
 
 use super::{
     error, guard,
-    routes::{blocks, health, heartbeat, metrics, statements, ui},
+    routes::{blocks, events, health, heartbeat, metrics, statements, ui},
     state::LedgerState,
 };
 
@@ -19,6 +24,7 @@ pub fn app(state: LedgerState) -> Router {
         .route("/ui", get(ui::page_for_people))
         .route("/heartbeat", get(heartbeat::page))
         .route("/heartbeat.json", get(heartbeat::json))
+        .route("/events", post(events::accept).layer(DefaultBodyLimit::max(events::BODY_MAX)))
         .fallback(error::unknown_route)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))

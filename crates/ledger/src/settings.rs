@@ -10,7 +10,7 @@ use std::{
 
 use super::auth::ApiKey;
 pub use super::settings_error::SettingsError;
-use perf_passport_meter::units::{BYTES_PER_MB, Bytes};
+use perf_passport_meter::units::{BYTES_PER_MB, Bytes, Count};
 
 /// The environment variable that holds the API key.
 pub const API_KEY_VARIABLE: &str = "LEDGER_API_KEY";
@@ -32,13 +32,15 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The largest body a request may announce.
     pub body_max: Bytes,
+    /// Jobs that may wait at most; an event beyond is refused.
+    pub queue_max: Count,
     /// Called with the cause of every 5xx answer, whose body does not tell it. Ignored by default.
     pub report: fn(&(dyn Error + 'static)),
 }
 
 impl Default for Settings {
     /// A database in memory, no key, 8 connections, 2 s for a connection or statement, 10 s for a
-    /// request, 1 MiB for a body.
+    /// request, 1 MiB for a body, 10,000 jobs.
     fn default() -> Self {
         Self {
             database: DatabaseTarget::Memory,
@@ -48,6 +50,7 @@ impl Default for Settings {
             statement_timeout: Duration::from_secs(2),
             request_timeout: Duration::from_secs(10),
             body_max: Bytes::new(BYTES_PER_MB),
+            queue_max: Count::new(10_000),
             report: |_| {},
         }
     }

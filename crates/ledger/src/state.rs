@@ -1,11 +1,21 @@
 //! What all requests share.
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
 
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
-use super::{database::Database, error::LedgerError, settings::Settings};
-use perf_passport_meter::clock::SystemClock;
+use super::{
+    database::{Database, DatabaseError},
+    error::LedgerError,
+    moment::Moment,
+    queue,
+    settings::Settings,
+};
+use perf_passport_meter::{clock::SystemClock, units::Count};
 
 /// A ledger that is ready to answer. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -16,6 +26,9 @@ struct Shared {
     database: Database,
     settings: Settings,
     clock: SystemClock,
+    /// A name that no other ledger on the same database has, now or later.
+    instance: String,
+    job_accepted: Notify,
     /// Keeps the files of a fixture for as long as they may be read.
     _directory: Option<TempDir>,
 }
@@ -42,7 +55,17 @@ impl LedgerState {
         directory: Option<TempDir>,
     ) -> Self {
         let clock = SystemClock::start();
-        Self(Arc::new(Shared { database, settings, clock, _directory: directory }))
+        // The standard library's keys are of the system's randomness.
+        let random = [(); 2].map(|()| RandomState::new().hash_one(std::process::id()));
+        let instance = format!("{:016x}{:016x}", random[0], random[1]);
+        Self(Arc::new(Shared {
+            database,
+            settings,
+            clock,
+            instance,
+            job_accepted: Notify::new(),
+            _directory: directory,
+        }))
     }
 
     /// The database.
@@ -53,6 +76,35 @@ impl LedgerState {
     /// The settings it was opened with.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// The events that were accepted, and whose run is not recorded yet.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`] where they cannot be counted.
+    pub async fn events_waiting(&self) -> Result<Count, DatabaseError> {
+        queue::events_waiting(self.database()).await.map(Count::new)
+    }
+
+    /// The name of this ledger in what it accepts and claims.
+    pub(super) fn instance(&self) -> &str {
+        &self.0.instance
+    }
+
+    /// The moment now.
+    pub(super) fn moment(&self) -> Moment {
+        Moment::now(&self.0.clock)
+    }
+
+    /// Wakes who waits in [`job_accepted`](Self::job_accepted), or the next one to wait.
+    pub(super) fn tell_job_accepted(&self) {
+        self.0.job_accepted.notify_one();
+    }
+
+    /// Waits until this ledger accepted a job.
+    pub(super) async fn job_accepted(&self) {
+        self.0.job_accepted.notified().await;
     }
 
     pub(super) fn clock(&self) -> &SystemClock {

@@ -1,8 +1,7 @@
 //! Statements in the database: one by its hash, a page of many, and proofs of them.
 //!
 //! Offsets work on ids: the ledger only appends, so ids are dense, and `OFFSET k` is `id > k`, which
-//! does not walk over the first `k` rows. [`record_proof`] is the one write besides a load; it keeps
-//! the totals in the same transaction.
+//! does not walk over the first `k` rows. [`record_proof`] keeps the totals in the same transaction.
 
 use std::time::SystemTime;
 
@@ -94,6 +93,35 @@ pub(super) async fn find(
         })
         .await?;
     Ok(Some(statement))
+}
+
+/// A statement and what it was derived from, by their hashes and texts.
+#[derive(Debug, Clone)]
+pub(super) struct Derivation {
+    pub(super) hash: Hash,
+    pub(super) text: String,
+    pub(super) premises: Vec<(Hash, String)>,
+}
+
+/// The derivation of the statement with this id, where there is one.
+pub(super) async fn derivation(
+    database: &Database,
+    id: u64,
+) -> Result<Option<Derivation>, DatabaseError> {
+    let sql = "SELECT s.hash, s.text, a.hash, a.text, b.hash, b.text FROM statements s \
+               LEFT JOIN statements a ON a.id = s.premise_1 \
+               LEFT JOIN statements b ON b.id = s.premise_2 WHERE s.id = $1";
+    let parameters = [integer(id)];
+    let found = queries::one(database, sql, &parameters, |row| {
+        let mut premises = Vec::new();
+        for column in [2, 4] {
+            if row.value(column)? != Value::Null {
+                premises.push((queries::hash(row, column)?, row.text(column + 1)?.to_owned()));
+            }
+        }
+        Ok(Derivation { hash: queries::hash(row, 0)?, text: row.text(1)?.to_owned(), premises })
+    });
+    found.await
 }
 
 /// One statement of a page, borrowed from the row it is read from.
@@ -210,22 +238,25 @@ pub async fn record_proof(database: &Database, proof: NewProof<'_>) -> Result<()
                  proofs_success = proofs_success + $1 WHERE id = 1",
                 &second[1..],
             ),
-            (
-                "INSERT INTO proofs (id, statement_id, method, success, created_at_ms) \
-                 SELECT proofs_total, CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS BIGINT), \
-                 CAST($4 AS BIGINT) FROM totals WHERE id = 1",
-                &row,
-            ),
-            (
-                "INSERT INTO proof_seconds (second, succeeded) VALUES ($1, $2) ON CONFLICT \
-                 (second) DO UPDATE SET succeeded = proof_seconds.succeeded + excluded.succeeded",
-                &second,
-            ),
-            ("DELETE FROM proof_seconds WHERE second < $1", &expired),
+            (INSERT_PROOF, &row),
+            (COUNT_SECOND, &second),
+            (FORGET_SECONDS, &expired),
         ])
         .await?;
     Ok(())
 }
+
+/// Appends a proof of a statement, by a method, with its success and time; the totals count it already.
+pub(super) const INSERT_PROOF: &str = "INSERT INTO proofs (id, statement_id, method, success, created_at_ms) \
+     SELECT proofs_total, CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS BIGINT), \
+     CAST($4 AS BIGINT) FROM totals WHERE id = 1";
+
+/// Counts proofs that succeeded in a second.
+pub(super) const COUNT_SECOND: &str = "INSERT INTO proof_seconds (second, succeeded) VALUES ($1, $2) ON CONFLICT \
+     (second) DO UPDATE SET succeeded = proof_seconds.succeeded + excluded.succeeded";
+
+/// Drops the seconds before one.
+pub(super) const FORGET_SECONDS: &str = "DELETE FROM proof_seconds WHERE second < $1";
 
 fn item(row: &dyn Columns) -> Result<Item<'_>, DatabaseError> {
     let text = row.text(1)?;

@@ -40,6 +40,12 @@ impl Timestamp {
         let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(LAST_MS)
     }
+
+    /// Microseconds since the start of 1970.
+    pub(super) fn us(self) -> u64 {
+        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
 }
 
 impl fmt::Display for Timestamp {

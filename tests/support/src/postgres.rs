@@ -33,10 +33,10 @@ impl Cluster {
             ["postgres", "nobody"]
                 .into_iter()
                 .find(|user| succeeds(Command::new("chown").arg(user).arg(directory.path())))
-                .unwrap()
+                .expect("a user other than root to run PostgreSQL as")
         });
         let mut cluster = Self { url: String::new(), programs, directory, user };
-        let options = ["-A", "trust", "-U", "history", "-E", "UTF8", "--locale=C", "--no-sync"];
+        let options = ["-A", "trust", "-U", "tester", "-E", "UTF8", "--locale=C", "--no-sync"];
         assert!(succeeds(cluster.program("initdb").args(options)), "initdb failed");
         // Another process may take the free port before the server does.
         for _ in 0..5 {
@@ -48,16 +48,22 @@ impl Cluster {
             let log = cluster.directory.path().join("log");
             let mut start = cluster.program("pg_ctl");
             if succeeds(start.args(["-w", "-o", &options, "-l"]).arg(log).arg("start")) {
-                cluster.url = format!("postgres://history:s3cret@127.0.0.1:{port}/postgres");
+                cluster.url = format!("postgres://tester:s3cret@127.0.0.1:{port}/postgres");
                 return Some(cluster);
             }
         }
-        panic!("PostgreSQL did not start");
+        let log = fs::read_to_string(cluster.directory.path().join("log"));
+        panic!("PostgreSQL did not start: {}", log.unwrap_or_default());
     }
 
     /// Its address, with a password that nobody may see.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The directory of its programs.
+    pub fn programs(&self) -> &Path {
+        &self.programs
     }
 
     /// Stops it, as a crash would.

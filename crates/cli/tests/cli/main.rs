@@ -35,6 +35,8 @@ mod disk;
 #[cfg(unix)]
 mod interruption;
 #[cfg(unix)]
+mod ledger_work;
+#[cfg(unix)]
 mod odd_files;
 #[cfg(unix)]
 mod other_language;

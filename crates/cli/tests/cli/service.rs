@@ -11,15 +11,15 @@ use crate::contracts::ledger;
 use perf_passport_test_support::program::{Workspace, assert_says, finish};
 
 /// The reference service as a process of its own, ended with the test.
-struct Service {
+pub(crate) struct Service {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     log: Option<JoinHandle<String>>,
 }
 
 impl Service {
     /// Starts it and waits until it says where it listens.
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = child.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -40,7 +40,7 @@ impl Service {
         format!("http://{}", self.address)
     }
 
-    fn get(&self, path: &str, headers: &str) -> String {
+    pub(crate) fn get(&self, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n",
@@ -52,9 +52,15 @@ impl Service {
         answer
     }
 
+    /// Ends it without a chance to do anything about it.
+    #[cfg(unix)]
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
     /// Sends a signal and returns the exit code and what was logged since the address.
     #[cfg(unix)]
-    fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         crate::interruption::send(signal, self.child.id());
         let code = self.child.wait().unwrap().code();
         (code, self.log.take().unwrap().join().unwrap())
@@ -68,7 +74,7 @@ impl Drop for Service {
     }
 }
 
-const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+pub(crate) const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
 #[test]
 fn the_service_is_measured_over_http_by_its_own_counts() {

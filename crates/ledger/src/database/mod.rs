@@ -19,7 +19,7 @@ mod postgres;
 use std::path::Path;
 
 pub use self::error::{DatabaseError, DatabaseKind};
-pub(crate) use self::value::{Columns, Value};
+pub(crate) use self::value::{Columns, Statement, Value};
 use super::{
     fixture::Load,
     settings::{DatabaseTarget, Settings},
@@ -106,14 +106,37 @@ impl Database {
         }
     }
 
-    /// Runs statements in one transaction: all take effect, or none.
-    pub(crate) async fn write(
+    /// As [`query`](Self::query), for a statement that writes and gives the rows that it wrote.
+    pub(crate) async fn change(
         &self,
-        statements: &[(&str, &[Value<'_>])],
+        sql: &str,
+        parameters: &[Value<'_>],
+        visit: impl FnMut(&dyn Columns) -> Result<(), DatabaseError> + Send,
     ) -> Result<(), DatabaseError> {
+        match &self.backend {
+            Backend::Sqlite(pool) => pool.change(sql, parameters, visit).await,
+            Backend::Postgres(pool) => pool.query(sql, parameters, visit).await,
+        }
+    }
+
+    /// Runs statements in one transaction: all take effect, or none.
+    pub(crate) async fn write(&self, statements: &[Statement<'_>]) -> Result<(), DatabaseError> {
         match &self.backend {
             Backend::Sqlite(pool) => pool.write(statements).await,
             Backend::Postgres(pool) => pool.write(statements).await,
+        }
+    }
+
+    /// Runs `first`, which gives one number or no row. Where it gave one, `then` runs in the same
+    /// transaction; where it gave none, nothing takes effect.
+    pub(crate) async fn write_if(
+        &self,
+        first: Statement<'_>,
+        then: &[Statement<'_>],
+    ) -> Result<Option<u64>, DatabaseError> {
+        match &self.backend {
+            Backend::Sqlite(pool) => pool.write_if(first, then).await,
+            Backend::Postgres(pool) => pool.write_if(first, then).await,
         }
     }
 

@@ -14,8 +14,8 @@ use tokio_postgres::{
 };
 
 use super::{
-    Columns, DatabaseError, DatabaseKind, Value,
-    migrations::{self, INDEXES, drop_indexes},
+    Columns, DatabaseError, DatabaseKind, Statement, Value,
+    migrations::{self, AFTER_LOAD, INDEXES, drop_indexes},
     value::ArrayRow,
 };
 use crate::{
@@ -110,10 +110,7 @@ impl PostgresPool {
         Ok(())
     }
 
-    pub(super) async fn write(
-        &self,
-        statements: &[(&str, &[Value<'_>])],
-    ) -> Result<(), DatabaseError> {
+    pub(super) async fn write(&self, statements: &[Statement<'_>]) -> Result<(), DatabaseError> {
         let mut client = self.acquire().await?;
         self.answer(async {
             let transaction = client.transaction().await?;
@@ -124,6 +121,29 @@ impl PostgresPool {
             transaction.commit().await
         })
         .await
+    }
+
+    pub(super) async fn write_if(
+        &self,
+        (sql, parameters): Statement<'_>,
+        then: &[Statement<'_>],
+    ) -> Result<Option<u64>, DatabaseError> {
+        let mut client = self.acquire().await?;
+        let first = self.answer(async {
+            let transaction = client.transaction().await?;
+            let statement = transaction.prepare_cached(sql).await?;
+            let Some(row) = transaction.query_opt(&statement, &borrowed(parameters)).await? else {
+                transaction.rollback().await?;
+                return Ok(None);
+            };
+            for (sql, parameters) in then {
+                let statement = transaction.prepare_cached(sql).await?;
+                transaction.execute(&statement, &borrowed(parameters)).await?;
+            }
+            transaction.commit().await?;
+            Ok(Some(row))
+        });
+        first.await?.map(|row| row.count(0)).transpose()
     }
 
     /// Loads in one transaction by binary `COPY`.
@@ -144,6 +164,7 @@ impl PostgresPool {
             next = copy_table(&transaction, batch, &mut load).await?;
         }
         transaction.batch_execute(INDEXES).await.map_err(failed)?;
+        transaction.batch_execute(AFTER_LOAD).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         client.batch_execute("ANALYZE").await.map_err(failed)
     }

@@ -16,12 +16,15 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, Statement, TransactionBehavior, params_from_iter};
+use rusqlite::{
+    Connection, OpenFlags, Statement as Prepared, Transaction, TransactionBehavior,
+    params_from_iter,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    Columns, DatabaseError, DatabaseKind, Value,
-    migrations::{self, INDEXES, drop_indexes},
+    Columns, DatabaseError, DatabaseKind, Statement, Value,
+    migrations::{self, AFTER_LOAD, INDEXES, drop_indexes},
 };
 use crate::{
     fixture::{Batch, Load, ReadLoaded},
@@ -37,6 +40,8 @@ const CACHE_KIB: i32 = 64 * 1024;
 pub(super) struct SqlitePool {
     location: Location,
     permits: Semaphore,
+    /// Of one place: SQLite has one writer at a time, and who waits here blocks no thread.
+    writing: Semaphore,
     idle: Mutex<Vec<Connection>>,
     acquire_timeout: Duration,
     busy_timeout: Duration,
@@ -92,6 +97,7 @@ impl SqlitePool {
         Self {
             location,
             permits: Semaphore::new(settings.pool_size.get()),
+            writing: Semaphore::new(1),
             idle: Mutex::default(),
             acquire_timeout: settings.acquire_timeout,
             busy_timeout: settings.statement_timeout,
@@ -124,19 +130,48 @@ impl SqlitePool {
         .await
     }
 
-    pub(super) async fn write(
+    /// As [`query`](Self::query), for a statement that writes.
+    pub(super) async fn change(
         &self,
-        statements: &[(&str, &[Value<'_>])],
+        sql: &str,
+        parameters: &[Value<'_>],
+        visit: impl FnMut(&dyn Columns) -> Result<(), DatabaseError> + Send,
     ) -> Result<(), DatabaseError> {
+        let _turn = self.turn().await?;
+        self.query(sql, parameters, visit).await
+    }
+
+    pub(super) async fn write(&self, statements: &[Statement<'_>]) -> Result<(), DatabaseError> {
+        let _turn = self.turn().await?;
         self.with(|connection| {
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(failed)?;
-            for (sql, parameters) in statements {
-                let mut statement = transaction.prepare_cached(sql).map_err(failed)?;
-                statement.execute(params_from_iter(*parameters)).map_err(failed)?;
-            }
+            let transaction = begin(connection)?;
+            execute(&transaction, statements)?;
             transaction.commit().map_err(failed)
+        })
+        .await
+    }
+
+    pub(super) async fn write_if(
+        &self,
+        (sql, parameters): Statement<'_>,
+        then: &[Statement<'_>],
+    ) -> Result<Option<u64>, DatabaseError> {
+        let _turn = self.turn().await?;
+        self.with(|connection| {
+            let transaction = begin(connection)?;
+            let mut first = None;
+            {
+                let mut statement = transaction.prepare_cached(sql).map_err(failed)?;
+                let mut rows = statement.query(params_from_iter(parameters)).map_err(failed)?;
+                while let Some(row) = rows.next().map_err(failed)? {
+                    first = Some(row.count(0)?);
+                }
+            }
+            if first.is_some() {
+                execute(&transaction, then)?;
+                transaction.commit().map_err(failed)?;
+            }
+            Ok(first)
         })
         .await
     }
@@ -182,6 +217,14 @@ impl SqlitePool {
     async fn acquire(&self) -> Result<SemaphorePermit<'_>, DatabaseError> {
         match tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(DatabaseError::PoolExhausted(self.acquire_timeout)),
+        }
+    }
+
+    /// The turn to write.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, DatabaseError> {
+        match tokio::time::timeout(self.acquire_timeout, self.writing.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(DatabaseError::PoolExhausted(self.acquire_timeout)),
         }
     }
@@ -259,8 +302,7 @@ fn load_into(
     drop(connection.pragma_update(None, "journal_mode", journal));
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(failed)?;
 
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let transaction = begin(&mut connection)?;
     let mut held = ReadLoaded::default();
     {
         let mut statement = transaction.prepare(ReadLoaded::SQL).map_err(failed)?;
@@ -279,10 +321,26 @@ fn load_into(
         insert(&mut statement, &batch)?;
     }
     transaction.execute_batch(INDEXES).map_err(failed)?;
+    transaction.execute_batch(AFTER_LOAD).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
 
-fn insert(statement: &mut Statement<'_>, batch: &Batch) -> Result<(), DatabaseError> {
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, DatabaseError> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)
+}
+
+fn execute(
+    transaction: &Transaction<'_>,
+    statements: &[Statement<'_>],
+) -> Result<(), DatabaseError> {
+    for (sql, parameters) in statements {
+        let mut statement = transaction.prepare_cached(sql).map_err(failed)?;
+        statement.execute(params_from_iter(*parameters)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn insert(statement: &mut Prepared<'_>, batch: &Batch) -> Result<(), DatabaseError> {
     for row in batch.rows() {
         for (index, value) in row.enumerate() {
             statement.raw_bind_parameter(index + 1, value).map_err(failed)?;

@@ -21,6 +21,9 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
 }
 
+/// A statement of SQL with its parameters.
+pub(crate) type Statement<'a> = (&'a str, &'a [Value<'a>]);
+
 /// The columns of one row, from 0.
 pub(crate) trait Columns {
     /// The value of one column.

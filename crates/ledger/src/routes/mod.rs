@@ -6,6 +6,7 @@ pub(super) mod blocks;
 pub(super) mod statements;
 pub(super) mod ui;
 pub(super) mod heartbeat;
+pub(super) mod events;
 
 use axum::{
     http::{HeaderValue, StatusCode, header},

@@ -12,6 +12,9 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod ledger;
 mod ledger_limits;
+mod work;
 // The cluster runs as an unprivileged user, by programs that only Unix has.
 #[cfg(unix)]
 mod postgres;
+#[cfg(unix)]
+mod work_postgres;

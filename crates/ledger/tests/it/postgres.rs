@@ -4,11 +4,8 @@
 //! use instead. Where neither is to be had, each test prints a line that starts with `MISSING:`.
 
 use std::{
-    env, fs,
+    env,
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
 use axum::Router;
@@ -18,127 +15,36 @@ use perf_passport_ledger::{
     settings::{DatabaseTarget, PostgresTarget},
     statements::{NewProof, record_proof},
 };
-use tempfile::TempDir;
+use perf_passport_test_support::postgres::Cluster;
 
 use crate::ledger::{assert_broken, assert_empty, assert_normal, assert_zeros, get, get_json};
 
-const MISSING: &str = "MISSING: postgresql (initdb not found)";
-
 /// A PostgreSQL server for one test.
-enum Server {
+pub(crate) enum Server {
     /// Named by `DATABASE_URL`, and left as it is.
     Given(String),
     /// Started here, and stopped and removed when dropped.
     Own(Cluster),
 }
 
-struct Cluster {
-    url: String,
-    programs: PathBuf,
-    directory: TempDir,
-    user: Option<&'static str>,
-}
-
 impl Server {
     /// A server, or `None`, with a printed line, where there is no PostgreSQL.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         if let Some(url) = env::var_os("DATABASE_URL") {
             return Some(Self::Given(url.into_string().expect("DATABASE_URL is UTF-8")));
         }
-        let Some(programs) = programs() else {
-            println!("{MISSING}");
-            return None;
-        };
-        Some(Self::Own(Cluster::start(programs)))
+        Cluster::start().map(Self::Own)
     }
 
-    fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         match self {
             Self::Given(url) => url,
-            Self::Own(cluster) => &cluster.url,
+            Self::Own(cluster) => cluster.url(),
         }
     }
 }
 
-/// The directory of `initdb` and `pg_ctl`: on the path, or where Debian keeps the newest version.
-fn programs() -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .collect();
-    versions.sort();
-    env::split_paths(&path)
-        .chain(versions.into_iter().rev())
-        .find(|directory| directory.join("initdb").is_file() && directory.join("pg_ctl").is_file())
-}
-
-impl Cluster {
-    fn start(programs: PathBuf) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // PostgreSQL refuses to run as root.
-        let user = (fs::metadata(directory.path()).unwrap().uid() == 0).then(|| {
-            ["postgres", "nobody"]
-                .into_iter()
-                .find(|user| succeeds(Command::new("chown").arg(user).arg(directory.path())))
-                .expect("a user other than root to run PostgreSQL as")
-        });
-        let mut cluster = Self { url: String::new(), programs, directory, user };
-        let options = ["-A", "trust", "-U", "ledger", "-E", "UTF8", "--locale=C", "--no-sync"];
-        assert!(succeeds(cluster.program("initdb").args(options)), "initdb failed");
-        // Another process may take the free port before the server does.
-        for _ in 0..5 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-            let port = port.port();
-            let sockets = cluster.directory.path().display();
-            let options =
-                format!("-p {port} -k {sockets} -c listen_addresses=127.0.0.1 -c fsync=off");
-            let log = cluster.directory.path().join("log");
-            let mut start = cluster.program("pg_ctl");
-            if succeeds(start.args(["-w", "-o", &options, "-l"]).arg(log).arg("start")) {
-                cluster.url = format!("postgres://ledger@127.0.0.1:{port}/postgres");
-                return cluster;
-            }
-        }
-        let log = fs::read_to_string(cluster.directory.path().join("log"));
-        panic!("PostgreSQL did not start: {}", log.unwrap_or_default());
-    }
-
-    fn program(&self, name: &str) -> Command {
-        let program = self.programs.join(name);
-        let mut command = match self.user {
-            None => Command::new(program),
-            Some(user) => {
-                let mut command = Command::new("runuser");
-                command.args(["-u", user, "--"]).arg(program);
-                command
-            }
-        };
-        command.arg("-D").arg(self.directory.path().join("data")).current_dir(Path::new("/"));
-        command
-    }
-
-    fn stop(&self) {
-        let mut stop = self.program("pg_ctl");
-        assert!(succeeds(stop.args(["-w", "-m", "immediate", "stop"])), "pg_ctl stop failed");
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // It may be stopped already.
-        succeeds(self.program("pg_ctl").args(["-w", "-m", "immediate", "stop"]));
-    }
-}
-
-fn succeeds(command: &mut Command) -> bool {
-    // The server inherits these and would keep a pipe open.
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-fn in_schema(url: &str, schema: &str) -> Settings {
+pub(crate) fn in_schema(url: &str, schema: &str) -> Settings {
     let target = PostgresTarget::new(url).in_schema(schema).unwrap();
     Settings { database: DatabaseTarget::Postgres(target), ..Settings::default() }
 }
@@ -151,7 +57,7 @@ async fn service(fixture: &str, server: &Server) -> Router {
 fn postgresql_is_present_or_reported() {
     match Server::start() {
         Some(Server::Given(_)) => println!("PostgreSQL of DATABASE_URL"),
-        Some(Server::Own(cluster)) => println!("PostgreSQL of {}", cluster.programs.display()),
+        Some(Server::Own(cluster)) => println!("PostgreSQL of {}", cluster.programs().display()),
         None => println!("every PostgreSQL test of this run proved nothing"),
     }
 }

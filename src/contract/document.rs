@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BudgetsDocument, ClaimKind, CompareBody, FlowDocument, HeaderTemplate, HistoryDocument,
-    NotNegative, OperationDocument, PartDocument, Positive, RowsDocument, SetupDocument,
-    ToleranceDocument,
+    NotNegative, ObjectiveDocument, OperationDocument, PartDocument, Positive, RowsDocument,
+    ServiceDocument, SetupDocument, ToleranceDocument,
 };
 
 /// The contract format that this version reads and writes.
@@ -52,6 +52,12 @@ pub struct ContractDocument {
     /// How stored passports are looked at over commits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryDocument>,
+    /// How the running service is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceDocument>,
+    /// What the running service must keep, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slo: BTreeMap<String, ObjectiveDocument>,
     /// The states of the service that need more than a name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixture: Vec<FixtureDocument>,
@@ -192,6 +198,10 @@ macro_rules! request_table {
             /// Path and query, starting with `/`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub path: Option<String>,
+            /// The template by which a running service counts the request, such as `/orders/{id}`.
+            /// Default the path without its query.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub route: Option<String>,
             /// The HTTP method. Default `GET`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub method: Option<String>,

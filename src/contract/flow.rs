@@ -26,6 +26,7 @@ impl EndpointDocument {
         Self {
             name: step.name,
             path: Some(step.path),
+            route: step.route,
             method: step.method,
             headers: step.headers,
             body: step.body,

@@ -74,6 +74,9 @@ pub struct StepDocument {
     /// Path and query; `{name}` stands for a value, which is encoded. A path that begins with one is
     /// that value, such as a captured `location`.
     pub path: String,
+    /// The template by which a running service counts the request. Default the path without its query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// The HTTP method. Default `GET`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,

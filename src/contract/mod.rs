@@ -18,6 +18,7 @@ mod history;
 mod limits;
 mod name;
 mod number;
+mod objective;
 mod operation;
 mod path;
 mod outline;
@@ -30,6 +31,8 @@ mod resolve;
 mod resolved;
 mod rows;
 mod selection;
+mod service;
+mod service_document;
 mod subject;
 mod template;
 mod unit;
@@ -46,6 +49,7 @@ pub use error::{ContractError, Step};
 pub use flow_document::{FlowDocument, FlowState, StepDocument};
 pub use history::{COMMITS_PER_FALSE_NOMINATION, HistoryDocument};
 pub use number::{NotNegative, Percentage, Positive};
+pub use objective::{Objective, ObservedRoute};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
     OperationTolerance, OperationToleranceDocument, quality_ppm,
@@ -66,6 +70,8 @@ pub use resolved::{
 pub(crate) use rows::ROWS_MAX;
 pub use rows::{RowsSource, RowsSpec};
 pub use selection::{CheckSelection, SelectionError};
+pub use service::{LabelMatcher, WatchedService};
+pub use service_document::{ObjectiveDocument, ServiceDocument};
 pub use subject::SubjectId;
 pub(crate) use template::next_variable;
 pub use template::{HeaderTemplate, SecretValue};

@@ -21,6 +21,9 @@ const SECRET_NAMES: [&str; 6] = ["auth", "cookie", "key", "password", "secret", 
 /// Headers that whoever sends a request must derive from its body.
 const FRAMING_HEADERS: [&str; 2] = ["content-length", "transfer-encoding"];
 
+/// The longest route, in bytes.
+const ROUTE_MAX: usize = 500;
+
 /// An endpoint, and the variant of it that a check is of, with its place.
 #[derive(Clone, Copy)]
 pub(super) struct Written<'a> {
@@ -131,10 +134,13 @@ pub(super) fn request(written: Written<'_>) -> Result<RequestSpec, ContractError
     check_status(&check, status).map_err(located!(written, status))?;
     let body = body(&check, written.body(), has_values).map_err(located!(written, body))?;
     check_pointers(&ignore).map_err(located!(written, ignore))?;
+    let route = route(&check, pick!(written, route), &path, has_values)
+        .map_err(located!(written, route))?;
     let captured = written.flow.and_then(|(_, step)| step.capture.as_ref());
     Ok(RequestSpec {
         method: method(pick!(written, method)).map_err(located!(written, method))?,
         path,
+        route,
         headers: headers(&pick!(written, headers).unwrap_or_default(), has_values)
             .map_err(|error| located!(written, headers)(error.inside("headers")))?,
         body,
@@ -202,6 +208,7 @@ fn setup_request(
     Ok(RequestSpec {
         method: method(written.method.clone())?,
         path: written.path.clone(),
+        route: route(check, None, &written.path, has_values)?,
         headers: headers(&written_headers, has_values).map_err(|error| error.inside("headers"))?,
         body: body(check, own, has_values)?,
         setup: Vec::new(),
@@ -231,6 +238,39 @@ fn check_path(check: &str, path: &str, has_values: bool) -> Result<(), ContractE
     let Some(problem) = problem else { return Ok(()) };
     let message = format!("check `{check}` has path `{}`, which {problem}", path.escape_default());
     Err(ContractError::meaning("path", message))
+}
+
+/// What a running service counts the request as.
+fn route(
+    check: &str,
+    written: Option<String>,
+    path: &str,
+    has_values: bool,
+) -> Result<String, ContractError> {
+    let Some(route) = written else {
+        let path = path.split('?').next().unwrap_or_default();
+        return Ok(if has_values { with_names(path) } else { path.to_owned() });
+    };
+    let printable = route.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    if printable && (1..=ROUTE_MAX).contains(&route.len()) {
+        return Ok(route);
+    }
+    let message = format!(
+        "check `{check}` has route `{}`, which is not 1 to {ROUTE_MAX} of printable ASCII",
+        route.escape_default()
+    );
+    Err(ContractError::meaning("route", message))
+}
+
+/// The text with its names in braces, and escaped braces as they are.
+fn with_names(path: &str) -> String {
+    let one = |piece: placeholder::Piece| match piece {
+        placeholder::Piece::Text(text) => text,
+        placeholder::Piece::Value(name) | placeholder::Piece::Variable(name) => {
+            format!("{{{name}}}")
+        }
+    };
+    placeholder::pieces(path).into_iter().map(one).collect()
 }
 
 /// The text with a plain value in the place of each name.

@@ -12,10 +12,12 @@ use super::{
     },
     flow::{Placed, WHOLE, check_names, check_teardown},
     name::check_name,
+    objective::objectives,
     operation::operations,
     path_problem,
     request::{DEFAULT_VARIANT, Written, check_value_names, request, unmeasured},
     rows::rows,
+    service::service,
 };
 use crate::units::Ppm;
 
@@ -53,6 +55,7 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
     check_quantiles(&document.budgets, &[])?;
     let checks = checks(&document)?;
     check_fixtures(&document, &checks)?;
+    let objectives = objectives(&document, &checks)?;
     Ok(Contract {
         name: document.name.clone(),
         sampling: sampling(&document).map_err(|error| error.inside("sampling"))?,
@@ -66,6 +69,8 @@ pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractEr
         checks,
         flows: flows(&document)?,
         operations: operations(&document.operation)?,
+        service: service(&document).map_err(|error| error.inside("service"))?,
+        objectives,
         directory: PathBuf::from("."),
         document,
     })

@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BodySpec, CaptureSpec, ClaimKind, CompareBody, ContractDocument, HeaderTemplate, Operation,
-    Quantile, RowsSpec,
+    BodySpec, CaptureSpec, ClaimKind, CompareBody, ContractDocument, HeaderTemplate, Objective,
+    Operation, Quantile, RowsSpec, WatchedService,
 };
 use crate::units::{Bytes, Count, Nanos, Ppm};
 
@@ -36,6 +36,10 @@ pub struct Contract {
     pub flows: Vec<Flow>,
     /// The operations, in the order of the contract; names are unique.
     pub operations: Vec<Operation>,
+    /// How the running service is watched.
+    pub service: Option<WatchedService>,
+    /// What the running service must keep, by name; empty without a service.
+    pub objectives: Vec<Objective>,
     /// Where the files are that the contract names; the directory of this process unless somebody said
     /// so.
     pub directory: PathBuf,
@@ -156,6 +160,8 @@ pub struct RequestSpec {
     pub method: String,
     /// Path and query.
     pub path: String,
+    /// The template by which a running service counts the request.
+    pub route: String,
     /// Header names in lowercase, with their templates.
     pub headers: Vec<(String, HeaderTemplate)>,
     /// The request body.

@@ -111,7 +111,8 @@ impl<'a> Responses<'a> {
             return self.judge_uncompared(spec, exchange, asked.values, &body);
         }
         let own_met = self.met_of_own(spec, request, &body);
-        let shown = self.shown(slot, (spec, exchange), asked.values, &body);
+        let told = told_by(exchange);
+        let shown = self.shown(slot, (spec, &told), asked.values, &body);
         let (compared, has_learned) = self.as_compared(slot, asked, exchange, body);
         let ComparedResponse { body: response, headers } = compared;
         let known = self.latest[slot].take();
@@ -124,7 +125,7 @@ impl<'a> Responses<'a> {
                 ObservedBody::of(response, spec)
             }
         };
-        let response = observed.response(spec, exchange, &headers);
+        let response = observed.fill_in(spec, told, &headers);
         let expected = self.judged.expect(spec, &response, observed.normalised.json);
         if expected {
             let met = own_met.as_ref().unwrap_or(&observed.normalised.met);
@@ -188,17 +189,21 @@ impl<'a> Responses<'a> {
     fn shown(
         &self,
         slot: usize,
-        (spec, exchange): (&RequestSpec, &Exchange),
+        (spec, told): (&RequestSpec, &Response),
         values: &Values,
         body: &[u8],
     ) -> Option<Vec<u8>> {
-        let told = told_by(exchange);
-        let is_expected = told.status == spec.status
-            && (spec.content_type.is_none() || spec.content_type == told.content_type)
-            && (!spec.expects_json() || is_json(body));
+        if !self.check.has_values() {
+            return None;
+        }
+        let is_expected = || {
+            told.status == spec.status
+                && (spec.content_type.is_none() || spec.content_type == told.content_type)
+                && (!spec.expects_json() || is_json(body))
+        };
         let is_shown =
-            self.first[slot].is_none() || (!is_expected && self.bodies.unexpected.is_none());
-        (is_shown && self.check.has_values()).then(|| hidden(values, body))
+            self.first[slot].is_none() || (self.bodies.unexpected.is_none() && !is_expected());
+        is_shown.then(|| hidden(values, body))
     }
 
     /// Whether pointers meet anything in the body as it came, where it is compared as something else.
@@ -249,7 +254,7 @@ impl<'a> Responses<'a> {
         let observed = ObservedBody::of(masked.body, spec);
         let bytes = Bytes::new(observed.body.len() as u64);
         self.masked[slot] = Some(FirstResponse {
-            response: observed.fill_in(spec, &first.response, &masked.headers),
+            response: observed.fill_in(spec, first.response.clone(), &masked.headers),
             wire_sha256: observed.wire_sha256,
             wire_bytes: bytes,
         });
@@ -337,21 +342,11 @@ impl ObservedBody {
         Self { wire_sha256: wire_digest(&body), normalised, body }
     }
 
-    /// The response as far as the contract compares it.
-    fn response(
-        &self,
-        spec: &RequestSpec,
-        exchange: &Exchange,
-        headers: &[(String, Vec<u8>)],
-    ) -> Response {
-        self.fill_in(spec, &told_by(exchange), headers)
-    }
-
-    /// A response with this body and these headers.
+    /// A response with this body and these headers, as far as the contract compares them.
     fn fill_in(
         &self,
         spec: &RequestSpec,
-        response: &Response,
+        response: Response,
         headers: &[(String, Vec<u8>)],
     ) -> Response {
         let form = self.normalised.json.then(|| self.normalised.sha256.clone());
@@ -360,12 +355,11 @@ impl ObservedBody {
             CompareBody::Json => (self.normalised.sha256.clone(), self.normalised.bytes),
         };
         Response {
-            status: response.status,
-            content_type: response.content_type.clone(),
             body_sha256,
             body_bytes,
             json_sha256: form,
             headers: header_digests(headers),
+            ..response
         }
     }
 }

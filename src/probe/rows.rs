@@ -9,6 +9,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
+    time::SystemTime,
 };
 
 use serde_json::Value;
@@ -59,6 +60,15 @@ struct RowFile {
     /// The line of names, of CSV.
     columns: Option<Vec<String>>,
     sha256: String,
+    /// When it was written last, and its length, before it was read.
+    written: Written,
+}
+
+type Written = (Option<SystemTime>, u64);
+
+/// As the system knows it; who cannot say when it was written cannot notice that it is written again.
+fn written(file: &File) -> std::io::Result<Written> {
+    file.metadata().map(|it| (it.modified().ok(), it.len()))
 }
 
 impl Rows {
@@ -167,6 +177,7 @@ impl RowFile {
             return Err("it is a directory, a FIFO or a device, and no file".to_owned());
         }
         let file = File::open(&path).map_err(|error| error.to_string())?;
+        let written = written(&file).map_err(|error| error.to_string())?;
         let mut reader = BufReader::with_capacity(1 << 16, &file);
         let (mut digest, mut offsets, mut at) = (Sha256::new(), Vec::new(), 0_u64);
         let mut record = Vec::new();
@@ -225,7 +236,7 @@ impl RowFile {
         offsets.push(at);
         offsets.shrink_to_fit();
         let sha256 = hex(&digest.finalize());
-        Ok(Self { name: name.to_owned(), file, offsets, columns, sha256 })
+        Ok(Self { name: name.to_owned(), file, offsets, columns, sha256, written })
     }
 
     fn add_row(
@@ -241,6 +252,9 @@ impl RowFile {
             .seek(SeekFrom::Start(start))
             .and_then(|_| self.file.read_exact(&mut record))
             .map_err(|error| format!("cannot be read any more: {error}"))?;
+        if !written(&self.file).is_ok_and(|it| it == self.written) {
+            return Err("is of a file that was written again meanwhile".to_owned());
+        }
         let text = str::from_utf8(&record).map_err(|_| "is not UTF-8 any more".to_owned())?;
         let mut add = |name: &str, value: String| {
             if value.len() > VALUE_MAX {
@@ -411,6 +425,25 @@ mod tests {
         let mut all: Vec<u64> = numbers(1)[..100].iter().map(|it| it.parse().unwrap()).collect();
         all.sort_unstable();
         assert_eq!(all, (5..105).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn a_file_that_is_written_again_is_refused_and_one_put_in_its_place_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.csv");
+        std::fs::write(&path, "id\n1\n2\n").unwrap();
+        let opened = || Rows::open(&spec("a.csv", 7), directory.path()).unwrap();
+        let mut kept = opened();
+        std::fs::write(directory.path().join("new"), "id\n3\n4\n").unwrap();
+        std::fs::rename(directory.path().join("new"), &path).unwrap();
+        assert!(matches!(kept.values(0).unwrap().get("id"), Some("1" | "2")));
+        let mut rows = opened();
+        rows.values(0).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut &file, b"id\n5\n6\n").unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let problem = rows.values(1).unwrap_err();
+        assert!(problem.contains("written again meanwhile"), "{problem}");
     }
 
     #[test]

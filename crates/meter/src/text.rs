@@ -17,6 +17,11 @@ pub fn counted(number: u64, noun: &str) -> String {
 /// Text from outside as printable ASCII of at most `length` characters: everything else is
 /// escaped, what is longer is cut.
 pub fn printable(bytes: &[u8], length: usize) -> String {
+    // PERF: the media type of each response comes here, and is rarely anything else.
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !b"\"'\\".contains(byte);
+    if bytes.len() <= length && bytes.iter().all(plain) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
     let text = bytes.escape_ascii().to_string();
     if text.len() <= length {
         return text;
@@ -45,6 +50,7 @@ mod tests {
     fn text_from_outside_is_escaped_and_cut() {
         assert_eq!(printable(b"a\x1b[31m\n", 80), "a\\x1b[31m\\n");
         assert_eq!(printable(&[b'x'; 100], 10), "xxxxxxx...");
+        assert_eq!(printable(b"it's a \"\\\"", 80), "it\\'s a \\\"\\\\\\\"");
     }
 
     #[test]

@@ -166,7 +166,10 @@ fn the_action_installs_measures_keeps_and_gates() {
     let said = ends(&runner.run(&steps["Keep"], ".", &[]), 0);
     assert_says(&said, "::warning::there is no passport to keep");
 
-    ends(&runner.run(&steps["Measure"], ".", &with(&[("ARGUMENTS", "--endpoint health -v")])), 0);
+    // Options on several lines, as YAML has them.
+    let arguments = with(&[("ARGUMENTS", "--endpoint\n  health\n-v\n")]);
+    let said = ends(&runner.run(&steps["Measure"], ".", &arguments), 0);
+    assert!(!said.contains("blocks-latest"), "{said}");
     ends(&runner.run(&steps["Keep"], ".", &[]), 0);
     let output = runner.output();
     assert_says(&output, "exit-code=0\nstatus=PASS\nhash=");
@@ -176,6 +179,12 @@ fn the_action_installs_measures_keeps_and_gates() {
     for (code, ends_with) in [("0", 0), ("1", 1), ("4", 4)] {
         ends(&runner.run(&steps["Gate"], ".", &[("CODE", code)]), ends_with);
     }
+
+    // A second use in the job, which measures nothing, keeps nothing of the first.
+    ends(&runner.run(&steps["Measure"], ".", &with(&[("CONTRACT", "absent.toml")])), 0);
+    let said = ends(&runner.run(&steps["Keep"], ".", &[]), 0);
+    assert_says(&said, "::warning::there is no passport to keep");
+    assert!(!workspace.path("runner/perf-passport-artifact/passport.json").exists());
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn section(
     html! {
         @if up.is_none() { h2 { (shown(name)) } }
         @for curve in curves {
-            h3 { (curve.kind()) }
+            (heading(up, curve.kind()))
             @if let Some(drawn) = picture(curve, content.line, LARGE) { (drawn) }
             @if !curve.epochs.is_empty() {
                 p class="soft" { "A dashed line is the end of an epoch: machine, toolchain or anchor are others." }
@@ -43,9 +43,14 @@ pub(super) fn section(
             (listed(content, curve, up))
             (epochs(content, curve))
         }
-        h3 { "Changes" }
+        (heading(up, "Changes"))
         (changes(content, &events, &|_| "#main".to_owned()))
     }
+}
+
+/// Below the title of an own page, or below the subject where all is on one.
+fn heading(up: Option<&str>, words: impl std::fmt::Display) -> Markup {
+    html! { @if up.is_some() { h2 { (words) } } @else { h3 { (words) } } }
 }
 
 fn listed(content: &SiteContent<'_>, curve: &Curve, up: Option<&str>) -> Markup {

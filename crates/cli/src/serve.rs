@@ -10,13 +10,15 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{
+    duration,
     exit::{Code, Failure, sentence},
     limits, terminal,
 };
-use perf_passport::units::Count;
+use perf_passport::units::{Count, Nanos};
 use perf_passport_ledger::{
     self as ledger, ApiKey, Fixture, LedgerState, Settings, Waiting, WorkSettings, Workers, server,
     settings::DatabaseTarget,
+    telemetry::{SlowLog, Telemetry},
 };
 
 /// The seed of a fixture, unless the user says otherwise.
@@ -52,6 +54,9 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "N", default_value_t = 10_000,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     queue_max: u64,
+    /// Write a line of JSON to standard error for each request and query that takes so long
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    slow_log: Option<Nanos>,
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
@@ -90,10 +95,23 @@ async fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         "ledger on http://{address}, database {}",
         state.database().kind().name()
     ));
+    watch(arguments, &state)?;
     let workers = workers(arguments, &state);
     let served = ledger::serve(listener, ledger::app(state.clone()), shutdown).await;
     finish(workers, &state).await;
     served.map_err(|error| Failure::new(Code::NotMeasured, anyhow!("the service ended: {error}")))
+}
+
+/// Shows the metrics of this process at `/metrics`, to who asks for them.
+fn watch(arguments: &ServeArguments, state: &LedgerState) -> Result<(), Failure> {
+    let mut telemetry = Telemetry::builder("ledger").version(env!("CARGO_PKG_VERSION"));
+    if let Some(threshold) = arguments.slow_log {
+        let log = SlowLog::new(terminal::note).threshold(threshold);
+        telemetry = telemetry.slow_log(log);
+    }
+    let telemetry = telemetry.build();
+    telemetry.watch_heap().map_err(Failure::usage)?;
+    state.watch(&telemetry).map_err(Failure::usage)
 }
 
 /// The workers that were asked for. A fixture is there to be measured, so nobody works on it unasked.

@@ -46,8 +46,7 @@ fn admit(state: &LedgerState, request: &Request) -> Result<(), ApiError> {
     if let Some(key) = &settings.api_key
         && request.uri().path() != OPEN_ROUTE
     {
-        let shown = request.headers().get(API_KEY_HEADER);
-        if !shown.is_some_and(|shown| key.matches(shown.as_bytes())) {
+        if !shown_key(request.headers()).is_some_and(|shown| key.matches(shown)) {
             return Err(ApiError::new(
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
@@ -63,6 +62,15 @@ fn admit(state: &LedgerState, request: &Request) -> Result<(), ApiError> {
         ));
     }
     Ok(())
+}
+
+/// The key in its own header, or as a bearer token: Prometheus can send no other header.
+fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(shown) = headers.get(API_KEY_HEADER) {
+        return Some(shown.as_bytes());
+    }
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
 
 fn body_size(headers: &HeaderMap) -> Option<u64> {

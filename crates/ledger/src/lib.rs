@@ -5,7 +5,7 @@
 //!
 //! | route | answers |
 //! |---|---|
-//! | `GET /metrics` | totals, and what answering cost |
+//! | `GET /metrics` | totals, and what answering cost; to Prometheus all metrics, where it is [watched](LedgerState::watch) |
 //! | `GET /health` | whether the dependencies work; 503 when one does not |
 //! | `GET /blocks/latest` | the newest block |
 //! | `GET /statements?hash=` | one statement with its proofs and premises |
@@ -23,6 +23,7 @@ mod settings_error;
 pub mod server;
 mod deadline;
 mod moment;
+mod watch;
 mod state;
 mod auth;
 mod guard;
@@ -42,6 +43,8 @@ pub mod merkle;
 pub mod hash;
 mod formula;
 mod timestamp;
+
+pub use perf_passport_meter::telemetry;
 
 pub use self::{
     auth::{API_KEY_HEADER, ApiKey},

@@ -16,8 +16,15 @@ use super::{
 
 /// The service over one database.
 pub fn app(state: LedgerState) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics::metrics))
+    let metrics = match state.watched() {
+        None => get(metrics::metrics),
+        Some(_) => get(metrics::negotiated),
+    };
+    // Around all, and there only where somebody watches: so what is measured in process costs what it
+    // cost without.
+    let telemetry = state.watched().map(|watch| watch.telemetry().axum_layer());
+    let router = Router::new()
+        .route("/metrics", metrics)
         .route("/health", get(health::health))
         .route("/blocks/latest", get(blocks::latest))
         .route("/statements", get(statements::statements))
@@ -30,5 +37,9 @@ pub fn app(state: LedgerState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         // Outermost, so that it sees the whole request.
         .layer(InstrumentLayer::new())
-        .with_state(state)
+        .with_state(state);
+    match telemetry {
+        None => router,
+        Some(layer) => router.layer(layer),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use tempfile::TempDir;
@@ -14,8 +14,13 @@ use super::{
     moment::Moment,
     queue,
     settings::Settings,
+    watch::Watch,
 };
-use perf_passport_meter::{clock::SystemClock, units::Count};
+use perf_passport_meter::{
+    clock::SystemClock,
+    telemetry::{MetricError, PoolConnections, Telemetry},
+    units::Count,
+};
 
 /// A ledger that is ready to answer. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -29,6 +34,7 @@ struct Shared {
     /// A name that no other ledger on the same database has, now or later.
     instance: String,
     job_accepted: Notify,
+    watch: OnceLock<Watch>,
     /// Keeps the files of a fixture for as long as they may be read.
     _directory: Option<TempDir>,
 }
@@ -64,6 +70,7 @@ impl LedgerState {
             clock,
             instance,
             job_accepted: Notify::new(),
+            watch: OnceLock::new(),
             _directory: directory,
         }))
     }
@@ -85,6 +92,30 @@ impl LedgerState {
     /// [`DatabaseError`] where they cannot be counted.
     pub async fn events_waiting(&self) -> Result<Count, DatabaseError> {
         queue::events_waiting(self.database()).await.map(Count::new)
+    }
+
+    /// Has `telemetry` watch this ledger: what is made of it from now on shows its metrics at `/metrics`.
+    /// A ledger is watched once; what comes later is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError`] where the telemetry has other metrics of the same names.
+    pub fn watch(&self, telemetry: &Telemetry) -> Result<(), MetricError> {
+        let watch = Watch::new(telemetry.clone(), self.settings().queue_max)?;
+        // Weak, for the watch is a part of what it asks.
+        let shared = Arc::downgrade(&self.0);
+        watch.connections(move || match shared.upgrade() {
+            Some(shared) => shared.database.connections(),
+            None => PoolConnections { idle: Count::ZERO, used: Count::ZERO, max: Count::ZERO },
+        });
+        self.database().watch(watch.of_database());
+        drop(self.0.watch.set(watch));
+        Ok(())
+    }
+
+    /// Who watches this ledger.
+    pub(super) fn watched(&self) -> Option<&Watch> {
+        self.0.watch.get()
     }
 
     /// The name of this ledger in what it accepts and claims.

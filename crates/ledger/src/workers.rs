@@ -25,7 +25,9 @@ use super::{
     queue::{self, Claim, Completion, Job},
     state::LedgerState,
     statements,
+    watch::Outcome,
 };
+use perf_passport_meter::units::{Count, Nanos};
 
 /// A job that was claimed more often ends as a run that failed: it may be what kills its workers.
 const CLAIMS_MAX: u64 = 10;
@@ -80,6 +82,10 @@ impl Workers {
     /// Starts to do jobs. Call it within a Tokio runtime.
     pub fn start(state: LedgerState, settings: WorkSettings) -> Self {
         let (phase, told) = watch::channel(Phase::Running);
+        if let Some(watch) = state.watched() {
+            let workers = u64::try_from(settings.workers.get()).unwrap_or(u64::MAX);
+            watch.workers(Count::new(workers));
+        }
         let dispatcher = Dispatcher {
             slots: Arc::new(Semaphore::new(settings.workers.get())),
             running: JoinSet::new(),
@@ -205,15 +211,28 @@ struct ClaimedJob {
 
 impl ClaimedJob {
     async fn work(self) {
+        let watch = self.state.watched();
+        let waited = self.job.event.as_ref().map(|_| micros(self.latency_us(self.at)));
+        let _active = watch.map(|watch| watch.job_started(waited));
         // What takes longer than the claim holds would be done twice.
         let done = timeout_at(self.until, async {
             match self.run().await {
-                Ok(run) => self.record(run).await,
-                Err(error) => self.report(&error),
+                Ok(run) => Some(self.record(run).await),
+                Err(error) => {
+                    self.report(&error);
+                    None
+                }
             }
         });
-        if done.await.is_err() {
-            self.report(&DatabaseError::TimedOut(self.lease));
+        let outcome = match done.await {
+            Ok(outcome) => outcome.unwrap_or(Outcome::Lost),
+            Err(_) => {
+                self.report(&DatabaseError::TimedOut(self.lease));
+                Outcome::Lost
+            }
+        };
+        if let Some(watch) = watch {
+            watch.job_ended(outcome);
         }
     }
 
@@ -225,6 +244,8 @@ impl ClaimedJob {
         }
         let found = statements::derivation(self.state.database(), self.job.statement).await?;
         let run = found.and_then(|derivation| {
+            let questions = 1 + derivation.premises.len();
+            let _timer = self.state.watched().map(|watch| watch.timer(questions));
             // Nothing is shared with what panicked, so nothing half done is seen.
             catch_unwind(AssertUnwindSafe(|| organism::run(occasion, &derivation))).ok()
         });
@@ -232,7 +253,7 @@ impl ClaimedJob {
     }
 
     /// Records the run, again and again while the database fails and the claim holds.
-    async fn record(&self, run: Run) {
+    async fn record(&self, run: Run) -> Outcome {
         loop {
             let now = self.state.moment();
             let completion = Completion {
@@ -243,7 +264,15 @@ impl ClaimedJob {
                 now,
             };
             match queue::complete(self.state.database(), completion).await {
-                Ok(true | false) => return,
+                Ok(true) => {
+                    if let Some(watch) = self.state.watched()
+                        && self.job.event.is_some()
+                    {
+                        watch.run_recorded(micros(self.latency_us(self.state.moment())));
+                    }
+                    return if run.completed { Outcome::Done } else { Outcome::Failed };
+                }
+                Ok(false) => return Outcome::Lost,
                 Err(error) => self.report(&error),
             }
             tokio::time::sleep(RETRY).await;
@@ -264,4 +293,8 @@ impl ClaimedJob {
     fn report(&self, error: &DatabaseError) {
         (self.state.settings().report)(error);
     }
+}
+
+fn micros(us: u64) -> Nanos {
+    Nanos::new(us.saturating_mul(1_000))
 }

@@ -11,6 +11,7 @@ pub mod memory_bound;
 pub mod postgres;
 pub mod processes;
 pub mod program;
+pub mod prometheus;
 pub mod repository;
 pub mod work;
 

@@ -28,11 +28,11 @@ fn json(service: &Service, path: &str) -> Value {
     serde_json::from_str(body).unwrap()
 }
 
-fn runs(service: &Service) -> u64 {
+pub(crate) fn runs(service: &Service) -> u64 {
     json(service, "/metrics")["first_organism"]["runs_total"].as_u64().unwrap()
 }
 
-fn waiting(service: &Service) -> u64 {
+pub(crate) fn waiting(service: &Service) -> u64 {
     json(service, "/metrics")["queue_length"].as_u64().unwrap()
 }
 
@@ -41,13 +41,18 @@ fn first_hash(service: &Service) -> String {
     page["items"][0]["hash"].as_str().unwrap().to_owned()
 }
 
-/// Posts one event, and tells whether it was accepted. An error where the service is gone.
-fn post(address: &str, statement: &str) -> io::Result<bool> {
+/// Posts one event, and tells whether it was accepted.
+pub(crate) fn post(service: &Service, statement: &str) -> io::Result<bool> {
+    post_to(&service.address, statement, service.headers())
+}
+
+/// The same, and an error where the service is gone.
+fn post_to(address: &str, statement: &str, headers: &str) -> io::Result<bool> {
     let body = format!("{{\"statement\":\"{statement}\"}}");
     let mut stream = TcpStream::connect(address)?;
     let head = format!(
         "POST /events HTTP/1.1\r\nHost: ledger\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+         Content-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n",
         body.len()
     );
     stream.write_all((head + &body).as_bytes())?;
@@ -68,7 +73,7 @@ fn post_until_gone(address: &str, statement: &str, so_many: u64, enough: impl Fn
     thread::scope(|scope| {
         for _ in 0..CALLERS {
             scope.spawn(|| {
-                while let Ok(kept) = post(address, statement) {
+                while let Ok(kept) = post_to(address, statement, "") {
                     accepted.fetch_add(u64::from(kept), Ordering::SeqCst);
                 }
                 gone.store(true, Ordering::SeqCst);
@@ -120,7 +125,7 @@ fn of_two_services_on_one_postgresql_one_is_killed() {
     let (first, second) = (start(), start());
     let hash = first_hash(&second);
     for _ in 0..20 {
-        assert!(post(&second.address, &hash).unwrap());
+        assert!(post(&second, &hash).unwrap());
     }
     eventually("the queue is not emptied", || waiting(&second) == 0);
     assert_eq!((runs(&first), runs(&second)), (RUNS + JOBS + 20, RUNS + JOBS + 20));
@@ -136,8 +141,8 @@ fn a_queue_that_is_full_or_ends_with_its_database_is_said() {
     let service = Service::start(&mut workspace.command(&serve));
     let hash = first_hash(&service);
     // Nobody works on a fixture unasked.
-    assert!(post(&service.address, &hash).unwrap());
-    assert!(!post(&service.address, &hash).unwrap());
+    assert!(post(&service, &hash).unwrap());
+    assert!(!post(&service, &hash).unwrap());
     assert_eq!(waiting(&service), 18);
     let said = "1 event was not done, and ends with the database in memory\n".to_owned();
     assert_eq!(service.stop("TERM"), (Some(0), said));
@@ -145,7 +150,7 @@ fn a_queue_that_is_full_or_ends_with_its_database_is_said() {
     let serve = [&SERVE[..], &["--fixture", "normal", "--workers", "1"]].concat();
     let service = Service::start(&mut workspace.command(&serve));
     for _ in 0..20 {
-        assert!(post(&service.address, &hash).unwrap());
+        assert!(post(&service, &hash).unwrap());
     }
     assert_eq!(service.stop("TERM"), (Some(0), String::new()));
 }

@@ -35,6 +35,8 @@ mod disk;
 #[cfg(unix)]
 mod interruption;
 #[cfg(unix)]
+mod ledger_metrics;
+#[cfg(unix)]
 mod ledger_work;
 #[cfg(unix)]
 mod odd_files;

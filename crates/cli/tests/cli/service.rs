@@ -14,6 +14,8 @@ use perf_passport_test_support::program::{Workspace, assert_says, finish};
 pub(crate) struct Service {
     child: Child,
     pub(crate) address: String,
+    /// What each request sends beside its own.
+    headers: &'static str,
     log: Option<JoinHandle<String>>,
 }
 
@@ -33,7 +35,19 @@ impl Service {
             stderr.read_to_string(&mut text).unwrap();
             text
         });
-        Self { child, address, log: Some(log) }
+        Self { child, address, headers: "", log: Some(log) }
+    }
+
+    /// Sends these headers with each request, each with its end.
+    #[cfg(unix)]
+    pub(crate) fn with_headers(mut self, headers: &'static str) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn headers(&self) -> &'static str {
+        self.headers
     }
 
     fn url(&self) -> String {
@@ -43,8 +57,8 @@ impl Service {
     pub(crate) fn get(&self, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n",
-            self.address
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}{}\r\n",
+            self.address, self.headers
         );
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();

@@ -13,17 +13,23 @@
 mod error;
 mod migrations;
 mod value;
+mod watch;
+mod sqlite_statements;
 mod sqlite;
 mod postgres;
 
 use std::path::Path;
 
 pub use self::error::{DatabaseError, DatabaseKind};
-pub(crate) use self::value::{Columns, Statement, Value};
+pub(crate) use self::{
+    value::{Columns, Statement, Value},
+    watch::DatabaseWatch,
+};
 use super::{
     fixture::Load,
     settings::{DatabaseTarget, Settings},
 };
+use perf_passport_meter::{telemetry::PoolConnections, units::Bytes};
 
 /// An open database whose migrations have run.
 #[derive(Debug)]
@@ -77,6 +83,39 @@ impl Database {
             Backend::Sqlite(_) => DatabaseKind::Sqlite,
             Backend::Postgres(_) => DatabaseKind::Postgres,
         }
+    }
+
+    /// Tells `watch` of every operation and every wait for a connection from now on.
+    pub(crate) fn watch(&self, watch: DatabaseWatch) {
+        match &self.backend {
+            Backend::Sqlite(pool) => pool.watch(watch),
+            Backend::Postgres(pool) => pool.watch(watch),
+        }
+    }
+
+    /// The connections that there are now.
+    pub(crate) fn connections(&self) -> PoolConnections {
+        match &self.backend {
+            Backend::Sqlite(pool) => pool.connections(),
+            Backend::Postgres(pool) => pool.connections(),
+        }
+    }
+
+    /// The bytes that the database takes.
+    pub(crate) async fn size(&self) -> Result<Bytes, DatabaseError> {
+        let sql = match &self.backend {
+            Backend::Sqlite(_) => {
+                "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+            }
+            Backend::Postgres(_) => "SELECT pg_database_size(current_database())",
+        };
+        let mut size = 0;
+        self.query(sql, &[], |row| {
+            size = row.count(0)?;
+            Ok(())
+        })
+        .await?;
+        Ok(Bytes::new(size))
     }
 
     /// Runs one query and shows each row to `visit`, in order.

@@ -4,7 +4,7 @@
 //! later, so that neither a slow query nor a silent network holds a request. Connections are not
 //! encrypted: use a local socket, loopback, or a tunnel.
 
-use std::{error::Error, fmt::Write, future::Future, pin::pin, time::Duration};
+use std::{error::Error, fmt::Write, future::Future, pin::pin, sync::OnceLock, time::Duration};
 
 use deadpool_postgres::{
     ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
@@ -14,13 +14,17 @@ use tokio_postgres::{
 };
 
 use super::{
-    Columns, DatabaseError, DatabaseKind, Statement, Value,
+    Columns, DatabaseError, DatabaseKind, DatabaseWatch, Statement, Value,
     migrations::{self, AFTER_LOAD, INDEXES, drop_indexes},
     value::ArrayRow,
 };
 use crate::{
     fixture::{Batch, ColumnKind, Load, ReadLoaded, Table},
     settings::{PostgresTarget, Settings},
+};
+use perf_passport_meter::{
+    telemetry::{DatabaseOperation, PoolConnections},
+    units::Count,
 };
 
 /// What this side waits longer than the server's own statement timeout, so that the server's
@@ -38,6 +42,7 @@ pub(super) struct PostgresPool {
     schema: Option<String>,
     acquire_timeout: Duration,
     answer_timeout: Duration,
+    watch: OnceLock<DatabaseWatch>,
 }
 
 impl PostgresPool {
@@ -66,6 +71,7 @@ impl PostgresPool {
             schema: target.schema().map(ToOwned::to_owned),
             acquire_timeout: settings.acquire_timeout,
             answer_timeout: settings.statement_timeout + NETWORK_SLACK,
+            watch: OnceLock::new(),
         })
     }
 
@@ -112,15 +118,16 @@ impl PostgresPool {
 
     pub(super) async fn write(&self, statements: &[Statement<'_>]) -> Result<(), DatabaseError> {
         let mut client = self.acquire().await?;
-        self.answer(async {
+        let operation = self.operation(statements.first().map_or("", |(sql, _)| sql));
+        let written = self.answer(async {
             let transaction = client.transaction().await?;
             for (sql, parameters) in statements {
                 let statement = transaction.prepare_cached(sql).await?;
                 transaction.execute(&statement, &borrowed(parameters)).await?;
             }
             transaction.commit().await
-        })
-        .await
+        });
+        done(operation, written.await)
     }
 
     pub(super) async fn write_if(
@@ -129,6 +136,7 @@ impl PostgresPool {
         then: &[Statement<'_>],
     ) -> Result<Option<u64>, DatabaseError> {
         let mut client = self.acquire().await?;
+        let operation = self.operation(then.last().map_or(sql, |(sql, _)| sql));
         let first = self.answer(async {
             let transaction = client.transaction().await?;
             let statement = transaction.prepare_cached(sql).await?;
@@ -143,7 +151,7 @@ impl PostgresPool {
             transaction.commit().await?;
             Ok(Some(row))
         });
-        first.await?.map(|row| row.count(0)).transpose()
+        done(operation, first.await)?.map(|row| row.count(0)).transpose()
     }
 
     /// Loads in one transaction by binary `COPY`.
@@ -169,7 +177,47 @@ impl PostgresPool {
         client.batch_execute("ANALYZE").await.map_err(failed)
     }
 
+    /// Tells `watch` of every operation and every wait from now on.
+    pub(super) fn watch(&self, watch: DatabaseWatch) {
+        // The first who watches stays.
+        drop(self.watch.set(watch));
+    }
+
+    pub(super) fn connections(&self) -> PoolConnections {
+        let count = |number: usize| Count::new(u64::try_from(number).unwrap_or(u64::MAX));
+        let status = self.pool.status();
+        PoolConnections {
+            idle: count(status.available),
+            used: count(status.size.saturating_sub(status.available)),
+            max: count(status.max_size),
+        }
+    }
+
+    fn operation(&self, sql: &str) -> Option<DatabaseOperation> {
+        self.watch.get().map(|watch| watch.operation(sql))
+    }
+
+    /// As [`rows`](Self::rows), watched.
+    async fn watched_rows(
+        &self,
+        watch: &DatabaseWatch,
+        sql: &str,
+        parameters: &[Value<'_>],
+    ) -> Result<Vec<Row>, DatabaseError> {
+        let client = self.acquire().await?;
+        let operation = watch.operation(sql);
+        let rows = self.answer(async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, &borrowed(parameters)).await
+        });
+        operation.done(rows.await)
+    }
+
+    /// PERF: what watches is in a box, so that what nobody watches is as small as before.
     async fn rows(&self, sql: &str, parameters: &[Value<'_>]) -> Result<Vec<Row>, DatabaseError> {
+        if let Some(watch) = self.watch.get() {
+            return Box::pin(self.watched_rows(watch, sql, parameters)).await;
+        }
         let client = self.acquire().await?;
         self.answer(async {
             let statement = client.prepare_cached(sql).await?;
@@ -179,10 +227,21 @@ impl PostgresPool {
     }
 
     async fn acquire(&self) -> Result<Object, DatabaseError> {
-        self.pool.get().await.map_err(|error| match error {
+        if let Some(watch) = self.watch.get() {
+            let got = Box::pin(watch.pool.acquire(self.pool.get())).await;
+            return got.map_err(|error| {
+                watch.no_connection();
+                self.no_connection(error)
+            });
+        }
+        self.pool.get().await.map_err(|error| self.no_connection(error))
+    }
+
+    fn no_connection(&self, error: PoolError) -> DatabaseError {
+        match error {
             PoolError::Timeout(_) => DatabaseError::PoolExhausted(self.acquire_timeout),
             error => unreachable_database(error),
-        })
+        }
     }
 
     async fn answer<T>(
@@ -206,6 +265,17 @@ impl PostgresPool {
         tokio::spawn(async move { drop(connection.await) });
         client.execute("SELECT pg_advisory_lock($1)", &[&SETUP_LOCK]).await.map_err(failed)?;
         Ok(client)
+    }
+}
+
+/// Ends an operation that may be watched.
+fn done<T>(
+    operation: Option<DatabaseOperation>,
+    result: Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
+    match operation {
+        Some(operation) => operation.done(result),
+        None => result,
     }
 }
 

@@ -10,25 +10,29 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use rusqlite::{
-    Connection, OpenFlags, Statement as Prepared, Transaction, TransactionBehavior,
-    params_from_iter,
+    Connection, OpenFlags, Statement as Prepared, TransactionBehavior, params_from_iter,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    Columns, DatabaseError, DatabaseKind, Statement, Value,
+    Columns, DatabaseError, DatabaseKind, DatabaseWatch, Statement, Value,
     migrations::{self, AFTER_LOAD, INDEXES, drop_indexes},
+    sqlite_statements::{begin, execute, failed, first_number, watched},
 };
 use crate::{
     fixture::{Batch, Load, ReadLoaded},
     settings::Settings,
+};
+use perf_passport_meter::{
+    telemetry::{PoolConnections, PoolTimer},
+    units::Count,
 };
 
 /// Prepared statements kept on each connection: all that the service has.
@@ -43,6 +47,8 @@ pub(super) struct SqlitePool {
     /// Of one place: SQLite has one writer at a time, and who waits here blocks no thread.
     writing: Semaphore,
     idle: Mutex<Vec<Connection>>,
+    connections_max: usize,
+    watch: OnceLock<DatabaseWatch>,
     acquire_timeout: Duration,
     busy_timeout: Duration,
     /// A database in memory lives as long as one connection to it does.
@@ -99,6 +105,8 @@ impl SqlitePool {
             permits: Semaphore::new(settings.pool_size.get()),
             writing: Semaphore::new(1),
             idle: Mutex::default(),
+            connections_max: settings.pool_size.get(),
+            watch: OnceLock::new(),
             acquire_timeout: settings.acquire_timeout,
             busy_timeout: settings.statement_timeout,
             keep_alive: None,
@@ -119,13 +127,15 @@ impl SqlitePool {
         parameters: &[Value<'_>],
         mut visit: impl FnMut(&dyn Columns) -> Result<(), DatabaseError> + Send,
     ) -> Result<(), DatabaseError> {
-        self.with(|connection| {
-            let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-            let mut rows = statement.query(params_from_iter(parameters)).map_err(failed)?;
-            while let Some(row) = rows.next().map_err(failed)? {
-                visit(row)?;
-            }
-            Ok(())
+        self.with(|connection, watch| {
+            watched(watch, sql, || {
+                let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+                let mut rows = statement.query(params_from_iter(parameters)).map_err(failed)?;
+                while let Some(row) = rows.next().map_err(failed)? {
+                    visit(row)?;
+                }
+                Ok(())
+            })
         })
         .await
     }
@@ -143,10 +153,12 @@ impl SqlitePool {
 
     pub(super) async fn write(&self, statements: &[Statement<'_>]) -> Result<(), DatabaseError> {
         let _turn = self.turn().await?;
-        self.with(|connection| {
-            let transaction = begin(connection)?;
-            execute(&transaction, statements)?;
-            transaction.commit().map_err(failed)
+        self.with(|connection, watch| {
+            watched(watch, statements.first().map_or("", |(sql, _)| sql), || {
+                let transaction = begin(connection)?;
+                execute(&transaction, statements)?;
+                transaction.commit().map_err(failed)
+            })
         })
         .await
     }
@@ -157,21 +169,16 @@ impl SqlitePool {
         then: &[Statement<'_>],
     ) -> Result<Option<u64>, DatabaseError> {
         let _turn = self.turn().await?;
-        self.with(|connection| {
-            let transaction = begin(connection)?;
-            let mut first = None;
-            {
-                let mut statement = transaction.prepare_cached(sql).map_err(failed)?;
-                let mut rows = statement.query(params_from_iter(parameters)).map_err(failed)?;
-                while let Some(row) = rows.next().map_err(failed)? {
-                    first = Some(row.count(0)?);
+        self.with(|connection, watch| {
+            watched(watch, then.last().map_or(sql, |(sql, _)| sql), || {
+                let transaction = begin(connection)?;
+                let first = first_number(&transaction, sql, parameters)?;
+                if first.is_some() {
+                    execute(&transaction, then)?;
+                    transaction.commit().map_err(failed)?;
                 }
-            }
-            if first.is_some() {
-                execute(&transaction, then)?;
-                transaction.commit().map_err(failed)?;
-            }
-            Ok(first)
+                Ok(first)
+            })
         })
         .await
     }
@@ -191,7 +198,7 @@ impl SqlitePool {
     /// Copies the whole database to a file, which is complete once it has this name.
     pub(super) async fn save(&self, path: &Path) -> Result<(), DatabaseError> {
         let partial = path.with_extension(format!("partial-{}", std::process::id()));
-        self.with(|connection| {
+        self.with(|connection, _| {
             connection.backup(rusqlite::MAIN_DB, &partial, None).map_err(failed)
         })
         .await?;
@@ -201,23 +208,50 @@ impl SqlitePool {
     /// Lends a connection to `work`, which does not await, and takes it back unless work failed.
     async fn with<T>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, DatabaseError>,
+        work: impl FnOnce(&mut Connection, Option<&DatabaseWatch>) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
         let _permit = self.acquire().await?;
         let idle = self.idle().pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => self.connect(Missing::Refuse)?,
+            None => self.connect(Missing::Refuse).inspect_err(|_| {
+                if let Some(watch) = self.watch.get() {
+                    watch.no_connection();
+                }
+            })?,
         };
-        let done = work(&mut connection)?;
+        let done = work(&mut connection, self.watch.get())?;
         self.idle().push(connection);
         Ok(done)
     }
 
     async fn acquire(&self) -> Result<SemaphorePermit<'_>, DatabaseError> {
+        if let Some(watch) = self.watch.get() {
+            let waiting = watch.wait();
+            if let Ok(permit) = self.permits.try_acquire() {
+                return Ok(permit);
+            }
+            return Box::pin(self.acquire_later(waiting)).await;
+        }
         match tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(DatabaseError::PoolExhausted(self.acquire_timeout)),
+        }
+    }
+
+    /// As [`acquire`](Self::acquire), watched.
+    async fn acquire_later(
+        &self,
+        _waiting: PoolTimer,
+    ) -> Result<SemaphorePermit<'_>, DatabaseError> {
+        match tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => {
+                if let Some(watch) = self.watch.get() {
+                    watch.no_connection();
+                }
+                Err(DatabaseError::PoolExhausted(self.acquire_timeout))
+            }
         }
     }
 
@@ -226,6 +260,22 @@ impl SqlitePool {
         match tokio::time::timeout(self.acquire_timeout, self.writing.acquire()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(DatabaseError::PoolExhausted(self.acquire_timeout)),
+        }
+    }
+
+    /// Tells `watch` of every operation and every wait from now on.
+    pub(super) fn watch(&self, watch: DatabaseWatch) {
+        // The first who watches stays.
+        drop(self.watch.set(watch));
+    }
+
+    pub(super) fn connections(&self) -> PoolConnections {
+        let count = |number: usize| Count::new(u64::try_from(number).unwrap_or(u64::MAX));
+        let used = self.connections_max.saturating_sub(self.permits.available_permits());
+        PoolConnections {
+            idle: count(self.idle().len()),
+            used: count(used),
+            max: count(self.connections_max),
         }
     }
 
@@ -325,21 +375,6 @@ fn load_into(
     transaction.commit().map_err(failed)
 }
 
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>, DatabaseError> {
-    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)
-}
-
-fn execute(
-    transaction: &Transaction<'_>,
-    statements: &[Statement<'_>],
-) -> Result<(), DatabaseError> {
-    for (sql, parameters) in statements {
-        let mut statement = transaction.prepare_cached(sql).map_err(failed)?;
-        statement.execute(params_from_iter(*parameters)).map_err(failed)?;
-    }
-    Ok(())
-}
-
 fn insert(statement: &mut Prepared<'_>, batch: &Batch) -> Result<(), DatabaseError> {
     for row in batch.rows() {
         for (index, value) in row.enumerate() {
@@ -348,9 +383,4 @@ fn insert(statement: &mut Prepared<'_>, batch: &Batch) -> Result<(), DatabaseErr
         statement.raw_execute().map_err(failed)?;
     }
     Ok(())
-}
-
-fn failed(error: rusqlite::Error) -> DatabaseError {
-    let source: Box<dyn Error + Send + Sync> = error.into();
-    DatabaseError::Query { kind: DatabaseKind::Sqlite, source }
 }

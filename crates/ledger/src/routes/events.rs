@@ -19,6 +19,7 @@ use super::super::{
     hash::Hash,
     moment::Moment,
     queue::{self, Acceptance, Event},
+    watch::Outcome,
 };
 
 /// Bytes of a body at most. The longest one that means something has 82.
@@ -68,6 +69,9 @@ pub(in super::super) async fn accept(
             Err(ApiError::not_found("unknown_statement", "no statement has this hash"))
         }
         Acceptance::Full => {
+            if let Some(watch) = state.watched() {
+                watch.job_ended(Outcome::Rejected);
+            }
             let full = ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "queue_full",

@@ -5,7 +5,11 @@
 //! kernel says of the process, and what the allocator counted for this request. Where one of them is
 //! absent its figures are null.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 
 use super::super::{
@@ -14,11 +18,13 @@ use super::super::{
     hash::Hash,
     queries::{self, FirstOrganism, Totals},
     timestamp::Timestamp,
+    watch::Reading,
 };
 use perf_passport_meter::{
     allocation::{self, AllocationCost},
     clock::Clock,
     process_memory::{self, ProcessMemory},
+    telemetry::ExpositionFormat,
     units::{Bytes, Count, Nanos},
 };
 
@@ -155,6 +161,29 @@ pub(in super::super) async fn metrics(
         performance: performance(&start, clock),
     };
     Ok(json(StatusCode::OK, &body, BODY_ROOM))
+}
+
+/// The same, or the metrics of who watches, as `Accept` asks for. These are answered where the database
+/// cannot be read, too: without what only it knows.
+pub(in super::super) async fn negotiated(
+    State(state): State<LedgerState>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if ExpositionFormat::negotiated(&headers).is_some()
+        && let Some(watch) = state.watched()
+    {
+        let reading = Reading::of(state.database()).await;
+        if let Err(error) = &reading {
+            (state.settings().report)(error);
+        }
+        let connections = state.database().connections();
+        if let Some(answer) = watch.respond(&headers, reading.as_ref().ok(), connections) {
+            return Ok(answer.into_response());
+        }
+    }
+    let mut answer = metrics(State(state)).await?;
+    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    Ok(answer)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio of counts, exact below 2^53")]

@@ -12,6 +12,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::system();
 
 mod ledger;
 mod ledger_limits;
+mod watched;
 mod work;
 // The cluster runs as an unprivileged user, by programs that only Unix has.
 #[cfg(unix)]

@@ -58,7 +58,7 @@ async fn post(app: &Router, statement: &str) -> Answer {
 }
 
 /// Posts an event that must be accepted, and gives the number of its job.
-async fn accepted(app: &Router, statement: &str) -> u64 {
+pub(crate) async fn accepted(app: &Router, statement: &str) -> u64 {
     let answer = post(app, statement).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     let body = answer.json();

@@ -4,6 +4,7 @@ use perf_passport_ledger::{LedgerState, Settings};
 
 use crate::{
     postgres::{Server, in_schema},
+    watched::assert_watched,
     work::{Tables, assert_claims_end, assert_latency, assert_load, assert_stops, open},
 };
 
@@ -65,4 +66,11 @@ async fn postgresql_keeps_what_waits_and_what_the_dead_claimed() {
     let schema = Schema::of(&server, "latency");
     let again = LedgerState::open(schema.settings()).await;
     assert_latency(open(schema.settings()).await, again.unwrap(), &schema).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_is_watched_at_work() {
+    let Some(server) = Server::start() else { return };
+    let schema = Schema::of(&server, "watched");
+    assert_watched(open(schema.settings()).await).await;
 }

@@ -1,0 +1,147 @@
+//! The metrics of `passport serve`, read by promtool and by a real Prometheus.
+
+use crate::{
+    ledger_work::{post, runs, waiting},
+    service::{SERVE, Service},
+};
+use perf_passport_test_support::{
+    processes::eventually,
+    program::{Workspace, assert_says},
+    prometheus::{Prometheus, check_metrics},
+};
+
+/// Every family that rules and dashboards rely on, with its type.
+const FAMILIES: [(&str, &str); 43] = [
+    ("http_requests_total", "counter"),
+    ("http_request_duration_seconds", "histogram"),
+    ("http_active_requests", "gauge"),
+    ("passport_build_info", "gauge"),
+    ("process_cpu_seconds_total", "counter"),
+    ("process_resident_memory_bytes", "gauge"),
+    ("process_virtual_memory_bytes", "gauge"),
+    ("process_open_fds", "gauge"),
+    ("process_max_fds", "gauge"),
+    ("process_start_time_seconds", "gauge"),
+    ("process_threads", "gauge"),
+    ("process_io_read_bytes_total", "counter"),
+    ("process_io_written_bytes_total", "counter"),
+    ("process_network_receive_bytes_total", "counter"),
+    ("process_network_transmit_bytes_total", "counter"),
+    ("process_heap_live_bytes", "gauge"),
+    ("process_heap_allocated_bytes_total", "counter"),
+    ("process_heap_allocations_total", "counter"),
+    ("tokio_workers", "gauge"),
+    ("tokio_alive_tasks", "gauge"),
+    ("tokio_global_queue_depth", "gauge"),
+    ("tokio_worker_busy_seconds_total", "counter"),
+    ("tokio_worker_parks_total", "counter"),
+    ("pool_connections", "gauge"),
+    ("pool_wait_seconds", "histogram"),
+    ("pool_waiting", "gauge"),
+    ("db_operations_total", "counter"),
+    ("db_operation_duration_seconds", "histogram"),
+    ("db_size_bytes", "gauge"),
+    ("db_connections", "gauge"),
+    ("db_connection_wait_seconds", "histogram"),
+    ("operation_duration_seconds", "histogram"),
+    ("queue_length", "gauge"),
+    ("queue_capacity", "gauge"),
+    ("queue_jobs_total", "counter"),
+    ("queue_wait_seconds", "histogram"),
+    ("workers", "gauge"),
+    ("workers_active", "gauge"),
+    ("first_organism_runs_total", "counter"),
+    ("first_organism_info", "gauge"),
+    ("first_organism_latency_seconds", "histogram"),
+    ("component_memory_bytes", "gauge"),
+    ("accuracy_score", "gauge"),
+];
+
+const TEXT: &str = "Accept: text/plain;version=0.0.4\r\n";
+const KEY: &str = "X-API-Key: hunter2-key\r\n";
+
+/// The body of an answer with 200 and this type.
+fn body<'a>(answer: &'a str, kind: &str) -> &'a str {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_says(head, &format!("\r\ncontent-type: {kind}"));
+    assert_says(&head.to_ascii_lowercase(), "\r\nvary: accept");
+    body
+}
+
+#[test]
+fn all_metrics_of_a_ledger_at_work_are_there_for_prometheus() {
+    let workspace = Workspace::new(crate::PASSPORT);
+    workspace.write("key", "hunter2-key\n");
+    let database = ["--database", "ledger.db", "--fixture", "normal"];
+    let work = ["--workers", "2", "--queue-max", "500", "--api-key-file", "key"];
+    let serve = [&SERVE[..], &database, &work].concat();
+    let service = Service::start(&mut workspace.command(&serve)).with_headers(KEY);
+    let page = service.get("/statements?limit=1", "");
+    let (_, hash) = page.split_once("\"hash\":\"").unwrap();
+    let hash = &hash[..64];
+    for _ in 0..30 {
+        assert!(post(&service, hash).unwrap());
+    }
+    eventually("the queue is not emptied", || waiting(&service) == 0);
+    assert_eq!(runs(&service), 25 + 17 + 30);
+
+    // Who asks for nothing gets the JSON of before.
+    for accept in ["", "Accept: */*\r\n", "Accept: application/json\r\n"] {
+        let answer = service.get("/metrics", accept);
+        let json: serde_json::Value =
+            serde_json::from_str(body(&answer, "application/json")).unwrap();
+        assert_eq!(json["first_organism"]["runs_total"], 72);
+    }
+    let answer = service.get("/metrics", TEXT);
+    let text = body(&answer, "text/plain; version=0.0.4");
+    for (name, kind) in FAMILIES {
+        assert_says(text, &format!("# TYPE {name} {kind}\n"));
+    }
+    let json = service.get("/metrics", "");
+    let (_, last) = json.split_once("\"last_ht_hash\":\"").unwrap();
+    let info = format!("first_organism_info{{last_ht_hash=\"{}\"}} 1\n", &last[..64]);
+    assert_says(text, &info);
+    assert_eq!(text.matches("\nfirst_organism_info{").count(), 1);
+    for sample in [
+        "first_organism_runs_total 72",
+        "first_organism_latency_seconds_count 30",
+        "queue_length{queue=\"events\"} 0",
+        "queue_capacity{queue=\"events\"} 500",
+        "queue_jobs_total{queue=\"events\",outcome=\"done\"} 47",
+        "queue_wait_seconds_count{queue=\"events\"} 30",
+        "workers{queue=\"events\"} 2",
+        "workers_active{queue=\"events\"} 0",
+        "pool_connections{pool=\"ledger\",state=\"max\"} 8",
+        "http_requests_total{route=\"/events\",method=\"POST\",status=\"2xx\"} 30",
+        "db_operations_total{operation=\"insert\",table=\"organism_runs\",outcome=\"ok\"} 47",
+    ] {
+        assert_says(text, &format!("\n{sample}\n"));
+    }
+    assert!(!answer.contains("hunter2"));
+    if let Some(said) = check_metrics(text) {
+        assert_eq!(said, "");
+    }
+
+    let configuration = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+         scrape_configs:\n\
+         - job_name: ledger\n  \
+           authorization: {{credentials: hunter2-key}}\n  \
+           static_configs: [{{targets: ['{}']}}]\n",
+        service.address
+    );
+    let Some(prometheus) = Prometheus::start(&configuration) else { return };
+    prometheus.comes_to("up{job=\"ledger\"}", 1.0);
+    prometheus.comes_to("first_organism_runs_total", 72.0);
+    assert!(post(&service, hash).unwrap());
+    prometheus.comes_to("first_organism_runs_total", 73.0);
+    prometheus.comes_to("sum(queue_jobs_total{outcome=\"done\"})", 48.0);
+    prometheus.comes_to("first_organism_latency_seconds_count", 31.0);
+    prometheus.comes_to("http_requests_total{route=\"/events\",status=\"2xx\"}", 31.0);
+    prometheus.comes_to("count(first_organism_info)", 1.0);
+    let info = prometheus.query("first_organism_info");
+    let json = service.get("/metrics", "");
+    let (_, last) = json.split_once("\"last_ht_hash\":\"").unwrap();
+    assert_eq!(info[0]["metric"]["last_ht_hash"], last[..64]);
+}

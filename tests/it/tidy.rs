@@ -56,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "operation",
         &["claim", "contract", "evidence", "paired", "rules", "statistics", "text", "units"],
     ),
+    ("production", &["claim", "contract", "evidence", "rules", "statistics", "units"]),
     (
         "probe",
         &[
@@ -80,6 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "evidence",
             "operation",
             "paired",
+            "production",
             "rules",
             "statistics",
             "text",
@@ -101,6 +103,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "operation",
             "passport",
             "probe",
+            "production",
             "rules",
             "statistics",
             "text",
@@ -118,6 +121,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "operation",
             "paired",
             "passport",
+            "production",
             "statistics",
             "text",
             "units",

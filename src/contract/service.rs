@@ -51,17 +51,17 @@ pub(super) fn service(
     check_name("service", &name)?;
     let metric = |key: &str, written: &Option<String>, default: &str| {
         let name = written.clone().unwrap_or_else(|| default.to_owned());
-        match is_identifier(&name, true) {
-            true => Ok(name),
-            false => Err(unusable(key, &name, "metric", "a-z, A-Z, 0-9, `_`, `:`")),
+        if is_identifier(&name, true) {
+            return Ok(name);
         }
+        Err(unusable(key, &name, "metric", "a-z, A-Z, 0-9, `_`, `:`"))
     };
     let label = |key: &str, written: &Option<String>, default: &str| {
         let name = written.clone().unwrap_or_else(|| default.to_owned());
-        match is_identifier(&name, false) {
-            true => Ok(name),
-            false => Err(unusable(key, &name, "label", "a-z, A-Z, 0-9, `_`")),
+        if is_identifier(&name, false) {
+            return Ok(name);
         }
+        Err(unusable(key, &name, "label", "a-z, A-Z, 0-9, `_`"))
     };
     let service = WatchedService {
         name,

@@ -16,6 +16,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("crates/ledger", &["perf-passport-meter"]),
     // Reads passports, and measures nothing.
     ("crates/history", &["perf-passport"]),
+    // Reads contracts, and writes text.
+    ("crates/monitor", &["perf-passport"]),
     (
         "crates/cli",
         &[
@@ -23,6 +25,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "perf-passport-compare",
             "perf-passport-history",
             "perf-passport-ledger",
+            "perf-passport-monitor",
         ],
     ),
     // With the memory-bound service, whose work is of the library.

@@ -11,6 +11,7 @@ use crate::{
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
     paired::{Certificate, ComparedBuilds, InstructionCounts, LAYOUTS_MIN, Paired, Policy},
+    production::Production,
     rules::{Rules, SameCodeRule},
     statistics::Histogram,
     units::{Count, Nanos},
@@ -61,6 +62,9 @@ pub struct Passport {
     /// that lacks any never gates as pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations_left_out: Vec<String>,
+    /// What the counters of a running service say; only there where they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production: Option<Production>,
     /// The results in numbers.
     pub summary: Summary,
     /// The budgets of checks that have none of their own.
@@ -261,6 +265,8 @@ pub enum ProbeKind {
     Http,
     /// Another tool measured operations: their samples were taken over.
     Samples,
+    /// The counters of a running service were read.
+    Production,
     /// Nothing was measured: the document was imported.
     Imported,
 }

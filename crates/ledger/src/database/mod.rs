@@ -105,7 +105,8 @@ impl Database {
     pub(crate) async fn size(&self) -> Result<Bytes, DatabaseError> {
         let sql = match &self.backend {
             Backend::Sqlite(_) => {
-                "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+                "SELECT (SELECT page_count FROM pragma_page_count()) \
+                 * (SELECT page_size FROM pragma_page_size())"
             }
             Backend::Postgres(_) => "SELECT pg_database_size(current_database())",
         };

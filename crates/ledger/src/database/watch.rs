@@ -46,7 +46,7 @@ const TABLES: [&str; 10] = [
 ];
 
 /// What some SQL of this service does, and to which table: the first that stands outside of
-/// parentheses after `FROM`, `INTO` or `UPDATE`.
+/// parentheses after `FROM`, `INTO` or `UPDATE`; `none` where there is none.
 fn named(sql: &str) -> (&'static str, &'static str) {
     let known = |names: &[&'static str], word: &str| {
         names.iter().find(|name| name.eq_ignore_ascii_case(word)).copied().unwrap_or("other")
@@ -55,9 +55,14 @@ fn named(sql: &str) -> (&'static str, &'static str) {
     let operation = known(&OPERATIONS, words.clone().next().unwrap_or_default());
     let mut depth = 0;
     let table = loop {
-        let Some(word) = words.next() else { break "other" };
+        let Some(word) = words.next() else { break "none" };
         if depth == 0 && ["FROM", "INTO", "UPDATE"].contains(&word) {
-            break known(&TABLES, words.next().unwrap_or_default());
+            let table = words.next().unwrap_or_default();
+            if !table.starts_with('(') {
+                break known(&TABLES, table);
+            }
+            // Rows that come as one: the question is inside.
+            continue;
         }
         depth += word.matches('(').count();
         depth -= word.matches(')').count().min(depth);
@@ -78,11 +83,15 @@ mod tests {
             ("INSERT INTO jobs (id) SELECT 1 FROM totals", ("insert", "jobs")),
             ("UPDATE jobs SET x = 1 WHERE id IN (SELECT id FROM jobs)", ("update", "jobs")),
             ("DELETE FROM proof_seconds WHERE second < $1", ("delete", "proof_seconds")),
-            ("SELECT pg_database_size(current_database())", ("select", "other")),
-            ("PRAGMA x", ("other", "other")),
+            ("SELECT pg_database_size(current_database())", ("select", "none")),
+            ("PRAGMA x", ("other", "none")),
             ("SELECT 1 FROM strangers", ("select", "other")),
+            (
+                "SELECT array_agg(c1) FROM (SELECT a, (SELECT b FROM totals) FROM proofs) AS many (c1)",
+                ("select", "proofs"),
+            ),
             (") FROM", ("other", "other")),
-            ("", ("other", "other")),
+            ("", ("other", "none")),
         ] {
             assert_eq!(named(sql), name, "{sql}");
         }

@@ -10,12 +10,12 @@
 #[path = "../examples/observed/simulation.rs"]
 mod simulation;
 
-use simulation::simulate;
+use simulation::{Bursts, simulate};
 
 /// Of 200 services 95 % are 190, and 5 standard deviations below that are 174; of the good ones 1 % fails.
 #[test]
 fn bounds_cover_the_truth_and_nothing_passes_below_the_least_traffic() {
-    let tally = simulate(200, 11, (20.0, 60.0), false);
+    let tally = simulate(200, 11, Bursts::of(20.0, 60.0), false);
     assert!(tally.covered >= 185, "{tally:?}");
     assert_eq!(tally.passed_below, 0, "{tally:?}");
     assert!(tally.false_fail <= 2, "{tally:?}");

@@ -39,6 +39,24 @@ pub(crate) struct Model {
     pub(crate) restarts: f64,
 }
 
+/// Which services have bursts of bad requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bursts {
+    /// The share of services that have any.
+    pub(crate) services: f64,
+    /// How many there are in an hour.
+    pub(crate) an_hour: (f64, f64),
+    /// How many times as many requests are bad in them as between them.
+    pub(crate) times: (f64, f64),
+}
+
+impl Bursts {
+    /// Half of all services have so many.
+    pub(crate) const fn of(least: f64, most: f64) -> Self {
+        Self { services: 0.5, an_hour: (least, most), times: (2.0, 10.0) }
+    }
+}
+
 /// What was found of one simulated service.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -221,8 +239,8 @@ fn scrapes(model: &Model, random: &mut Random) -> Vec<CounterReading> {
 
 /// A service such as there are: anything from a request a minute to hundreds a second, even or not, with bad
 /// requests that come alone, in swings or in bursts of which there are so many an hour.
-pub(crate) fn any_model(random: &mut Random, bursts: (f64, f64)) -> Model {
-    let with_bursts = random.unit() < 0.5;
+pub(crate) fn any_model(random: &mut Random, bursts: Bursts) -> Model {
+    let with_bursts = random.unit() < bursts.services;
     let base = random.between(0.2, 1.0);
     Model {
         rate: random.scale(0.02, 300.0),
@@ -230,9 +248,9 @@ pub(crate) fn any_model(random: &mut Random, bursts: (f64, f64)) -> Model {
         base,
         varies: if random.unit() < 0.5 { 0.0 } else { random.between(0.2, 1.0) },
         stays: random.between(0.0, 0.8),
-        bursts: if with_bursts { random.between(bursts.0, bursts.1) } else { 0.0 },
+        bursts: if with_bursts { random.between(bursts.an_hour.0, bursts.an_hour.1) } else { 0.0 },
         burst_seconds: random.between(5.0, 40.0),
-        burst_share: base * random.between(2.0, 10.0),
+        burst_share: base * random.between(bursts.times.0, bursts.times.1),
         restarts: if random.unit() < 0.5 { 0.0 } else { random.between(0.5, 4.0) },
     }
 }
@@ -278,7 +296,7 @@ impl Tally {
 }
 
 /// So many services whose true share is up to three times what is allowed, or just that.
-pub(crate) fn simulate(services: u32, seed: u64, bursts: (f64, f64), at_the_limit: bool) -> Tally {
+pub(crate) fn simulate(services: u32, seed: u64, bursts: Bursts, at_the_limit: bool) -> Tally {
     let contracts = [(contract("99"), 0.01, 299), (contract("99.9"), 0.001, 2_995)];
     let (mut random, mut tally) = (Random(seed), Tally::default());
     for service in 0..services {

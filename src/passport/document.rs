@@ -53,7 +53,8 @@ pub struct Passport {
     /// One result for each check that was measured, in the order of the contract.
     pub test_results: Vec<TestResult>,
     /// Checks of the contract without a result, because they were not selected or the run was cut
-    /// short; a passport that lacks any never gates as pass.
+    /// short; a passport that lacks any never gates as pass. Of production there are none, as it is of no
+    /// check.
     pub checks_left_out: Vec<String>,
     /// One result for each operation that was measured, in the order of the contract.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -498,6 +499,8 @@ impl Passport {
             Some("it was imported, so it shows no evidence to compare with")
         } else if !self.complete {
             Some("its run was cut short, so it is not whole")
+        } else if self.provenance.probe == ProbeKind::Production {
+            Some("it says what a running service counted, and holds no check to compare with")
         } else {
             None
         }

@@ -206,3 +206,171 @@ fn mix(evidence: &ProductionEvidence) -> Vec<RouteShare> {
     });
     mix
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::Reason;
+    use crate::production::{CounterSource, EdgeTally, OtherRoute};
+
+    const CONTRACT: &str = "schema_version = 1\nname = \"shop\"\n[service]\n\
+        [[endpoint]]\nname = \"a\"\npath = \"/a\"\n\
+        [[endpoint]]\nname = \"b\"\npath = \"/b\"\nmethod = \"POST\"\n\
+        [slo.api]\nendpoints = [\"a\", \"b\"]\nobjective = 99\n";
+
+    fn counts(number: u64) -> Vec<Count> {
+        vec![Count::new(number); 60]
+    }
+
+    fn route(method: &str, route: &str, requests: u64) -> RouteTally {
+        let limit = Nanos::new(10_000_000);
+        RouteTally {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            requests: counts(requests),
+            errors: counts(0),
+            timed: counts(requests),
+            slow: vec![EdgeTally {
+                limit_ns: limit,
+                edge_below_ns: Some(limit),
+                edge_above_ns: Some(limit),
+                at_most: counts(0),
+                at_least: Vec::new(),
+            }],
+        }
+    }
+
+    fn evidence() -> ProductionEvidence {
+        ProductionEvidence {
+            rule: ProductionRule::LATEST,
+            source: CounterSource::Prometheus,
+            from: "2026-01-01T00:00:00.000Z".to_owned(),
+            to: "2026-01-01T01:00:00.000Z".to_owned(),
+            window_ns: Nanos::new(60_000_000_000),
+            windows: Count::new(60),
+            instances: Count::new(1),
+            resets: Count::ZERO,
+            gaps: Count::ZERO,
+            gap_ppm: Ppm::ZERO,
+            contract_budgets: None,
+            live_budgets: Vec::new(),
+            routes: vec![route("GET", "/a", 10), route("POST", "/b", 1)],
+            other_routes: Vec::new(),
+            other_requests: Count::ZERO,
+        }
+    }
+
+    fn reasons(change: impl FnOnce(&mut ProductionEvidence)) -> Vec<(String, Vec<Reason>)> {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let mut evidence = evidence();
+        change(&mut evidence);
+        evidence.validate(&contract).unwrap();
+        let results = Production::of(&contract, evidence).results;
+        let reasons = |it: WindowResult| it.claims.iter().map(|it| it.reason).collect();
+        results.into_iter().map(|it| (it.name.clone(), reasons(it))).collect()
+    }
+
+    fn of_api(change: impl FnOnce(&mut ProductionEvidence)) -> [Reason; 2] {
+        reasons(change)[0].1.clone().try_into().unwrap()
+    }
+
+    #[test]
+    fn an_objective_is_of_all_its_routes_and_a_route_of_its_own_budget() {
+        let all = reasons(|_| {});
+        let names: Vec<&str> = all.iter().map(|it| it.0.as_str()).collect();
+        assert_eq!(names, ["api", "GET /a", "POST /b"]);
+        assert_eq!(all[0].1, [Reason::WithinBudget, Reason::WithinBudget]);
+        assert_eq!(
+            (&all[1].1, &all[2].1),
+            (&vec![Reason::WithinBudget], &vec![Reason::TooLittleTraffic])
+        );
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let production = Production::of(&contract, evidence());
+        // 60 requests to a route are too few; the objective is what must be proved.
+        assert_eq!(production.measured_status(), Some(Verdict::Pass));
+        let post = &production.results[2];
+        assert!(!post.claims[0].required);
+        assert_eq!(post.status, Verdict::Abstain);
+        assert_eq!(post.shares[0].requests_needed, Some(Count::new(299)));
+        assert_eq!(post.shares[0].upper_ppm.get(), 48_703);
+    }
+
+    #[test]
+    fn what_is_shown_fails_and_what_is_not_abstains_for_a_reason() {
+        use Reason::{
+            CountersMissing, EdgeMissing, OverBudget, SeveralBudgets, TooFewWindows, WithinBudget,
+        };
+        let slow = |it: &mut ProductionEvidence| it.routes[0].slow[0].at_most = counts(1);
+        assert_eq!(of_api(slow), [WithinBudget, OverBudget]);
+        let failing = |it: &mut ProductionEvidence| it.routes[0].errors = counts(1);
+        assert_eq!(of_api(failing), [OverBudget, WithinBudget]);
+        let digest = "0".repeat(64);
+        let two = |it: &mut ProductionEvidence| {
+            it.live_budgets = vec![digest.clone(), "1".to_owned()];
+            it.contract_budgets = Some(digest.clone());
+        };
+        assert_eq!(of_api(two), [SeveralBudgets; 2]);
+        assert_eq!(of_api(|it| it.gap_ppm = Ppm::new(100_001)), [CountersMissing; 2]);
+        let short = |it: &mut ProductionEvidence| {
+            for route in &mut it.routes {
+                route.requests[19..].fill(Count::ZERO);
+                route.timed[19..].fill(Count::ZERO);
+            }
+        };
+        assert_eq!(of_api(short), [TooFewWindows; 2]);
+        let without_edge = |it: &mut ProductionEvidence| {
+            let edge = &mut it.routes[0].slow[0];
+            (edge.edge_below_ns, edge.edge_above_ns) = (None, Some(Nanos::new(20_000_000)));
+            (edge.at_most, edge.at_least) = (counts(10), counts(0));
+        };
+        assert_eq!(of_api(without_edge), [WithinBudget, EdgeMissing]);
+    }
+
+    #[test]
+    fn the_mix_is_of_all_requests() {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let mut evidence = evidence();
+        let other = |route: &str, requests| OtherRoute {
+            method: "GET".to_owned(),
+            route: route.to_owned(),
+            requests: Count::new(requests),
+        };
+        evidence.other_routes = vec![other("/c", 300), other("/d", 0)];
+        evidence.other_requests = Count::new(240);
+        evidence.validate(&contract).unwrap();
+        let mix = Production::of(&contract, evidence).mix;
+        let shares: Vec<_> = mix
+            .iter()
+            .map(|it| (it.route.as_str(), it.share_ppm.get(), it.under_contract))
+            .collect();
+        assert_eq!(shares, [("/a", 500_000, true), ("/b", 50_000, true), ("/c", 250_000, false)]);
+    }
+
+    #[test]
+    fn evidence_that_contradicts_itself_is_refused() {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let refused = |change: fn(&mut ProductionEvidence), said: &str| {
+            let mut evidence = evidence();
+            change(&mut evidence);
+            let error = evidence.validate(&contract).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        };
+        refused(|it| it.routes[0].errors[3] = Count::new(11), "are not of its requests");
+        refused(|it| it.routes[0].slow[0].at_most[3] = Count::new(11), "counts what was not timed");
+        refused(|it| it.routes[0].slow[0].edge_below_ns = None, "one edge at its limit");
+        refused(
+            |it| it.routes[0].slow[0].limit_ns = Nanos::new(5),
+            "are not those of the contract",
+        );
+        refused(|it| it.routes.truncate(1), "are not those of the contract");
+        refused(|it| it.routes.swap(0, 1), "are not those of the contract");
+        refused(|it| it.routes[0].requests.truncate(59), "one for each window");
+        refused(|it| it.windows = Count::new(61), "above 60");
+        refused(|it| it.live_budgets = vec!["1".to_owned()], "lacks that of the contract");
+        refused(|it| it.contract_budgets = Some("1".to_owned()), "is no SHA-256");
+        refused(|it| it.from = "\u{1b}".to_owned(), "no printable text");
+        refused(|it| it.from = "3000".to_owned(), "is before `from`");
+        refused(|it| it.gap_ppm = Ppm::new(1_000_001), "more than all");
+        refused(|it| it.routes[0].requests[0] = Count::new((1 << 53) + 1), "one for each window");
+    }
+}

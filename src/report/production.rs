@@ -96,8 +96,8 @@ pub(super) fn notes(passport: &Passport) -> Vec<String> {
     }
     if evidence.gaps > Count::ZERO {
         notes.push(format!(
-            "the counters were not read {}, for {} of the time",
-            times(evidence.gaps),
+            "the counters have {}, of {} of the time",
+            counted(evidence.gaps.get(), "gap"),
             evidence.gap_ppm
         ));
     }

@@ -40,6 +40,7 @@ mod limits;
 mod measure;
 #[cfg(target_os = "linux")]
 mod measure_code;
+mod observe;
 mod outcome;
 mod output;
 #[cfg(target_os = "linux")]
@@ -97,6 +98,8 @@ enum Command {
     /// Show what a check of one build allocates and executes, and where.
     #[cfg(target_os = "linux")]
     Profile(profile::ProfileArguments),
+    /// Hold the counters of a running service against the contract.
+    Observe(Box<observe::ObserveArguments>),
     /// Print a passport.
     Show(show::ShowArguments),
     /// Print what changed between two passports, claim by claim.
@@ -148,6 +151,7 @@ fn main() -> ExitCode {
         Command::Calibrate(arguments) => calibrate::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Observe(arguments) => observe::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Comment(arguments) => comment::run(&arguments),

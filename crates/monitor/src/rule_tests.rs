@@ -222,7 +222,7 @@ pub(crate) fn of_recordings(
         }
     }
     let rules = ["recording.yml", "objectives.yml"];
-    Ok((!tests.is_empty()).then(|| RuleTestFile::of(&rules, "1m", tests)))
+    Ok((!tests.is_empty()).then(|| RuleTestFile::of(&rules, "2m", tests)))
 }
 
 /// A hundred requests a minute for each route; this share of them fails, and as many are slow.

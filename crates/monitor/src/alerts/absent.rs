@@ -72,7 +72,7 @@ pub(super) fn of_objective(
 
     let is_up = format!("max({})", names.series("up", &[]));
     let requests = Alert {
-        minutes: 60,
+        minutes: 30,
         slo: Some(slo.clone()),
         // Where no request is counted, no objective has one.
         fire_together: names_of(&|_| true),

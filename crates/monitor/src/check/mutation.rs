@@ -3,8 +3,9 @@
 //! One threshold of every rule is moved at a time, and a test that breaks says of which alert it is. What
 //! no test blames is tried once more by itself.
 
-use std::{fs, path::Path, thread};
+use std::{fmt, fs, path::Path, thread};
 
+use perf_passport::text::escaped;
 use tempfile::TempDir;
 
 use super::{
@@ -25,6 +26,18 @@ pub struct Survivor {
     pub threshold: String,
     /// To what it was moved.
     pub moved_to: String,
+}
+
+impl fmt::Display for Survivor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no test breaks when the threshold {} of {} becomes {}",
+            escaped(&self.threshold),
+            escaped(&self.alert),
+            self.moved_to
+        )
+    }
 }
 
 /// What came of moving each threshold.
@@ -56,16 +69,15 @@ pub(super) fn mutate(rules: &[NamedRules], tests: &[NamedFile]) -> Result<Mutati
         let answers = thread::scope(|scope| {
             let run = |percent| {
                 let moved = &moved;
-                scope.spawn(move || tested(rules, tests, moved, index, percent))
+                scope.spawn(move || unblamed(rules, tests, moved, index, percent))
             };
             MOVES.map(run).map(|it| it.join().expect("a run of promtool does not panic"))
         });
-        for (percent, answer) in MOVES.into_iter().zip(answers) {
-            let answer = answer?;
+        for (percent, unblamed) in MOVES.into_iter().zip(answers) {
             mutation.tried += moved.len();
-            for place in moved.iter().filter(|it| !blames(&answer, at(rules, **it))) {
-                if tested(rules, tests, &[*place], index, percent)?.passed {
-                    mutation.survivors.push(survivor(at(rules, *place), index, percent));
+            for place in unblamed? {
+                if survives(rules, tests, place, index, percent)? {
+                    mutation.survivors.push(survivor(at(rules, place), index, percent));
                 }
             }
         }
@@ -88,14 +100,49 @@ fn at(rules: &[NamedRules], place: Place) -> &Rule {
     &rules[place.file].rules.groups[place.group].rules[place.rule]
 }
 
-/// What promtool says of the tests when the thresholds of these rules are moved.
-fn tested(
+/// The mutants that no test blames when all are moved. Tests of few rules run first, and none once every
+/// mutant is blamed.
+fn unblamed(
     rules: &[NamedRules],
     tests: &[NamedFile],
     moved: &[Place],
     index: usize,
     percent: i32,
-) -> Result<Answer, MonitorError> {
+) -> Result<Vec<Place>, MonitorError> {
+    let scratch = scratch(rules, tests, moved, index, percent)?;
+    let mut tests: Vec<&NamedFile> = tests.iter().collect();
+    tests.sort_by_key(|it| rules.iter().filter(|of| it.text.contains(&of.name)).count());
+    let mut left = moved.to_vec();
+    for test in tests {
+        // Only tests that load a file can blame what is in it.
+        if left.iter().any(|it| test.text.contains(&rules[it.file].name)) {
+            let answer = run_tests(&scratch.path().join("tests"), std::slice::from_ref(test))?;
+            left.retain(|it| !blames(&answer, at(rules, *it)));
+        }
+    }
+    Ok(left)
+}
+
+/// Whether all tests pass where this threshold alone is moved.
+fn survives(
+    rules: &[NamedRules],
+    tests: &[NamedFile],
+    place: Place,
+    index: usize,
+    percent: i32,
+) -> Result<bool, MonitorError> {
+    let scratch = scratch(rules, tests, &[place], index, percent)?;
+    Ok(run_tests(&scratch.path().join("tests"), tests)?.passed)
+}
+
+/// A copy of rules and tests, in which the thresholds of these rules are moved.
+fn scratch(
+    rules: &[NamedRules],
+    tests: &[NamedFile],
+    moved: &[Place],
+    index: usize,
+    percent: i32,
+) -> Result<TempDir, MonitorError> {
     let scratch = TempDir::with_prefix("passport-monitor-").map_err(MonitorError::Scratch)?;
     let write = |folder: &str, name: &str, text: &str| {
         let folder = scratch.path().join(folder);
@@ -117,7 +164,7 @@ fn tested(
     for test in tests {
         write("tests", &test.name, &test.text).map_err(MonitorError::Scratch)?;
     }
-    run_tests(&scratch.path().join("tests"), tests)
+    Ok(scratch)
 }
 
 /// Runs files of tests in a directory.
@@ -181,7 +228,8 @@ fn thresholds(expression: &str) -> Vec<std::ops::Range<usize>> {
 fn moved(number: &str, percent: i32) -> String {
     let value: f64 = number.parse().unwrap_or_default();
     let share = f64::from(percent) / 100.0;
-    if value == 0.0 { share.to_string() } else { (value * (1.0 + share)).to_string() }
+    let number = if value == 0.0 { share } else { value * (1.0 + share) };
+    format!("{number:.12}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn with_moved(expression: &str, index: usize, percent: i32) -> String {

@@ -1,7 +1,11 @@
 //! `passport serve`: the reference service.
 
 use std::{
-    error::Error, net::SocketAddr, num::NonZeroUsize, path::PathBuf, process::ExitCode,
+    error::Error,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::ExitCode,
     time::Duration,
 };
 
@@ -14,17 +18,22 @@ use super::{
     exit::{Code, Failure, sentence},
     limits, terminal,
 };
-use perf_passport::units::{Count, Nanos};
+use perf_passport::{
+    files,
+    units::{Bytes, Count, Nanos},
+};
 use perf_passport_ledger::{
     self as ledger, ApiKey, Fixture, LedgerState, Settings, Waiting, WorkSettings, Workers, server,
     settings::DatabaseTarget,
-    telemetry::{SlowLog, Telemetry},
+    telemetry::{SlowLog, Telemetry, TelemetryBuilder},
 };
 
 /// The seed of a fixture, unless the user says otherwise.
 const SEED: u64 = 42;
 /// Workers, unless the user says otherwise or a fixture is to stay as it is.
 const WORKERS: u16 = 2;
+/// The largest file of budgets.
+const BUDGETS_MAX: Bytes = Bytes::new(1 << 20);
 /// How long jobs that run at shutdown may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -54,6 +63,10 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "N", default_value_t = 10_000,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     queue_max: u64,
+    /// The file of `passport monitor budgets`: its edges are in the histogram of durations, and `observe`
+    /// knows the service by its digest
+    #[arg(long, value_name = "FILE")]
+    budgets: Option<PathBuf>,
     /// Write a line of JSON to standard error for each request and query that takes so long
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     slow_log: Option<Nanos>,
@@ -104,7 +117,11 @@ async fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
 
 /// Shows the metrics of this process at `/metrics`, to who asks for them.
 fn watch(arguments: &ServeArguments, state: &LedgerState) -> Result<(), Failure> {
-    let mut telemetry = Telemetry::builder("ledger").version(env!("CARGO_PKG_VERSION"));
+    let telemetry = match &arguments.budgets {
+        None => Telemetry::builder("ledger"),
+        Some(path) => of_budgets(path)?,
+    };
+    let mut telemetry = telemetry.version(env!("CARGO_PKG_VERSION"));
     if let Some(threshold) = arguments.slow_log {
         let log = SlowLog::new(terminal::note).threshold(threshold);
         telemetry = telemetry.slow_log(log);
@@ -112,6 +129,14 @@ fn watch(arguments: &ServeArguments, state: &LedgerState) -> Result<(), Failure>
     let telemetry = telemetry.build();
     telemetry.watch_heap().map_err(Failure::usage)?;
     state.watch(&telemetry).map_err(Failure::usage)
+}
+
+fn of_budgets(path: &Path) -> Result<TelemetryBuilder, Failure> {
+    let refused =
+        |problem: String| Failure::usage(anyhow!("cannot use `{}`: {problem}", path.display()));
+    let text = files::read(path, BUDGETS_MAX).map_err(|error| refused(error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|_| refused("it is not UTF-8".to_owned()))?;
+    Telemetry::from_budgets(&text).map_err(|error| refused(error.to_string()))
 }
 
 /// The workers that were asked for. A fixture is there to be measured, so nobody works on it unasked.

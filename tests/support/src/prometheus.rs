@@ -62,6 +62,11 @@ impl Prometheus {
         panic!("Prometheus did not start");
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The one number that an expression gives, where it gives one.
     pub fn number(&self, expression: &str) -> Option<f64> {
         let samples = self.query(expression);

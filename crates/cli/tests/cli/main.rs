@@ -45,6 +45,8 @@ mod odd_files;
 #[cfg(unix)]
 mod other_language;
 #[cfg(unix)]
+mod watched;
+#[cfg(unix)]
 mod workflows;
 
 /// The program that is tested.

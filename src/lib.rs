@@ -59,6 +59,7 @@ pub mod evidence;
 pub mod paired;
 pub mod claim;
 pub mod operation;
+pub mod production;
 pub mod probe;
 pub mod environment;
 pub mod passport;

@@ -1,7 +1,7 @@
 //! The numbers of the rules by which evidence is decided on.
 //!
 //! A passport records the number of each rule: those of a comparison in [`crate::paired::Policy`],
-//! the others as [`Rules`]. [`crate::passport::verify`] decides again by the rules that the document
+//! that of production in its evidence, the others as [`Rules`]. [`crate::passport::verify`] decides again by the rules that the document
 //! names, whatever is latest. So a better rule is a new variant here, a new function beside the old
 //! one, and an arm in each `match` that the compiler then names. The old function stays as it was.
 //!
@@ -128,7 +128,13 @@ versions! {
     GrowthRule, "growth": One = 1; latest One
 }
 
-/// The rules that are no part of a comparison's policy.
+versions! {
+    /// How the share of bad requests of a running service is bounded, and held against what is allowed.
+    /// Evidence of production names it.
+    ProductionRule, "production": One = 1; latest One
+}
+
+/// The rules that are no part of a comparison's policy, and not of production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -108,6 +108,16 @@ pub enum Reason {
     NotAllTold,
     /// ABSTAIN: the figure was taken over from a document that shows no evidence for it.
     Imported,
+    /// ABSTAIN: the requests of production show neither that enough of them are good nor the contrary.
+    TooLittleTraffic,
+    /// ABSTAIN: fewer windows had a request than the spread between them needs.
+    TooFewWindows,
+    /// ABSTAIN: instances with different budgets were live.
+    SeveralBudgets,
+    /// ABSTAIN: the edges of the histogram leave open how many requests were over the budget.
+    EdgeMissing,
+    /// ABSTAIN: the counters were not read for more than a tenth of the time.
+    CountersMissing,
 }
 
 impl Reason {
@@ -168,6 +178,11 @@ impl Reason {
             Self::HiddenByTransport => "the round trip hides the service's own time",
             Self::NotAllTold => "the round trip got longer by more than the service tells",
             Self::Imported => "imported: the document shows no evidence for it",
+            Self::TooLittleTraffic => "so many requests show neither one nor the other",
+            Self::TooFewWindows => "fewer than 20 windows have a request",
+            Self::SeveralBudgets => "instances with different budgets were live",
+            Self::EdgeMissing => "no bucket of the histogram has its edge at the budget",
+            Self::CountersMissing => "the counters were not read for more than a tenth of the time",
         }
     }
 
@@ -201,6 +216,11 @@ impl Reason {
             Self::NotWarm => "give it more time, or raise `warm_seconds_max`",
             Self::HiddenByTransport => "let it tell that with `Server-Timing`",
             Self::NotAllTold => "let it tell all that it does, or nothing",
+            Self::TooLittleTraffic => "observe for longer",
+            Self::TooFewWindows => "observe for longer, or scrape more often",
+            Self::SeveralBudgets => "observe once one build is live",
+            Self::EdgeMissing => "add the edge",
+            Self::CountersMissing => "look for why the service was not scraped",
             _ => return None,
         })
     }

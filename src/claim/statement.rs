@@ -16,7 +16,7 @@ pub struct Claim {
     /// What is claimed.
     pub kind: ClaimKind,
     /// Of a quality the metric; of growth the class that is allowed; of a latency the quantile, where it is
-    /// not the one that each check has a budget of.
+    /// not the one that each check has a budget of; of production the time that a request may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
     /// The outcome.
@@ -89,6 +89,7 @@ impl Claim {
             Unit::Count | Unit::Status => whole.to_string(),
             // As the difference from 1.
             Unit::Ppm if self.kind.is_change() => format!("{:+.2} %", (value as f64 - 1e6) / 1e4),
+            Unit::Ppm if self.kind.is_of_production() => format!("{:.4} %", value as f64 / 1e4),
             Unit::Ppm => format!("{:.4}", value as f64 / 1e6),
         }
     }

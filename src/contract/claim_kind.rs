@@ -95,6 +95,11 @@ impl KindRow {
 
     /// Claimed of operations alone.
     const fn of_operations(self) -> Self {
+        self.elsewhere()
+    }
+
+    /// Not claimed of checks.
+    const fn elsewhere(self) -> Self {
         Self { of_checks: false, ..self }
     }
 }
@@ -191,6 +196,11 @@ claim_kinds! {
     RenderChange = "render-change": change(Unit::Ps).speed().optional().of_operations(),
     /// The same of the part `interaction`.
     InteractionChange = "interaction-change": change(Unit::Ps).speed().optional().of_operations(),
+    /// The share of requests of a running service that fail is below what its objective allows.
+    ProductionErrors = "production-errors": budget(Direction::Below, Unit::Ppm).elsewhere(),
+    /// The share of requests of a running service that take longer than the budget is below what its
+    /// objective, or the quantile of the budget, allows.
+    ProductionLatency = "production-latency": budget(Direction::Below, Unit::Ppm).speed().elsewhere(),
 }
 
 impl ClaimKind {
@@ -238,6 +248,11 @@ impl ClaimKind {
     /// are measured side by side must prove more.
     pub const fn is_required_by_default(self) -> bool {
         self.row().required
+    }
+
+    /// Whether it is of a share of the requests of a running service.
+    pub const fn is_of_production(self) -> bool {
+        matches!(self, Self::ProductionErrors | Self::ProductionLatency)
     }
 
     /// Whether it is claimed of checks, so that a contract can list it under `required`.

@@ -167,9 +167,9 @@ fn default_required() -> Vec<ClaimKind> {
 fn check_required(document: &ContractDocument) -> Result<(), ContractError> {
     for (place, kind) in document.required.iter().flatten().enumerate() {
         if !kind.is_of_checks() {
+            let of = if kind.is_of_production() { "running services" } else { "operations" };
             let message = format!(
-                "`{kind}` is claimed of operations, where each budget must be kept: leave it out of \
-                 `required`"
+                "`{kind}` is claimed of {of}, where each budget must be kept: leave it out of `required`"
             );
             return Err(ContractError::meaning("required", message).item(place));
         }

@@ -9,13 +9,15 @@ pub enum SubjectId<'a> {
     Check(&'a str),
     /// An operation over all its sizes as `name`, or at one of them as `name/size`.
     Operation(&'a str),
+    /// A window of production: an objective by its name, or a route as `GET /orders/{id}`.
+    Window(&'a str),
 }
 
 impl<'a> SubjectId<'a> {
     /// The name among subjects of its sort.
     pub const fn name(self) -> &'a str {
         match self {
-            Self::Check(name) | Self::Operation(name) => name,
+            Self::Check(name) | Self::Operation(name) | Self::Window(name) => name,
         }
     }
 
@@ -24,16 +26,19 @@ impl<'a> SubjectId<'a> {
         match self {
             Self::Check(_) => "check",
             Self::Operation(_) => "operation",
+            Self::Window(_) => "window",
         }
     }
 }
 
 impl fmt::Display for SubjectId<'_> {
-    /// The name among all subjects: that of a check, or `operation::name/size`, which no check has.
+    /// The name among all subjects: that of a check, or `operation::name/size` or `production::name`,
+    /// which no check has.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Check(name) => f.write_str(name),
             Self::Operation(name) => write!(f, "operation::{name}"),
+            Self::Window(name) => write!(f, "production::{name}"),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     contract::{Check, ClaimKind, Contract},
     evidence::{Behaviour, Evidence},
     paired::Certificate,
+    production::Production,
     rules::Rules,
     statistics::quantile,
     units::{Bytes, Count, Nanos, Ppm},
@@ -54,6 +55,12 @@ impl Passport {
             &parts.provenance,
             (parts.rules, compared),
         );
+        let production = parts.production.map(|it| Production::of(contract, it));
+        // What a running service counts is of no check, and leaves none out.
+        let (checks_left_out, operations_left_out) = match production {
+            Some(_) => (Vec::new(), Vec::new()),
+            None => (checks_left_out, operations_left_out),
+        };
         let whole = parts.complete && checks_left_out.is_empty() && operations_left_out.is_empty();
         let mut seen = BTreeSet::new();
         let endpoints = results.iter().map(|result| &result.endpoint);
@@ -73,11 +80,17 @@ impl Passport {
             }),
             rules: parts.rules,
             provenance: parts.provenance,
-            summary: summary(contract, (&results, &operations), parts.baseline.as_ref(), whole),
+            summary: summary(
+                contract,
+                (&results, &operations, production.as_ref()),
+                parts.baseline.as_ref(),
+                whole,
+            ),
             test_results: results,
             checks_left_out,
             operations,
             operations_left_out,
+            production,
             thresholds: thresholds(contract),
             system_info: parts.system_info,
             baseline: parts.baseline,
@@ -192,7 +205,7 @@ fn hold_to_share(contract: &Contract, results: &mut [TestResult]) {
 
 fn summary(
     contract: &Contract,
-    (results, operations): (&[TestResult], &[OperationResult]),
+    (results, operations, production): (&[TestResult], &[OperationResult], Option<&Production>),
     baseline: Option<&BaselineRecord>,
     whole: bool,
 ) -> Summary {
@@ -213,6 +226,7 @@ fn summary(
     };
     let statuses = results.iter().map(|it| it.status);
     let statuses = statuses.chain(operations.iter().map(|it| it.status));
+    let statuses = statuses.chain(production.and_then(Production::measured_status));
     let mut measured = statuses.max().unwrap_or(Verdict::Abstain);
     // Operations answer nothing.
     if contract.requires(ClaimKind::Deterministic) && !results.is_empty() {

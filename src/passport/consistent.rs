@@ -10,6 +10,7 @@ use crate::{
     contract::{Check, Contract, SubjectId, base_url_problem},
     evidence::is_sha256,
     paired::{ComparedBuilds, InstructionCounts, LINKS, Paired, Session, TimeOf, WhyUncounted},
+    production::Production,
     rules::ComparisonRule,
     text::escaped,
     units::Count,
@@ -51,6 +52,9 @@ pub(super) fn check_facts(
     }
     let alone = |it: &TestResult| it.paired.is_none() && it.instructions.is_none();
     holds(comparison.is_some() || results.iter().all(alone), || "comparison".to_owned())?;
+    let observed = provenance.probe == ProbeKind::Production;
+    holds(!observed || results.is_empty(), || "test_results".to_owned())?;
+    holds(!observed || baseline.is_none(), || "baseline".to_owned())?;
     // Results follow the contract's order, so that one walk finds the check of each.
     let mut checks = contract.checks.iter();
     for (index, result) in results.iter().enumerate() {
@@ -61,13 +65,26 @@ pub(super) fn check_facts(
     Ok(())
 }
 
+/// Counters are read for a contract that has a service, and nothing is measured beside that.
+pub(super) fn check_production(
+    provenance: &Provenance,
+    production: Option<&Production>,
+    contract: &Contract,
+) -> Result<(), VerifyError> {
+    let is_production = provenance.probe == ProbeKind::Production;
+    holds(is_production == production.is_some(), || "production".to_owned())?;
+    let Some(production) = production else { return Ok(()) };
+    holds(contract.service.is_some(), || "production".to_owned())?;
+    Ok(production.evidence.validate(contract)?)
+}
+
 /// Of what is measured in process the tree is known, so that nobody needs to say it.
 fn check_said(said: &SaidCommit, probe: ProbeKind) -> Result<(), VerifyError> {
     let object = |it: &str| {
         [40, 64].contains(&it.len()) && it.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
     let at = |field: &'static str| move || format!("provenance.said_commit{field}");
-    holds(probe == ProbeKind::Http, at(""))?;
+    holds(matches!(probe, ProbeKind::Http | ProbeKind::Production), at(""))?;
     holds(object(&said.commit), at(".commit"))?;
     holds(object(&said.commit_tree), at(".commit_tree"))?;
     let plain = said.reference == escaped(&said.reference) && said.reference.len() <= 200;
@@ -228,6 +245,8 @@ pub(super) fn check_operations(
     (record, comparison): (Option<&BaselineRecord>, Option<&Comparison>),
     provenance: &Provenance,
 ) -> Result<(), VerifyError> {
+    let observed = provenance.probe == ProbeKind::Production;
+    holds(!observed || results.is_empty(), || "operations".to_owned())?;
     // Results follow the contract's order, so that one walk finds the operation of each.
     let mut operations = contract.operations.iter();
     for (index, result) in results.iter().enumerate() {

@@ -11,6 +11,7 @@ use crate::{
     environment::{Build, Source, SystemInfo},
     evidence::Evidence,
     paired::{Certificate, ComparedBuilds, InstructionCounts, LAYOUTS_MIN, Paired, Policy},
+    production::Production,
     rules::{Rules, SameCodeRule},
     statistics::Histogram,
     units::{Count, Nanos},
@@ -52,7 +53,8 @@ pub struct Passport {
     /// One result for each check that was measured, in the order of the contract.
     pub test_results: Vec<TestResult>,
     /// Checks of the contract without a result, because they were not selected or the run was cut
-    /// short; a passport that lacks any never gates as pass.
+    /// short; a passport that lacks any never gates as pass. Of production there are none, as it is of no
+    /// check.
     pub checks_left_out: Vec<String>,
     /// One result for each operation that was measured, in the order of the contract.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,6 +63,9 @@ pub struct Passport {
     /// that lacks any never gates as pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations_left_out: Vec<String>,
+    /// What the counters of a running service say; only there where they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production: Option<Production>,
     /// The results in numbers.
     pub summary: Summary,
     /// The budgets of checks that have none of their own.
@@ -261,6 +266,8 @@ pub enum ProbeKind {
     Http,
     /// Another tool measured operations: their samples were taken over.
     Samples,
+    /// The counters of a running service were read.
+    Production,
     /// Nothing was measured: the document was imported.
     Imported,
 }
@@ -492,6 +499,8 @@ impl Passport {
             Some("it was imported, so it shows no evidence to compare with")
         } else if !self.complete {
             Some("its run was cut short, so it is not whole")
+        } else if self.provenance.probe == ProbeKind::Production {
+            Some("it says what a running service counted, and holds no check to compare with")
         } else {
             None
         }

@@ -47,7 +47,10 @@ pub(super) enum ClaimIdentity<'a> {
 impl<'a> Identity<'a> {
     pub(super) fn of(passport: &'a Passport) -> Self {
         let is_check = |it: &SubjectResult<'_>| matches!(it, SubjectResult::Check(_));
-        let (checks, operations): (Vec<_>, Vec<_>) = passport.subjects().partition(is_check);
+        // What traffic a service had is equal on no two runs.
+        let is_window = |it: &SubjectResult<'_>| matches!(it, SubjectResult::Window(_));
+        let measured = passport.subjects().filter(|it| !is_window(it));
+        let (checks, operations): (Vec<_>, Vec<_>) = measured.partition(is_check);
         let identities = |subjects: Vec<SubjectResult<'a>>| {
             subjects.into_iter().map(SubjectIdentity::of).collect()
         };
@@ -94,7 +97,7 @@ impl<'a> SubjectIdentity<'a> {
                 heap_peak_bytes: case.evidence.heap_peak_bytes,
                 ..of_all
             },
-            SubjectResult::Operation(_) => of_all,
+            SubjectResult::Operation(_) | SubjectResult::Window(_) => of_all,
         }
     }
 }

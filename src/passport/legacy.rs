@@ -217,6 +217,7 @@ fn passport(facts: LegacyFacts) -> Result<Passport, HashError> {
         checks_left_out: Vec::new(),
         operations: Vec::new(),
         operations_left_out: Vec::new(),
+        production: None,
         thresholds: facts.thresholds,
         system_info: facts.system_info,
         baseline: None,

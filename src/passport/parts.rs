@@ -8,6 +8,7 @@ use crate::{
     environment::SystemInfo,
     evidence::Evidence,
     paired::{InstructionCounts, Paired, Policy},
+    production::ProductionEvidence,
     rules::Rules,
 };
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub measured: Vec<MeasuredCheck>,
     /// What was measured of operations, in any order.
     pub operations: Vec<MeasuredCase>,
+    /// What was read of a running service's counters.
+    pub production: Option<ProductionEvidence>,
 }
 
 /// What was measured of one check.

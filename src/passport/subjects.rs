@@ -5,6 +5,7 @@ use crate::{
     claim::{Claim, Unit, Verdict},
     contract::{ClaimKind, SubjectId},
     paired::{InstructionCounts, Paired},
+    production::WindowResult,
     units::Ppm,
 };
 
@@ -17,6 +18,8 @@ pub enum SubjectResult<'a> {
     Case(&'a CaseResult),
     /// An operation over all its sizes.
     Operation(&'a OperationResult),
+    /// An objective, or a route, in a window of production.
+    Window(&'a WindowResult),
 }
 
 impl<'a> SubjectResult<'a> {
@@ -26,6 +29,7 @@ impl<'a> SubjectResult<'a> {
             Self::Check(it) => SubjectId::Check(&it.test_name),
             Self::Case(it) => SubjectId::Operation(&it.name),
             Self::Operation(it) => SubjectId::Operation(&it.name),
+            Self::Window(it) => SubjectId::Window(&it.name),
         }
     }
 
@@ -35,6 +39,7 @@ impl<'a> SubjectResult<'a> {
             Self::Check(it) => it.status,
             Self::Case(it) => it.status,
             Self::Operation(it) => it.status,
+            Self::Window(it) => it.status,
         }
     }
 
@@ -44,6 +49,7 @@ impl<'a> SubjectResult<'a> {
             Self::Check(it) => &it.claims,
             Self::Case(it) => &it.claims,
             Self::Operation(it) => &it.claims,
+            Self::Window(it) => &it.claims,
         }
     }
 
@@ -57,7 +63,7 @@ impl<'a> SubjectResult<'a> {
         match self {
             Self::Check(it) => it.paired.as_ref(),
             Self::Case(it) => it.paired.as_ref(),
-            Self::Operation(_) => None,
+            Self::Operation(_) | Self::Window(_) => None,
         }
     }
 
@@ -66,7 +72,7 @@ impl<'a> SubjectResult<'a> {
         match self {
             Self::Check(it) => it.instructions.as_ref(),
             Self::Case(it) => it.instructions.as_ref(),
-            Self::Operation(_) => None,
+            Self::Operation(_) | Self::Window(_) => None,
         }
     }
 
@@ -89,13 +95,14 @@ impl<'a> SubjectResult<'a> {
 }
 
 impl Passport {
-    /// Every subject: checks, then of each operation its sizes and the whole.
+    /// Every subject: checks, then of each operation its sizes and the whole, then windows of production.
     pub fn subjects(&self) -> impl Iterator<Item = SubjectResult<'_>> {
         let operations = self.operations.iter().flat_map(|operation| {
             let cases = operation.cases.iter().map(SubjectResult::Case);
             cases.chain([SubjectResult::Operation(operation)])
         });
-        self.test_results.iter().map(SubjectResult::Check).chain(operations)
+        let windows = self.production.iter().flat_map(|it| &it.results).map(SubjectResult::Window);
+        self.test_results.iter().map(SubjectResult::Check).chain(operations).chain(windows)
     }
 
     /// Every claim, with what it is about.

@@ -5,7 +5,7 @@ use std::io;
 use super::{
     MeasuredCheck, OperationResult, Parts, Passport, ProbeKind, VerifyError,
     canonical::INTEGER_MAX,
-    consistent::{check_facts, check_operations},
+    consistent::{check_facts, check_operations, check_production},
     legacy::import_again,
     renamed,
     versions::{Versions, schema_problem},
@@ -117,6 +117,7 @@ pub(super) fn derive_again(passport: Passport) -> Result<Passport, VerifyError> 
     let contract = Contract::from_document(record.document)?;
     let (provenance, baseline) = (&passport.provenance, passport.baseline.as_ref());
     let comparison = passport.comparison.as_ref();
+    check_production(provenance, passport.production.as_ref(), &contract)?;
     check_facts(provenance, baseline, comparison, &passport.test_results, &contract)?;
     check_operations(&passport.operations, &contract, (baseline, comparison), provenance)?;
     if let Some(comparison) = comparison {
@@ -150,6 +151,7 @@ pub(super) fn derive_again(passport: Passport) -> Result<Passport, VerifyError> 
         annotations: passport.annotations,
         measured: measured.collect(),
         operations: cases.collect(),
+        production: passport.production.map(|it| it.evidence),
     };
     Ok(Passport::assemble(&contract, parts)?)
 }

@@ -3,7 +3,10 @@
 use thiserror::Error;
 
 use super::HashError;
-use crate::{contract::ContractError, evidence::EvidenceError, operation::CaseEvidenceError};
+use crate::{
+    contract::ContractError, evidence::EvidenceError, operation::CaseEvidenceError,
+    production::ProductionEvidenceError,
+};
 
 /// A document that is not a passport, or one whose parts contradict each other.
 #[derive(Debug, Error)]
@@ -47,6 +50,9 @@ pub enum VerifyError {
         /// What contradicts what.
         source: CaseEvidenceError,
     },
+    /// What was read of a running service contradicts itself.
+    #[error("edited: {0}")]
+    Production(#[from] ProductionEvidenceError),
     /// A number is too large to be hashed without loss.
     #[error("line {line}: an integer above 2^53, which no hash covers exactly")]
     Integer {
@@ -82,6 +88,7 @@ impl VerifyError {
                 | Self::Bytes { .. }
                 | Self::Evidence { .. }
                 | Self::CaseEvidence { .. }
+                | Self::Production(_)
                 | Self::Hash(_)
                 | Self::Integer { .. }
         )

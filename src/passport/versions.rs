@@ -9,7 +9,8 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{SCHEMA_VERSION, VerifyError};
 use crate::rules::{
-    ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule, RequiredRule,
+    ComparisonRule, GrowthRule, InstructionsRule, LatencyRule, MeanRule, ProductionRule,
+    RequiredRule,
 };
 
 /// The numbers of a document.
@@ -19,6 +20,7 @@ pub(super) struct Versions {
     test_results: Option<IgnoredAny>,
     rules: Option<RuleNumbers>,
     comparison: Option<ComparisonNumbers>,
+    production: Option<ProductionNumbers>,
 }
 
 #[derive(Default, Deserialize)]
@@ -28,6 +30,16 @@ struct RuleNumbers {
     growth: Option<u64>,
     /// Not said where it is the first.
     required: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ProductionNumbers {
+    evidence: Option<EvidenceNumbers>,
+}
+
+#[derive(Deserialize)]
+struct EvidenceNumbers {
+    rule: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +79,10 @@ impl Versions {
                 (ComparisonRule::NAME, policy.rule, ComparisonRule::LATEST.number()),
                 (InstructionsRule::NAME, policy.instructions_rule, instructions),
             ]);
+        }
+        if let Some(production) = self.production {
+            let rule = production.evidence.and_then(|it| it.rule);
+            numbers.push((ProductionRule::NAME, rule, ProductionRule::LATEST.number()));
         }
         // That some are missing says more than that another is newer.
         if numbers.iter().any(|(_, number, _)| number.unwrap_or(0) == 0) {

@@ -6,6 +6,7 @@
 
 mod captured;
 mod echoed;
+mod observed;
 mod responses;
 mod sampler;
 mod turns;
@@ -34,6 +35,7 @@ use crate::{
 use sampler::Sampler;
 
 pub use code_turns::{CodeTurns, CountedSamples, Iterations, run_counted};
+pub use observed::observed_passport;
 pub use turns::{Batch, ResponseFingerprint, Turns, WARMUP_MIN};
 pub use work::{Work, WorkKind};
 
@@ -288,6 +290,7 @@ pub fn passport(
             annotations: contract.document.annotations.clone(),
             measured,
             operations,
+            production: None,
         },
     )
 }

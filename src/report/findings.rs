@@ -5,6 +5,7 @@ use super::{
     consequences::is_consequence,
     effects, missing_samples,
     outside::{foreign, name},
+    production,
 };
 use crate::{
     claim::{Claim, Reason, Unit, Verdict},
@@ -73,7 +74,7 @@ fn broken(subject: SubjectResult<'_>) -> impl Iterator<Item = (String, &str)> {
             let failed = result.evidence.failed_samples;
             (format!("{failed} of its samples could not be measured"), failure)
         }),
-        SubjectResult::Case(_) | SubjectResult::Operation(_) => None,
+        SubjectResult::Case(_) | SubjectResult::Operation(_) | SubjectResult::Window(_) => None,
     };
     let sessions = subject.paired().and_then(|paired| {
         let failed = paired.failed_sessions;
@@ -85,14 +86,19 @@ fn broken(subject: SubjectResult<'_>) -> impl Iterator<Item = (String, &str)> {
 
 /// What is claimed, with its figures, and why it has its verdict.
 fn sentence(passport: &Passport, subject: SubjectResult<'_>, claim: &Claim) -> String {
-    let named = matches!(claim.kind, ClaimKind::Quality | ClaimKind::Latency);
+    let named = matches!(
+        claim.kind,
+        ClaimKind::Quality | ClaimKind::Latency | ClaimKind::ProductionLatency
+    );
     let metric = claim.metric.as_deref().filter(|_| named);
     let metric = metric.map(|it| format!(" {}", name(it))).unwrap_or_default();
-    let interval = effects::interval(passport.comparison.as_ref(), subject, claim);
+    let interval = effects::interval(passport.comparison.as_ref(), subject, claim)
+        .or_else(|| production::interval(subject, claim));
     let figures =
         of_responses(subject, claim).unwrap_or_else(|| figures(claim, interval.as_deref()));
     let excuse = if claim.required { String::new() } else { excuse(passport, claim) };
     let reason = missing_samples::sentence(passport, subject, claim)
+        .or_else(|| production::sentence(passport, subject, claim))
         .unwrap_or_else(|| claim.reason.sentence());
     format!("{}{metric}{figures}: {reason}{excuse}", claim.kind)
 }

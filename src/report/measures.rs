@@ -1,15 +1,17 @@
 //! The figures of a passport as measures of subjects, for the formats that other programs chart.
 
 use crate::{
+    contract::ClaimKind,
     evidence::Range,
     passport::{CaseResult, Passport, SubjectResult, TestResult},
+    production::WindowResult,
     units::{Nanos, Picos},
 };
 
 /// One figure of one subject.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Measure<'a> {
-    /// `check` or `operation`.
+    /// `check`, `operation` or `window`.
     pub(super) sort: &'static str,
     /// The subject's name, as the passport has it.
     pub(super) subject: &'a str,
@@ -27,6 +29,7 @@ pub(super) fn of(passport: &Passport) -> Vec<Measure<'_>> {
         SubjectResult::Check(result) => of_check(result),
         SubjectResult::Case(case) => of_case(case),
         SubjectResult::Operation(_) => Vec::new(),
+        SubjectResult::Window(window) => of_window(window),
     };
     passport.subjects().flat_map(of_subject).collect()
 }
@@ -96,6 +99,24 @@ fn of_case(case: &CaseResult) -> Vec<Measure<'_>> {
     measures.add_range("heap-peak", "bytes", evidence.heap_peak_bytes);
     let instructions = told.instructions.map(|it| float(it.get()));
     measures.add("instructions", "instructions", instructions, None);
+    measures.found
+}
+
+/// Shares in parts per million, between their bounds.
+fn of_window(window: &WindowResult) -> Vec<Measure<'_>> {
+    let mut measures = Measures { sort: "window", subject: &window.name, found: Vec::new() };
+    for (claim, share) in window.claims.iter().zip(&window.shares) {
+        let name = match (claim.kind, claim.metric.as_deref()) {
+            (ClaimKind::ProductionErrors, _) => "errors",
+            (_, Some(metric)) if metric.starts_with("p50") => "slow-p50",
+            (_, Some(metric)) if metric.starts_with("p95") => "slow-p95",
+            (_, Some(metric)) if metric.starts_with("p99") => "slow-p99",
+            _ => "slow",
+        };
+        let bounds = (float(share.lower_ppm.get()), float(share.upper_ppm.get()));
+        let value = claim.observed.and_then(|it| u64::try_from(it).ok()).map(float);
+        measures.add(name, "ppm", value, Some(bounds));
+    }
     measures.found
 }
 

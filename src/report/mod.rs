@@ -22,6 +22,7 @@ mod missing_samples;
 mod operations;
 mod outside;
 mod over_http;
+mod production;
 mod pull_request;
 mod stored;
 mod style;
@@ -122,9 +123,11 @@ impl<'a> Report<'a> {
         let name = contract_name(passport);
         let title = format!("{status}: {name}");
         let tables = [checks::table(passport), operations::table(passport)];
+        let tables = tables.into_iter().chain(production::tables(passport));
+        let notes = over_http::notes(passport).into_iter().chain(untold::note(passport));
         Self {
-            tables: tables.into_iter().filter(|it| !it.rows.is_empty()).collect(),
-            notes: over_http::notes(passport).into_iter().chain(untold::note(passport)).collect(),
+            tables: tables.filter(|it| !it.rows.is_empty()).collect(),
+            notes: notes.chain(production::notes(passport)).collect(),
             findings: findings::findings(passport),
             summary: summary::lines(passport, scope),
             ..Self::new(title, Document::Passport(passport))

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{SummaryLine, outside::name};
+use super::{SummaryLine, outside::name, production};
 use crate::{
     claim::Verdict,
     passport::{Gate, Passport, ProbeKind},
@@ -24,7 +24,8 @@ pub(super) fn lines(passport: &Passport, scope: Scope) -> Vec<SummaryLine> {
         Scope::Measured => passport.gate_of_measured(),
         Scope::Whole => passport.gate(),
     };
-    let mut lines: Vec<String> = operations(passport).into_iter().collect();
+    let mut lines: Vec<String> =
+        operations(passport).into_iter().chain(production::summary(passport)).collect();
     if !passport.test_results.is_empty() || lines.is_empty() {
         lines.push(checks(passport));
     }

@@ -55,12 +55,12 @@ pub struct SpreadShare {
     /// All events.
     pub events: Count,
     /// One for each number of windows that are taken as one.
-    spreads: Vec<Spread>,
+    spreads: Vec<WindowSpread>,
 }
 
 /// How far windows are apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
+struct WindowSpread {
     /// The variance of the share, in that of independent trials.
     deviation: f64,
     /// The degrees of freedom that it is known to.
@@ -76,7 +76,7 @@ impl SpreadShare {
         let spread = |merged: usize| {
             let windows: Vec<WindowTally> = windows.chunks(merged).map(merge).collect();
             let used = used(&windows);
-            (used >= MERGED_WINDOWS_MIN).then(|| Spread::of(&windows, used, all))
+            (used >= MERGED_WINDOWS_MIN).then(|| WindowSpread::of(&windows, used, all))
         };
         Self {
             windows: used(windows),
@@ -139,7 +139,7 @@ impl SpreadShare {
             return 1.0;
         }
         let normal = student_upper(u64::MAX, error);
-        let beyond = |it: &Spread| {
+        let beyond = |it: &WindowSpread| {
             let times = student(it.degrees, error / 2.0) / normal;
             (it.deviation - 1.0).max(0.0) * times * times
         };
@@ -147,7 +147,7 @@ impl SpreadShare {
     }
 }
 
-impl Spread {
+impl WindowSpread {
     fn of(windows: &[WindowTally], used: usize, all: WindowTally) -> Self {
         let used = float(Count::new(used as u64));
         // Nothing deviates where nothing, or everything, happened.

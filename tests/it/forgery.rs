@@ -60,6 +60,7 @@ fn derive(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
         annotations: forged.annotations,
         measured: measured.collect(),
         operations: Vec::new(),
+        production: None,
     };
     Passport::assemble(&contract, parts).unwrap().to_bytes().unwrap()
 }

@@ -60,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "operation",
         &["claim", "contract", "evidence", "paired", "rules", "statistics", "text", "units"],
     ),
+    ("production", &["claim", "contract", "evidence", "rules", "statistics", "units"]),
     (
         "probe",
         &[
@@ -84,6 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "evidence",
             "operation",
             "paired",
+            "production",
             "rules",
             "statistics",
             "text",
@@ -105,6 +107,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "operation",
             "passport",
             "probe",
+            "production",
             "rules",
             "statistics",
             "text",
@@ -122,6 +125,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "operation",
             "paired",
             "passport",
+            "production",
             "statistics",
             "text",
             "units",

@@ -40,6 +40,8 @@ mod limits;
 mod measure;
 #[cfg(target_os = "linux")]
 mod measure_code;
+mod monitor;
+mod observe;
 mod outcome;
 mod output;
 #[cfg(target_os = "linux")]
@@ -97,6 +99,8 @@ enum Command {
     /// Show what a check of one build allocates and executes, and where.
     #[cfg(target_os = "linux")]
     Profile(profile::ProfileArguments),
+    /// Hold the counters of a running service against the contract.
+    Observe(Box<observe::ObserveArguments>),
     /// Print a passport.
     Show(show::ShowArguments),
     /// Print what changed between two passports, claim by claim.
@@ -107,6 +111,8 @@ enum Command {
     Format(format::FormatArguments),
     /// Keep passports, and find what changed, at which commit.
     History(Box<history::HistoryArguments>),
+    /// Make files for watching a running service, of its contract, and check them.
+    Monitor(monitor::MonitorArguments),
     /// Write static pages of a history, of a directory of passports, or of one passport.
     Report(Box<report::ReportArguments>),
     /// Take over what others measured: ten tools, and original passports.
@@ -148,11 +154,13 @@ fn main() -> ExitCode {
         Command::Calibrate(arguments) => calibrate::run(&arguments),
         #[cfg(target_os = "linux")]
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Observe(arguments) => observe::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Comment(arguments) => comment::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),

@@ -13,6 +13,7 @@
 //! | `layer` | the `tower` layer, and tasks that are charged to their request |
 //! | `telemetry` | metrics, a slow log and traces of a running service |
 //! | `axum` | the same, with the templates of an `axum::Router` as routes |
+//! | `otlp` | spans of sampled requests, for an exporter of OpenTelemetry |
 //! | `oracle` | dhat, to check the counting allocator, and its backtraces |
 //! | `criterion` | exact counts as measurements of criterion |
 //! | `schema` | JSON Schemas of the units |

@@ -115,6 +115,7 @@ impl Made {
             annotations: BTreeMap::new(),
             measured: checks.map(|it| measured_check(it, &timestamp)).collect(),
             operations: operations.map(|it| measured_case(it, &timestamp)).collect(),
+            production: None,
         };
         Passport::assemble(&contract, parts).unwrap()
     }

@@ -118,7 +118,7 @@ impl Adding<'_> {
         let Some((reference, named)) = &self.said else { return Ok(None) };
         let refused =
             |why: &str| Failure::usage(anyhow!("passport `{}` is not kept: {why}", escaped(name)));
-        if passport.provenance.probe != ProbeKind::Http {
+        if !matches!(passport.provenance.probe, ProbeKind::Http | ProbeKind::Production) {
             return Err(refused("its tree is known, and --commit is for services over HTTP alone"));
         }
         if let Some(said) = &passport.provenance.said_commit

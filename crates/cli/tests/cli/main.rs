@@ -22,6 +22,8 @@ mod gate;
 mod history;
 mod import;
 mod init_axum;
+mod monitor;
+mod observe;
 mod schemas;
 mod service;
 mod usage;

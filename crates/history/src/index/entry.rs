@@ -18,7 +18,7 @@ pub enum Standing {
     Placed,
     /// Tracked files differed from the commit.
     Dirty,
-    /// A service over HTTP, of which nobody said the commit.
+    /// A running service, of which nobody said the commit.
     NotSaid,
     /// It was measured outside of a repository, or imported.
     NoTree,
@@ -50,7 +50,7 @@ impl Standing {
         match self {
             Self::Placed => "its tree is on no commit of this line",
             Self::Dirty => "its working tree was dirty",
-            Self::NotSaid => "it is of a service over HTTP: say its commit with --commit REF",
+            Self::NotSaid => "it is of a running service: say its commit with --commit REF",
             Self::NoTree => "it names no tree of a repository",
             Self::Disputed => "records say that it is of different commits: remove the wrong one",
         }
@@ -103,7 +103,7 @@ impl Place {
             return placed(Some(commit), source.commit_tree.as_ref().filter(|_| is_here));
         }
         match (provenance.probe, &source.commit_tree, source.dirty) {
-            (ProbeKind::Http, ..) => off(Standing::NotSaid),
+            (ProbeKind::Http | ProbeKind::Production, ..) => off(Standing::NotSaid),
             (ProbeKind::Imported, ..) | (_, None, _) => off(Standing::NoTree),
             (_, Some(_), Some(false)) => {
                 placed(source.commit.as_ref(), source.commit_tree.as_ref())

@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     io::Write as _,
     path::PathBuf,
     process::Stdio,
@@ -24,8 +25,8 @@ use crate::{
 /// Pushes that are tried before somebody is told.
 const ATTEMPTS_MAX: u64 = 200;
 
-/// The longest wait before a push is made again.
-const WAIT_MAX: Duration = Duration::from_millis(500);
+/// Between nothing and this is waited before a push is made again; each time twice that, nine times over.
+const WAIT_FIRST: Duration = Duration::from_millis(10);
 
 /// Times that the tip of a remote branch is looked up: it may move before it is fetched.
 const TIPS_MAX: usize = 20;
@@ -351,11 +352,12 @@ fn tip_in(listed: &str, name: &str) -> Option<String> {
     rows.find(|(_, of)| *of == name).map(|(tip, _)| tip.to_owned())
 }
 
-/// Longer and longer, and of each process and attempt another one.
+/// A part of a span that doubles, by chance: who pushes at once again and again would never let a slower one
+/// through ("full jitter", Brooker 2015).
 fn wait(attempt: u64) -> Duration {
-    let spread = (u64::from(std::process::id()) * 7_919 + attempt * 104_729) % 41;
-    (Duration::from_millis(5 + spread) * u32::try_from(attempt.min(10) + 1).unwrap_or(1))
-        .min(WAIT_MAX)
+    let span = WAIT_FIRST * (1 << attempt.min(9));
+    let chance = RandomState::new().build_hasher().finish() >> 32;
+    span.mul_f64(f64::from(u32::try_from(chance).unwrap_or_default()) / f64::from(u32::MAX))
 }
 
 /// Whether a path is that of a passport or of a record.

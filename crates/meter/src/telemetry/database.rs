@@ -138,6 +138,10 @@ pub struct DatabaseOperation {
 
 impl DatabaseOperation {
     /// Ends the operation with its result, which is handed on.
+    ///
+    /// # Errors
+    ///
+    /// That of the operation.
     pub fn done<T, E>(self, result: Result<T, E>) -> Result<T, E> {
         match &result {
             Ok(_) => self.ok(),

@@ -19,20 +19,32 @@ const LATENCY_MICROS: [u64; 16] = [
 /// A value that equals an edge is in its bucket. What is above the last edge is in `+Inf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketEdges {
-    raw: Arc<[u64]>,
+    edges: Arc<[Edge]>,
     per_unit: u64,
+}
+
+/// An edge, and whether half a nanosecond is added to it: half of an odd budget. No value lies between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Edge {
+    pub(super) value: u64,
+    pub(super) and_a_half: bool,
 }
 
 impl BucketEdges {
     /// Edges of a time, which is shown in seconds. They may come in any order; what is zero, twice
     /// there, or beyond the first [`EDGES_MAX`] is left out.
     pub fn times(edges: impl IntoIterator<Item = Nanos>) -> Self {
-        Self::of(edges.into_iter().map(Nanos::get), 1_000_000_000)
+        Self::of_edges(edges.into_iter().map(|edge| whole(edge.get())))
+    }
+
+    /// Edges of a time, some of which end with half a nanosecond.
+    pub(super) fn of_edges(edges: impl IntoIterator<Item = Edge>) -> Self {
+        Self::of(edges.into_iter(), 1_000_000_000)
     }
 
     /// Edges of a size or a number, which is shown as it is.
     pub fn sizes(edges: impl IntoIterator<Item = u64>) -> Self {
-        Self::of(edges.into_iter(), 1)
+        Self::of(edges.into_iter().map(whole), 1)
     }
 
     /// The edges of a time where nothing else is known: 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250
@@ -41,34 +53,42 @@ impl BucketEdges {
         Self::times(LATENCY_MICROS.map(|micros| Nanos::new(micros * 1_000)))
     }
 
-    fn of(edges: impl Iterator<Item = u64>, per_unit: u64) -> Self {
-        let mut raw: Vec<u64> = edges.filter(|edge| *edge > 0).collect();
-        raw.sort_unstable();
-        raw.dedup();
-        raw.truncate(EDGES_MAX);
-        Self { raw: raw.into(), per_unit }
+    fn of(edges: impl Iterator<Item = Edge>, per_unit: u64) -> Self {
+        let mut edges: Vec<Edge> = edges.filter(|edge| *edge > whole(0)).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        edges.truncate(EDGES_MAX);
+        Self { edges: edges.into(), per_unit }
     }
 
     /// These edges of a time and those of another.
     #[must_use]
     pub fn with(&self, others: &Self) -> Self {
-        Self::of(self.raw.iter().chain(&*others.raw).copied(), self.per_unit)
+        Self::of(self.edges.iter().chain(&*others.edges).copied(), self.per_unit)
     }
 
     /// The edges as they are shown, ascending: `0.005`, `1`.
     pub fn texts(&self) -> Vec<String> {
-        self.raw.iter().map(|edge| self.text(*edge)).collect()
+        let text = |edge: &Edge| {
+            let text = self.text(edge.value);
+            if !edge.and_a_half {
+                return text;
+            }
+            let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
+            format!("{whole}.{rest:0<9}5")
+        };
+        self.edges.iter().map(text).collect()
     }
 
     /// How many buckets there are: one for each edge, and `+Inf`.
     pub(super) fn buckets(&self) -> usize {
-        self.raw.len() + 1
+        self.edges.len() + 1
     }
 
     /// The bucket of `value`.
     #[inline]
     pub(super) fn bucket(&self, value: u64) -> usize {
-        self.raw.partition_point(|edge| *edge < value)
+        self.edges.partition_point(|edge| edge.value < value)
     }
 
     /// A value in the unit that is shown, as exact decimal text without trailing zeros.
@@ -81,6 +101,10 @@ impl BucketEdges {
         }
         text
     }
+}
+
+const fn whole(value: u64) -> Edge {
+    Edge { value, and_a_half: false }
 }
 
 #[cfg(test)]
@@ -108,6 +132,16 @@ mod tests {
         let edges = ns(&[10, 20]);
         assert_eq!([0, 10, 11, 20, 21, u64::MAX].map(|it| edges.bucket(it)), [0, 0, 1, 1, 2, 2]);
         assert_eq!(ns(&[]).bucket(5), 0);
+    }
+
+    #[test]
+    fn half_a_nanosecond_is_an_edge() {
+        let edge = |value, and_a_half| Edge { value, and_a_half };
+        let edges = [edge(617_283, true), edge(617_283, false), edge(1, true), edge(0, true)];
+        let edges = BucketEdges::of_edges(edges);
+        let texts = ["0.0000000005", "0.0000000015", "0.000617283", "0.0006172835"];
+        assert_eq!(edges.texts(), texts);
+        assert_eq!([0, 1, 2, 617_283, 617_284].map(|it| edges.bucket(it)), [0, 1, 2, 2, 4]);
     }
 
     #[test]

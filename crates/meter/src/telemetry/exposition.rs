@@ -20,7 +20,7 @@ use super::{
 pub enum ExpositionFormat {
     /// The text format 0.0.4 of Prometheus. It has no exemplars.
     Text,
-    /// OpenMetrics 1.0.0, with exemplars.
+    /// `OpenMetrics` 1.0.0, with exemplars.
     OpenMetrics,
 }
 
@@ -140,7 +140,7 @@ impl Exposition {
         }
     }
 
-    /// OpenMetrics wants `1.0` where the text format has `1`.
+    /// `OpenMetrics` wants `1.0` where the text format has `1`.
     fn edge(&self, mut text: String) -> String {
         if self.format == ExpositionFormat::OpenMetrics && !text.contains('.') {
             text.push_str(".0");

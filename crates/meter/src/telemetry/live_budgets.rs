@@ -5,8 +5,8 @@
 
 use serde::Deserialize;
 
-use super::edges::{BucketEdges, EDGES_MAX};
-use crate::{text::printable, units::Nanos};
+use super::edges::{BucketEdges, EDGES_MAX, Edge};
+use crate::text::printable;
 
 /// Bytes of a file that are read.
 const LENGTH_MAX: usize = 1024 * 1024;
@@ -76,12 +76,12 @@ impl LiveBudgets {
         if document.edges_seconds.len() > EDGES_MAX {
             return refused(format!("`edges_seconds` has more than {EDGES_MAX} edges"));
         }
-        let mut edges: Vec<Nanos> = Vec::with_capacity(document.edges_seconds.len());
+        let mut edges: Vec<Edge> = Vec::with_capacity(document.edges_seconds.len());
         for text in &document.edges_seconds {
-            let Some(edge) = nanos(text) else {
+            let Some(edge) = edge(text) else {
                 let shown = printable(text.as_bytes(), 40);
                 return refused(format!(
-                    "the edge `{shown}` is no number of seconds to the nanosecond"
+                    "the edge `{shown}` is no number of seconds to half a nanosecond"
                 ));
             };
             if edges.last().is_some_and(|before| *before >= edge) {
@@ -89,23 +89,29 @@ impl LiveBudgets {
             }
             edges.push(edge);
         }
-        let edges = BucketEdges::times(edges);
+        let edges = BucketEdges::of_edges(edges);
         Ok(Self { service: document.service, digest: document.budgets, edges })
     }
 }
 
-/// A positive decimal number of seconds, below a million, with nine decimals at most.
-fn nanos(text: &str) -> Option<Nanos> {
+/// A positive decimal number of seconds, below a million, to half a nanosecond.
+fn edge(text: &str) -> Option<Edge> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str, most| {
         (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
     };
-    if !digits(whole, 6) || !digits(rest, 9) {
+    if !digits(whole, 6) || !digits(rest, 10) {
         return None;
     }
-    let seconds: u64 = whole.parse().ok()?;
-    let rest: u64 = format!("{rest:0<9}").parse().ok()?;
-    Some(Nanos::new(seconds * 1_000_000_000 + rest)).filter(|edge| *edge > Nanos::ZERO)
+    let rest = format!("{rest:0<10}");
+    let and_a_half = match rest.as_bytes().last() {
+        Some(b'0') => false,
+        Some(b'5') => true,
+        _ => return None,
+    };
+    let (seconds, nanos): (u64, u64) = (whole.parse().ok()?, rest[..9].parse().ok()?);
+    let edge = Edge { value: seconds * 1_000_000_000 + nanos, and_a_half };
+    (edge > Edge { value: 0, and_a_half: false }).then_some(edge)
 }
 
 #[cfg(test)]
@@ -125,6 +131,8 @@ mod tests {
         assert_eq!(budgets.service, "ledger");
         assert_eq!(budgets.digest, "0f".repeat(32));
         assert_eq!(budgets.edges.texts(), ["0.005", "0.01", "1"]);
+        let odd = LiveBudgets::parse(&file(("0.01", "0.0061728395"))).unwrap();
+        assert_eq!(odd.edges.texts(), ["0.005", "0.0061728395", "1"]);
     }
 
     #[test]
@@ -161,7 +169,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".*") {
             let _ = LiveBudgets::parse(&text);
-            nanos(&text);
+            edge(&text);
         }
     }
 }

@@ -28,6 +28,8 @@ mod registry;
 mod negotiation;
 mod live_budgets;
 mod slow_log;
+#[cfg(feature = "otlp")]
+mod spans;
 mod requests;
 mod process;
 mod runtime;
@@ -56,6 +58,8 @@ pub use requests::{
 };
 pub use service::{Telemetry, TelemetryBuilder};
 pub use slow_log::{SLOW, SlowLog};
+#[cfg(feature = "otlp")]
+pub use spans::SpansError;
 pub use trace_context::{
     SpanId, TRACEPARENT, TRACESTATE, TraceContext, TraceId, current_trace, inject_trace,
 };

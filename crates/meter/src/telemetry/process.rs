@@ -98,11 +98,11 @@ fn read_bytes(path: &Path) -> Option<Vec<u8>> {
 
 /// The entries of a directory of descriptors, without the one by which it is read.
 fn open_files(path: &Path) -> Option<u64> {
-    let entries = std::fs::read_dir(path).ok()?.filter(Result::is_ok).count();
+    let entries = std::fs::read_dir(path).ok()?.flatten().count();
     u64::try_from(entries).ok()?.checked_sub(1)
 }
 
-/// What `/proc/PID/stat` says (proc_pid_stat(5)).
+/// What `/proc/PID/stat` says (`man 5 proc_pid_stat`).
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     cpu_ticks: u64,
@@ -132,7 +132,7 @@ fn boot_time(stat: &str) -> Option<u64> {
     stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok())
 }
 
-/// The unit of the times in `stat`, from the auxiliary vector: `AT_CLKTCK` is 17 (getauxval(3)).
+/// The unit of the times in `stat`, from the auxiliary vector: `AT_CLKTCK` is 17 (`man 3 getauxval`).
 fn ticks_per_second(auxv: &[u8]) -> Option<u64> {
     const WORD: usize = size_of::<usize>();
     let word = |bytes: &[u8]| Some(usize::from_ne_bytes(bytes.try_into().ok()?));

@@ -72,6 +72,8 @@ impl Telemetry {
                 exemplars: false,
                 trace_context: true,
                 slow_log: None,
+                #[cfg(feature = "otlp")]
+                spans: None,
             },
         }
     }
@@ -125,6 +127,16 @@ impl Telemetry {
         })
     }
 
+    /// Sends the spans that wait, and waits for that. The last clone that is dropped does the same.
+    ///
+    /// # Errors
+    ///
+    /// [`SpansError`](super::SpansError) where the exporter could not send them.
+    #[cfg(feature = "otlp")]
+    pub fn flush_spans(&self) -> Result<(), super::SpansError> {
+        self.requests.settings.spans.as_ref().map_or(Ok(()), super::spans::Spans::flush)
+    }
+
     /// Shows what the counting allocator sees from now on. Where none is installed, the series are
     /// absent.
     ///
@@ -175,7 +187,7 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Keeps the trace of the latest request of each bucket, and shows it in OpenMetrics. Without this
+    /// Keeps the trace of the latest request of each bucket, and shows it in `OpenMetrics`. Without this
     /// none is kept.
     pub fn exemplars(mut self, exemplars: bool) -> Self {
         self.requests.exemplars = exemplars;
@@ -193,6 +205,23 @@ impl TelemetryBuilder {
     /// Writes slow requests to `log`. Without this none are written.
     pub fn slow_log(mut self, log: SlowLog) -> Self {
         self.requests.slow_log = Some(log);
+        self
+    }
+
+    /// Hands a span of this share of the requests to `exporter`, such as `opentelemetry_otlp::SpanExporter`.
+    /// Exemplars then name these traces alone.
+    ///
+    /// Spans go in batches, from a thread of their own. What it has no room for is lost. The name and the
+    /// version of the service are those that it has by now.
+    #[cfg(feature = "otlp")]
+    pub fn spans(
+        mut self,
+        exporter: impl opentelemetry_sdk::trace::SpanExporter + 'static,
+        sampled: crate::units::Ppm,
+    ) -> Self {
+        let spans = super::spans::Spans::new(exporter, sampled, &self.service, &self.version);
+        self.requests.spans = Some(spans);
+        self.requests.trace_context = true;
         self
     }
 

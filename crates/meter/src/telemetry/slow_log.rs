@@ -226,19 +226,22 @@ mod tests {
         );
     }
 
+    /// No space is left.
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn a_sink_that_fails_loses_its_line_only() {
         let log = SlowLog::new(|_| panic!("on purpose"));
         log.request(&slow("/"));
-        struct Full;
-        impl Write for Full {
-            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-                Err(std::io::ErrorKind::StorageFull.into())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
         SlowLog::to_writer(Full).request(&slow("/"));
     }
 

@@ -234,17 +234,20 @@ fn with_current<T>(read: impl FnOnce(&Option<RequestTrace>) -> T) -> T {
     })
 }
 
+/// What was current before, when this is dropped.
+struct Restored<'a>(&'a mut Option<RequestTrace>);
+
+impl Drop for Restored<'_> {
+    fn drop(&mut self) {
+        *self.0 = CURRENT.replace(self.0.take());
+    }
+}
+
 /// Runs `work` with `trace` as the current one.
 #[inline]
 pub(super) fn in_trace<T>(trace: &mut Option<RequestTrace>, work: impl FnOnce() -> T) -> T {
     if trace.is_none() {
         return work();
-    }
-    struct Restored<'a>(&'a mut Option<RequestTrace>);
-    impl Drop for Restored<'_> {
-        fn drop(&mut self) {
-            *self.0 = CURRENT.replace(self.0.take());
-        }
     }
     // What was current waits where the trace was, and both change places again.
     let before = CURRENT.replace(trace.take());

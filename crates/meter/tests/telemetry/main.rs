@@ -1,5 +1,7 @@
 //! Tests of the telemetry of a service, in process.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{
     sync::{
         Arc,

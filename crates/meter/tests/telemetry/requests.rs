@@ -38,7 +38,7 @@ fn telemetry() -> Telemetry {
 /// A body whose frames are given, and whose size is told or not.
 #[derive(Default)]
 struct Frames {
-    frames: VecDeque<Result<Frame<Bytes>, String>>,
+    parts: VecDeque<Result<Frame<Bytes>, String>>,
     size: Option<u64>,
     panics: bool,
     waits: bool,
@@ -46,8 +46,8 @@ struct Frames {
 
 impl Frames {
     fn data(parts: &[&'static str]) -> Self {
-        let frames = parts.iter().map(|it| Ok(Frame::data(Bytes::from_static(it.as_bytes()))));
-        Self { frames: frames.collect(), ..Self::default() }
+        let parts = parts.iter().map(|it| Ok(Frame::data(Bytes::from_static(it.as_bytes()))));
+        Self { parts: parts.collect(), ..Self::default() }
     }
 }
 
@@ -59,7 +59,7 @@ impl Body for Frames {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, String>>> {
-        match self.frames.pop_front() {
+        match self.parts.pop_front() {
             None if self.panics => panic!("on purpose"),
             None if self.waits => Poll::Pending,
             frame => Poll::Ready(frame),
@@ -162,7 +162,7 @@ fn a_stream_counts_with_its_end() {
 fn trailers_and_a_told_length_end_a_stream() {
     let telemetry_of_trailers = telemetry();
     let mut body = Frames::data(&["a"]);
-    body.frames.push_back(Ok(Frame::trailers(HeaderMap::new())));
+    body.parts.push_back(Ok(Frame::trailers(HeaderMap::new())));
     let mut response = ask(answering(&telemetry_of_trailers, Response::new(body)), get());
     for _ in 0..2 {
         block_on(response.body_mut().frame()).unwrap().unwrap();
@@ -220,7 +220,7 @@ fn an_empty_stream_that_is_never_read_is_aborted_and_one_of_size_zero_is_not() {
 fn a_body_that_ends_with_an_error_or_a_panic_is_a_failure() {
     let of_error = telemetry();
     let mut body = Frames::data(&["half"]);
-    body.frames.push_back(Err("broken".to_owned()));
+    body.parts.push_back(Err("broken".to_owned()));
     let response = ask(answering(&of_error, Response::new(body)), get());
     assert_eq!(whole(response).unwrap_err(), "broken");
     assert_counted(&of_error, "GET 5xx 1");
@@ -277,9 +277,7 @@ fn errors_and_panics_of_the_service_are_failures() {
 
     let in_poll = telemetry();
     let service = service_fn(|_: Request<()>| async {
-        if current_trace().is_some() {
-            panic!("on purpose");
-        }
+        assert!(current_trace().is_none(), "on purpose");
         Ok::<_, ()>(Response::new(Frames::default()))
     });
     let service = layer(&in_poll).layer(service);

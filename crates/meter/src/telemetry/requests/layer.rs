@@ -120,6 +120,9 @@ where
     }
 }
 
+/// A response whose body is not wrapped yet, and what observes its request.
+type ObservedResponse<B> = (Response<B>, Option<Observation>);
+
 pin_project! {
     /// The response future of [`TelemetryService`].
     #[must_use = "futures do nothing unless they are polled"]
@@ -140,7 +143,7 @@ impl<F> TelemetryFuture<F> {
     pub(super) fn poll_head<B, E>(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(Response<B>, Option<Observation>), E>>
+    ) -> Poll<Result<ObservedResponse<B>, E>>
     where
         F: Future<Output = Result<Response<B>, E>>,
     {

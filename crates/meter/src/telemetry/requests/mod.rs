@@ -53,6 +53,8 @@ pub(super) struct RequestSettings {
     pub(super) exemplars: bool,
     pub(super) trace_context: bool,
     pub(super) slow_log: Option<SlowLog>,
+    #[cfg(feature = "otlp")]
+    pub(super) spans: Option<super::spans::Spans>,
 }
 
 /// A request that has ended.
@@ -78,6 +80,7 @@ impl Requests {
         series.observe(elapsed);
         if self.settings.exemplars
             && let Some(trace) = trace
+            && (trace.context.sampled || !self.has_spans())
         {
             let (trace, at) = (trace.context.trace, self.clock.now());
             series.keep(Exemplar { trace, value: elapsed, at });
@@ -85,16 +88,43 @@ impl Requests {
         if let Some(log) = &self.settings.slow_log
             && log.is_slow(ended.elapsed)
         {
-            log.request(&SlowRequest {
-                at: self.clock.now(),
-                route: self.routes.name(ended.route),
-                method: ended.method.as_str(),
-                class: ended.class.as_str(),
-                status: ended.status,
-                elapsed: ended.elapsed,
-                trace: trace.map(|it| it.context.trace),
-            });
+            log.request(&self.described(ended, trace));
         }
+        #[cfg(feature = "otlp")]
+        if let (Some(spans), Some(trace)) = (&self.settings.spans, trace)
+            && trace.context.sampled
+        {
+            spans.end(&self.described(ended, Some(trace)), &trace.context);
+        }
+    }
+
+    fn described(&self, ended: &Ended, trace: Option<&RequestTrace>) -> SlowRequest<'_> {
+        SlowRequest {
+            at: self.clock.now(),
+            route: self.routes.name(ended.route),
+            method: ended.method.as_str(),
+            class: ended.class.as_str(),
+            status: ended.status,
+            elapsed: ended.elapsed,
+            trace: trace.map(|it| it.context.trace),
+        }
+    }
+
+    /// Whether the next request is recorded as a span.
+    #[inline]
+    fn samples(&self) -> bool {
+        #[cfg(feature = "otlp")]
+        return self.settings.spans.as_ref().is_some_and(super::spans::Spans::samples);
+        #[cfg(not(feature = "otlp"))]
+        false
+    }
+
+    /// Whether traces are recorded here, so that one which is not leads nowhere.
+    fn has_spans(&self) -> bool {
+        #[cfg(feature = "otlp")]
+        return self.settings.spans.is_some();
+        #[cfg(not(feature = "otlp"))]
+        false
     }
 
     pub(super) fn expose(&self, exposition: &mut Exposition) {

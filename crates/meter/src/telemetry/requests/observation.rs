@@ -42,7 +42,7 @@ impl Observation {
         let trace = requests
             .settings
             .trace_context
-            .then(|| RequestTrace::of(request.headers(), requests.settings.exemplars));
+            .then(|| RequestTrace::of(request.headers(), requests.samples()));
         Self {
             started: requests.clock.elapsed(),
             trace,

@@ -1,0 +1,156 @@
+//! Counters as they were read, whoever read them.
+
+use perf_passport::{
+    contract::{ObservedRoute, WatchedService},
+    units::Nanos,
+};
+
+use super::error::{ObserveError, said};
+
+/// The largest count that a passport holds.
+const COUNT_MAX: f64 = 9_007_199_254_740_992.0;
+/// The largest edge of a bucket, in seconds: ten days.
+const EDGE_MAX: f64 = 864_000.0;
+
+/// What a series counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measured {
+    /// Requests of a status.
+    Requests,
+    /// Requests within an edge of the histogram; `None` is all of them.
+    Within(Option<Nanos>),
+}
+
+/// A series, by all that tells it from others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeriesKey {
+    /// The process that counts.
+    pub instance: String,
+    /// What is counted.
+    pub measured: Measured,
+    /// Of which route.
+    pub route: ObservedRoute,
+    /// Of which status.
+    pub status: String,
+    /// Other labels, sorted.
+    pub others: Vec<(String, String)>,
+}
+
+/// A value of a counter at a time, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CounterSample {
+    /// When.
+    pub at_ms: i64,
+    /// The value.
+    pub value: u64,
+}
+
+/// The samples of a series, by rising time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CounterReading {
+    /// The series.
+    pub key: SeriesKey,
+    /// Its samples.
+    pub samples: Vec<CounterSample>,
+}
+
+impl SeriesKey {
+    /// The key of a series with these labels; `None` where a bucket has no edge.
+    ///
+    /// # Errors
+    ///
+    /// [`ObserveError::Answer`] where the edge is no number.
+    pub(super) fn of<'a>(
+        service: &WatchedService,
+        is_bucket: bool,
+        labels: impl IntoIterator<Item = (&'a str, String)>,
+        from: &'static str,
+    ) -> Result<Option<Self>, ObserveError> {
+        let (mut instance, mut status, mut edge) = (String::new(), String::new(), None);
+        let mut route = ObservedRoute { route: String::new(), method: String::new() };
+        let mut others = Vec::new();
+        for (label, value) in labels {
+            match label {
+                "__name__" => {}
+                "instance" => instance = value,
+                "le" if is_bucket => edge = Some(value),
+                _ if *label == *service.route_label => route.route = value,
+                _ if *label == *service.method_label => route.method = value,
+                _ if *label == *service.status_label => status = value,
+                _ => others.push((label.to_owned(), value)),
+            }
+        }
+        others.sort();
+        let measured = match (is_bucket, edge) {
+            (false, _) => Measured::Requests,
+            (true, None) => return Ok(None),
+            (true, Some(edge)) => {
+                let known = edge_nanos(&edge);
+                let problem =
+                    || format!("has a bucket with the edge `{}`, which is no time", said(&edge));
+                Measured::Within(known.ok_or_else(|| ObserveError::answer(from, problem()))?)
+            }
+        };
+        Ok(Some(Self { instance, measured, route, status, others }))
+    }
+
+    /// Whether the requests failed: a status of 500 or more, or given up by the client.
+    pub(super) fn is_error(&self) -> bool {
+        self.status.starts_with('5') || self.status == "aborted"
+    }
+}
+
+/// The edge of a bucket, which one version writes as `1` and another one as `1.0`; `Some(None)` is infinite.
+pub(super) fn edge_nanos(text: &str) -> Option<Option<Nanos>> {
+    if matches!(text, "+Inf" | "Inf") {
+        return Some(None);
+    }
+    let seconds: f64 = text.parse().ok()?;
+    // What is not above 0 holds no request, and what is longer than anybody waits holds all.
+    if !(0.0..=EDGE_MAX).contains(&seconds) {
+        return None;
+    }
+    Some(Some(nanos(seconds)))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most ten days")]
+fn nanos(seconds: f64) -> Nanos {
+    Nanos::new((seconds * 1e9).round() as u64)
+}
+
+/// The value of a counter, which is whole.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 0 to 2^53, and whole"
+)]
+pub(super) fn count(value: f64) -> Option<u64> {
+    let is_count = (0.0..=COUNT_MAX).contains(&value) && value.fract() == 0.0;
+    is_count.then_some(value as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_is_the_same_however_it_is_written() {
+        let one = Some(Some(Nanos::new(1_000_000_000)));
+        for text in ["1", "1.0", "1.00", "1e0", "1.0e+00"] {
+            assert_eq!(edge_nanos(text), one, "{text}");
+        }
+        assert_eq!(edge_nanos("+Inf"), Some(None));
+        assert_eq!(edge_nanos("0.0005"), Some(Some(Nanos::new(500_000))));
+        for text in ["", "x", "NaN", "-1", "1e300"] {
+            assert_eq!(edge_nanos(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_whole_numbers_count() {
+        assert_eq!((count(0.0), count(1e6)), (Some(0), Some(1_000_000)));
+        for value in [0.5, -1.0, f64::NAN, f64::INFINITY, 1e16] {
+            assert_eq!(count(value), None, "{value}");
+        }
+    }
+}

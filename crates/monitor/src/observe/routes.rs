@@ -1,0 +1,177 @@
+//! Requests by route, window by window, and what follows from the edges of buckets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use perf_passport::{
+    contract::ObservedRoute,
+    production::{EdgeTally, OtherRoute, RouteTally, WatchedRoute},
+    text::printable,
+    units::{Count, Nanos},
+};
+
+use super::{Measured, SeriesKey};
+
+/// Routes without a contract of which the requests are kept apart, and that evidence lists.
+const OTHERS_MAX: usize = 10_000;
+const LISTED_MAX: usize = 100;
+const TEXT_MAX: usize = 200;
+
+/// The counts of all routes.
+#[derive(Debug)]
+pub(super) struct Routes {
+    windows: usize,
+    watched: BTreeMap<ObservedRoute, RouteCounts>,
+    others: BTreeMap<ObservedRoute, u64>,
+    /// Requests of others than these.
+    rest: u64,
+}
+
+#[derive(Debug, Default)]
+struct RouteCounts {
+    requests: Vec<u64>,
+    errors: Vec<u64>,
+    /// By edge; `None` is that of all requests.
+    within: BTreeMap<Option<Nanos>, BucketCounts>,
+}
+
+#[derive(Debug, Default)]
+struct BucketCounts {
+    counts: Vec<u64>,
+    /// The histograms that have the edge.
+    histograms: BTreeSet<(String, String, Vec<(String, String)>)>,
+}
+
+impl Routes {
+    pub(super) fn of(watched: &[WatchedRoute], windows: usize) -> Self {
+        let counts = |it: &WatchedRoute| {
+            let zeros = vec![0; windows];
+            let counts =
+                RouteCounts { requests: zeros.clone(), errors: zeros, within: BTreeMap::new() };
+            (it.route.clone(), counts)
+        };
+        let watched = watched.iter().map(counts).collect();
+        Self { windows, watched, others: BTreeMap::new(), rest: 0 }
+    }
+
+    /// Whether buckets of the series say something.
+    pub(super) fn is_watched(&self, route: &ObservedRoute) -> bool {
+        self.watched.contains_key(route)
+    }
+
+    /// Takes note of a series, whether it counts something or not.
+    pub(super) fn see(&mut self, key: &SeriesKey) {
+        let Measured::Within(edge) = key.measured else { return };
+        let Some(route) = self.watched.get_mut(&key.route) else { return };
+        let bucket = route.within.entry(edge).or_default();
+        bucket.counts.resize(self.windows, 0);
+        let histogram = (key.instance.clone(), key.status.clone(), key.others.clone());
+        bucket.histograms.insert(histogram);
+    }
+
+    /// Counts in a window.
+    pub(super) fn add(&mut self, key: &SeriesKey, window: usize, more: u64) {
+        let add = |counts: &mut Vec<u64>| {
+            if let Some(count) = counts.get_mut(window) {
+                *count = count.saturating_add(more);
+            }
+        };
+        match (self.watched.get_mut(&key.route), key.measured) {
+            (Some(route), Measured::Requests) => {
+                add(&mut route.requests);
+                if key.is_error() {
+                    add(&mut route.errors);
+                }
+            }
+            (Some(route), Measured::Within(edge)) => {
+                if let Some(bucket) = route.within.get_mut(&edge) {
+                    add(&mut bucket.counts);
+                }
+            }
+            (None, Measured::Requests) => self.add_other(&key.route, more),
+            (None, Measured::Within(_)) => {}
+        }
+    }
+
+    fn add_other(&mut self, route: &ObservedRoute, more: u64) {
+        let is_full = self.others.len() >= OTHERS_MAX;
+        if let Some(count) = self.others.get_mut(route) {
+            *count = count.saturating_add(more);
+        } else if is_full {
+            self.rest = self.rest.saturating_add(more);
+        } else if more > 0 {
+            self.others.insert(route.clone(), more);
+        }
+    }
+
+    /// The routes under contract, in their order.
+    pub(super) fn tallies(&self, watched: &[WatchedRoute]) -> Vec<RouteTally> {
+        watched
+            .iter()
+            .filter_map(|it| Some(self.watched.get(&it.route)?.tally(it, self.windows)))
+            .collect()
+    }
+
+    /// Those that are not, most requests first, and the requests of all that are not listed.
+    pub(super) fn others(&self) -> (Vec<OtherRoute>, Count) {
+        let mut others: Vec<_> = self.others.iter().collect();
+        others.sort_by(|one, next| next.1.cmp(one.1).then_with(|| one.0.cmp(next.0)));
+        let (listed, rest) = others.split_at(others.len().min(LISTED_MAX));
+        let plain = |text: &str| printable(text.as_bytes(), TEXT_MAX);
+        let listed = listed.iter().map(|(route, requests)| OtherRoute {
+            method: plain(&route.method),
+            route: plain(&route.route),
+            requests: Count::new(**requests),
+        });
+        let rest = rest.iter().map(|it| *it.1).fold(self.rest, u64::saturating_add);
+        (listed.collect(), Count::new(rest))
+    }
+}
+
+impl RouteCounts {
+    fn tally(&self, watched: &WatchedRoute, windows: usize) -> RouteTally {
+        let all = self.within.get(&None);
+        let timed = all.map_or_else(|| vec![0; windows], |it| it.counts.clone());
+        // An edge that some histograms lack says nothing of all requests.
+        let usable: BTreeMap<Nanos, &BucketCounts> = self
+            .within
+            .iter()
+            .filter(|(_, it)| all.is_some_and(|all| all.histograms == it.histograms))
+            .filter_map(|(edge, it)| Some(((*edge)?, it)))
+            .collect();
+        let slow = watched.limits.iter().map(|limit| edge(*limit, &usable, &timed));
+        RouteTally {
+            method: watched.route.method.clone(),
+            route: watched.route.route.clone(),
+            requests: counts(&self.requests),
+            errors: counts(&self.errors),
+            slow: slow.collect(),
+            timed: counts(&timed),
+        }
+    }
+}
+
+fn edge(limit: Nanos, usable: &BTreeMap<Nanos, &BucketCounts>, timed: &[u64]) -> EdgeTally {
+    let below = usable.range(..=limit).next_back();
+    let above = usable.range(limit..).next();
+    let over = |bucket: Option<(&Nanos, &&BucketCounts)>, without: &[u64]| -> Vec<u64> {
+        let Some((_, bucket)) = bucket else { return without.to_vec() };
+        timed.iter().zip(&bucket.counts).map(|(all, within)| all.saturating_sub(*within)).collect()
+    };
+    // Without an edge below, all may have taken longer; without one above, none need have.
+    let at_most = over(below, timed);
+    let at_least = over(above, &vec![0; timed.len()]);
+    let at_least: Vec<u64> =
+        at_least.iter().zip(&at_most).map(|(it, most)| *it.min(most)).collect();
+    let is_exact = below.is_some_and(|it| *it.0 == limit);
+    EdgeTally {
+        limit_ns: limit,
+        edge_below_ns: below.map(|it| *it.0),
+        edge_above_ns: above.map(|it| *it.0),
+        at_most: counts(&at_most),
+        at_least: if is_exact { Vec::new() } else { counts(&at_least) },
+    }
+}
+
+fn counts(numbers: &[u64]) -> Vec<Count> {
+    numbers.iter().map(|it| Count::new(*it)).collect()
+}

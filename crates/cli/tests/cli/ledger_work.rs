@@ -160,7 +160,6 @@ fn numbers_of_workers_and_jobs_have_bounds() {
     let workspace = Workspace::new(crate::PASSPORT);
     for (option, value) in [
         ("--workers", "1025"),
-        ("--workers", "-1"),
         ("--workers", "many"),
         ("--queue-max", "0"),
         ("--queue-max", "1000001"),

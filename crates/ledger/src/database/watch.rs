@@ -59,7 +59,7 @@ fn named(sql: &str) -> (&'static str, &'static str) {
         if depth == 0 && ["FROM", "INTO", "UPDATE"].contains(&word) {
             let table = words.next().unwrap_or_default();
             if !table.starts_with('(') {
-                break known(&TABLES, table);
+                break known(&TABLES, table.trim_end_matches(')'));
             }
             // Rows that come as one: the question is inside.
             continue;

@@ -18,7 +18,7 @@ use super::{
     Access, CounterReading, CounterSample, Counters, ObserveError, ObservedTime, Origin, SeriesKey,
     client::Client,
     error::said,
-    reading::{count, edge_nanos},
+    reading::{Measured, count},
 };
 
 const PROMETHEUS: &str = "Prometheus";
@@ -157,7 +157,10 @@ impl Prometheus {
             });
             let edges: Vec<(Nanos, &String)> = of_route
                 .filter_map(|it| it.metric.get("le"))
-                .filter_map(|le| Some((edge_nanos(le)??, le)))
+                .filter_map(|le| match Measured::within(le)? {
+                    Measured::Within(Some(edge)) => Some((edge, le)),
+                    _ => None,
+                })
                 .collect();
             for limit in &watched.limits {
                 let below = edges.iter().filter(|it| it.0 <= *limit).map(|it| it.0).max();

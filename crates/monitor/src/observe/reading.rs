@@ -85,10 +85,9 @@ impl SeriesKey {
             (false, _) => Measured::Requests,
             (true, None) => return Ok(None),
             (true, Some(edge)) => {
-                let known = edge_nanos(&edge);
                 let problem =
                     || format!("has a bucket with the edge `{}`, which is no time", said(&edge));
-                Measured::Within(known.ok_or_else(|| ObserveError::answer(from, problem()))?)
+                Measured::within(&edge).ok_or_else(|| ObserveError::answer(from, problem()))?
             }
         };
         Ok(Some(Self { instance, measured, route, status, others }))
@@ -100,17 +99,17 @@ impl SeriesKey {
     }
 }
 
-/// The edge of a bucket, which one version writes as `1` and another one as `1.0`; `Some(None)` is infinite.
-pub(super) fn edge_nanos(text: &str) -> Option<Option<Nanos>> {
-    if matches!(text, "+Inf" | "Inf") {
-        return Some(None);
+impl Measured {
+    /// What a bucket with this edge counts; one version writes an edge as `1` and another one as `1.0`. `None`
+    /// where the edge is no time.
+    pub(super) fn within(edge: &str) -> Option<Self> {
+        if matches!(edge, "+Inf" | "Inf") {
+            return Some(Self::Within(None));
+        }
+        let seconds: f64 = edge.parse().ok()?;
+        // What is longer than anybody waits is no edge that a contract has.
+        (0.0..=EDGE_MAX).contains(&seconds).then(|| Self::Within(Some(nanos(seconds))))
     }
-    let seconds: f64 = text.parse().ok()?;
-    // What is not above 0 holds no request, and what is longer than anybody waits holds all.
-    if !(0.0..=EDGE_MAX).contains(&seconds) {
-        return None;
-    }
-    Some(Some(nanos(seconds)))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most ten days")]
@@ -135,14 +134,14 @@ mod tests {
 
     #[test]
     fn an_edge_is_the_same_however_it_is_written() {
-        let one = Some(Some(Nanos::new(1_000_000_000)));
+        let one = Some(Measured::Within(Some(Nanos::new(1_000_000_000))));
         for text in ["1", "1.0", "1.00", "1e0", "1.0e+00"] {
-            assert_eq!(edge_nanos(text), one, "{text}");
+            assert_eq!(Measured::within(text), one, "{text}");
         }
-        assert_eq!(edge_nanos("+Inf"), Some(None));
-        assert_eq!(edge_nanos("0.0005"), Some(Some(Nanos::new(500_000))));
+        assert_eq!(Measured::within("+Inf"), Some(Measured::Within(None)));
+        assert_eq!(Measured::within("0.0005"), Some(Measured::Within(Some(Nanos::new(500_000)))));
         for text in ["", "x", "NaN", "-1", "1e300"] {
-            assert_eq!(edge_nanos(text), None, "{text}");
+            assert_eq!(Measured::within(text), None, "{text}");
         }
     }
 

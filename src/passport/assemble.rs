@@ -65,6 +65,7 @@ impl Passport {
         let mut seen = BTreeSet::new();
         let endpoints = results.iter().map(|result| &result.endpoint);
         let endpoints_profiled = endpoints.filter(|it| seen.insert(*it)).cloned().collect();
+        let subjects = (&*results, &*operations, production.as_ref());
         let mut passport = Self {
             schema_version: SCHEMA_VERSION,
             cartographer: parts.cartographer,
@@ -80,12 +81,7 @@ impl Passport {
             }),
             rules: parts.rules,
             provenance: parts.provenance,
-            summary: summary(
-                contract,
-                (&results, &operations, production.as_ref()),
-                parts.baseline.as_ref(),
-                whole,
-            ),
+            summary: summary(contract, subjects, parts.baseline.as_ref(), whole),
             test_results: results,
             checks_left_out,
             operations,

@@ -68,18 +68,18 @@ fn distribution(a: f64, b: f64, x: f64) -> f64 {
 
 fn fraction(a: f64, b: f64, x: f64) -> f64 {
     let away_from_zero = |it: f64| if it.abs() < TINY { TINY } else { it };
-    let mut c = 1.0;
-    let mut d = 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0));
-    let mut value = d;
+    let mut above = 1.0;
+    let mut below = 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0));
+    let mut value = below;
     for term in 1..TERMS_MAX {
         let m = f64::from(term);
         let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
         let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
         let mut change = 1.0;
         for part in [even, odd] {
-            d = 1.0 / away_from_zero(1.0 + part * d);
-            c = away_from_zero(1.0 + part / c);
-            change = c * d;
+            below = 1.0 / away_from_zero(1.0 + part * below);
+            above = away_from_zero(1.0 + part / above);
+            change = above * below;
             value *= change;
         }
         if (change - 1.0).abs() < 1e-15 {

@@ -40,6 +40,7 @@ mod limits;
 mod measure;
 #[cfg(target_os = "linux")]
 mod measure_code;
+mod monitor;
 mod outcome;
 mod output;
 #[cfg(target_os = "linux")]
@@ -107,6 +108,8 @@ enum Command {
     Format(format::FormatArguments),
     /// Keep passports, and find what changed, at which commit.
     History(Box<history::HistoryArguments>),
+    /// Make files for watching a running service, of its contract, and check them.
+    Monitor(monitor::MonitorArguments),
     /// Write static pages of a history, of a directory of passports, or of one passport.
     Report(Box<report::ReportArguments>),
     /// Take over what others measured: ten tools, and original passports.
@@ -153,6 +156,7 @@ fn main() -> ExitCode {
         Command::Comment(arguments) => comment::run(&arguments),
         Command::Format(arguments) => format::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),

@@ -22,6 +22,7 @@ mod gate;
 mod history;
 mod import;
 mod init_axum;
+mod monitor;
 mod schemas;
 mod service;
 mod usage;

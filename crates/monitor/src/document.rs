@@ -1,0 +1,41 @@
+//! Documents as text: keys in the order of the alphabet, whatever other crates want of `serde_json`.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::MonitorError;
+
+/// The first lines of each file that can have a comment.
+const HEAD: &str = "# Made by `passport monitor` of the contract. Change the contract, not this file:\n\
+                    # `passport monitor all --check` tells what differs.\n";
+
+/// A document as YAML.
+///
+/// # Errors
+///
+/// That it has no such form.
+pub(crate) fn yaml(path: &str, document: &impl Serialize) -> Result<String, MonitorError> {
+    serde_norway::to_string(document).map(|text| HEAD.to_owned() + &text).map_err(|error| {
+        MonitorError::Unwritable { path: path.to_owned(), message: error.to_string() }
+    })
+}
+
+/// A value as JSON.
+pub(crate) fn json(value: &Value) -> String {
+    format!("{:#}\n", sorted(value))
+}
+
+/// The same value with its keys in the order of the alphabet.
+pub(crate) fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(members) => {
+            let mut keys: Vec<&String> = members.keys().collect();
+            keys.sort();
+            let members: Map<String, Value> =
+                keys.into_iter().map(|key| (key.clone(), sorted(&members[key]))).collect();
+            Value::Object(members)
+        }
+        other => other.clone(),
+    }
+}

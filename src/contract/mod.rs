@@ -19,6 +19,7 @@ mod limits;
 mod name;
 mod number;
 mod objective;
+mod objectives;
 mod operation;
 mod path;
 mod outline;

@@ -12,7 +12,7 @@ use super::{
     },
     flow::{Placed, WHOLE, check_names, check_teardown},
     name::check_name,
-    objective::objectives,
+    objectives::objectives,
     operation::operations,
     path_problem,
     request::{DEFAULT_VARIANT, Written, check_value_names, request, unmeasured},

@@ -69,13 +69,13 @@ pub(super) struct ObserveArguments {
     /// Observe until this moment, as RFC 3339 or seconds since 1970; until now when left out
     #[arg(long, value_name = "MOMENT", value_parser = moment, conflicts_with = "scrape")]
     at: Option<i64>,
-    /// A file with the bearer token; PASSPORT_OBSERVE_TOKEN of the environment when left out
+    /// A file with the bearer token; `PASSPORT_OBSERVE_TOKEN` of the environment when left out
     #[arg(long, value_name = "FILE", conflicts_with = "user")]
     token_file: Option<PathBuf>,
     /// The user of basic authentication
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// A file with the password; PASSPORT_OBSERVE_PASSWORD of the environment when left out
+    /// A file with the password; `PASSPORT_OBSERVE_PASSWORD` of the environment when left out
     #[arg(long, value_name = "FILE", requires = "user")]
     password_file: Option<PathBuf>,
     /// Trust the certificates in this file (PEM) too, at an https URL

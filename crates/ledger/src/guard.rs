@@ -45,14 +45,13 @@ fn admit(state: &LedgerState, request: &Request) -> Result<(), ApiError> {
     let settings = state.settings();
     if let Some(key) = &settings.api_key
         && request.uri().path() != OPEN_ROUTE
+        && !shown_key(request.headers()).is_some_and(|shown| key.matches(shown))
     {
-        if !shown_key(request.headers()).is_some_and(|shown| key.matches(shown)) {
-            return Err(ApiError::new(
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                "the X-API-Key header is missing or wrong",
-            ));
-        }
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "the X-API-Key header is missing or wrong",
+        ));
     }
     if body_size(request.headers()).is_some_and(|size| size > settings.body_max.get()) {
         return Err(ApiError::new(

@@ -101,7 +101,7 @@ impl LedgerState {
     ///
     /// [`MetricError`] where the telemetry has other metrics of the same names.
     pub fn watch(&self, telemetry: &Telemetry) -> Result<(), MetricError> {
-        let watch = Watch::new(telemetry.clone(), self.settings().queue_max)?;
+        let watch = Watch::new(telemetry, self.settings().queue_max)?;
         // Weak, for the watch is a part of what it asks.
         let shared = Arc::downgrade(&self.0);
         watch.connections(move || match shared.upgrade() {

@@ -88,7 +88,7 @@ impl Reading {
 
 impl Watch {
     /// The metrics of a ledger with a queue of this capacity.
-    pub(super) fn new(telemetry: Telemetry, capacity: Count) -> Result<Self, MetricError> {
+    pub(super) fn new(telemetry: &Telemetry, capacity: Count) -> Result<Self, MetricError> {
         let registry = telemetry.registry();
         let gauges = |name, help| registry.gauges(name, help, ["queue"]);
         let edges = BucketEdges::latency();

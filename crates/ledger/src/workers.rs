@@ -224,12 +224,11 @@ impl ClaimedJob {
                 }
             }
         });
-        let outcome = match done.await {
-            Ok(outcome) => outcome.unwrap_or(Outcome::Lost),
-            Err(_) => {
-                self.report(&DatabaseError::TimedOut(self.lease));
-                Outcome::Lost
-            }
+        let outcome = if let Ok(outcome) = done.await {
+            outcome.unwrap_or(Outcome::Lost)
+        } else {
+            self.report(&DatabaseError::TimedOut(self.lease));
+            Outcome::Lost
         };
         if let Some(watch) = watch {
             watch.job_ended(outcome);

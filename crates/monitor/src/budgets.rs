@@ -139,6 +139,10 @@ impl Budgets {
     }
 
     /// SHA-256 of the rest, in 64 hexadecimal digits.
+    ///
+    /// # Panics
+    ///
+    /// Never: texts can always be written.
     pub fn digest(&self) -> String {
         let digested = Digested {
             edges_seconds: self.edges(),
@@ -166,6 +170,10 @@ impl Budgets {
     }
 
     /// The text of `budgets.json`.
+    ///
+    /// # Panics
+    ///
+    /// Never, as [`Budgets::digest`].
     pub fn to_json(&self) -> String {
         let file = BudgetsFile {
             schema_version: SCHEMA_VERSION,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 /// How long samples are kept. The longest window of an objective is 90 days.
 const DAYS: u32 = 100;
 
+#[expect(clippy::too_many_lines, reason = "a table of containers")]
 pub(crate) fn compose() -> Value {
     let service = |image: &str, others: Value| {
         let mut all =

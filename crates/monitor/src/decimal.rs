@@ -13,9 +13,9 @@ pub(crate) fn significant(value: f64) -> String {
     let scientific = format!("{value:.3e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    let trimmed = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
+    let trimmed = |text: &str| {
+        let digits = if text.contains('.') { text.trim_end_matches('0') } else { text };
+        digits.trim_end_matches('.').to_owned()
     };
     if (-4..4).contains(&exponent) {
         let decimals = usize::try_from(3 - exponent).unwrap_or_default();

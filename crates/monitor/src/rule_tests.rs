@@ -27,6 +27,7 @@ pub(crate) struct RuleTestFile {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "promtool calls them so")]
 struct RuleTest {
     name: String,
     interval: &'static str,
@@ -95,7 +96,7 @@ pub(crate) fn of_alerts(
 
 /// How many alerts of this name and objective fire.
 fn firing(alert: &Alert, count: f64) -> ExpressionTest {
-    let slo = alert.slo.iter().map(|it| format!(",slo=\"{it}\"")).collect::<String>();
+    let slo = alert.slo.as_ref().map(|it| format!(",slo=\"{it}\"")).unwrap_or_default();
     ExpressionTest {
         expr: format!(
             "count(ALERTS{{alertname=\"{}\"{slo},alertstate=\"firing\"}}) or vector(0)",
@@ -225,7 +226,7 @@ pub(crate) fn of_recordings(
     Ok((!tests.is_empty()).then(|| RuleTestFile::of(&rules, "2m", tests)))
 }
 
-/// A hundred requests a minute for each route; this share of them fails, and as many are slow.
+/// A thousand requests a minute for each route; this share of them fails, and as many are slow.
 fn traffic(
     objective: &Objective,
     names: &Names<'_>,
@@ -248,10 +249,10 @@ fn traffic(
                 (service.method_label.as_str(), route.method.as_str()),
                 (service.status_label.as_str(), status),
             ];
-            add(&service.requests, &labels, 100.0 * part)?;
-            add(&count, &labels, 100.0 * part)?;
-            add(&bucket, &[&labels[..], &[("le", edge)]].concat(), 100.0 * part * (1.0 - share))?;
-            add(&bucket, &[&labels[..], &[("le", "+Inf")]].concat(), 100.0 * part)?;
+            add(&service.requests, &labels, 1000.0 * part)?;
+            add(&count, &labels, 1000.0 * part)?;
+            add(&bucket, &[&labels[..], &[("le", edge)]].concat(), 1000.0 * part * (1.0 - share))?;
+            add(&bucket, &[&labels[..], &[("le", "+Inf")]].concat(), 1000.0 * part)?;
         }
     }
     // Other requests count for nothing.
@@ -260,7 +261,7 @@ fn traffic(
         (service.method_label.as_str(), "GET"),
         (service.status_label.as_str(), "5xx"),
     ];
-    add(&service.requests, &other, 1000.0)?;
+    add(&service.requests, &other, 5000.0)?;
     Ok(series)
 }
 
@@ -272,7 +273,8 @@ fn recorded(
     fires: bool,
 ) -> Vec<ExpressionTest> {
     let labels = format!("{{job=\"{}\",slo=\"{}\"}}", names.service.name, objective.name);
-    let at = "110m".to_owned();
+    // Rates are constant, so a part of a window has the share of it.
+    let at = "20m".to_owned();
     let one = |expr: String, labels: &str, value: f64| ExpressionTest {
         expr,
         eval_time: at.clone(),

@@ -93,7 +93,6 @@ impl Prometheus {
     pub fn comes_to(&self, expression: &str, number: f64) {
         let complaint =
             format!("{expression} does not become {number}: {}", self.query(expression));
-        #[expect(clippy::float_cmp, reason = "whole numbers")]
         let holds = || self.number(expression) == Some(number);
         eventually(&complaint, holds);
     }

@@ -244,15 +244,14 @@ impl SqlitePool {
         &self,
         _waiting: PoolTimer,
     ) -> Result<SemaphorePermit<'_>, DatabaseError> {
-        match tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => {
-                if let Some(watch) = self.watch.get() {
-                    watch.no_connection();
-                }
-                Err(DatabaseError::PoolExhausted(self.acquire_timeout))
-            }
+        let acquired = tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await;
+        if let Ok(Ok(permit)) = acquired {
+            return Ok(permit);
         }
+        if let Some(watch) = self.watch.get() {
+            watch.no_connection();
+        }
+        Err(DatabaseError::PoolExhausted(self.acquire_timeout))
     }
 
     /// The turn to write.

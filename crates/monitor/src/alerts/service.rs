@@ -131,6 +131,7 @@ fn of_requests<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
     ])
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of alerts")]
 fn of_resources<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
     const LEAK: &str = "100000000";
     let database = "db_operation_duration_seconds";

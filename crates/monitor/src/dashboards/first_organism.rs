@@ -6,6 +6,7 @@ use super::{
 };
 use crate::promql::Names;
 
+#[expect(clippy::too_many_lines, reason = "a table of panels")]
 pub(super) fn panels(names: &Names<'_>) -> Vec<Panel> {
     let series = |metric: &str| names.series(metric, &[]);
     let buckets =

@@ -35,16 +35,17 @@ pub struct ExpositionError {
 ///
 /// [`ExpositionError`] for the first line that is none, and where the text ends within a line or, as
 /// `OpenMetrics`, without its end.
-pub fn parse<'a>(
-    body: &'a [u8],
+pub fn parse(
+    body: &[u8],
     is_open_metrics: bool,
     is_wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<ExposedSample<'a>>, ExpositionError> {
-    let lines = body.iter().filter(|byte| **byte == b'\n').count();
+) -> Result<Vec<ExposedSample<'_>>, ExpositionError> {
+    let lines_of = |text: &[u8]| text.split(|byte| *byte == b'\n').count() - 1;
+    let lines = lines_of(body);
     let wrong = |line: usize, problem| ExpositionError { line, problem };
     let text = str::from_utf8(body).map_err(|error| {
         let before = &body[..error.valid_up_to()];
-        wrong(before.iter().filter(|byte| **byte == b'\n').count() + 1, "is not UTF-8")
+        wrong(lines_of(before) + 1, "is not UTF-8")
     })?;
     if !text.is_empty() && !text.ends_with('\n') {
         return Err(wrong(lines + 1, "is cut: it has no end"));
@@ -118,8 +119,10 @@ fn sample<'a>(name: &'a str, rest: &'a str) -> Result<ExposedSample<'a>, &'stati
     Ok(ExposedSample { name, labels, value })
 }
 
+type Labels<'a> = Vec<(&'a str, String)>;
+
 /// The labels up to the closing brace, and what follows.
-fn labels(mut rest: &str) -> Result<(Vec<(&str, String)>, &str), &'static str> {
+fn labels(mut rest: &str) -> Result<(Labels<'_>, &str), &'static str> {
     let mut labels = Vec::new();
     loop {
         rest = rest.trim_start_matches([' ', '\t']);

@@ -34,11 +34,14 @@ struct RouteCounts {
     within: BTreeMap<Option<Nanos>, BucketCounts>,
 }
 
+/// Process, status, and further labels.
+type HistogramKey = (String, String, Vec<(String, String)>);
+
 #[derive(Debug, Default)]
 struct BucketCounts {
     counts: Vec<u64>,
     /// The histograms that have the edge.
-    histograms: BTreeSet<(String, String, Vec<(String, String)>)>,
+    histograms: BTreeSet<HistogramKey>,
 }
 
 impl Routes {

@@ -151,8 +151,9 @@ impl Scraper {
         let mut readings: BTreeMap<SeriesKey, u64> = BTreeMap::new();
         for sample in samples {
             if sample.name == self.service.build_info {
-                let digest = sample.labels.iter().find(|it| it.0 == "budgets");
-                digest.into_iter().for_each(|it| counters.see_budgets(&it.1));
+                if let Some((_, digest)) = sample.labels.iter().find(|it| it.0 == "budgets") {
+                    counters.see_budgets(digest);
+                }
                 continue;
             }
             let ExposedSample { name, labels, value } = sample;

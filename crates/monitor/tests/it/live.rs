@@ -164,6 +164,7 @@ fn configuration(directory: &Path, [webhook, slack, smtp]: [u16; 3]) {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "other processes are waited for")]
 fn an_alert_fires_and_ends_at_each_receiver() {
     if !are_there(&["prometheus", "prometheus-alertmanager"]) {
         return;

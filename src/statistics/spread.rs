@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn slow_hours_are_seen_beyond_a_window() {
         // Half of the time 3 %, half of the time 1 %, in stretches of ten windows.
-        let slow = |it: u64| if it / 10 % 2 == 0 { 30 } else { 10 };
+        let slow = |it: u64| if (it / 10).is_multiple_of(2) { 30 } else { 10 };
         let share = SpreadShare::of(&windows((0..60).map(|it| (1_000, slow(it)))));
         let single = share.spreads[0].deviation;
         assert!(share.overdispersion() > 5.0 * single, "{share:?}");

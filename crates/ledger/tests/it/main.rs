@@ -1,7 +1,6 @@
 //! Tests of the reference service through its router, in one process.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     reason = "what the lints allow in tests, their helper functions do too"
 )]
 

@@ -61,13 +61,13 @@ struct RowFile {
     columns: Option<Vec<String>>,
     sha256: String,
     /// When it was written last, and its length, before it was read.
-    written: Written,
+    written: FileState,
 }
 
-type Written = (Option<SystemTime>, u64);
+type FileState = (Option<SystemTime>, u64);
 
 /// As the system knows it; who cannot say when it was written cannot notice that it is written again.
-fn written(file: &File) -> std::io::Result<Written> {
+fn written(file: &File) -> std::io::Result<FileState> {
     file.metadata().map(|it| (it.modified().ok(), it.len()))
 }
 

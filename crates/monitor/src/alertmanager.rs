@@ -51,10 +51,10 @@ pub(crate) fn configuration(settings: &Settings) -> Value {
             "repeat_interval": "1h",
             "routes": [{ "matchers": ["severity=\"critical\""], "receiver": PAGES }],
         },
-        // What is down has no other symptoms.
+        // What is down as a whole has no other symptoms. One of several that is down says nothing of the rest.
         "inhibit_rules": [{
             "equal": ["job"],
-            "source_matchers": ["alertname=~\"ServiceDown|ServiceAbsent\""],
+            "source_matchers": ["alertname=\"ServiceAbsent\""],
             "target_matchers": ["severity=\"warning\""],
         }],
         "receivers": [

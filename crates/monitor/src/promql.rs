@@ -6,6 +6,10 @@ use perf_passport::contract::{LabelMatcher, Objective, WatchedService};
 
 use crate::error::MonitorError;
 
+/// The statuses of requests that failed, as classes or as codes; `aborted` is what our telemetry says of a
+/// client that gave up. `observe` counts the same.
+pub(crate) const FAILED: &str = "5..|aborted";
+
 /// What the edge of a bucket is called; Prometheus 3 writes `1` as `1.0`, and `0.00001` as `1e-05`.
 pub(crate) fn edge_forms(edge: &str) -> Vec<String> {
     let mut forms = vec![edge.to_owned()];

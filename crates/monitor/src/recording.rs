@@ -10,7 +10,7 @@ use perf_passport::contract::{Contract, Objective};
 use crate::{
     alerts::{Kind, burns, recorded_requests},
     budgets::seconds,
-    promql::{Names, any_of, edge_forms, matching},
+    promql::{FAILED, Names, any_of, edge_forms, matching},
     rule::{Rule, RuleGroup},
 };
 
@@ -78,7 +78,7 @@ pub(crate) fn share(objective: &Objective, names: &Names<'_>, kind: Kind, window
     let service = names.service;
     match kind {
         Kind::Errors => {
-            let errors = [matching(&service.status_label, "5..")];
+            let errors = [matching(&service.status_label, FAILED)];
             let failed = names.over("rate", (objective, &service.requests, &errors), window);
             let all = requests(objective, names, "rate", window);
             format!(

@@ -72,12 +72,6 @@ impl Service {
         drop(self);
     }
 
-    /// Sends a signal that it survives.
-    #[cfg(unix)]
-    pub(crate) fn send(&self, signal: &str) {
-        crate::interruption::send(signal, self.child.id());
-    }
-
     /// Sends a signal and returns the exit code and what was logged since the address.
     #[cfg(unix)]
     pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {

@@ -9,7 +9,7 @@ use crate::{
     budgets::{Budgets, HIGH_LATENCY, seconds},
     error::MonitorError,
     input::Input,
-    promql::{Names, matching},
+    promql::{FAILED, Names, matching},
 };
 
 const VALUE: &str = "{{ $value | printf \"%.4g\" }}";
@@ -60,7 +60,7 @@ const OPERATION: (&str, &str) = ("operation", "sort");
 
 fn of_requests<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
     let service = names.service;
-    let errors = matching(&service.status_label, "5..");
+    let errors = matching(&service.status_label, FAILED);
     let all = names.series(&service.requests, &[]);
     let failed = names.series(&service.requests, &[errors]);
     let bucket = format!("{}_bucket", service.metric);

@@ -4,7 +4,7 @@ use super::{
     Drawing::{HeatMap, Lines, Number},
     Panel,
 };
-use crate::promql::{Names, matching};
+use crate::promql::{FAILED, Names, matching};
 
 const RATE: &str = "[$__rate_interval]";
 
@@ -15,7 +15,7 @@ pub(super) fn panels(names: &Names<'_>) -> Vec<Panel> {
     let rate = |metric: &str| format!("rate({}{RATE})", series(metric));
     let by = |label: &str, metric: &str| format!("sum by ({label}) ({})", rate(metric));
     let requests = rate(&service.requests);
-    let errors = [matching(&service.status_label, "5..")];
+    let errors = [matching(&service.status_label, FAILED)];
     let failed = format!("rate({}{RATE})", names.series(&service.requests, &errors));
     let quantile = |quantile: &str, metric: &str, label: &str| {
         let by = if label.is_empty() { "le".to_owned() } else { format!("le, {label}") };

@@ -66,7 +66,6 @@ fn of_objective(objective: &Objective, names: &Names<'_>) -> Vec<Panel> {
     // The longest level is there for every objective.
     let longest = burns(objective).pop().map(|it| it.long).unwrap_or_default();
     let left = |kind: Kind| format!("1 - {}{labels} / {limit}", kind.recorded(&longest));
-    let days = objective.window_days;
     let quantile = decimal(objective.share.get(), 6);
     let buckets = names.over(
         "rate",
@@ -77,13 +76,13 @@ fn of_objective(objective: &Objective, names: &Names<'_>) -> Vec<Panel> {
     vec![
         Panel::of(
             Number,
-            format!("{slo}: errors left of {days} days"),
+            format!("{slo}: errors left, of the last {longest}"),
             "percentunit",
             &[(&left(Kind::Errors), "")],
         ),
         Panel::of(
             Number,
-            format!("{slo}: slow requests left of {days} days"),
+            format!("{slo}: slow requests left, of the last {longest}"),
             "percentunit",
             &[(&left(Kind::Slow), "")],
         ),

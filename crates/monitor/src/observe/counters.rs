@@ -20,7 +20,7 @@ use perf_passport::{
 
 use super::{
     CounterReading, CounterSample, Measured, ObserveError, SeriesKey,
-    instance::{Gaps, Instance, restarts},
+    instance::{GAP, Gaps, Instance, restarts},
     routes::Routes,
 };
 
@@ -200,8 +200,19 @@ impl Counters {
                 return Err(ObserveError::NoSeries { series: name.unwrap_or_default(), from, to });
             }
         }
+        // Of an objective nothing may be missing: the rest would be taken for all of it.
+        let routes = contract.objectives.iter().flat_map(|it| &it.routes);
+        if let Some(route) = routes.into_iter().find(|it| !self.routes.was_seen(it)) {
+            let metric = service.map(|it| it.requests.clone()).unwrap_or_default();
+            return Err(ObserveError::NoSeries {
+                series: format!("{metric} of {} {}", route.method, route.route),
+                from: time(self.time.from_ms),
+                to: time(self.time.to_ms),
+            });
+        }
         let instances = || self.instances.values();
-        let gaps = instances().map(Instance::gaps).fold(Gaps::default(), |sum, it| Gaps {
+        let ends = gaps_at_ends(&self.instances, self.time.from_ms, self.time.to_ms);
+        let gaps = instances().map(Instance::gaps).fold(ends, |sum, it| Gaps {
             number: sum.number + it.number,
             missing_ms: sum.missing_ms + it.missing_ms,
             all_ms: sum.all_ms + it.all_ms,
@@ -238,6 +249,27 @@ impl Counters {
         let contract = contract.unwrap_or("not known").to_owned();
         Err(ObserveError::OtherBudgets { live: live.clone(), contract })
     }
+}
+
+/// The time in which no process was read: before the first, after the last, and between two.
+fn gaps_at_ends(instances: &BTreeMap<String, Instance>, from_ms: i64, to_ms: i64) -> Gaps {
+    let mut read: Vec<(i64, i64)> = instances
+        .values()
+        .filter_map(|it| Some((it.first_ms()?, it.last_ms()?)))
+        .chain([(to_ms, to_ms)])
+        .collect();
+    read.sort_unstable();
+    let usual = instances.values().filter_map(Instance::usual_ms).max().unwrap_or(0);
+    let (mut at, mut gaps) = (from_ms, Gaps::default());
+    for (first, last) in read {
+        if first - at > usual * GAP {
+            gaps.number += 1;
+            gaps.missing_ms += (first - at).unsigned_abs();
+            gaps.all_ms += (first - at).unsigned_abs();
+        }
+        at = at.max(last);
+    }
+    gaps
 }
 
 #[cfg(test)]

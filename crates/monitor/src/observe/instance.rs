@@ -3,7 +3,7 @@
 use super::CounterSample;
 
 /// A time between two reads that is so many times the usual one is a gap.
-const GAP: i64 = 3;
+pub(super) const GAP: i64 = 3;
 
 /// A process that counts.
 #[derive(Debug, Default)]
@@ -58,12 +58,18 @@ impl Instance {
         self.times_ms.last().copied()
     }
 
-    pub(super) fn gaps(&self) -> Gaps {
+    /// The usual time between two reads; `None` of one read.
+    pub(super) fn usual_ms(&self) -> Option<i64> {
         let mut between: Vec<i64> =
             self.times_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let all_ms = between.iter().sum::<i64>().unsigned_abs();
         between.sort_unstable();
-        let Some(usual) = between.get(between.len() / 2).copied() else { return Gaps::default() };
+        between.get(between.len() / 2).copied()
+    }
+
+    pub(super) fn gaps(&self) -> Gaps {
+        let between: Vec<i64> = self.times_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let all_ms = between.iter().sum::<i64>().unsigned_abs();
+        let Some(usual) = self.usual_ms() else { return Gaps::default() };
         let long = || between.iter().filter(|it| **it > usual * GAP);
         let missing_ms = long().map(|it| (it - usual).unsigned_abs()).sum();
         Gaps { number: long().count() as u64, missing_ms, all_ms }

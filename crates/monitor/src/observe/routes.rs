@@ -61,6 +61,12 @@ impl Routes {
         self.watched.contains_key(route)
     }
 
+    /// Whether a series of the route was there, also where it counted nothing.
+    pub(super) fn was_seen(&self, route: &ObservedRoute) -> bool {
+        let counted = |it: &RouteCounts| it.requests.iter().any(|it| *it > 0);
+        self.watched.get(route).is_some_and(|it| !it.within.is_empty() || counted(it))
+    }
+
     /// Takes note of a series, whether it counts something or not.
     pub(super) fn see(&mut self, key: &SeriesKey) {
         let Measured::Within(edge) = key.measured else { return };

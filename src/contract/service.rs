@@ -87,6 +87,15 @@ pub(super) fn service(
         }
         labels.push(label);
     }
+    // What they have is asked for by each rule, and what is left out would be taken for nothing.
+    labels.push("__name__");
+    if let Some(taken) = service.selector.iter().find(|it| labels.contains(&it.label.as_str())) {
+        let message = format!(
+            "the selector has a matcher of `{}`, which the rules set themselves: leave it out",
+            taken.label
+        );
+        return Err(ContractError::meaning("selector", message));
+    }
     Ok(Some(service))
 }
 
@@ -122,13 +131,6 @@ fn selector(written: &str) -> Result<Vec<LabelMatcher>, ContractError> {
             );
             ContractError::meaning("selector", message)
         })?;
-        if ["job", "le"].contains(&matcher.label.as_str()) {
-            let message = format!(
-                "the selector has a matcher of `{}`, which the rules set themselves: leave it out",
-                matcher.label
-            );
-            return Err(ContractError::meaning("selector", message));
-        }
         matchers.push(matcher);
         rest = after;
     }
@@ -221,6 +223,8 @@ mod tests {
             ("selector = 'env=\"a\"} or vector(1)'", "is not a matcher"),
             ("selector = 'env=\"a\" zone=\"b\"'", "is not a matcher"),
             ("selector = 'job=\"a\"'", "leave it out"),
+            ("selector = 'status=\"2xx\"'", "leave it out"),
+            ("selector = '__name__=\"a\"'", "leave it out"),
             ("selector = \"env=\\\"a\\n\\\"\"", "printable"),
             ("metric = 'a{b}'", "not the name of a metric"),
             ("requests = '1a'", "not the name of a metric"),

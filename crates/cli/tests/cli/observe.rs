@@ -350,6 +350,46 @@ fn counters_that_are_seldom_read_abstain() {
 }
 
 #[test]
+fn time_without_a_read_is_a_gap_also_at_the_ends() {
+    // Dead for the last 40 minutes, and there for the last 40 alone.
+    for known in [0..=80_i64, 160..=240] {
+        let mut all = TRAFFIC.series();
+        for it in &mut all {
+            let (value, known) = (Arc::clone(&it.value), known.clone());
+            it.value =
+                Arc::new(move |scrape| known.contains(&scrape).then(|| value(scrape)).flatten());
+        }
+        let (workspace, finished) = observe(CONTRACT, &prometheus(all), &[]);
+        finished.exits(4);
+        assert_eq!(claim(&workspace, "production-latency").1, "counters-missing");
+    }
+}
+
+#[test]
+fn what_nobody_counted_is_no_evidence() {
+    // A route of the objective that the service knows by another name.
+    let two = CONTRACT.replace(
+        "[slo.api]\nendpoints = [\"orders\"]",
+        "[[endpoint]]\nname = \"cart\"\npath = \"/cart\"\n[slo.api]\nendpoints = [\"orders\", \"cart\"]",
+    );
+    let (_, finished) = observe(&two, &prometheus(TRAFFIC.series()), &[]);
+    assert_says(&finished.refused(3), "`http_requests_total of GET /cart`");
+    // A status that is none, or that stands in another label.
+    for (label, status) in [("code", "5xx"), ("status", "server_error"), ("status", "600")] {
+        let mut all = TRAFFIC.series();
+        for it in &mut all {
+            for (name, value) in &mut it.labels {
+                if *name == "status" {
+                    (*name, *value) = (label, status.to_owned());
+                }
+            }
+        }
+        let (_, finished) = observe(CONTRACT, &prometheus(all), &[]);
+        assert_says(&finished.refused(3), "see `status_label` of [service]");
+    }
+}
+
+#[test]
 fn what_is_no_prometheus_is_refused_in_one_sentence() {
     let refused = |server: &Server, said: &str| {
         let (workspace, finished) = observe(CONTRACT, server, &[]);

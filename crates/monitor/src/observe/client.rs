@@ -47,12 +47,17 @@ pub struct Access {
     pub ca_file: Option<PathBuf>,
 }
 
+/// What is shorter is found everywhere, and is no secret.
+const SECRET_MIN: usize = 4;
+
 /// A connection, with what is sent along.
 #[derive(Debug)]
 pub(super) struct Client {
     probe: HttpProbe,
     of: &'static str,
     authorization: Option<SecretValue>,
+    /// What no message may repeat of an answer that echoes it.
+    secrets: Vec<String>,
 }
 
 impl Client {
@@ -71,6 +76,13 @@ impl Client {
             ca_file: access.ca_file.clone(),
         })
         .map_err(failed)?;
+        let secrets = match &access.credentials {
+            Credentials::None => Vec::new(),
+            Credentials::Bearer(token) => vec![token.clone()],
+            Credentials::Basic { user, password } => {
+                vec![STANDARD.encode(format!("{user}:{password}")), password.clone()]
+            }
+        };
         let value = match &access.credentials {
             Credentials::None => None,
             Credentials::Bearer(token) => Some(format!("Bearer {token}")),
@@ -79,7 +91,7 @@ impl Client {
             }
         };
         let authorization = value.map(|value| secret(&value)).transpose().map_err(failed)?;
-        Ok(Self { probe: target.http_probe().map_err(failed)?, of, authorization })
+        Ok(Self { probe: target.http_probe().map_err(failed)?, of, authorization, secrets })
     }
 
     /// The answer to GET, whatever its status is.
@@ -95,13 +107,34 @@ impl Client {
             compare_headers: Vec::new(),
             setup: Vec::new(),
         };
-        self.probe.send(&request, Pass::Timed)
+        let mut exchange = self.probe.send(&request, Pass::Timed)?;
+        for secret in self.secrets.iter().filter(|it| it.len() >= SECRET_MIN) {
+            hide(&mut exchange.body, secret.as_bytes());
+        }
+        Ok(exchange)
     }
 
     /// The error of what could not be answered.
     pub(super) fn failed(&self, source: ProbeError) -> ObserveError {
         ObserveError::Unanswered { of: self.of, source }
     }
+}
+
+/// Puts stars in the place of a secret.
+fn hide(body: &mut [u8], secret: &[u8]) {
+    let mut at = 0;
+    while let Some(found) = body[at..].windows(secret.len()).position(|it| it == secret) {
+        body[at + found..at + found + secret.len()].fill(b'*');
+        at += found + secret.len();
+    }
+}
+
+#[cfg(test)]
+#[test]
+fn an_answer_that_echoes_a_secret_is_not_repeated() {
+    let mut body = b"no: Bearer s3cret and s3crets3cret".to_vec();
+    hide(&mut body, b"s3cret");
+    assert_eq!(body, b"no: Bearer ****** and ************");
 }
 
 /// A value that no message repeats.

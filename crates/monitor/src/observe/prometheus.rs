@@ -47,6 +47,9 @@ struct ApiAnswer {
     data: Option<ApiData>,
     #[serde(default)]
     error: Option<String>,
+    /// What was not read, for one.
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -219,6 +222,9 @@ impl Prometheus {
             (_, Some(answer)) if answer.status == "error" => {
                 let why = answer.error.as_deref().unwrap_or("without a reason");
                 Some(format!("refuses the query (status {}): {}", exchange.status, said(why)))
+            }
+            (200, Some(ApiAnswer { warnings, .. })) if !warnings.is_empty() => {
+                Some(format!("warns that its answer may not be whole: {}", said(&warnings[0])))
             }
             (200, _) => None,
             (status, _) => Some(format!("answers with status {status}, as nothing of it would")),

@@ -81,6 +81,16 @@ impl SeriesKey {
             }
         }
         others.sort();
+        // Of a status that nobody knows it is not known whether the request failed.
+        if !is_bucket && !is_status(&status) {
+            let label = &service.status_label;
+            let problem = format!(
+                "has `{}` of `{}`, where a class such as `5xx` or a code is: see `status_label` of [service]",
+                said(&status),
+                label
+            );
+            return Err(ObserveError::answer(from, problem));
+        }
         let measured = match (is_bucket, edge) {
             (false, _) => Measured::Requests,
             (true, None) => return Ok(None),
@@ -97,6 +107,16 @@ impl SeriesKey {
     pub(super) fn is_error(&self) -> bool {
         self.status.starts_with('5') || self.status == "aborted"
     }
+}
+
+/// Whether it is a class, a code, or what our telemetry says of a client that gave up.
+fn is_status(status: &str) -> bool {
+    let is_known = match status.as_bytes() {
+        [b'1'..=b'5', b'x' | b'X', b'x' | b'X'] => true,
+        [b'1'..=b'5', tens, ones] => tens.is_ascii_digit() && ones.is_ascii_digit(),
+        _ => false,
+    };
+    is_known || status == "aborted"
 }
 
 impl Measured {

@@ -531,7 +531,7 @@ fn a_scrape_that_is_cut_or_no_text_is_refused() {
     let text = |body: &str| Server::answering("200 OK", "text/plain", body);
     refused(&text("http_requests_total{route=\"/ord"), "is cut");
     refused(&text("hello, world\n"), "is no sample");
-    refused(&text("http_requests_total{route=\"/orders\"} 1.5\n"), "whole number");
+    refused(&text("http_requests_total{route=\"/orders\",status=\"200\"} 1.5\n"), "whole number");
     refused(&text(""), "no series `http_requests_total`");
     refused(&Server::answering("200 OK", "application/json", "{}"), "instead of text");
     refused(&Server::answering("200 OK", "text/html", "<html>"), "instead of text");

@@ -22,7 +22,7 @@ use std::path::Path;
 
 pub use self::error::{DatabaseError, DatabaseKind};
 pub(crate) use self::{
-    value::{Columns, Statement, Value},
+    value::{Columns, SqlStatement, Value},
     watch::DatabaseWatch,
 };
 use super::{
@@ -160,7 +160,7 @@ impl Database {
     }
 
     /// Runs statements in one transaction: all take effect, or none.
-    pub(crate) async fn write(&self, statements: &[Statement<'_>]) -> Result<(), DatabaseError> {
+    pub(crate) async fn write(&self, statements: &[SqlStatement<'_>]) -> Result<(), DatabaseError> {
         match &self.backend {
             Backend::Sqlite(pool) => pool.write(statements).await,
             Backend::Postgres(pool) => pool.write(statements).await,
@@ -171,8 +171,8 @@ impl Database {
     /// transaction; where it gave none, nothing takes effect.
     pub(crate) async fn write_if(
         &self,
-        first: Statement<'_>,
-        then: &[Statement<'_>],
+        first: SqlStatement<'_>,
+        then: &[SqlStatement<'_>],
     ) -> Result<Option<u64>, DatabaseError> {
         match &self.backend {
             Backend::Sqlite(pool) => pool.write_if(first, then).await,

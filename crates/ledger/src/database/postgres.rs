@@ -14,7 +14,7 @@ use tokio_postgres::{
 };
 
 use super::{
-    Columns, DatabaseError, DatabaseKind, DatabaseWatch, Statement, Value,
+    Columns, DatabaseError, DatabaseKind, DatabaseWatch, SqlStatement, Value,
     migrations::{self, AFTER_LOAD, INDEXES, drop_indexes},
     value::ArrayRow,
 };
@@ -116,7 +116,7 @@ impl PostgresPool {
         Ok(())
     }
 
-    pub(super) async fn write(&self, statements: &[Statement<'_>]) -> Result<(), DatabaseError> {
+    pub(super) async fn write(&self, statements: &[SqlStatement<'_>]) -> Result<(), DatabaseError> {
         let mut client = self.acquire().await?;
         let operation = self.operation(statements.first().map_or("", |(sql, _)| sql));
         let written = self.answer(async {
@@ -132,8 +132,8 @@ impl PostgresPool {
 
     pub(super) async fn write_if(
         &self,
-        (sql, parameters): Statement<'_>,
-        then: &[Statement<'_>],
+        (sql, parameters): SqlStatement<'_>,
+        then: &[SqlStatement<'_>],
     ) -> Result<Option<u64>, DatabaseError> {
         let mut client = self.acquire().await?;
         let operation = self.operation(then.last().map_or(sql, |(sql, _)| sql));

@@ -22,7 +22,7 @@ use rusqlite::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    Columns, DatabaseError, DatabaseKind, DatabaseWatch, Statement, Value,
+    Columns, DatabaseError, DatabaseKind, DatabaseWatch, SqlStatement, Value,
     migrations::{self, AFTER_LOAD, INDEXES, drop_indexes},
     sqlite_statements::{begin, execute, failed, first_number, watched},
 };
@@ -151,7 +151,7 @@ impl SqlitePool {
         self.query(sql, parameters, visit).await
     }
 
-    pub(super) async fn write(&self, statements: &[Statement<'_>]) -> Result<(), DatabaseError> {
+    pub(super) async fn write(&self, statements: &[SqlStatement<'_>]) -> Result<(), DatabaseError> {
         let _turn = self.turn().await?;
         self.with(|connection, watch| {
             watched(watch, statements.first().map_or("", |(sql, _)| sql), || {
@@ -165,8 +165,8 @@ impl SqlitePool {
 
     pub(super) async fn write_if(
         &self,
-        (sql, parameters): Statement<'_>,
-        then: &[Statement<'_>],
+        (sql, parameters): SqlStatement<'_>,
+        then: &[SqlStatement<'_>],
     ) -> Result<Option<u64>, DatabaseError> {
         let _turn = self.turn().await?;
         self.with(|connection, watch| {

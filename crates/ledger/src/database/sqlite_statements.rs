@@ -4,7 +4,7 @@ use std::error::Error;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 
-use super::{Columns, DatabaseError, DatabaseKind, DatabaseWatch, Statement, Value};
+use super::{Columns, DatabaseError, DatabaseKind, DatabaseWatch, SqlStatement, Value};
 
 /// Does one operation, and tells who watches.
 pub(super) fn watched<T>(
@@ -42,7 +42,7 @@ pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Data
 
 pub(super) fn execute(
     transaction: &Transaction<'_>,
-    statements: &[Statement<'_>],
+    statements: &[SqlStatement<'_>],
 ) -> Result<(), DatabaseError> {
     for (sql, parameters) in statements {
         let mut statement = transaction.prepare_cached(sql).map_err(failed)?;

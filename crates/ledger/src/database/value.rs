@@ -22,7 +22,7 @@ pub(crate) enum Value<'a> {
 }
 
 /// A statement of SQL with its parameters.
-pub(crate) type Statement<'a> = (&'a str, &'a [Value<'a>]);
+pub(crate) type SqlStatement<'a> = (&'a str, &'a [Value<'a>]);
 
 /// The columns of one row, from 0.
 pub(crate) trait Columns {

@@ -54,7 +54,7 @@ const PASSWORD: &str = "PASSPORT_OBSERVE_PASSWORD";
 /// Hold the counters of a running service against the objectives and budgets of the contract, and gate.
 #[derive(Debug, Args)]
 pub(super) struct ObserveArguments {
-    /// The contract, with [service]
+    /// The contract, with `[service]`
     #[arg(long, value_name = "FILE", default_value = contract_file::DEFAULT)]
     contract: PathBuf,
     /// Ask the Prometheus at this base URL for what it scraped

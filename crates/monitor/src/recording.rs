@@ -1,7 +1,7 @@
-//! Recording rules: what alerts, panels and `observe` read of an objective.
+//! Recording rules: what alerts and panels read of an objective. `observe` reads raw samples instead.
 //!
-//! Names are `level:metric:operation`. A share has a series also where nothing failed. Where no bucket ends
-//! at the latency of the objective, no share is recorded, and `LatencyAbsent` says so.
+//! Names are `level:metric:operation`. A share has a series also where nothing failed. Where no bucket of any
+//! instance ends at the latency of the objective, no share is recorded, and `LatencyAbsent` says so.
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@
 //!
 //! The figures are integers behind atomics of our own, and not those of `prometheus-client` 0.26: its
 //! histograms take a lock and add floats, and its families have no ceiling and want an owned key for each
-//! lookup. What is written is checked by `promtool` and by the parser of Prometheus' Python client.
+//! lookup. Tests have `promtool` read what is written as text 0.0.4.
 //!
 //! Perturbation: `benches/telemetry.rs` shows what the layer costs a request. Not seen: what happens
 //! outside of the layer, such as the parsing of a request and the writing to the socket.

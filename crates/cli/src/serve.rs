@@ -104,11 +104,11 @@ async fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     // Before anybody is told that it runs: whoever is told may end it.
     let shutdown = server::shutdown_signal()
         .map_err(|error| Failure::usage(anyhow!("cannot listen for signals: {error}")))?;
+    watch(arguments, &state)?;
     terminal::note(&format!(
         "ledger on http://{address}, database {}",
         state.database().kind().name()
     ));
-    watch(arguments, &state)?;
     let workers = workers(arguments, &state);
     let served = ledger::serve(listener, ledger::app(state.clone()), shutdown).await;
     finish(workers, &state).await;

@@ -143,3 +143,15 @@ fn all_metrics_of_a_ledger_at_work_are_there_for_prometheus() {
     let (_, last) = json.split_once("\"last_ht_hash\":\"").unwrap();
     assert_eq!(info[0]["metric"]["last_ht_hash"], last[..64]);
 }
+
+#[test]
+fn budgets_that_are_none_are_refused_before_anybody_is_told_that_it_runs() {
+    let workspace = Workspace::new(crate::PASSPORT);
+    workspace.write("budgets.json", "{}");
+    for file in ["absent.json", "budgets.json"] {
+        let serve = [&SERVE[..], &["--budgets", file]].concat();
+        let sentence = workspace.run(&serve).refused(2);
+        assert_says(&sentence, &format!("cannot use `{file}`: "));
+        assert!(!sentence.contains("ledger on"), "{sentence}");
+    }
+}

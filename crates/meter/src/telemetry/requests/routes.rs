@@ -1,10 +1,14 @@
-//! [`RouteTable`]: the figures of each route, found without a lock and without an allocation.
+//! [`RouteTable`]: the figures of each route, found without a lock and without an allocation. Adding a
+//! route takes both.
 
 use std::{
     iter,
     sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        Mutex, OnceLock, PoisonError,
+        atomic::{
+            AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -28,6 +32,7 @@ pub(in crate::telemetry) struct RouteTable {
     slots: Box<[OnceLock<Box<Route>>]>,
     mask: usize,
     taken: AtomicUsize,
+    adding: Mutex<()>,
     max: usize,
 }
 
@@ -49,7 +54,14 @@ impl RouteTable {
         let slots: Box<[_]> = iter::repeat_with(OnceLock::new).take(size + 2).collect();
         let _ = slots[size].set(Route::new(UNMATCHED));
         let _ = slots[size + 1].set(Route::new(OTHER));
-        Self { edges, slots, mask: size - 1, taken: AtomicUsize::new(0), max }
+        Self {
+            edges,
+            slots,
+            mask: size - 1,
+            taken: AtomicUsize::new(0),
+            adding: Mutex::new(()),
+            max,
+        }
     }
 
     /// The place of a route, which is its own unless there are too many.
@@ -73,24 +85,25 @@ impl RouteTable {
         quick_hash(template.as_bytes(), 0) as usize & self.mask
     }
 
+    /// Fills the first free slot from `slot` on, unless another thread did so for this route meanwhile. One
+    /// thread at a time adds, so that the number of routes is exact; when all are taken, nobody waits.
     #[cold]
     fn added(&self, template: &str, mut slot: usize) -> u32 {
-        if self.taken.fetch_add(1, Relaxed) >= self.max {
-            self.taken.fetch_sub(1, Relaxed);
-            return index(self.mask + 2);
-        }
-        loop {
-            // Another thread may take the slot first, for this route or for another one.
-            let taken = self.slots[slot].set(Route::new(template)).is_err();
-            if !taken {
-                return index(slot);
-            }
-            if self.slots[slot].get().is_some_and(|route| *route.name == *template) {
-                self.taken.fetch_sub(1, Relaxed);
+        let is_full = self.taken.load(Acquire) >= self.max;
+        let _adding =
+            (!is_full).then(|| self.adding.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some(route) = self.slots[slot].get() {
+            if *route.name == *template {
                 return index(slot);
             }
             slot = (slot + 1) & self.mask;
         }
+        if self.taken.load(Relaxed) >= self.max {
+            return index(self.mask + 2);
+        }
+        let _ = self.slots[slot].set(Route::new(template));
+        self.taken.fetch_add(1, Release);
+        index(slot)
     }
 
     pub(super) fn name(&self, place: u32) -> &str {

@@ -347,9 +347,6 @@ fn slow_operations_are_written_with_their_request() {
         hand.put(Duration::from_millis(7));
         operation.ok();
         let trace = current_trace().unwrap().trace.to_string();
-        let mut headers = HeaderMap::new();
-        assert!(inject_trace(&mut headers));
-        assert!(headers[&TRACEPARENT].to_str().unwrap().contains(&trace));
         future::ready(Ok::<_, Infallible>(Response::new(trace)))
     });
     let service = telemetry.layer(RouteTemplate::Fixed("/r".into())).layer(service);
@@ -361,6 +358,27 @@ fn slow_operations_are_written_with_their_request() {
     );
     assert!(lines[0].ends_with(&expected), "{lines:?}");
     assert!(lines[1].contains("slow_request") && lines[1].contains(&trace), "{lines:?}");
+}
+
+#[test]
+fn without_spans_the_place_of_the_caller_is_passed_on_as_it_is() {
+    let service = service_fn(|_: Request<()>| {
+        let mut headers = HeaderMap::new();
+        let is_there = inject_trace(&mut headers);
+        assert_eq!(is_there, headers.contains_key(&TRACEPARENT));
+        let header = headers.get(&TRACEPARENT).map_or(&b""[..], |it| it.as_bytes());
+        future::ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::copy_from_slice(header)))))
+    });
+    let telemetry = by_hand().0.build();
+    let service = telemetry.layer(RouteTemplate::Fixed("/r".into())).layer(service);
+    for flag in ["00", "01"] {
+        let outside = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flag}");
+        let mut request = get();
+        request.headers_mut().insert(&TRACEPARENT, outside.parse().unwrap());
+        assert_eq!(whole(ask(service.clone(), request)).unwrap(), outside);
+    }
+    // A trace that nobody records is none that others should take part in.
+    assert_eq!(whole(ask(service, get())).unwrap(), "");
 }
 
 #[test]

@@ -39,6 +39,8 @@ impl Observation {
         template: Option<&str>,
     ) -> Self {
         requests.begun.fetch_add(1, Relaxed);
+        let (route, method) = (requests.routes.place(template), MethodLabel::of(request.method()));
+        requests.routes.begin(route, method);
         let trace = requests
             .settings
             .trace_context
@@ -46,9 +48,9 @@ impl Observation {
         Self {
             started: requests.clock.elapsed(),
             trace,
-            route: requests.routes.place(template),
+            route,
             status: 0,
-            method: MethodLabel::of(request.method()),
+            method,
             class: Class::ABORTED,
             running: false,
             requests: Arc::clone(requests),

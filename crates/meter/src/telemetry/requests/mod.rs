@@ -29,7 +29,7 @@ use self::{
 use super::{
     edges::BucketEdges,
     exposition::Exposition,
-    histogram::Exemplar,
+    histogram::{Distribution, Exemplar, Snapshot},
     names::Kind,
     slow_log::{SlowLog, SlowRequest},
     trace_context::RequestTrace,
@@ -134,11 +134,13 @@ impl Requests {
         let mut counted = 0_u64;
         self.routes.each(|route, method, class, series| {
             let labels = [("route", route), ("method", method), ("status", class)];
-            let snapshot = series.snapshot();
-            let count = snapshot.count();
+            let snapshot = series.map(Distribution::snapshot);
+            let count = snapshot.as_ref().map_or(0, Snapshot::count);
             counted = counted.wrapping_add(count);
             exposition.count("http_requests_total", "Requests that ended.", &labels, count);
-            exposition.distribution(duration, &labels, &self.settings.edges, &snapshot);
+            if let Some(snapshot) = snapshot {
+                exposition.distribution(duration, &labels, &self.settings.edges, &snapshot);
+            }
         });
         // What ended is read first, so no request that ended is taken for one at work.
         #[expect(clippy::cast_precision_loss, reason = "far fewer requests than 2^53 are at work")]

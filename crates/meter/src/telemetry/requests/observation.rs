@@ -35,6 +35,8 @@ impl Observation {
     #[inline]
     pub(super) fn begin<B>(requests: &Arc<Requests>, request: &Request<B>, route: u32) -> Self {
         requests.begun.fetch_add(1, Relaxed);
+        let (route, method) = (requests.routes.place(template), MethodLabel::of(request.method()));
+        requests.routes.begin(route, method);
         let trace = requests
             .settings
             .trace_context
@@ -44,7 +46,7 @@ impl Observation {
             trace,
             route,
             status: 0,
-            method: MethodLabel::of(request.method()),
+            method,
             class: Class::ABORTED,
             running: false,
             requests: Arc::clone(requests),

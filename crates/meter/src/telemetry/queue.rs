@@ -191,7 +191,6 @@ pub struct RunningJob {
 impl RunningJob {
     /// The queue keeps the job until it is done or has failed: dropped before that it counts as `lost`, for
     /// it is done again.
-    #[must_use]
     pub fn kept(self) -> Self {
         self.or("lost")
     }

@@ -35,7 +35,7 @@ impl Observation {
     #[inline]
     pub(super) fn begin<B>(requests: &Arc<Requests>, request: &Request<B>, route: u32) -> Self {
         requests.begun.fetch_add(1, Relaxed);
-        let (route, method) = (requests.routes.place(template), MethodLabel::of(request.method()));
+        let method = MethodLabel::of(request.method());
         requests.routes.begin(route, method);
         let trace = requests
             .settings

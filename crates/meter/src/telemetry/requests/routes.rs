@@ -225,7 +225,8 @@ mod tests {
                 let place = table.place(Some(&format!("/{route}")));
                 let method = Method::from_bytes(METHODS[method].as_bytes()).unwrap();
                 for status in statuses {
-                    let series = table.series(place, MethodLabel::of(&method), Class::of(status));
+                    let series =
+                        table.series(place, MethodLabel::of(&method), Class::of(status.as_u16()));
                     series.observe(1);
                 }
             }

@@ -145,6 +145,11 @@ pub fn run_name(kept: &Path) -> String {
     name.strip_prefix(PASSPORT).map_or(name.clone(), str::to_owned)
 }
 
+/// The name of the filed passport whose run has this [`run_name`].
+pub fn name_of_run(run: &str) -> String {
+    format!("{PASSPORT}{run}.json")
+}
+
 /// The time to the second, and the end of the run id to tell two runs within a second apart.
 fn file_name(passport: &Passport) -> String {
     let digits: String = passport.timestamp.chars().filter(char::is_ascii_digit).collect();
@@ -152,5 +157,5 @@ fn file_name(passport: &Passport) -> String {
         (digits.get(..8).unwrap_or("00000000"), digits.get(8..14).unwrap_or("000000"));
     let run: String = passport.run_id.chars().filter(char::is_ascii_alphanumeric).collect();
     let run = run.get(run.len().saturating_sub(8)..).unwrap_or_default();
-    format!("{PASSPORT}{day}_{time}_{run}.json")
+    name_of_run(&format!("{day}_{time}_{run}"))
 }

@@ -23,6 +23,9 @@ use perf_passport_compare::{
 /// Functions and places that are named of each, at most.
 const NAMED_MAX: usize = 5;
 
+/// What the names of files of causes begin with.
+pub(super) const CAUSES: &str = "causes_";
+
 /// The version of the file's format.
 const SCHEMA_VERSION: u32 = 1;
 
@@ -205,7 +208,7 @@ pub(super) fn keep(
     };
     let mut bytes = serde_json::to_vec_pretty(&document).map_err(Failure::usage)?;
     bytes.push(b'\n');
-    let path = kept.with_file_name(format!("causes_{}.json", store::run_name(kept)));
+    let path = kept.with_file_name(format!("{CAUSES}{}.json", store::run_name(kept)));
     store::write_bytes(&path, &bytes)?;
     written.insert(0, path);
     Ok(written)
@@ -225,18 +228,11 @@ fn draw(
     Ok(Some(match flame_graph::draw(title, chains) {
         Err(error) => CausePart::Unknown(format!("cannot draw: {error}")),
         Ok(svg) => {
-            let (check, run) = (in_a_file_name(&cause.check), store::run_name(kept));
-            let file = format!("flamegraph_{check}_{run}.svg");
+            let file = flame_graph::file_of_comparison(&cause.check, &store::run_name(kept));
             store::write_bytes(&kept.with_file_name(&file), &svg)?;
             CausePart::Found(file)
         }
     }))
-}
-
-/// `endpoint/variant` as a part of a file's name.
-pub(super) fn in_a_file_name(check: &str) -> String {
-    let part = |it: char| if it.is_ascii_alphanumeric() || "-_.".contains(it) { it } else { '+' };
-    check.chars().map(part).collect()
 }
 
 #[cfg(test)]
@@ -382,12 +378,5 @@ orders/default: 1000 -> 190 instructions (-81.00 %)
         let expected = "orders/default: allocation sites are not known: why\n\
                         orders/default: instructions are not known: why\n";
         assert_eq!(said, expected);
-    }
-
-    #[test]
-    fn two_checks_have_two_files() {
-        assert_eq!(in_a_file_name("orders/by-id"), "orders+by-id");
-        assert_ne!(in_a_file_name("orders.by/id"), in_a_file_name("orders/by.id"));
-        assert_eq!(in_a_file_name("../\u{e9} x"), "..+++x");
     }
 }

@@ -35,6 +35,60 @@ pub(super) fn draw_one(title: &str, chains: &[ChainCost]) -> anyhow::Result<Vec<
     drawn(title, OF_BUILD, &chains.iter().map(line).collect::<Vec<_>>())
 }
 
+/// Tags of what is drawn below the head.
+const TAGS: [&str; 5] = ["g", "rect", "svg", "text", "title"];
+
+/// Whether an SVG is one that this program drew, as far as it could do anything: its script and its style
+/// are those of ours, and nothing else is in it but boxes and their names.
+pub(super) fn is_ours(svg: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(svg) else { return false };
+    let Some((head, drawing)) = text.split_once(HEAD_END) else { return false };
+    let chains = [ChainCost { functions: vec!["f".to_owned()], before: 1, after: 2 }];
+    let is_head = |ours: anyhow::Result<Vec<u8>>| {
+        let ours = ours.map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default();
+        let ours = ours.split_once(HEAD_END).map(|(ours, _)| without_numbers(ours));
+        ours == Some(without_numbers(head))
+    };
+    let is_plain = |tag: &str| {
+        let tag = tag.split_once('>').map_or(tag, |(tag, _)| tag);
+        let name = tag.trim_start_matches('/');
+        let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let acts = |it: &str| it.starts_with("on") || it.contains("href");
+        // A quotation mark that stays open would hide where the tag ends.
+        let whole = tag.matches('"').count() % 2 == 0 && !tag.contains('\'');
+        TAGS.contains(&name) && whole && !tag.split_ascii_whitespace().any(acts)
+    };
+    (is_head(draw("", &chains)) || is_head(draw_one("", &chains)))
+        && drawing.split('<').skip(1).all(is_plain)
+}
+
+/// Where the head of a drawing ends.
+const HEAD_END: &str = "</script>";
+
+/// The height of a picture is in its head.
+fn without_numbers(text: &str) -> String {
+    text.split(|c: char| c.is_ascii_digit())
+        .filter(|it| !it.is_empty())
+        .collect::<Vec<_>>()
+        .join("0")
+}
+
+/// The name of the file that the graph of a comparison is in, beside the passport of this run.
+pub(super) fn file_of_comparison(item: &str, run: &str) -> String {
+    format!("flamegraph_{}_{run}.svg", in_a_file_name(item))
+}
+
+/// The name of the file that the graph of one build is in.
+pub(super) fn file_of_profile(item: &str) -> String {
+    format!("profile_{}.svg", in_a_file_name(item))
+}
+
+/// `endpoint/variant` as a part of a file's name.
+fn in_a_file_name(item: &str) -> String {
+    let part = |it: char| if it.is_ascii_alphanumeric() || "-_.".contains(it) { it } else { '+' };
+    item.chars().map(part).collect()
+}
+
 /// `outer;inner COUNT` or `outer;inner BEFORE AFTER` on each line.
 fn drawn(title: &str, subtitle: &str, lines: &[String]) -> anyhow::Result<Vec<u8>> {
     let mut options = Options::default();
@@ -109,6 +163,48 @@ mod tests {
         assert!(svg.contains("loop (900 instructions, 100.00%)"), "{svg}");
         assert!(svg.contains(OF_BUILD) && !svg.contains("baseline"), "{svg}");
         assert!(draw_one("t", &[]).is_err());
+    }
+
+    #[test]
+    fn what_somebody_else_drew_or_changed_is_none_of_ours() {
+        let chains = [chain(&["work", "a\u{e9} \"on=\" href"], 5, 9), chain(&["x"], 9, 9)];
+        for svg in [draw("t", &chains), draw_one("t", &chains)] {
+            let svg = String::from_utf8(svg.unwrap()).unwrap();
+            assert!(is_ours(svg.as_bytes()), "{svg}");
+            let (head, drawing) = svg.split_once(HEAD_END).unwrap();
+            for other in [
+                svg.replacen("init(evt)", "alert(1)", 1),
+                svg.replacen("function", "alert(1);function", 1),
+                svg.replacen("font-size", "background:url(//x);font-size", 1),
+                svg.replacen("</svg>", "<script>alert(1)</script></svg>", 1),
+                svg.replacen("</svg>", "<image/></svg>", 1),
+                svg.replacen("</svg>", "<!-- --></svg>", 1),
+                format!(
+                    "{head}{HEAD_END}{}",
+                    drawing.replacen("<rect ", "<rect onclick=\"x\" ", 1)
+                ),
+                format!(
+                    "{head}{HEAD_END}{}",
+                    drawing.replacen("<rect ", "<rect a='>' onclick=\"x\" ", 1)
+                ),
+                format!(
+                    "{head}{HEAD_END}{}",
+                    drawing.replacen("<g>", "<g a=\">\" onclick=\"x\">", 1)
+                ),
+                format!("{head}{HEAD_END}{}", drawing.replacen("<g>", "<g\txlink:href=\"x\">", 1)),
+                "<svg/>".to_owned(),
+                String::new(),
+            ] {
+                assert!(other != svg && !is_ours(other.as_bytes()), "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_checks_have_two_files() {
+        assert_eq!(in_a_file_name("orders/by-id"), "orders+by-id");
+        assert_ne!(in_a_file_name("orders.by/id"), in_a_file_name("orders/by.id"));
+        assert_eq!(in_a_file_name("../\u{e9} x"), "..+++x");
     }
 
     #[test]

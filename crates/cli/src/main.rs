@@ -36,6 +36,8 @@ mod generate;
 mod history;
 mod import;
 mod init;
+#[cfg(target_os = "linux")]
+mod kept_graphs;
 mod limits;
 mod measure;
 #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::{
     clock,
-    compare_causes::{and_more, in_a_file_name, place},
+    compare_causes::{and_more, place},
     compare_sides::start_guard,
     contract_file::{contract_text, directory_of},
     exit::{Code, Failure},
@@ -206,7 +206,7 @@ fn draw(found: &WorkProfile, label: &str, directory: &Path) -> Result<Option<Pat
     let title = format!("{} of {label}", found.item);
     let svg = flame_graph::draw_one(&title, chains)
         .map_err(|error| Failure::new(Code::NotMeasured, error))?;
-    let path = directory.join(format!("profile_{}.svg", in_a_file_name(&found.item)));
+    let path = directory.join(flame_graph::file_of_profile(&found.item));
     store::write_bytes(&path, &svg)?;
     Ok(Some(path))
 }

@@ -19,7 +19,7 @@ use super::{
 use perf_passport::{passport::Passport, store, text::counted};
 use perf_passport_history::{
     gathered::Gathered,
-    site::{evidence_path, pages, single_page},
+    site::{SitePicture, evidence_path, pages, single_page},
 };
 
 /// Files of a directory that are looked at.
@@ -40,9 +40,12 @@ pub(super) struct ReportArguments {
     /// All in one page
     #[arg(long)]
     single_file: bool,
-    /// Put the passports beside the pages, and link them
+    /// Put passports and flame graphs beside the pages, and link them
     #[arg(long)]
     with_evidence: bool,
+    /// Where `compare` and `profile` filed the flame graphs; that of --input-dir where one is given
+    #[arg(long, value_name = "DIR", default_value = "artifacts/performance")]
+    artifacts_dir: PathBuf,
     #[command(flatten)]
     place: Place,
 }
@@ -56,6 +59,30 @@ struct Shown {
 }
 
 impl ReportArguments {
+    /// Whether the output is a page, and no directory.
+    fn names_a_page(&self) -> bool {
+        self.output.extension().is_some_and(|it| it == "html" || it == "htm")
+            || is_standard_output(&self.output)
+    }
+
+    /// Where the one page goes.
+    fn page(&self) -> PathBuf {
+        if self.names_a_page() { self.output.clone() } else { self.output.join("index.html") }
+    }
+
+    /// The flame graphs that are there.
+    #[cfg(target_os = "linux")]
+    fn graphs(&self, gathered: &Gathered) -> Vec<SitePicture> {
+        let directory = self.input_dir.as_ref().unwrap_or(&self.artifacts_dir);
+        super::kept_graphs::graphs_in(directory, gathered)
+    }
+
+    /// Builds are compared and profiled on Linux alone.
+    #[cfg(not(target_os = "linux"))]
+    fn graphs(&self, _: &Gathered) -> Vec<SitePicture> {
+        Vec::new()
+    }
+
     fn shown(&self) -> Result<Shown, Failure> {
         let code = Code::Pass;
         if let Some(directory) = &self.input_dir {
@@ -80,8 +107,7 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
     if let Some(file) = &arguments.passport {
         return one(arguments, file);
     }
-    let is_page = arguments.output.extension().is_some_and(|it| it == "html" || it == "htm");
-    let single = arguments.single_file || is_page || is_standard_output(&arguments.output);
+    let single = arguments.single_file || arguments.names_a_page();
     if single && arguments.with_evidence {
         return Err(Failure::usage(anyhow!(
             "--with-evidence puts files beside the pages: name a directory, without --single-file"
@@ -94,24 +120,23 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
              tells why"
         )));
     }
-    let content = gathered.content(arguments.with_evidence);
-    let files = if single { Vec::new() } else { pages(&content) };
     if single {
-        let path = if is_page || is_standard_output(&arguments.output) {
-            arguments.output.clone()
-        } else {
-            arguments.output.join("index.html")
-        };
-        write(&path, &single_page(&content))?;
+        let path = arguments.page();
+        write(&path, &single_page(&gathered.content(None)))?;
         told(&path, "report")?;
         return Ok(code.into());
+    }
+    let graphs = arguments.with_evidence.then(|| arguments.graphs(&gathered));
+    let content = gathered.content(graphs);
+    for graph in &content.graphs {
+        store::write_bytes(&arguments.output.join(&graph.path), &graph.svg)?;
     }
     for (_, passport) in &content.evidence {
         let bytes = store::read_bytes(&path_of(&passport.hash))?;
         store::write_bytes(&arguments.output.join(evidence_path(passport)), &bytes)?;
     }
     // The front page last: it is there once all that it leads to is.
-    for file in files.iter().rev() {
+    for file in pages(&content).iter().rev() {
         store::write_bytes(&arguments.output.join(&file.path), &file.bytes)?;
     }
     told(&arguments.output.join("index.html"), "report")?;
@@ -121,12 +146,7 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
 /// The page of one passport: what needs a look, and all that was measured.
 fn one(arguments: &ReportArguments, file: &Path) -> Result<ExitCode, Failure> {
     let passport = store::read(file)?;
-    let is_page = arguments.output.extension().is_some_and(|it| it == "html" || it == "htm");
-    let path = if is_page || is_standard_output(&arguments.output) {
-        arguments.output.clone()
-    } else {
-        arguments.output.join("index.html")
-    };
+    let path = arguments.page();
     if arguments.with_evidence {
         return Err(Failure::usage(anyhow!(
             "--with-evidence is of histories: this is one passport"

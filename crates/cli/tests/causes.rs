@@ -383,14 +383,25 @@ fn compared_of(
     counted: Counted,
 ) -> (i32, String, BTreeMap<String, Vec<u8>>) {
     let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
+    compared_in(directory.path(), selected, (baseline, current), format, counted)
+}
+
+/// The same in this directory.
+fn compared_in(
+    directory: &Path,
+    selected: &[&str],
+    (baseline, current): (&str, &str),
+    format: &str,
+    counted: Counted,
+) -> (i32, String, BTreeMap<String, Vec<u8>>) {
+    let path = |name: &str| directory.join(name);
     fs::write(path("passport.toml"), CONTRACT).unwrap();
     fs::create_dir(path("exe")).unwrap();
     let executable = |build: &str| patched_executable(&path("exe"), build);
     let mut command = Command::new(env!("CARGO_BIN_EXE_passport"));
     if counted == Counted::No {
         // No valgrind is found, and nothing else is looked for.
-        command.env("PATH", directory.path());
+        command.env("PATH", directory);
     }
     let output = command
         .args(["compare", "--time-budget", "0", "--output-format", format])
@@ -399,7 +410,7 @@ fn compared_of(
         .arg(executable(baseline))
         .arg("--current-exe")
         .arg(executable(current))
-        .current_dir(directory.path())
+        .current_dir(directory)
         .output()
         .unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -417,7 +428,10 @@ fn compared_of(
 }
 
 fn told_and_filed() {
-    let (code, stdout, files) = compared(("same", "allocs"), "text", Counted::Yes);
+    let directory = tempfile::tempdir().unwrap();
+    let (selected, sides) = (["--endpoint", "orders"], ("same", "allocs"));
+    let (code, stdout, files) =
+        compared_in(directory.path(), &selected, sides, "text", Counted::Yes);
     assert_eq!(code, 1, "{stdout}");
     let place = format!("+36 (new), +1728 bytes: tests/causes.rs:{COPIES_LINE} (causes::copies)");
     assert!(stdout.contains(&place), "{stdout}");
@@ -445,6 +459,7 @@ fn told_and_filed() {
     let svg = String::from_utf8(files[drawn].clone()).unwrap();
     assert!(svg.contains("orders/default: current against baseline"), "{svg}");
     assert!(svg.contains("<title>causes::copies ("), "{svg}");
+    shown_on_pages(directory.path(), drawn);
     // As a part of a pull request.
     let (_, markdown, _) = compared(("same", "allocs"), "markdown", Counted::No);
     assert!(markdown.contains(&place), "{markdown}");
@@ -452,6 +467,34 @@ fn told_and_filed() {
     let (_, json, files) = compared(("same", "allocs"), "json", Counted::No);
     assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
     assert!(files.len() >= 2, "{:?}", files.keys());
+}
+
+/// The flame graph is beside pages of the passport, and the page of the check leads to it.
+fn shown_on_pages(directory: &Path, drawn: &str) {
+    let artifacts = directory.join("artifacts/performance");
+    let report = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_passport"));
+        command.args(["report", "--input-dir", "artifacts/performance", "--with-evidence"]);
+        let output = command.current_dir(directory).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        said
+    };
+    let site = directory.join("site");
+    report();
+    let kept = fs::read(site.join("evidence").join(drawn)).unwrap();
+    assert_eq!(kept, fs::read(artifacts.join(drawn)).unwrap());
+    let pages = fs::read_dir(site.join("subject")).unwrap();
+    let pages: Vec<String> =
+        pages.map(|it| fs::read_to_string(it.unwrap().path()).unwrap()).collect();
+    let link = format!("href=\"../evidence/{drawn}\"");
+    assert_eq!(pages.iter().filter(|it| it.contains(&link)).count(), 1, "{pages:?}");
+    // What somebody changed is not taken over.
+    fs::remove_dir_all(&site).unwrap();
+    fs::write(artifacts.join(drawn), "<svg onload='alert(1)'/>").unwrap();
+    let said = report();
+    assert!(said.contains("no flame graph of this program"), "{said}");
+    assert!(!site.join("evidence").join(drawn).exists());
 }
 
 fn nothing_filed() {

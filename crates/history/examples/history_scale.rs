@@ -82,7 +82,7 @@ fn main() {
         timed("report", || {
             let (mut history, _) = History::open(&opening).unwrap();
             let gathered = Gathered::of(&mut history).unwrap();
-            let content = gathered.content(false);
+            let content = gathered.content(None);
             let files = pages(&content);
             let bytes: usize = files.iter().map(|it| it.bytes.len()).sum();
             let site = std::env::temp_dir().join("history_scale");

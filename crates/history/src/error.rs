@@ -83,6 +83,18 @@ pub enum HistoryError {
         /// What is wrong.
         why: String,
     },
+    /// Others pushed to the branch each time before this one could.
+    #[error(
+        "branch `{branch}`: others were faster {attempts} times, run it again: what is to be added is kept here: {said}"
+    )]
+    Overtaken {
+        /// Its name.
+        branch: String,
+        /// How often it was tried.
+        attempts: u64,
+        /// What was said the last time.
+        said: String,
+    },
     /// Another process has the index.
     #[error(
         "the index `{name}` is locked by another process: wait for that, or name another with --index"
@@ -100,6 +112,24 @@ pub enum HistoryError {
         name: String,
         /// What the database said.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// The index cannot be written.
+    #[error(
+        "cannot write the index `{name}`: {why}; what is kept stays as it is: name another place with --index"
+    )]
+    IndexNotWritten {
+        /// The file.
+        name: String,
+        /// What the database said.
+        why: String,
+    },
+    /// The server that has the index is away: it cannot be reached, ends, or does not answer.
+    #[error("the index in `{name}` is away: {why}; run it again once that is back")]
+    IndexAway {
+        /// The kind of database.
+        name: String,
+        /// What is so.
+        why: String,
     },
     /// What is to be the index is something else.
     #[error(
@@ -130,4 +160,18 @@ pub enum HistoryError {
     /// The pages or a plot cannot be made.
     #[error("cannot draw: {0}")]
     Draw(String),
+}
+
+impl HistoryError {
+    /// Whether nothing about what was asked is wrong, so that the same may work at another time.
+    pub const fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Overtaken { .. }
+                | Self::IndexLocked { .. }
+                | Self::IndexAway { .. }
+                | Self::Git { .. }
+                | Self::NoGit(_)
+        )
+    }
 }

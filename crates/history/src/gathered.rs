@@ -11,7 +11,7 @@ use crate::{
     git::{Line, Position},
     history::History,
     index::{Entry, Index, IndexLocation, IndexedPassport, Place, PointRow, Standing},
-    site::SiteContent,
+    site::{SiteContent, SitePicture},
     suspicions::suspicions,
     timeline::{Series, Timeline},
 };
@@ -92,8 +92,9 @@ impl Gathered {
         Ok(Self { timeline, by_time: true, series, events, words, newest: passports })
     }
 
-    /// What the pages show; with the passports that are on the line, where they are to be beside them.
-    pub fn content(&self, evidence: bool) -> SiteContent<'_> {
+    /// What the pages show. Where there is evidence beside them, that is the passports on the line, and these
+    /// flame graphs.
+    pub fn content(&self, evidence: Option<Vec<SitePicture>>) -> SiteContent<'_> {
         SiteContent {
             line: &self.timeline.line,
             by_time: self.by_time,
@@ -101,7 +102,8 @@ impl Gathered {
             events: &self.events,
             words: &self.words,
             newest: &self.newest,
-            evidence: if evidence { self.evidence() } else { Vec::new() },
+            evidence: evidence.as_ref().map(|_| self.evidence()).unwrap_or_default(),
+            graphs: evidence.unwrap_or_default(),
         }
     }
 
@@ -113,6 +115,11 @@ impl Gathered {
         passports
             .flat_map(|it| of(it).unwrap_or_default().into_iter().map(move |place| (place, it)))
             .collect()
+    }
+
+    /// The subjects of all series.
+    pub fn subjects(&self) -> BTreeSet<&str> {
+        self.series.iter().map(|it| it.key.subject.as_str()).collect()
     }
 
     /// Whether there is anything to show.

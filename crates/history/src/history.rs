@@ -18,7 +18,7 @@ use crate::{
     error::HistoryError,
     events::{Acceptances, Event, exact_events},
     git::{Line, Repository},
-    index::{Entry, Index, IndexLocation, IndexedPassport, IndexedSeries, PointRow},
+    index::{Entry, Index, IndexLocation, IndexedPassport, IndexedSeries, PointRow, Standing},
     record::{Acceptance, Record, SaidPlacement},
     store::Store,
     suspicions::suspicions,
@@ -159,6 +159,23 @@ impl History {
         let of_words = events.iter().filter(|it| it.key.kind.is_word());
         let ids: BTreeSet<i64> = of_words.flat_map(|it| [it.before.0, it.after.0]).collect();
         self.index.words(&ids)
+    }
+
+    /// How many passports of commits that a shallow clone does not have may tell of a change after this place.
+    ///
+    /// They tell of none where each series has a figure at that place or before: what changed since is known.
+    pub fn beyond_the_clone(&self, series: &[Series], since: Option<usize>) -> usize {
+        let begins_before = |it: &Series| {
+            let first = it.points.first().map(|it| it.place);
+            since.is_some_and(|since| first.is_some_and(|first| first <= since))
+        };
+        if !self.line().shallow || (!series.is_empty() && series.iter().all(begins_before)) {
+            return 0;
+        }
+        let elsewhere = |it: &&IndexedPassport| {
+            it.place.standing == Standing::Placed && self.timeline.placing(it.id).is_none()
+        };
+        self.timeline.passports.iter().filter(elsewhere).count()
     }
 
     /// The passports that are on no series, and why, in a clause.

@@ -5,6 +5,7 @@
 #![expect(clippy::return_self_not_must_use, reason = "a run is held against what it must be")]
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
+pub mod browser;
 pub mod made;
 pub mod memory_bound;
 #[cfg(unix)]

@@ -9,6 +9,7 @@ use crate::{
     exit::{Code, Failure},
     terminal,
 };
+use perf_passport::text::counted;
 use perf_passport_history::{
     git::Repository,
     log::{Tally, render},
@@ -36,12 +37,20 @@ pub(super) fn run(arguments: &LogArguments) -> Result<ExitCode, Failure> {
     let mut events = history.events(&series);
     events.retain(|event| since.is_none_or(|since| event.to > since));
     let words = history.words(&events)?;
-    terminal::print(&render(&events, history.line(), &words))?;
+    let mut text = render(&events, history.line(), &words);
+    let unknown = history.beyond_the_clone(&series, since);
+    if unknown > 0 {
+        let passports = counted(unknown as u64, "passport");
+        text += &format!(
+            "not known: what {passports} of commits say that this shallow clone does not have\n"
+        );
+    }
+    terminal::print(&text)?;
     if let Some(code) = tell_unsound(followed) {
         return Ok(code.into());
     }
     let tally = Tally::of(&events);
-    Ok(match (tally.open, tally.suspicions) {
+    Ok(match (tally.open, tally.suspicions + unknown) {
         (0, 0) => Code::Pass,
         (0, _) => Code::Abstained,
         _ => Code::Failed,

@@ -52,9 +52,36 @@ pub(super) fn run(arguments: &HistoryArguments) -> Result<ExitCode, Failure> {
 }
 
 impl From<HistoryError> for Failure {
-    /// An edited passport is a claim that failed; everything else is a wrong or unusable file or place.
+    /// An edited passport is a claim that failed. What another time may mend could not be done; everything
+    /// else is a wrong or unusable file or place.
     fn from(error: HistoryError) -> Self {
-        let code = if is_edited(&error) { Code::Failed } else { Code::Usage };
+        let code = match &error {
+            it if is_edited(it) => Code::Failed,
+            it if it.may_pass() => Code::NotMeasured,
+            _ => Code::Usage,
+        };
         Self::new(code, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_time_may_mend_is_not_called_wrong() {
+        let name = || "postgresql".to_owned();
+        let overtaken = HistoryError::Overtaken { branch: name(), attempts: 200, said: name() };
+        for (error, code) in [
+            (overtaken, Code::NotMeasured),
+            (HistoryError::IndexLocked { name: name() }, Code::NotMeasured),
+            (HistoryError::IndexAway { name: name(), why: name() }, Code::NotMeasured),
+            (HistoryError::Git { command: name(), message: name() }, Code::NotMeasured),
+            (HistoryError::Index { name: name(), source: name().into() }, Code::Usage),
+            (HistoryError::IndexAddress, Code::Usage),
+            (HistoryError::NoSuchEvent(name()), Code::Usage),
+        ] {
+            assert_eq!(Failure::from(error).code, code);
+        }
     }
 }

@@ -56,6 +56,24 @@ pub(crate) struct InitArguments {
     /// Take this path; may be repeated
     #[arg(long, value_name = "PATH")]
     endpoint: Vec<String>,
+    /// The action that the workflow uses: the repository of this program, and the commit of its release
+    #[arg(long, value_name = "OWNER/NAME@COMMIT", value_parser = action)]
+    action: Option<String>,
+}
+
+/// What stands for the action where nobody named it.
+const ACTION: &str = "OWNER/perf-passport@SHA";
+
+/// An action as a workflow names it. What else would stand there is no part of a workflow.
+fn action(text: &str) -> Result<String, String> {
+    let plain = |it: &str| {
+        let is_of = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
+        !it.is_empty() && it.bytes().all(is_of)
+    };
+    match text.split_once('@') {
+        Some((name, at)) if name.contains('/') && plain(name) && plain(at) => Ok(text.to_owned()),
+        _ => Err("it is not OWNER/NAME@COMMIT".to_owned()),
+    }
 }
 
 /// Endpoints, and where they are from.
@@ -67,14 +85,17 @@ struct Found {
 pub(crate) fn run(arguments: &InitArguments) -> Result<ExitCode, Failure> {
     let mut draft = Draft::default();
     let given = arguments.given(&mut draft)?;
-    if let Some(url) = &arguments.api_url {
-        of_url(&mut draft, url, given)?;
+    let job = if let Some(url) = &arguments.api_url {
+        Some(of_url(&mut draft, url, given)?)
     } else if let Some(command) = &arguments.cmd {
-        of_command(&mut draft, command, given)?;
+        Some(of_command(&mut draft, command, given)?)
     } else if let Some(directory) = &arguments.criterion {
-        of_criterion(&mut draft, directory)?;
+        Some(of_criterion(&mut draft, directory)?)
     } else {
-        of_project(&mut draft, given)?;
+        of_project(&mut draft, given)?
+    };
+    if let Some(job) = job {
+        add_workflow(&mut draft, &job, arguments.action.as_deref());
     }
     draft.write()?;
     Ok(Code::Pass.into())
@@ -112,7 +133,7 @@ fn or_root(draft: &mut Draft, given: Option<Found>) -> Found {
 }
 
 /// A running service: it is asked, where it answers.
-fn of_url(draft: &mut Draft, url: &str, given: Option<Found>) -> Result<(), Failure> {
+fn of_url(draft: &mut Draft, url: &str, given: Option<Found>) -> Result<Job<'static>, Failure> {
     let mut found = or_root(draft, given);
     without_base_path(url, &mut found.endpoints);
     match running_service::ask(url, &mut found.endpoints) {
@@ -129,10 +150,9 @@ fn of_url(draft: &mut Draft, url: &str, given: Option<Found>) -> Result<(), Fail
         &ContractOutline { url: Some(url.to_owned()), endpoints: found.endpoints, ..outline(name) },
         &found.words,
     )?;
-    add_workflow(draft, &Job::RunningService);
     draft.next("passport check");
     draft.next("passport baseline");
-    Ok(())
+    Ok(Job::RunningService)
 }
 
 /// A document may name the path that the URL ends with before each of its own.
@@ -150,7 +170,11 @@ fn without_base_path(url: &str, endpoints: &mut [OutlinedEndpoint]) {
 }
 
 /// Servers that a command starts.
-fn of_command(draft: &mut Draft, command: &str, given: Option<Found>) -> Result<(), Failure> {
+fn of_command<'c>(
+    draft: &mut Draft,
+    command: &'c str,
+    given: Option<Found>,
+) -> Result<Job<'c>, Failure> {
     #[cfg(target_os = "linux")]
     perf_passport_compare::CommandLine::parse(command)
         .map_err(|error| Failure::usage(anyhow!("cannot start the server: {error}")))?;
@@ -158,14 +182,13 @@ fn of_command(draft: &mut Draft, command: &str, given: Option<Found>) -> Result<
     let endpoints = found.endpoints;
     draft.note("no server was started, so each path is expected to answer with status 200");
     add_contract(draft, &ContractOutline { endpoints, ..outline("service") }, &found.words)?;
-    add_workflow(draft, &Job::Servers(command));
     let quoted = format!("'{}'", command.replace('\'', "'\\''"));
     draft.next(format!("passport compare --baseline-cmd {0} --current-cmd {0}", escaped(&quoted)));
-    Ok(())
+    Ok(Job::Servers(command))
 }
 
 /// Benchmarks that criterion measured.
-fn of_criterion(draft: &mut Draft, directory: &Path) -> Result<(), Failure> {
+fn of_criterion(draft: &mut Draft, directory: &Path) -> Result<Job<'static>, Failure> {
     let operations = criterion_suite::read(directory)?;
     let words = format!(
         "{} of criterion, each below ten times its mean",
@@ -175,19 +198,18 @@ fn of_criterion(draft: &mut Draft, directory: &Path) -> Result<(), Failure> {
     let comment =
         vec!["Made by `passport init`. A budget is ten times what was measured.".to_owned()];
     add_contract(draft, &ContractOutline { operations, comment, ..outline(&name) }, &words)?;
-    add_workflow(draft, &Job::Benchmarks);
     let directory = if directory == Path::new(CRITERION_DIRECTORY) {
         String::new()
     } else {
         format!(" {}", escaped(&directory.to_string_lossy()))
     };
     draft.next(format!("passport import criterion{directory}"));
-    Ok(())
+    Ok(Job::Benchmarks)
 }
 
 /// A Cargo project: with axum a test target, with criterion its suite. Without a project an `OpenAPI`
 /// document or paths alone are a contract for any URL.
-fn of_project(draft: &mut Draft, given: Option<Found>) -> Result<(), Failure> {
+fn of_project(draft: &mut Draft, given: Option<Found>) -> Result<Option<Job<'static>>, Failure> {
     let Some(project) = CargoProject::read()? else {
         let Some(found) = given else {
             return Err(Failure::usage(anyhow!(
@@ -198,13 +220,13 @@ fn of_project(draft: &mut Draft, given: Option<Found>) -> Result<(), Failure> {
         let endpoints = found.endpoints;
         add_contract(draft, &ContractOutline { endpoints, ..outline("service") }, &found.words)?;
         draft.next("passport check --api-url URL");
-        return Ok(());
+        return Ok(None);
     };
     if project.depends_on("axum") {
-        return of_axum(draft, &project, given);
+        return of_axum(draft, &project, given).map(Some);
     }
     if project.depends_on("criterion") && given.is_none() {
-        return of_criterion(draft, Path::new(CRITERION_DIRECTORY));
+        return of_criterion(draft, Path::new(CRITERION_DIRECTORY)).map(Some);
     }
     Err(Failure::usage(anyhow!(
         "{MANIFEST} depends on neither axum nor criterion: give --api-url URL or --cmd CMD for a service of \
@@ -212,7 +234,11 @@ fn of_project(draft: &mut Draft, given: Option<Found>) -> Result<(), Failure> {
     )))
 }
 
-fn of_axum(draft: &mut Draft, project: &CargoProject, given: Option<Found>) -> Result<(), Failure> {
+fn of_axum(
+    draft: &mut Draft,
+    project: &CargoProject,
+    given: Option<Found>,
+) -> Result<Job<'static>, Failure> {
     project.refuse_old_axum()?;
     let (call, router) = project.router()?;
     let found = match given {
@@ -247,10 +273,9 @@ fn of_axum(draft: &mut Draft, project: &CargoProject, given: Option<Found>) -> R
             "{MANIFEST} names the clone of perf-passport on this machine: elsewhere give its version, or git"
         ));
     }
-    add_workflow(draft, &Job::Tests);
     draft.next(format!("cargo test --test {TARGET}"));
     draft.next(format!("passport check --harness {TARGET}"));
-    Ok(())
+    Ok(Job::Tests)
 }
 
 /// The test target.
@@ -303,17 +328,35 @@ fn add_contract(draft: &mut Draft, outline: &ContractOutline, words: &str) -> Re
     Ok(())
 }
 
-fn add_workflow(draft: &mut Draft, job: &Job<'_>) {
+fn add_workflow(draft: &mut Draft, job: &Job<'_>, action: Option<&str>) {
     let here = Path::new(".");
-    draft.make(workflow::path(here), workflow::text(here, job), "the same on GitHub");
-    if !matches!(job, Job::Tests) {
+    let text = workflow::text(here, job, action.unwrap_or(ACTION));
+    draft.make(workflow::path(here), text, "the same on GitHub");
+    if matches!(job, Job::Benchmarks) {
         draft.note("the workflow installs perf-passport-cli from crates.io: before its first release give git");
+    } else if action.is_none() {
+        draft.note(format!(
+            "the workflow uses the action `{ACTION}`: put the repository of this program there, and the \
+             commit of its release; --action gives both"
+        ));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_action_is_a_repository_and_a_commit() {
+        for named in ["octo/perf-passport@0f3c9a51", "octo/a.b/sub-dir@v1.2"] {
+            assert_eq!(action(named).as_deref(), Ok(named));
+        }
+        for other in
+            ["", "octo@v1", "octo/n", "octo/n@", "@v1", "o/n@v1\n  run: x", "o/n@a b", "o/n@${{"]
+        {
+            assert!(action(other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn the_example_of_a_flow_is_one() {

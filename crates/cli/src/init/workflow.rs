@@ -26,58 +26,90 @@ pub(super) fn path(directory: &Path) -> PathBuf {
     repository(directory).join(FILE)
 }
 
-/// The text of the workflow of a project in this directory.
-pub(super) fn text(directory: &Path, job: &Job<'_>) -> String {
-    let (on, steps) = match job {
-        Job::Tests => (CHANGES, TESTS.to_owned()),
-        Job::Benchmarks => (CHANGES, format!("{INSTALL}{BENCHMARKS}")),
-        Job::RunningService => (DAILY, format!("{INSTALL}      - run: passport check --ci\n")),
-        Job::Servers(command) => {
-            (PULL_REQUESTS, format!("{INSTALL}{}", servers(command, below(directory).as_deref())))
+/// The text of the workflow of a project in this directory, which uses this action of ours.
+pub(super) fn text(directory: &Path, job: &Job<'_>, action: &str) -> String {
+    let below = below(directory);
+    let on = match job {
+        Job::Tests | Job::Benchmarks => CHANGES,
+        Job::RunningService => DAILY,
+        Job::Servers(_) => PULL_REQUESTS,
+    };
+    let steps = match job {
+        Job::Tests => {
+            let inputs = within(below.as_deref(), vec![("harness", "passport".to_owned())]);
+            checkout(&[HEAD, HISTORY]) + &uses(action, &inputs)
         }
-    };
-    let checkout = match job {
-        Job::Servers(_) => format!(
-            "      - uses: {CHECKOUT}\n        with:\n          path: current\n      - uses: {CHECKOUT}\n        \
-             with:\n          path: baseline\n          ref: ${{{{ github.base_ref }}}}\n"
-        ),
-        _ => format!("      - uses: {CHECKOUT}\n"),
-    };
-    let within = match (job, below(directory)) {
-        // These have a directory for each side.
-        (Job::Servers(_), _) | (_, None) => String::new(),
-        (_, Some(below)) => {
-            format!("    defaults:\n      run:\n        working-directory: {}\n", scalar(&below))
+        Job::RunningService => checkout(&[]) + &uses(action, &within(below.as_deref(), Vec::new())),
+        Job::Servers(command) => {
+            let side = |path: &str, more| checkout(&[("path", path), more]);
+            side("current", HEAD)
+                + &side("baseline", ("ref", "${{ github.base_ref }}"))
+                + &uses(action, &servers(command, below.as_deref()))
+        }
+        Job::Benchmarks => {
+            let directory = below.map(|it| format!("        working-directory: {}\n", scalar(&it)));
+            let directory = directory.unwrap_or_default();
+            let run = |command: &str| format!("      - run: {command}\n{directory}");
+            checkout(&[]) + INSTALL + &run("cargo bench") + &run("passport import criterion")
         }
     };
     format!(
         "# Holds the contract passport.toml. Made by `passport init`.\nname: passport\n\n{on}\npermissions:\n  \
-         contents: read\n\njobs:\n  passport:\n    runs-on: ubuntu-latest\n    timeout-minutes: 30\n{within}    \
-         steps:\n{checkout}{steps}"
+         contents: read\n\njobs:\n  passport:\n    runs-on: ubuntu-latest\n    timeout-minutes: 40\n    \
+         steps:\n{steps}"
     )
 }
 
 const CHANGES: &str = "on:\n  push:\n  pull_request:\n";
 const PULL_REQUESTS: &str = "on:\n  pull_request:\n";
 const DAILY: &str = "on:\n  schedule:\n    - cron: \"23 4 * * *\"\n  workflow_dispatch:\n";
-const TESTS: &str = "      - run: cargo test --test passport\n";
 const INSTALL: &str = "      - run: cargo install --locked perf-passport-cli\n";
-const BENCHMARKS: &str = "      - run: cargo bench\n      - run: passport import criterion\n";
 
-/// The step that compares two servers. An abstention is said and stops nobody.
-fn servers(command: &str, below: Option<&str>) -> String {
+/// What is measured is the commit of the change, and not GitHub's merge of it.
+const HEAD: (&str, &str) = ("ref", "${{ github.event.pull_request.head.sha }}");
+
+/// The common ancestor is found in the whole history.
+const HISTORY: (&str, &str) = ("fetch-depth", "0");
+
+/// A step that fetches the sources. No later step needs the token that it is given.
+fn checkout(inputs: &[(&str, &str)]) -> String {
+    let mut step =
+        format!("      - uses: {CHECKOUT}\n        with:\n          persist-credentials: false\n");
+    for (name, value) in inputs {
+        step += &format!("          {name}: {value}\n");
+    }
+    step
+}
+
+/// A step of an action.
+fn uses(action: &str, inputs: &[(&str, String)]) -> String {
+    let mut step = format!("      - uses: {action}\n");
+    for (at, (name, value)) in inputs.iter().enumerate() {
+        let with = if at == 0 { "        with:\n" } else { "" };
+        step += &format!("{with}          {name}: {}\n", scalar(value));
+    }
+    step
+}
+
+/// The inputs of a project that is below its repository.
+fn within<'n>(below: Option<&str>, mut inputs: Vec<(&'n str, String)>) -> Vec<(&'n str, String)> {
+    inputs.extend(below.map(|it| ("working-directory", it.to_owned())));
+    inputs
+}
+
+/// The inputs that compare two servers. An abstention is said and stops nobody.
+fn servers(command: &str, below: Option<&str>) -> Vec<(&'static str, String)> {
     let below = below.map(|it| format!("/{it}")).unwrap_or_default();
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
-    let side = |name: &str| format!("cd {} && exec {command}", quoted(&format!("{name}{below}")));
-    let start = |name: &str| quoted(&format!("sh -c {}", quoted(&side(name))));
-    let line = format!(
-        "passport compare --ci --allow-abstain --contract {} --baseline-cmd {} \
-         --current-cmd {}",
-        quoted(&format!("current{below}/passport.toml")),
-        start("baseline"),
-        start("current")
-    );
-    format!("      - run: {}\n", scalar(&line))
+    let start = |name: &str| {
+        let side = format!("cd {} && exec {command}", quoted(&format!("{name}{below}")));
+        format!("sh -c {}", quoted(&side))
+    };
+    vec![
+        ("contract", format!("current{below}/passport.toml")),
+        ("baseline-cmd", start("baseline")),
+        ("current-cmd", start("current")),
+    ]
 }
 
 /// A string of YAML, in the form that escapes as JSON does.
@@ -109,16 +141,10 @@ mod tests {
 
     #[test]
     fn a_command_reaches_the_shell_as_it_was_given() {
-        let step = servers("python3 -c 'print(\"a\")' {port}", Some("of all"));
-        let line = step.trim().strip_prefix("- run: ").unwrap();
-        let line: String = serde_json::from_str(line).unwrap();
-        let printed = std::process::Command::new("sh")
-            .args(["-c", &format!("set -- {line}; shift 7; printf %s \"$1\"")])
-            .output()
-            .unwrap();
-        let started = String::from_utf8(printed.stdout).unwrap();
-        assert!(line.contains("--contract 'current/of all/passport.toml' "), "{line}");
-        let within = started.strip_prefix("sh -c ").unwrap();
+        let inputs = servers("python3 -c 'print(\"a\")' {port}", Some("of all"));
+        let input = |name: &str| &inputs.iter().find(|(it, _)| *it == name).unwrap().1;
+        assert_eq!(input("contract"), "current/of all/passport.toml");
+        let within = input("baseline-cmd").strip_prefix("sh -c ").unwrap();
         let shown = std::process::Command::new("sh")
             .args(["-c", &format!("printf %s {within}")])
             .output()
@@ -133,9 +159,11 @@ mod tests {
         let member = repository.path().join("member");
         std::fs::create_dir_all(&member).unwrap();
         std::fs::create_dir(repository.path().join(".git")).unwrap();
-        let text = |it: &Path| text(it, &Job::Tests);
-        assert!(text(&member).contains("working-directory: \"member\"\n"));
-        assert!(!text(repository.path()).contains("working-directory"));
+        for job in [Job::Tests, Job::Benchmarks, Job::RunningService] {
+            let text = |it: &Path| text(it, &job, "o/n@v1");
+            assert!(text(&member).contains("working-directory: \"member\"\n"), "{job:?}");
+            assert!(!text(repository.path()).contains("working-directory"), "{job:?}");
+        }
         let file = repository.path().canonicalize().unwrap().join(FILE);
         assert_eq!(path(&member), file);
         assert_eq!(path(repository.path()), Path::new(FILE));

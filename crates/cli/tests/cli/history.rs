@@ -9,31 +9,31 @@ use perf_passport_test_support::{
 };
 
 /// A repository in which the program runs.
-struct History {
-    repository: GitRepository,
-    workspace: Workspace,
+pub(crate) struct History {
+    pub(crate) repository: GitRepository,
+    pub(crate) workspace: Workspace,
     runs: u64,
 }
 
 impl History {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (repository, workspace) = (GitRepository::new(), Workspace::new(crate::PASSPORT));
         Self { repository, workspace, runs: 0 }
     }
 
-    fn run(&self, arguments: &[&str]) -> Finished {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
         let mut command = self.workspace.command(arguments);
         finish(command.current_dir(self.repository.path()))
     }
 
-    fn commit(&self, text: &str) {
+    pub(crate) fn commit(&self, text: &str) {
         self.repository.write("code", text);
         self.repository.write(".gitignore", "*.json\nhistory\nsite\n*.html\n*.svg\n");
         self.repository.commit(text);
     }
 
     /// A passport in a file, of what is checked out.
-    fn made(&mut self, file: &str, allocations: u64) -> Made {
+    pub(crate) fn made(&mut self, file: &str, allocations: u64) -> Made {
         self.runs += 1;
         let subject =
             MadeSubject { name: "cart".to_owned(), allocations, ns: 50_000, body: Some(1) };
@@ -48,7 +48,7 @@ impl History {
     }
 
     /// Two commits of which the second allocates more.
-    fn of_a_change() -> Self {
+    pub(crate) fn of_a_change() -> Self {
         let mut history = Self::new();
         for (text, allocations) in [("one", 10), ("two", 14)] {
             history.commit(text);

@@ -20,6 +20,8 @@ mod formats;
 mod formatting;
 mod gate;
 mod history;
+#[cfg(unix)]
+mod history_hindered;
 mod import;
 mod init_axum;
 mod monitor;
@@ -44,6 +46,8 @@ mod ledger_work;
 mod odd_files;
 #[cfg(unix)]
 mod other_language;
+#[cfg(unix)]
+mod pages;
 #[cfg(unix)]
 mod watched;
 #[cfg(unix)]

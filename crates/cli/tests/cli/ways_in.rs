@@ -240,7 +240,9 @@ fn a_running_service_is_asked_before_its_contract_is_written() {
     assert_says(&run.stdout, "note: /gone is answered with status 404, which is expected now\n");
     assert_says(&run.stdout, "next: passport check\n");
     assert_says(&workspace.read("passport.toml"), "ignore = [\"/items/*/id\"]\n");
-    assert_says(&workspace.read(".github/workflows/passport.yml"), "- run: passport check --ci\n");
+    let workflow = workspace.read(".github/workflows/passport.yml");
+    assert_says(&workflow, "- uses: OWNER/perf-passport@SHA\n");
+    assert_says(&run.stdout, "note: the workflow uses the action `OWNER/perf-passport@SHA`: put");
     workspace.run(&["check"]).exits(0);
     assert_says(
         &workspace.run(&init).refused(2),
@@ -374,7 +376,7 @@ fn a_command_that_starts_a_server_has_a_workflow_that_compares() {
     let next = run.stdout.lines().last().unwrap().strip_prefix("next: passport ").unwrap();
     assert_says(
         &workspace.read(".github/workflows/passport.yml"),
-        "passport compare --ci --allow-abstain",
+        "          baseline-cmd: \"sh -c ",
     );
     // What is told to do next can be done.
     let mut shell = Command::new("sh");

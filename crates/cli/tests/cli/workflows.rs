@@ -135,12 +135,14 @@ fn ends(output: &Output, code: i32) -> String {
 }
 
 /// What the action measures with, for a push.
-const PUSH: [(&str, &str); 9] = [
+const PUSH: [(&str, &str); 11] = [
     ("ALLOW_ABSTAIN", "true"),
     ("ARGUMENTS", ""),
     ("BASE", ""),
+    ("BASELINE_CMD", ""),
     ("COMPARE", "true"),
     ("CONTRACT", "passport.toml"),
+    ("CURRENT_CMD", ""),
     ("EVENT", "push"),
     ("HARNESS", ""),
     ("HEAD", ""),
@@ -213,6 +215,76 @@ fn the_action_compares_a_pull_request() {
     assert!(
         runner.output().ends_with("exit-code=2\n") || runner.output().ends_with("exit-code=3\n")
     );
+}
+
+/// The inputs that a workflow gives to our action, as the environment of the step that measures: what it does
+/// not give is the default.
+fn inputs(workflow: &str) -> Vec<(String, String)> {
+    let yaml = |text: &str| serde_norway::from_str::<serde_json::Value>(text).unwrap();
+    let action = yaml(&fs::read_to_string(repository("action.yml")).unwrap());
+    let workflow = yaml(workflow);
+    assert_eq!(workflow["permissions"], json!({ "contents": "read" }));
+    let steps = workflow["jobs"]["passport"]["steps"].as_array().unwrap();
+    let ours =
+        |it: &&serde_json::Value| it["uses"].as_str().unwrap().starts_with("octo/perf-passport@");
+    let given = &steps.iter().find(ours).unwrap()["with"];
+    let known = action["inputs"].as_object().unwrap();
+    for name in given.as_object().into_iter().flatten().map(|(name, _)| name) {
+        assert!(known.contains_key(name), "{name}");
+    }
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let measure = steps.iter().find(|it| it["id"] == "measure").unwrap();
+    let value = |(name, value): (&String, &serde_json::Value)| {
+        let input = value.as_str()?.strip_prefix("${{ inputs.")?.strip_suffix(" }}")?;
+        let value = given[input].as_str().or(known[input]["default"].as_str())?;
+        Some((name.clone(), value.to_owned()))
+    };
+    measure["env"].as_object().unwrap().iter().filter_map(value).collect()
+}
+
+#[test]
+fn the_action_does_what_the_workflow_of_init_asks_it_for() {
+    let action = ["--action", "octo/perf-passport@0f3c9a51be77"];
+    let init = |workspace: &Workspace, arguments: &[&str]| {
+        let said = workspace.run(&[&["init"], arguments, &action].concat()).exits(0).stdout;
+        assert!(!said.contains("OWNER"), "{said}");
+        workspace.read(".github/workflows/passport.yml")
+    };
+    let steps = steps("action.yml");
+    let measured = |workspace: &Workspace, workflow: &str, more: &[(&str, &str)]| {
+        let runner = Runner::new(workspace);
+        ends(&runner.run(&steps["Install"], ".", &[]), 0);
+        let inputs = inputs(workflow);
+        let mut changes: Vec<(&str, &str)> =
+            inputs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        changes.retain(|(name, _)| !more.iter().any(|(other, _)| name == other));
+        changes.extend_from_slice(more);
+        let said = ends(&runner.run(&steps["Measure"], ".", &with(&changes)), 0);
+        ends(&runner.run(&steps["Keep"], ".", &[]), 0);
+        let kept = workspace.json("runner/perf-passport-artifact/passport.json");
+        (said, runner.output(), kept)
+    };
+
+    // A service that runs already, each day.
+    let server = Server::answering("200 OK", "application/json", "{}");
+    let workspace = Workspace::new(crate::PASSPORT);
+    let workflow = init(&workspace, &["--api-url", &server.url(), "--endpoint", "/orders"]);
+    let (_, output, _) = measured(&workspace, &workflow, &[("EVENT", "schedule")]);
+    assert_says(&output, "exit-code=0\nstatus=PASS\n");
+
+    // Two servers, each in the directory of its checkout.
+    let workspace = Workspace::new(crate::PASSPORT);
+    let command =
+        format!("'{}' serve --listen 127.0.0.1:{{port}} --fixture normal", crate::PASSPORT);
+    let workflow = init(&workspace, &["--cmd", &command, "--endpoint", "/blocks/latest"]);
+    for side in ["current", "baseline"] {
+        workspace.make(side);
+    }
+    workspace.write("current/passport.toml", workspace.read("passport.toml"));
+    let few = [("EVENT", "pull_request"), ("ARGUMENTS", "--time-budget 0")];
+    let (said, output, kept) = measured(&workspace, &workflow, &few);
+    assert_says(&output, "exit-code=0\nstatus=ABSTAIN\n");
+    assert!(kept["comparison"].is_object(), "{said}");
 }
 
 /// Zips files of a directory, as GitHub gives an artifact; `None` where there is no `zip` or `unzip`.

@@ -84,7 +84,9 @@ impl PostgresIndex {
             Needed::Rebuild => {
                 self.execute(migrations::DROP)?;
                 self.execute(migrations::PREPARE)?;
-                let Needed::Sql(sql) = migrations::needed(&[]) else { return Err(late()) };
+                let Needed::Sql(sql) = migrations::needed(&[]) else {
+                    return Err(unusable("its tables stay those of another version".to_owned()));
+                };
                 (sql, true)
             }
         };
@@ -212,18 +214,25 @@ fn wait<T>(
 }
 
 fn late() -> HistoryError {
-    unusable("the server does not answer".to_owned())
+    away("the server does not answer".to_owned())
 }
 
 /// The server's own words, or what the system says of the connection; never the address.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn failed(error: tokio_postgres::Error) -> HistoryError {
     if let Some(said) = error.as_db_error() {
-        return unusable(said.message().to_owned());
+        let words = said.message().to_owned();
+        // A server that ends, begins, or has no room for one more says so itself.
+        let is_away = ["57P", "53"].iter().any(|it| said.code().code().starts_with(it));
+        return if is_away { away(words) } else { unusable(words) };
     }
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     let what = if error.is_closed() { "the connection was closed" } else { "no connection" };
-    unusable(cause.map_or_else(|| what.to_owned(), |it| format!("{what}: {it}")))
+    away(cause.map_or_else(|| what.to_owned(), |it| format!("{what}: {it}")))
+}
+
+fn away(why: String) -> HistoryError {
+    HistoryError::IndexAway { name: NAME.to_owned(), why }
 }
 
 fn unusable(why: String) -> HistoryError {

@@ -230,6 +230,12 @@ fn failed(path: &Path, error: rusqlite::Error) -> HistoryError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             HistoryError::IndexLocked { name }
         }
+        Some(
+            ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure,
+        ) => HistoryError::IndexNotWritten { name, why: error.to_string() },
         _ => HistoryError::Index { name, source: error.into() },
     }
 }

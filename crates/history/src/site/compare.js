@@ -22,8 +22,14 @@
     it.textContent = text;
     row.appendChild(it);
   }
+  // Places and values in turn: a value is that of all places up to the next one.
+  function at(series, place) {
+    var value = null;
+    for (var it = 0; it < series.v.length && series.v[it] <= place; it += 2) { value = series.v[it + 1]; }
+    return value;
+  }
   function show(series, value) {
-    return value === null || value === undefined ? "not measured" : series.w ? series.w[value] : value + series.u;
+    return value === null ? "not measured" : series.w ? series.w[value] : value + series.u;
   }
   function change(series, a, b) {
     if (typeof a !== "number" || typeof b !== "number") { return ""; }
@@ -37,8 +43,8 @@
     var a = Number(before.value), b = Number(after.value), shown = 0;
     body.textContent = "";
     data.series.forEach(function (series) {
-      var x = series.v[a], y = series.v[b];
-      if ((x === null && y === null) || x === y) { return; }
+      var x = at(series, a), y = at(series, b);
+      if (x === y) { return; }
       var row = document.createElement("tr");
       cell(row, series.n, "th");
       cell(row, series.k);

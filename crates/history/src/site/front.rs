@@ -8,7 +8,7 @@ use perf_passport::{
 };
 
 use super::{
-    SiteContent,
+    Layout, SiteContent,
     page::shown,
     picture::{SMALL, picture},
 };
@@ -20,7 +20,8 @@ use crate::{
 /// Open changes that are shown at once.
 const FIRST: usize = 40;
 
-pub(super) fn body(content: &SiteContent<'_>, link: &dyn Fn(&str) -> String) -> Markup {
+pub(super) fn body(content: &SiteContent<'_>, layout: Layout<'_>) -> Markup {
+    let front = Some(layout);
     let (open, decided): (Vec<&Event>, Vec<&Event>) =
         content.events.iter().rev().partition(|it| it.is_open());
     let tally = Tally::of(content.events);
@@ -37,23 +38,22 @@ pub(super) fn body(content: &SiteContent<'_>, link: &dyn Fn(&str) -> String) -> 
         }
         @let open = exact_first(open);
         @let (first, more) = open.split_at(open.len().min(FIRST));
-        (changes(content, first, link))
-        @if !more.is_empty() {
-            details {
-                summary { (counted(more.len() as u64, "more open change")) }
-                (changes(content, more, link))
-            }
-        }
-        @if !decided.is_empty() {
-            details {
-                summary { (counted(decided.len() as u64, "change")) " that somebody accepted" }
-                (changes(content, &decided, link))
+        (changes(content, first, front))
+        @let folded = [
+            (more, counted(more.len() as u64, "more open change")),
+            (&decided, format!("{} that somebody accepted", counted(decided.len() as u64, "change"))),
+        ];
+        @for (events, words) in folded.iter().filter(|(events, _)| !events.is_empty()) {
+            @match layout {
+                // Each is at its subject below.
+                Layout::One => p { (words) ": at the subjects below." },
+                Layout::Pages { .. } => details { summary { (words) } (changes(content, events, front)) },
             }
         }
         (budgets(content.newest))
         h2 { "Every figure over commits" }
         @for (name, curves) in content.subjects() {
-            h3 { a href=(link(&name)) { (shown(&name)) } }
+            h3 { a href=(layout.link(&name)) { (shown(&name)) } }
             div class="tiles" {
                 @for curve in curves {
                     @if let Some(drawn) = picture(curve, content.line, SMALL) {
@@ -100,11 +100,11 @@ fn exact_first(mut events: Vec<&Event>) -> Vec<&Event> {
     events
 }
 
-/// A list of changes.
+/// A list of changes, which leads to their subjects; of one subject, where that is named above.
 pub(super) fn changes(
     content: &SiteContent<'_>,
     events: &[&Event],
-    link: &dyn Fn(&str) -> String,
+    layout: Option<Layout<'_>>,
 ) -> Markup {
     html! {
         @if events.is_empty() { p { "Nothing." } }
@@ -112,7 +112,7 @@ pub(super) fn changes(
         @for together in events.chunk_by(|a, b| (a.from, a.to) == (b.from, b.to)) {
             @if let Some(first) = together.first() {
                 p class="at" { (since(content, first)) }
-                ul class="changes" { @for event in together { (change(content, event, link)) } }
+                ul class="changes" { @for event in together { (change(content, event, layout)) } }
             }
         }
     }
@@ -129,7 +129,7 @@ fn since(content: &SiteContent<'_>, event: &Event) -> Markup {
     }
 }
 
-fn change(content: &SiteContent<'_>, event: &Event, link: &dyn Fn(&str) -> String) -> Markup {
+fn change(content: &SiteContent<'_>, event: &Event, layout: Option<Layout<'_>>) -> Markup {
     let (class, word) = match (&event.state, event.certainty) {
         (State::Accepted { .. }, _) => ("accepted", "Accepted"),
         (State::Open, Certainty::Exact) => match event.trend {
@@ -139,11 +139,14 @@ fn change(content: &SiteContent<'_>, event: &Event, link: &dyn Fn(&str) -> Strin
         },
         (State::Open, Certainty::Suspicion) => ("suspicion", "\u{25cc} Suspected"),
     };
-    let name = content.name_of_event(event);
     html! {
         li class=(class) {
             strong { (word) } " "
-            a href=(link(&name)) { (shown(&name)) } " " (event.key.kind) ": " (content.change(event))
+            @if let Some(layout) = layout {
+                @let name = content.name_of_event(event);
+                a href=(layout.link(&name)) { (shown(&name)) } " "
+            }
+            (event.key.kind) ": " (content.change(event))
             span class="soft" { " \u{b7} event " code { (event.id) } }
             @if let State::Accepted { why } = &event.state { br; bdi { (shown(why)) } }
         }

@@ -41,6 +41,8 @@ pub struct SiteContent<'a> {
     pub newest: &'a [Passport],
     /// Passports that are beside the pages, with their places.
     pub evidence: Vec<(usize, &'a IndexedPassport)>,
+    /// Flame graphs that are beside the pages.
+    pub graphs: Vec<SitePicture>,
 }
 
 /// A file of the pages.
@@ -52,6 +54,37 @@ pub struct SiteFile {
     pub bytes: Vec<u8>,
 }
 
+/// A picture that is beside the pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SitePicture {
+    /// The subject, as its series has it.
+    pub subject: String,
+    /// Its path below the directory of the pages.
+    pub path: String,
+    /// The place whose passport it belongs to; none where nobody knows.
+    pub place: Option<usize>,
+    /// The picture.
+    pub svg: Vec<u8>,
+}
+
+/// How pages lead to each other.
+#[derive(Clone, Copy)]
+enum Layout<'a> {
+    /// Each subject has its own. `up` leads to the directory of all.
+    Pages { up: &'a str },
+    /// All is in one.
+    One,
+}
+
+impl Layout<'_> {
+    fn link(self, subject: &str) -> String {
+        match self {
+            Self::Pages { up } => format!("{up}{}", path_of(subject)),
+            Self::One => format!("#{}", id_of(subject)),
+        }
+    }
+}
+
 /// The pages, the front page first.
 pub fn pages(content: &SiteContent<'_>) -> Vec<SiteFile> {
     let ways = |up: &str| {
@@ -60,7 +93,7 @@ pub fn pages(content: &SiteContent<'_>) -> Vec<SiteFile> {
     let file =
         |path: &str, page: Page<'_>| SiteFile { path: path.to_owned(), bytes: page.render() };
     let (here, below) = (ways(""), ways("../"));
-    let front = front::body(content, &path_of);
+    let front = front::body(content, Layout::Pages { up: "" });
     let compare = compare::body(content);
     let (title, side_by_side) = (content.title(), "Two commits side by side");
     let front = Page { title: &title, ways: &here, script: false, body: front };
@@ -68,7 +101,7 @@ pub fn pages(content: &SiteContent<'_>) -> Vec<SiteFile> {
     let mut files = vec![file("index.html", front), file("compare.html", compare)];
     for (name, curves) in content.subjects() {
         let title = shown(&name);
-        let body = subject::body(content, &name, &curves, "../");
+        let body = subject::body(content, &name, &curves);
         let page = Page { title: &title, ways: &below, script: false, body };
         files.push(SiteFile { path: path_of(&name), bytes: page.render() });
     }
@@ -77,11 +110,10 @@ pub fn pages(content: &SiteContent<'_>) -> Vec<SiteFile> {
 
 /// All of it in one page.
 pub fn single_page(content: &SiteContent<'_>) -> Vec<u8> {
-    let link = |subject: &str| format!("#{}", id_of(subject));
     let body = html! {
-        (front::body(content, &link))
+        (front::body(content, Layout::One))
         @for (name, curves) in content.subjects() {
-            section id=(id_of(&name)) { (subject::section(content, &name, &curves, None)) }
+            section id=(id_of(&name)) { (subject::section(content, &name, &curves, Layout::One)) }
         }
         (compare::section(content))
     };

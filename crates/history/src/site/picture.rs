@@ -134,46 +134,50 @@ impl Scale {
     }
 }
 
-/// The line of each epoch. Of an exact figure only its corners; of times one number a column at most.
+/// The line of each epoch. Of an exact figure only its corners; of many points one a column at most.
 fn path(curve: &Curve, scale: &Scale) -> String {
+    let exact = curve.kind().is_exact();
     let mut path = String::new();
     for stretch in curve.stretches() {
-        let (mut began, mut last) = (false, None);
-        for point in thinned(stretch, scale) {
+        let mut last = None;
+        let points = if exact { corners(stretch) } else { stretch.iter().collect() };
+        for point in thinned(points, scale) {
             let (x, y) = (number(scale.x(point.place)), number(scale.y(point.value)));
-            let _ = match (began, curve.kind().is_exact()) {
-                (false, _) => write!(path, "M{x} {y}"),
-                (true, true) if last == Some(point.value) => write!(path, "H{x}"),
-                (true, true) => write!(path, "H{x}V{y}"),
-                (true, false) => write!(path, "L{x} {y}"),
+            let _ = match last {
+                None => write!(path, "M{x} {y}"),
+                Some(value) if exact && value == point.value => write!(path, "H{x}"),
+                Some(_) if exact => write!(path, "H{x}V{y}"),
+                Some(_) => write!(path, "L{x} {y}"),
             };
-            (began, last) = (true, Some(point.value));
+            last = Some(point.value);
         }
     }
     path
 }
 
+/// The first point, each that has another value than the one before, and the last.
+fn corners(stretch: &[CurvePoint]) -> Vec<&CurvePoint> {
+    let is_last = |at: usize| at + 1 == stretch.len();
+    let is_corner = |at: usize| at == 0 || stretch[at - 1].value != stretch[at].value;
+    let points = stretch.iter().enumerate();
+    points.filter(|(at, _)| is_corner(*at) || is_last(*at)).map(|(_, point)| point).collect()
+}
+
+/// Where there are more points than columns, one a column, and the last.
 #[expect(clippy::cast_precision_loss, reason = "a picture")]
-fn thinned<'a>(
-    stretch: &'a [CurvePoint],
-    scale: &Scale,
-) -> impl Iterator<Item = &'a CurvePoint> + use<'a> {
-    let every = if stretch.len() as f64 > scale.columns { scale.columns } else { f64::INFINITY };
-    let (first, step) = (scale.first, scale.step);
+fn thinned<'a>(mut points: Vec<&'a CurvePoint>, scale: &Scale) -> Vec<&'a CurvePoint> {
+    if points.len() as f64 <= scale.columns {
+        return points;
+    }
+    let last = points.last().map(|it| it.place);
     let mut column = f64::NEG_INFINITY;
-    let mut last = None;
-    let end = stretch.last().map(|it| it.place);
-    stretch.iter().filter(move |point| {
-        let here = (step * point.place.saturating_sub(first) as f64).floor();
-        // Corners of what is exact stay: another value is always shown.
-        let shown = every.is_infinite() || here > column || Some(point.place) == end;
-        let corner = last != Some(point.value) && every.is_infinite();
-        last = Some(point.value);
-        if shown || corner {
-            column = here;
-        }
-        shown || corner
-    })
+    points.retain(|point| {
+        let here = (scale.step * point.place.saturating_sub(scale.first) as f64).floor();
+        let is_next = here > column;
+        column = column.max(here);
+        is_next || Some(point.place) == last
+    });
+    points
 }
 
 fn triangle((x, y): (f64, f64)) -> String {
@@ -184,4 +188,40 @@ fn triangle((x, y): (f64, f64)) -> String {
 fn number(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{figures::Kind, timeline::SeriesKey};
+
+    fn curve(kind: Kind, values: impl IntoIterator<Item = i64>) -> Curve {
+        let key = SeriesKey { contract: "a".to_owned(), subject: "b".to_owned(), kind };
+        let point = |(place, value)| CurvePoint { place, value, track: 1 };
+        let points = values.into_iter().enumerate().map(point).collect();
+        Curve { key, points, epochs: Vec::new(), marks: Vec::new() }
+    }
+
+    fn drawn(curve: &Curve) -> String {
+        path(curve, &Scale::of(curve, SMALL).unwrap())
+    }
+
+    #[test]
+    fn an_exact_figure_is_drawn_by_its_corners_and_a_time_by_each_of_its_points() {
+        let steps = [1, 1, 1, 1, 3, 3, 1, 1];
+        let exact = drawn(&curve(Kind::Allocations, steps));
+        assert_eq!(exact, "M6 42H123.7V10H182.6V42H212");
+        let time = drawn(&curve(Kind::Latency, steps));
+        assert_eq!((time.matches('L').count(), time.matches('H').count()), (7, 0));
+    }
+
+    #[test]
+    fn of_more_points_than_columns_one_a_column_is_drawn_and_the_last() {
+        for kind in [Kind::Allocations, Kind::Latency] {
+            let drawn = drawn(&curve(kind, (0..5_000).map(|it| it % 7)));
+            let points = drawn.matches(['L', 'H']).count();
+            assert!((190..=210).contains(&points), "{points}");
+            assert!(drawn.contains("212"), "{drawn}");
+        }
+    }
 }

@@ -59,6 +59,8 @@ pub struct BranchStore {
     repository: Repository,
     branch: String,
     remote: Option<String>,
+    /// Pushes that are tried before somebody is told.
+    attempts: u64,
     /// The directory that holds what the branch holds.
     pub store: Store,
 }
@@ -102,7 +104,14 @@ impl BranchStore {
         let name = branch.replace('%', "%25").replace('/', "%2f");
         let directory = PathBuf::from(common).join("perf-passport/history").join(name);
         let (branch, remote) = (branch.to_owned(), remote.map(str::to_owned));
-        Ok(Self { repository, branch, remote, store: Store::at(&directory) })
+        let store = Store::at(&directory);
+        Ok(Self { repository, branch, remote, attempts: ATTEMPTS_MAX, store })
+    }
+
+    /// The same, which tries to push so often at most.
+    #[must_use]
+    pub fn with_attempts(self, attempts: u64) -> Self {
+        Self { attempts, ..self }
     }
 
     fn seen(&self) -> String {
@@ -151,7 +160,8 @@ impl BranchStore {
     ///
     /// # Errors
     ///
-    /// [`HistoryError::Branch`] where the remote refuses, or others were faster each time.
+    /// [`HistoryError::Branch`] where the remote refuses, [`HistoryError::Overtaken`] where others were
+    /// faster each time.
     pub fn push(&self, message: &str) -> Result<bool, HistoryError> {
         self.publish_files(message, &BTreeSet::new())
     }
@@ -173,7 +183,7 @@ impl BranchStore {
         removed: &BTreeSet<String>,
     ) -> Result<bool, HistoryError> {
         let mut said = String::new();
-        for attempt in 0..ATTEMPTS_MAX {
+        for attempt in 0..self.attempts {
             let tip = self.tip()?;
             let listed = match &tip {
                 Some(tip) => self.listed(tip)?,
@@ -192,7 +202,7 @@ impl BranchStore {
             }
             thread::sleep(wait(attempt));
         }
-        Err(self.refused(format!("others were faster {ATTEMPTS_MAX} times, try again: {said}")))
+        Err(HistoryError::Overtaken { branch: self.branch.clone(), attempts: self.attempts, said })
     }
 
     /// The commit that the branch is at; that of the remote, fetched, where there is one.

@@ -3,7 +3,7 @@
 use std::{path::Path, thread};
 
 use perf_passport::passport::Passport;
-use perf_passport_history::{git::Repository, store::BranchStore};
+use perf_passport_history::{HistoryError, git::Repository, store::BranchStore};
 use perf_passport_test_support::repository::git_in;
 
 use crate::opened::{Fixture, commit};
@@ -57,6 +57,32 @@ fn processes_that_push_at_once_lose_nothing() {
         assert_eq!(git_in(clone.path(), &["status", "--porcelain"], "1750000000 +0000"), "");
         assert_eq!(git_in(clone.path(), &["branch", "--list", BRANCH], "1750000000 +0000"), "");
     }
+}
+
+#[test]
+fn who_is_never_first_is_told_and_loses_nothing() {
+    let mut fixture = Fixture::new();
+    commit(&fixture.repository, "code", "1");
+    let all = passports(&mut fixture, 1);
+    let remote = tempfile::tempdir().unwrap();
+    git_in(remote.path(), &["init", "--quiet", "--bare"], "1750000000 +0000");
+    let url = remote.path().display().to_string();
+    let branch = on_branch(fixture.repository.path(), Some(&url)).with_attempts(3);
+    branch.store.keep(&all[0]).unwrap();
+    // Somebody is about to write the branch, and stays so.
+    let lock = remote.path().join(format!("refs/heads/{BRANCH}.lock"));
+    std::fs::write(&lock, "").unwrap();
+    let error = branch.push("add").unwrap_err();
+    assert!(matches!(error, HistoryError::Overtaken { attempts: 3, .. }), "{error:?}");
+    assert!(
+        error.may_pass() && error.to_string().contains("others were faster 3 times"),
+        "{error}"
+    );
+    std::fs::remove_file(&lock).unwrap();
+    assert!(branch.push("add").unwrap());
+    let listed =
+        git_in(remote.path(), &["ls-tree", "-r", "--name-only", BRANCH], "1750000000 +0000");
+    assert_eq!(listed.lines().count(), 1, "{listed}");
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn the_order_in_which_passports_came_decides_nothing() {
         let events = crate::opened::events(&mut history);
         let words = history.words(&events).unwrap();
         let gathered = Gathered::of(&mut history).unwrap();
-        let page = single_page(&gathered.content(false));
+        let page = single_page(&gathered.content(None));
         (perf_passport_history::log::render(&events, history.line(), &words), page)
     };
     let forwards = told("forwards.sqlite", hashes.iter().collect());

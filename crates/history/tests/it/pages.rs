@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use perf_passport_history::{
     gathered::Gathered,
-    site::{SiteFile, pages, single_page},
+    site::{SiteFile, SitePicture, pages, single_page},
 };
 
 use crate::opened::{Fixture, commit};
@@ -32,7 +32,15 @@ fn pages_have_a_policy_escape_what_is_from_outside_and_lead_to_each_other() {
     let fixture = history();
     let (mut history, _) = fixture.open();
     let gathered = Gathered::of(&mut history).unwrap();
-    let content = gathered.content(true);
+    let graph = |subject: &str, place| SitePicture {
+        subject: subject.to_owned(),
+        path: format!("evidence/{subject}.svg").replace("cart/", "cart+"),
+        place,
+        svg: Vec::new(),
+    };
+    let graphs =
+        vec![graph("cart/default", Some(3)), graph("cart/default", None), graph("x", None)];
+    let content = gathered.content(Some(graphs));
     let files = pages(&content);
     let paths: BTreeSet<&str> = files.iter().map(|it| it.path.as_str()).collect();
     assert_eq!(paths.len(), files.len());
@@ -60,6 +68,15 @@ fn pages_have_a_policy_escape_what_is_from_outside_and_lead_to_each_other() {
     let (look, budgets) = (front.find("needs a look").unwrap(), front.find("Budgets").unwrap());
     assert!(look < budgets && front.contains("10 -&gt; 11 (+1)"), "{front}");
     assert_eq!(content.evidence.len(), 6);
+    // The flame graphs of a subject are on its own page.
+    let drawn =
+        files.iter().filter(|it| text(it).contains("href=\"../evidence/cart+default.svg\""));
+    let drawn: Vec<String> = drawn.map(text).collect();
+    assert_eq!(drawn.len(), 1);
+    assert!(
+        drawn[0].contains("What got worse, by instructions") && drawn[0].contains("drew it last")
+    );
+    assert_eq!(drawn[0].matches("Figures of the last commits").count(), 1);
     let page = String::from_utf8(single_page(&content)).unwrap();
     assert!(page.contains("10 -&gt; 11 (+1)") && page.contains("id=\"compare\""));
     assert!(!page.contains("<img") && !page.contains('\u{202e}'));
@@ -76,12 +93,12 @@ fn passports_in_no_history_are_shown_by_their_time_and_one_alone_too() {
     passports.push(passports[0].clone());
     passports.reverse();
     let gathered = Gathered::of_passports(passports.clone()).unwrap();
-    let page = String::from_utf8(single_page(&gathered.content(false))).unwrap();
+    let page = String::from_utf8(single_page(&gathered.content(None))).unwrap();
     assert!(
         page.contains("3 passports, by the time") && page.contains("10 -&gt; 12 (+2)"),
         "{page}"
     );
     let gathered = Gathered::of_passports(passports[..1].to_vec()).unwrap();
-    let page = String::from_utf8(single_page(&gathered.content(false))).unwrap();
+    let page = String::from_utf8(single_page(&gathered.content(None))).unwrap();
     assert!(page.contains("0 open events") && page.contains("1 passport, by the time"), "{page}");
 }

@@ -51,7 +51,7 @@ fn postgresql_says_what_sqlite_says_and_its_end_is_told_without_the_password() {
     cluster.stop();
     for error in [fewer.index.dump().unwrap_err(), History::open(&opening).unwrap_err()] {
         let said = error.to_string();
-        assert!(matches!(error, HistoryError::Index { .. }), "{error:?}");
+        assert!(matches!(error, HistoryError::IndexAway { .. }), "{error:?}");
         assert!(said.contains("postgresql") && !said.contains("s3cret"), "{said}");
     }
 }

@@ -433,11 +433,13 @@ mod tests {
         assert_eq!(old(|_| {}), Ok(()));
         for change in [
             |it: &mut ProductionEvidence| it.doubts = vec![CounterDoubt::CountersFell],
-            |it| {
+            |it: &mut ProductionEvidence| {
                 it.routes[0].unsure =
                     Some(UnsureTally { slow: counts(0)[..1].to_vec(), ..UnsureTally::default() })
             },
-            |it| it.late = Some(LateStart { asked_from: it.from.clone(), source_is_younger: true }),
+            |it: &mut ProductionEvidence| {
+                it.late = Some(LateStart { asked_from: it.from.clone(), source_is_younger: true })
+            },
         ] {
             assert!(old(change).unwrap_err().contains("knows no doubts"));
         }

@@ -168,6 +168,13 @@ pub(super) fn interval(subject: SubjectResult<'_>, claim: &Claim) -> Option<Stri
     Some(bounds(&share(subject, claim)?))
 }
 
+/// Where edges leave open how many were bad, the figures of a claim as findings have them: not the worst alone.
+pub(super) fn figures(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
+    let share = share(subject, claim).filter(|it| it.bad_at_least.is_some())?;
+    let seen = measured(claim, &share);
+    Some(format!(" {}; budget {})", seen.trim_end_matches(')'), claim.show_limit()))
+}
+
 fn bounds(share: &ShareSummary) -> String {
     format!("{} to {}", percent(share.lower_ppm), percent(share.upper_ppm))
 }
@@ -184,8 +191,9 @@ pub(super) fn sentence(
         Reason::EdgeMissing => return edge(passport, &share, claim),
         Reason::CountsDisagree => return disagreement(&share, claim),
         Reason::UnsureCounts => {
-            let unsure = counted(share.unsure?.get(), "request");
-            return Some(format!("{}: {unsure}", claim.reason.sentence()));
+            let (unsure, remedy) =
+                (counted(share.unsure?.get(), "request"), claim.reason.remedy()?);
+            return Some(format!("{unsure} may be from before this time, and decide it: {remedy}"));
         }
         Reason::CountersMissing => {
             return late(evidence).map(|it| format!("{it}; observe a shorter time with --for"));

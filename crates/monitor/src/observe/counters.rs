@@ -142,7 +142,6 @@ impl Counters {
         let mut series: BTreeMap<SeriesKey, BTreeMap<i64, u64>> = BTreeMap::new();
         for CounterReading { key, samples } in readings {
             self.labels.see(&key);
-            self.routes.see(&key);
             if key.measured != Measured::Requests && !self.routes.is_watched(&key.route) {
                 continue;
             }
@@ -154,6 +153,7 @@ impl Counters {
         }
         let mut instances: BTreeMap<&str, BTreeMap<i64, Vec<(&SeriesKey, u64)>>> = BTreeMap::new();
         for (key, samples) in &series {
+            self.routes.see(key, samples.len());
             let of_instance = instances.entry(&key.instance).or_default();
             for (at_ms, value) in samples {
                 of_instance.entry(*at_ms).or_default().push((key, *value));
@@ -571,6 +571,31 @@ mod tests {
         let edge = &evidence(&all).routes[0].slow[0];
         assert_eq!((edge.edge_below_ns, edge.edge_above_ns), (None, Some(Nanos::new(50_000_000))));
         assert_eq!((numbers(&edge.at_most)[0], numbers(&edge.at_least)[0]), (13, 1));
+    }
+
+    /// As when a build with an edge at the budget is deployed: what was before it was not all slow.
+    #[test]
+    fn an_edge_that_was_not_there_all_along_is_not_used() {
+        let mut all = counters();
+        for second in [0, 15, 30, 45] {
+            all.see_start("i", second * 1000, if second < 30 { 0.0 } else { 20.0 });
+        }
+        let values = [(0, 500), (15, 509), (30, 4), (45, 8)];
+        all.take(vec![
+            reading(key("i", "/a", "2xx", REQUESTS), &values),
+            reading(key("i", "/a", "2xx", ALL), &values),
+            reading(key("i", "/a", "2xx", within(20)), &values[2..]),
+            reading(key("i", "/a", "2xx", within(50)), &values),
+        ])
+        .unwrap();
+        let evidence = evidence(&all);
+        let edge = &evidence.routes[0].slow[1];
+        assert_eq!((edge.edge_below_ns, edge.edge_above_ns), (None, Some(Nanos::new(50_000_000))));
+        assert_eq!(
+            (numbers(&edge.at_most), numbers(&edge.at_least)),
+            (vec![9, 4, 4, 0], vec![0; 4])
+        );
+        assert_eq!(evidence.doubts, []);
     }
 
     #[test]

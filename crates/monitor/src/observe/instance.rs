@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perf_passport::production::CounterDoubt;
 
-use super::{CounterSample, SeriesKey};
+use super::{CounterSample, Measured, SeriesKey};
 
 /// A time between two reads that is so many times the usual one is a gap.
 pub(super) const GAP: i64 = 3;
 /// Starts that are no further apart are of one process. Libraries compute them from the time of boot, which
 /// Linux tells in whole seconds, and which moves when the clock of the machine is set (proc(5), `btime`).
 const SAME_START_MS: i64 = 2_000;
+/// As many times as many requests as ever before are not believed to be of one process: so many as make a gap.
+const LEAP: f64 = 3.0;
 /// From so many times on that counters fell and came back, it is two processes.
 const RETURNS: u32 = 2;
 
@@ -55,6 +57,8 @@ pub(super) struct Instance {
     /// Series that began while it was read.
     begun: Vec<Begun>,
     returns: u32,
+    /// The most requests in a millisecond between two reads so far, where it did not tell when it began.
+    most_a_ms: Option<f64>,
     /// How often its counters began anew.
     pub(super) resets: u64,
     pub(super) doubts: BTreeSet<CounterDoubt>,
@@ -150,7 +154,13 @@ impl Instance {
             return if began { Passage::Began } else { Passage::First };
         };
         let Some((before, now)) = self.start_ms.zip(read.start_ms) else {
-            return if self.most_fell(read) { Passage::Anew(false) } else { Passage::Same };
+            if !self.most_fell(read) {
+                return Passage::Same;
+            }
+            if self.resets == 0 && self.most_go_on(read) {
+                self.doubts.insert(CounterDoubt::SeveralProcesses);
+            }
+            return Passage::Anew(false);
         };
         if (now - before).abs() <= SAME_START_MS {
             return Passage::Same;
@@ -172,6 +182,39 @@ impl Instance {
         counted().filter(|(before, now)| now < before).count() * 2 > counted().count()
     }
 
+    /// Whether most of what fell has at least what it had at the first read: then it is the process of that
+    /// read, and another one was read meanwhile.
+    fn most_go_on(&self, read: &Read<'_>) -> bool {
+        let (mut fallen, mut more) = (0_usize, 0_usize);
+        for (key, now) in &read.values {
+            if self.series.get(*key).is_none_or(|it| it.last.value <= *now) {
+                continue;
+            }
+            fallen += 1;
+            let first = self.first.binary_search_by(|(it, _)| it.cmp(key)).ok();
+            more += usize::from(first.is_some_and(|at| self.first[at].1 <= *now));
+        }
+        more * 2 > fallen
+    }
+
+    /// Whether far more was counted than ever before. Where nobody tells when the process began, it may be
+    /// another one, which has counted more.
+    fn leaps(&mut self, read: &Read<'_>) -> bool {
+        if self.start_ms.is_some() && read.start_ms.is_some() {
+            return false;
+        }
+        let last_ms = self.seen_ms.map_or(read.at_ms, |it| it.1);
+        let more: u64 = (read.values.iter())
+            .filter(|(key, _)| key.measured == Measured::Requests)
+            .filter_map(|(key, now)| now.checked_sub(self.series.get(*key)?.last.value))
+            .sum();
+        #[expect(clippy::cast_precision_loss, reason = "only compared")]
+        let a_ms = more as f64 / (read.at_ms - last_ms).max(1) as f64;
+        let most = self.most_a_ms;
+        self.most_a_ms = Some(a_ms.max(most.unwrap_or(0.0)));
+        most.is_some_and(|most| a_ms > most * LEAP)
+    }
+
     /// All that is there is counted anew.
     fn anew<'a>(&mut self, read: &Read<'a>, is_sure: bool) -> Vec<Increment<'a>> {
         let mut increments = Vec::new();
@@ -191,7 +234,7 @@ impl Instance {
     /// What is more than before is counted, and what begins.
     fn same<'a>(&mut self, read: &Read<'a>) -> Vec<Increment<'a>> {
         let (at_ms, last_ms) = (read.at_ms, self.seen_ms.map_or(read.at_ms, |it| it.1));
-        let is_sure = !self.comes_back(read);
+        let is_sure = !(self.leaps(read) | self.comes_back(read));
         let mut increments = Vec::new();
         for (key, value) in read.values.iter().copied() {
             let begun = |is_again| Begun { key: key.clone(), at_ms, value, is_again };
@@ -346,7 +389,6 @@ mod tests {
     use perf_passport::contract::ObservedRoute;
 
     use super::*;
-    use crate::observe::Measured;
 
     fn key(status: &str, version: &str) -> SeriesKey {
         SeriesKey {
@@ -431,6 +473,16 @@ mod tests {
             assert_eq!(doubts(&instance), [CounterDoubt::SeveralProcesses], "{tells}");
             assert_eq!(sums[0][0], 0, "{tells}: {sums:?}");
         }
+        // One that has counted more is read for a while.
+        let reads: Vec<Seen> = [100, 105, 9_000, 9_005, 110, 115]
+            .map(|it| (None, [Some(it), Some(it / 100)]))
+            .to_vec();
+        let (sums, instance) = read(TWO(), &reads);
+        assert_eq!(doubts(&instance), [CounterDoubt::SeveralProcesses]);
+        assert_eq!(sums, [[5 + 5 + 5, 8_895 + 110], [0, 89 + 1]]);
+        // Or for good.
+        let (sums, _) = read(TWO(), &reads[..4]);
+        assert_eq!(sums, [[5 + 5, 8_895], [0, 89]]);
         // The later one is read from some time on, and was there long before.
         let reads = [(Some(-900), [Some(9), Some(0)]), (Some(-600), [Some(99), Some(0)])];
         let (sums, instance) = read(TWO(), &reads);

@@ -46,6 +46,8 @@ struct BucketCounts {
     unsure: u64,
     /// The histograms that have the edge.
     histograms: BTreeSet<HistogramKey>,
+    /// How often one of them was read.
+    samples: u64,
 }
 
 impl Routes {
@@ -84,14 +86,15 @@ impl Routes {
         self.watched.values().any(exceeds)
     }
 
-    /// Takes note of a series, whether it counts something or not.
-    pub(super) fn see(&mut self, key: &SeriesKey) {
+    /// Takes note of a series, whether it counts something or not, and of how often it was read.
+    pub(super) fn see(&mut self, key: &SeriesKey, samples: usize) {
         let Measured::Within(edge) = key.measured else { return };
         let Some(route) = self.watched.get_mut(&key.route) else { return };
         let bucket = route.within.entry(edge).or_default();
         bucket.counts.resize(self.windows, 0);
         let histogram = (key.instance.clone(), key.status.clone(), key.others.clone());
         bucket.histograms.insert(histogram);
+        bucket.samples += samples as u64;
     }
 
     /// Counts what may be from before, of routes under contract.
@@ -177,11 +180,13 @@ impl RouteCounts {
     fn tally(&self, watched: &WatchedRoute, windows: usize) -> RouteTally {
         let all = self.within.get(&None);
         let timed = all.map_or_else(|| vec![0; windows], |it| it.counts.clone());
-        // An edge that some histograms lack says nothing of all requests.
+        // An edge that some histograms lack, or lack for some time, says nothing of all requests.
         let usable: BTreeMap<Nanos, &BucketCounts> = self
             .within
             .iter()
-            .filter(|(_, it)| all.is_some_and(|all| all.histograms == it.histograms))
+            .filter(|(_, it)| {
+                all.is_some_and(|all| all.histograms == it.histograms && all.samples == it.samples)
+            })
             .filter_map(|(edge, it)| Some(((*edge)?, it)))
             .collect();
         let slow = watched.limits.iter().map(|limit| edge(*limit, &usable, &timed));

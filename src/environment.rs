@@ -103,7 +103,7 @@ pub struct Source {
 /// Variables by which a process says which repository git looks at, as those do that run hooks. What is
 /// asked here is about the directory, so they are taken away. Git's configuration stays: it may say
 /// which directories are safe.
-const REPOSITORY_VARIABLES: [&str; 13] = [
+pub const REPOSITORY_VARIABLES: [&str; 14] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
@@ -114,6 +114,7 @@ const REPOSITORY_VARIABLES: [&str; 13] = [
     "GIT_NAMESPACE",
     "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
     "GIT_REPLACE_REF_BASE",
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",

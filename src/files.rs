@@ -2,7 +2,8 @@
 //!
 //! [`read`] stops at a limit, and does not wait for a FIFO that nobody writes to. [`write()`] replaces a
 //! file by renaming a complete and synced one over it, so that neither a full disk nor a kill leaves
-//! half of one. A link stays a link: what it leads to is replaced. A device or a FIFO is written to.
+//! half of one. [`write_together`] does so with several, and replaces none before all are complete. A link
+//! stays a link: what it leads to is replaced. A device or a FIFO is written to.
 //! Nothing here knows what is in a file.
 
 use std::{
@@ -108,6 +109,62 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Destination::of(path)?.write(bytes)
 }
 
+/// A file, and what is to be in it.
+#[derive(Debug, Clone, Copy)]
+pub struct FileContent<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// All of it.
+    pub bytes: &'a [u8],
+}
+
+/// Which of several files could not be written, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write `{}`: {source}", path.display())]
+pub struct WriteTogetherError {
+    /// The file.
+    pub path: PathBuf,
+    /// The system's error.
+    pub source: io::Error,
+}
+
+/// Writes files that belong together: all are complete and synced beside their places before the first is
+/// put there.
+///
+/// So a disk that is full, and a place where no file can be, leave each file as it was. Only who is killed
+/// while the files are renamed, one after the other, leaves some of before and some of now, each whole. To
+/// write them once more mends that.
+///
+/// # Errors
+///
+/// [`WriteTogetherError`]. Unless a renaming failed, every file is then what it was before.
+pub fn write_together(files: &[FileContent<'_>]) -> Result<(), WriteTogetherError> {
+    let mut complete = Vec::new();
+    let mut streams = Vec::new();
+    for file in files {
+        let failed = |source| WriteTogetherError { path: file.path.to_owned(), source };
+        match Destination::of(file.path).map_err(failed)? {
+            Destination::File(path) if path.is_dir() => {
+                return Err(failed(io::Error::new(
+                    io::ErrorKind::IsADirectory,
+                    "it is a directory",
+                )));
+            }
+            Destination::File(path) => {
+                complete.push((completed(&path, file.bytes).map_err(failed)?, path));
+            }
+            Destination::Stream(path) => streams.push((path, file.bytes)),
+        }
+    }
+    for (path, bytes) in streams {
+        send(&path, bytes).map_err(|source| WriteTogetherError { path, source })?;
+    }
+    for (unfinished, path) in complete {
+        put(&unfinished, &path).map_err(|source| WriteTogetherError { path, source })?;
+    }
+    Ok(())
+}
+
 /// Makes a link to a file beside it, in one step: there is no moment without one.
 #[cfg(unix)]
 pub(crate) fn link_beside(link: &Path, name: &str) -> io::Result<()> {
@@ -141,6 +198,11 @@ fn send(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(&completed(path, bytes)?, path)
+}
+
+/// A complete and synced file beside the one that it is to replace.
+fn completed(path: &Path, bytes: &[u8]) -> io::Result<Unfinished> {
     if let Some(parent) = parent(path) {
         fs::create_dir_all(parent)?;
         sweep(parent);
@@ -160,7 +222,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)?;
         file.sync_all()?;
     }
-    fs::rename(&unfinished.path, path)?;
+    Ok(unfinished)
+}
+
+/// Puts a complete file in its place.
+fn put(complete: &Unfinished, path: &Path) -> io::Result<()> {
+    fs::rename(&complete.path, path)?;
     // The new file is in its place, whole and synced. That its name survives a crash of the machine
     // is all that is still missing, and not every file system lets a directory be synced: it would
     // be untrue to say that nothing was written.

@@ -53,6 +53,13 @@ fn claim(rule: LatencyRule, budget: LatencyBudget, evidence: &Evidence) -> Claim
         #[cfg(test)]
         LatencyRule::Trial => Reason::Undecided,
     };
+    // What is known of a part of the rows that were to be timed shows nothing of the rest.
+    let reason = match reason {
+        Reason::WithinBudget if evidence.rows.is_some_and(|it| it.is_cut_short()) => {
+            Reason::RowsNotCovered
+        }
+        reason => reason,
+    };
     // With too few samples for the quantile the largest one is the honest figure to show.
     let observed = quantile(&evidence.latency, budget.quantile)
         .or_else(|| (!evidence.latency.is_empty()).then(|| evidence.latency.max()));

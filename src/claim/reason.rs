@@ -56,6 +56,8 @@ pub enum Reason {
     /// ABSTAIN: one response shows no determinism, one sample has no confidence interval, and two
     /// sizes show no growth.
     TooFewSamples,
+    /// ABSTAIN: the time was over before each row was timed that was to be.
+    RowsNotCovered,
     /// ABSTAIN: what another tool wrote of the operation cannot be used.
     Unusable,
     /// ABSTAIN: another tool told a figure, and keeps no samples of it.
@@ -158,6 +160,7 @@ impl Reason {
             Self::BeyondTolerance => "worse than the baseline, and not within the tolerance",
             Self::NoSample => "no sample that counts",
             Self::TooFewSamples => "too few samples",
+            Self::RowsNotCovered => "the time was over before each row was timed",
             Self::Unusable => "what was written of it cannot be used",
             Self::NoSamplesKept => "the tool keeps no samples, and a figure alone proves nothing",
             Self::Undecided => "the confidence interval lies on both sides of the limit",
@@ -215,6 +218,9 @@ impl Reason {
             Self::IgnoresNothing => "correct the pointer, or take it out",
             Self::ResponsesDiffer => "fix the handler, or list what may differ under `ignore`",
             Self::TooFewSamples | Self::Undecided => "take more samples",
+            Self::RowsNotCovered => {
+                "raise `seconds_max` in [sampling], or ask for fewer `samples`: rows then are a random part"
+            }
             Self::BusyMachine => "measure on an idle machine",
             Self::PressureUnknown => {
                 "measure where `/proc/pressure/cpu` can be read, or hold a lower quantile"

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     BudgetsDocument, ClaimKind, CompareBody, FlowDocument, HeaderTemplate, HistoryDocument,
     NotNegative, ObjectiveDocument, OperationDocument, PartDocument, Positive, RowsDocument,
-    ServiceDocument, SetupDocument, ToleranceDocument,
+    ServiceDocument, SetupDocument, ToleranceDocument, request_document::request_table,
 };
 
 /// The contract format that this version reads and writes.
@@ -184,88 +184,59 @@ impl Default for SamplingDocument {
 }
 
 /// Defines a table that holds the keys which an endpoint and its variants share.
-///
-/// `#[serde(flatten)]` would say this in one line, but it switches `deny_unknown_fields` off.
-macro_rules! request_table {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-        #[serde(deny_unknown_fields)]
-        pub struct $name {
-            /// A name, unique where it stands: lowercase letters, digits, `-`, `_` and `.`.
-            pub name: String,
-            /// Path and query, starting with `/`.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub path: Option<String>,
-            /// The template by which a running service counts the request, such as `/orders/{id}`.
-            /// Default the path without its query.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub route: Option<String>,
-            /// The HTTP method. Default `GET`.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub method: Option<String>,
-            /// Request headers; `${NAME}` in a value stands for an environment variable, which is the
-            /// only way to give a header whose name tells of a secret.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub headers: Option<BTreeMap<String, HeaderTemplate>>,
-            /// The request body.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub body: Option<String>,
-            /// Or a file relative to the contract, sent as it is.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub body_file: Option<String>,
-            /// Or fields of a form.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub form: Option<BTreeMap<String, String>>,
-            /// Or parts of the type `multipart/form-data`.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub multipart: Option<Vec<PartDocument>>,
-            /// Rows whose values the samples use as `{name}`, one sample a row.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub rows: Option<RowsDocument>,
-            /// The state of the service, by the name of a fixture. Default `default`.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub fixture: Option<String>,
-            /// What gets a service of its own in process. Default `check`, but where the fixture is
-            /// shared.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub fresh: Option<Fresh>,
-            /// Requests that are sent before each one that is measured, and are not measured.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub setup: Option<Vec<SetupDocument>>,
-            /// The expected status. Default 200.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub status: Option<u16>,
-            /// The expected media type, such as `application/json`; not checked unless given.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub content_type: Option<String>,
-            /// JSON pointers (RFC 6901) of what legitimately differs between two responses; `*` stands
-            /// for each element of an array. Each must meet a value in some response.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub ignore: Option<Vec<String>>,
-            /// How bodies are compared. Default `bytes`, and `json` where something is ignored.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub compare_body: Option<CompareBody>,
-            /// Response headers that are compared; of `set-cookie` only the names of the cookies.
-            /// Default `location`, `cache-control`, `content-encoding` and `set-cookie`.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub compare_headers: Option<Vec<String>>,
-            /// Marks a check as slow, so that a test run can leave it out.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub slow: Option<bool>,
-            /// Budgets that differ from the contract's.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub budgets: Option<BudgetsDocument>,
-            /// Tolerances that differ from the contract's.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub tolerance: Option<ToleranceDocument>,
-            $($(#[$field_doc])* pub $field: $type,)*
-        }
+macro_rules! endpoint_document {
+    ($(#[$doc:meta])* $name:ident { $($(#[$meta:meta])* $field:ident: $type:ty,)* }) => {
+        request_table!(
+            $(#[$doc])*
+            $name {
+                /// A name, unique where it stands: lowercase letters, digits, `-`, `_` and `.`.
+                name: String,
+                /// Path and query, starting with `/`.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                path: Option<String>,
+                /// The template by which a running service counts the request, such as `/orders/{id}`.
+                /// Default the path without its query.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                route: Option<String>,
+            }
+            sent {
+                /// Rows whose values the samples use as `{name}`, one sample a row.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                rows: Option<RowsDocument>,
+                /// The state of the service, by the name of a fixture. Default `default`.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                fixture: Option<String>,
+                /// What gets a service of its own in process. Default `check`, but where the fixture is
+                /// shared.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                fresh: Option<Fresh>,
+                /// Requests that are sent before each one that is measured, and are not measured.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                setup: Option<Vec<SetupDocument>>,
+                /// The expected status. Default 200.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                status: Option<u16>,
+                /// The expected media type, such as `application/json`; not checked unless given.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                content_type: Option<String>,
+            }
+            compared {
+                /// Marks a check as slow, so that a test run can leave it out.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                slow: Option<bool>,
+                /// Budgets that differ from the contract's.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                budgets: Option<BudgetsDocument>,
+                /// Tolerances that differ from the contract's.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                tolerance: Option<ToleranceDocument>,
+                $($(#[$meta])* $field: $type,)*
+            }
+        );
     };
 }
 
-request_table!(
+endpoint_document!(
     /// `[[endpoint]]`: one route, measured in one or more variants.
     EndpointDocument {
         /// The variants; when there is none, the endpoint is one check named `default`.
@@ -274,7 +245,7 @@ request_table!(
     }
 );
 
-request_table!(
+endpoint_document!(
     /// `[[endpoint.variant]]`: an endpoint in one situation; a key here replaces the endpoint's.
     VariantDocument {}
 );

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BudgetsDocument, CaptureDocument, CompareBody, HeaderTemplate, NotNegative, PartDocument,
-    RowsDocument, SetupDocument, ToleranceDocument,
+    RowsDocument, SetupDocument, ToleranceDocument, request_document::request_table,
 };
 
 /// `[[flow]]`: requests that belong together.
@@ -64,60 +64,36 @@ pub enum FlowState {
     Shared,
 }
 
-/// `[[flow.step]]`: a request of a flow that is measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct StepDocument {
-    /// A name, unique in the flow, and not `all`: lowercase letters, digits, `-`, `_` and `.`.
-    pub name: String,
-    /// Path and query; `{name}` stands for a value, which is encoded. A path that begins with one is
-    /// that value, such as a captured `location`.
-    pub path: String,
-    /// The template by which a running service counts the request. Default the path without its query.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub route: Option<String>,
-    /// The HTTP method. Default `GET`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    /// Request headers; `${NAME}` stands for a variable and `{name}` for a value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub headers: Option<BTreeMap<String, HeaderTemplate>>,
-    /// The request body, with variables and values.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
-    /// Or a file relative to the contract, sent as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body_file: Option<String>,
-    /// Or fields of a form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub form: Option<BTreeMap<String, String>>,
-    /// Or parts of the type `multipart/form-data`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub multipart: Option<Vec<PartDocument>>,
-    /// The expected status. Default 200.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// The expected media type; not checked unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-    /// Values of the response that later steps use as `{name}`. They may differ between two responses,
-    /// wherever they come back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<BTreeMap<String, CaptureDocument>>,
-    /// JSON pointers of what legitimately differs between two responses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ignore: Option<Vec<String>>,
-    /// How bodies are compared. Default `bytes`, and `json` where something is ignored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compare_body: Option<CompareBody>,
-    /// Response headers that are compared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compare_headers: Option<Vec<String>>,
-    /// What the step may cost, where that differs from the contract's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budgets: Option<BudgetsDocument>,
-    /// Tolerances that differ from the flow's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tolerance: Option<ToleranceDocument>,
-}
+request_table!(
+    /// `[[flow.step]]`: a request of a flow that is measured.
+    StepDocument {
+        /// A name, unique in the flow, and not `all`: lowercase letters, digits, `-`, `_` and `.`.
+        name: String,
+        /// Path and query; `{name}` stands for a value, which is encoded. A path that begins with one is
+        /// that value, such as a captured `location`.
+        path: String,
+        /// The template by which a running service counts the request. Default the path without its query.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<String>,
+    }
+    sent {
+        /// The expected status. Default 200.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// The expected media type; not checked unless given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content_type: Option<String>,
+        /// Values of the response that later steps use as `{name}`. They may differ between two responses,
+        /// wherever they come back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capture: Option<BTreeMap<String, CaptureDocument>>,
+    }
+    compared {
+        /// What the step may cost, where that differs from the contract's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budgets: Option<BudgetsDocument>,
+        /// Tolerances that differ from the flow's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tolerance: Option<ToleranceDocument>,
+    }
+);

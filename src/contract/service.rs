@@ -4,7 +4,8 @@ use super::{ContractDocument, ContractError, name::check_name};
 
 const NAME_MAX: usize = 200;
 const SELECTOR_MAX: usize = 1000;
-const RUNBOOK_URL: &str = "https://docs.rs/crate/perf-passport/latest/source/docs/alerts/";
+/// `passport monitor` writes the pages there, beside the rules: no other place has them for sure.
+const RUNBOOK_URL: &str = "runbooks/";
 
 /// A service that is watched while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,8 @@ pub struct WatchedService {
     pub build_info: String,
     /// Further matchers of every series, in their order.
     pub selector: Vec<LabelMatcher>,
-    /// Where the pages of alerts are; ends in `/` or as the contract wrote it.
+    /// Where the pages of alerts are, as the contract wrote it; else `runbooks/`, below the directory of the
+    /// rules.
     pub runbook_url: String,
 }
 
@@ -167,7 +169,7 @@ fn matcher(text: &str) -> Option<(LabelMatcher, &str)> {
 }
 
 fn runbook_url(written: Option<&str>) -> Result<String, ContractError> {
-    let url = written.unwrap_or(RUNBOOK_URL);
+    let Some(url) = written else { return Ok(RUNBOOK_URL.to_owned()) };
     let plain = url.bytes().all(|it| it.is_ascii_graphic() && !b"\"'\\<>`{}|^".contains(&it));
     let host = ["https://", "http://"].iter().find_map(|it| url.strip_prefix(it));
     if plain && url.len() <= SELECTOR_MAX && host.is_some_and(|it| !it.is_empty()) {

@@ -39,7 +39,7 @@ pub struct ServiceDocument {
     /// Further matchers of every series of the service, such as `env="production"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// Where the pages of alerts are; the name of the page is put after it. Default this project's.
+    /// Where the pages of alerts are; the name of the page is put after it. Default `runbooks/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook_url: Option<String>,
 }

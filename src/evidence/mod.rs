@@ -11,6 +11,7 @@ mod counts;
 mod heap_growth;
 mod of_check;
 mod process;
+mod rows;
 
 pub use behaviour::{Behaviour, Response, ResponseDifference, WireBody};
 pub use bodies::Bodies;
@@ -20,3 +21,4 @@ pub use counts::{CountSource, Counts, OracleCounts, Range};
 pub use heap_growth::HeapGrowth;
 pub use of_check::Evidence;
 pub use process::ProcessEvidence;
+pub use rows::RowCoverage;

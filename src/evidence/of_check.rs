@@ -11,6 +11,7 @@ use super::{
     counts::{Counts, OracleCounts},
     heap_growth::HeapGrowth,
     process::ProcessEvidence,
+    rows::RowCoverage,
 };
 use crate::{
     contract::Check,
@@ -41,6 +42,9 @@ pub struct Evidence {
     pub heap_growth: Option<HeapGrowth>,
     /// What dhat counted for one sample; `null` where it did not run.
     pub oracle: Option<OracleCounts>,
+    /// How many of its rows were timed; left out where the check has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowCoverage>,
     /// Latency of each timed sample, first byte sent to last byte received; in process without the
     /// time that was waited for a processor.
     pub latency: Histogram,
@@ -98,6 +102,10 @@ impl Evidence {
         holds("heap_growth", answered || self.heap_growth.is_none(), unanswered)?;
         if let Some(growth) = &self.heap_growth {
             growth.validate()?;
+        }
+        holds("rows", check.rows.is_some() || self.rows.is_none(), "is there, and no row is")?;
+        if let Some(rows) = &self.rows {
+            rows.validate()?;
         }
         let valid = |field, histogram: &Histogram| {
             let valid = histogram.validate();

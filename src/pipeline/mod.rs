@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     contract::{Check, Contract, Sampling},
     environment::{Build, Source, SystemInfo},
-    evidence::{Evidence, HeapGrowth, ProcessEvidence},
+    evidence::{Evidence, HeapGrowth, ProcessEvidence, RowCoverage},
     operation::CaseFigures,
     passport::{
         BaselineRecord, Comparison, HashError, MeasuredCase, MeasuredCheck, Parts, Passport,
@@ -349,6 +349,7 @@ impl Observation<'_> {
         let mut evidence =
             Evidence { heap_growth, cpu_pressure_ppm, process, ..self.sampler.evidence() };
         evidence.inputs.clone_from(self.plan.inputs());
+        evidence.rows = self.row_coverage();
         echoed::leave_out(&mut evidence, self.plan.secrets());
         evidence
     }
@@ -494,12 +495,23 @@ impl Observation<'_> {
         Some(Ppm::new(u64::try_from(share).unwrap_or(u64::MAX).min(1_000_000)))
     }
 
+    /// The rows that are to be timed: each, or as many as samples are asked for.
+    fn rows_wanted(&self) -> u64 {
+        // Each row whose responses are compared is answered once more than while warming up.
+        self.plan.rows().min(u64::from(self.sampling.samples)).max(self.plan.rows_compared())
+    }
+
+    fn row_coverage(&self) -> Option<RowCoverage> {
+        let rows = Some(self.plan.rows()).filter(|it| *it > 0)?;
+        let timed = Count::new(self.sampler.rows_timed());
+        Some(RowCoverage { rows: Count::new(rows), wanted: Count::new(self.rows_wanted()), timed })
+    }
+
     /// Takes samples until their number is reached, or enough time is over and the budgets are decided;
     /// more of them while one is undecided, until there are many, or the time is over.
     fn time(&mut self) {
         let started = self.clock.elapsed();
-        // Each row whose responses are compared is answered once more than while warming up.
-        let rows = self.plan.rows_compared();
+        let rows = self.rows_wanted();
         let wanted = u64::from(self.sampling.samples).max(rows);
         let most = wanted * STRETCH_MAX;
         loop {

@@ -28,6 +28,8 @@ pub(super) struct Sampler<'a> {
     untold: u64,
     oracle: Option<OracleCounts>,
     latencies: Vec<Nanos>,
+    /// How many rows, from the first on, were timed.
+    rows_timed: u64,
     server_latencies: Vec<Nanos>,
     /// Samples of which the service told more time than the round trip took.
     told_above: u64,
@@ -47,6 +49,7 @@ pub(super) struct Sampler<'a> {
 struct SampleSoFar {
     pass: Pass,
     as_expected: bool,
+    row: u64,
     latency: Nanos,
     /// What the service says of all requests so far; `None` once it said nothing of one.
     server_latency: Option<Nanos>,
@@ -70,6 +73,7 @@ impl<'a> Sampler<'a> {
             untold: 0,
             oracle: None,
             latencies: Vec::new(),
+            rows_timed: 0,
             server_latencies: Vec::new(),
             told_above: 0,
             cpu_wait: None,
@@ -96,6 +100,7 @@ impl<'a> Sampler<'a> {
         let expected = self.responses.judge(Asked { request, row, values }, &exchange, body);
         let sample = &mut self.sample;
         sample.as_expected &= expected;
+        sample.row = row;
         let (latency, cpu_wait) = without_wait(&exchange);
         sample.latency = sample.latency.saturating_add(latency);
         // A part is no longer than the whole.
@@ -126,6 +131,7 @@ impl<'a> Sampler<'a> {
         }
         if self.sample.pass == Pass::Timed {
             self.latencies.push(self.sample.latency);
+            self.rows_timed = self.rows_timed.max(self.sample.row + 1);
             self.server_latencies.extend(self.sample.server_latency);
             self.told_above += u64::from(self.sample.told_above);
             self.cpu_wait = add(self.cpu_wait, self.sample.cpu_wait);
@@ -217,6 +223,7 @@ impl<'a> Sampler<'a> {
 
     fn drop_latencies(&mut self) {
         self.latencies.clear();
+        self.rows_timed = 0;
         self.server_latencies.clear();
         self.told_above = 0;
         self.cpu_wait = None;
@@ -237,6 +244,11 @@ impl<'a> Sampler<'a> {
         self.latencies.len() as u64
     }
 
+    /// Number of rows that were timed.
+    pub(super) fn rows_timed(&self) -> u64 {
+        self.rows_timed
+    }
+
     /// The evidence so far.
     pub(super) fn evidence(&self) -> Evidence {
         Evidence {
@@ -247,6 +259,7 @@ impl<'a> Sampler<'a> {
                 .map(|counts| Counts { untold_samples: Count::new(self.untold), ..counts }),
             inputs: BTreeMap::new(),
             heap_growth: None,
+            rows: None,
             oracle: self.oracle,
             latency: Histogram::from_samples(&self.latencies),
             server_latency: (self.told_above == 0 && !self.server_latencies.is_empty())
@@ -274,6 +287,7 @@ impl SampleSoFar {
         Self {
             pass,
             as_expected: true,
+            row: 0,
             latency: Nanos::ZERO,
             server_latency: Some(Nanos::ZERO),
             told_above: false,

@@ -2,6 +2,7 @@
 //! it goes, or refused.
 
 use super::json_string::quoted;
+use crate::text::{in_markup, percent_encoded};
 
 /// A value is no longer than a path may be.
 pub(super) const VALUE_MAX: usize = 8 << 10;
@@ -70,7 +71,7 @@ impl Values {
 /// How a value may come back: as it is, in a JSON text in two ways, and in a path.
 pub(crate) fn forms(value: &str) -> [String; 4] {
     let in_json = in_json_text(value);
-    [value.to_owned(), in_json.replace('/', "\\/"), in_json, percent(value)]
+    [value.to_owned(), in_json.replace('/', "\\/"), in_json, percent_encoded(value)]
 }
 
 /// How a value may come back in XML or HTML.
@@ -107,7 +108,7 @@ pub(super) fn encoded(value: &str, place: Place) -> Result<String, &'static str>
         Place::WholePath => {
             crate::contract::path_problem(value).map_or_else(|| Ok(value.to_owned()), Err)
         }
-        Place::Url | Place::Form => Ok(percent(value)),
+        Place::Url | Place::Form => Ok(percent_encoded(value)),
         Place::Header if value.chars().all(|c| (' '..='~').contains(&c)) => Ok(value.to_owned()),
         Place::Header => Err("has characters that no header can carry"),
         Place::Cookie => {
@@ -133,38 +134,10 @@ pub(super) fn encoded(value: &str, place: Place) -> Result<String, &'static str>
         Place::Markup if value.contains(|c: char| c.is_control() && !"\t\r\n".contains(c)) => {
             Err("has control characters, which no markup can carry")
         }
-        Place::Markup => {
-            let mut out = String::with_capacity(value.len());
-            for c in value.chars() {
-                match c {
-                    '&' => out.push_str("&amp;"),
-                    '<' => out.push_str("&lt;"),
-                    '>' => out.push_str("&gt;"),
-                    '"' => out.push_str("&quot;"),
-                    '\'' => out.push_str("&#39;"),
-                    c => out.push(c),
-                }
-            }
-            Ok(out)
-        }
+        Place::Markup => Ok(in_markup(value)),
         Place::Text if value.contains('\0') => Err("has a NUL, which no text can carry"),
         Place::Text => Ok(value.to_owned()),
     }
-}
-
-/// All but the unreserved characters of RFC 3986 percent-encoded.
-fn percent(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-            let digit = |it: u8| char::from(DIGITS[usize::from(it & 0xf)]);
-            out.extend(['%', digit(byte >> 4), digit(byte)]);
-        }
-    }
-    out
 }
 
 /// What is between the quotation marks of a JSON text.

@@ -11,6 +11,7 @@ use super::{Finding, Mark, Report, Scope, Style, SummaryLine, Table};
 use crate::{
     claim::Verdict,
     passport::{HashError, Passport},
+    text::{base64, in_markup as escape},
 };
 
 /// The page of one passport: of a comparison with what changed, else with what was measured.
@@ -199,52 +200,12 @@ fn sentence(text: &str) -> String {
     out
 }
 
-/// Text that is no markup, between elements and in quotes.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Base64 as content security policies have it.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |place: usize| u32::from(chunk.get(place).copied().unwrap_or_default());
-        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let is_there = place <= chunk.len();
-            let six = (word >> (18 - 6 * place)) & 63;
-            out.push(if is_there { char::from(ALPHABET[six as usize]) } else { '=' });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_that_of_rfc_4648() {
-        for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-    }
-
-    #[test]
     fn text_from_outside_is_no_markup() {
-        assert_eq!(escape("<b a=\"x\">&'"), "&lt;b a=&quot;x&quot;&gt;&amp;&#39;");
         assert_eq!(sentence("see `<a>` and `b"), "see <code>&lt;a&gt;</code> and `b");
     }
 }

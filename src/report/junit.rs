@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Finding, Mark, Report, Style, summary::plain};
-use crate::{claim::Verdict, passport::HashError};
+use crate::{claim::Verdict, passport::HashError, text::in_markup};
 
 /// How a test case came out, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,19 +116,8 @@ impl TestCase<'_> {
 
 /// Text between elements. What XML cannot hold at all is a question mark.
 fn text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | ' ' => out.push(c),
-            c if c.is_ascii_graphic() => out.push(c),
-            _ => out.push('?'),
-        }
-    }
-    out
+    let plain = |c: char| if c == '\n' || c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    in_markup(&text.chars().map(plain).collect::<String>())
 }
 
 /// Text in quotes, on one line.

@@ -24,6 +24,7 @@ mod outside;
 mod over_http;
 mod production;
 mod pull_request;
+mod row_coverage;
 mod stored;
 mod style;
 mod summary;
@@ -124,7 +125,8 @@ impl<'a> Report<'a> {
         let title = format!("{status}: {name}");
         let tables = [checks::table(passport), operations::table(passport)];
         let tables = tables.into_iter().chain(production::tables(passport));
-        let notes = over_http::notes(passport).into_iter().chain(untold::note(passport));
+        let notes = row_coverage::note(passport).into_iter().chain(over_http::notes(passport));
+        let notes = notes.chain(untold::note(passport));
         Self {
             tables: tables.filter(|it| !it.rows.is_empty()).collect(),
             notes: notes.chain(production::notes(passport)).collect(),

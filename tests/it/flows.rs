@@ -8,6 +8,8 @@ use perf_passport::{
     evidence::Evidence,
     passport::{Gate, Passport, verify},
     probe::{Exchange, PreparedRequest, ProbeError},
+    report::{Report, Scope},
+    units::{Count, Nanos},
 };
 
 use crate::fake::{Fake, good, measure_with, run};
@@ -493,6 +495,45 @@ fn samples_go_through_the_rows_in_the_order_of_the_seed() {
     assert_ne!(others, paths);
     assert_eq!(other.gate(), Gate::Pass);
     assert_eq!(with_files(ROWS, &files).0.passport_hash, passport.passport_hash);
+}
+
+#[test]
+fn what_is_known_of_a_part_of_the_rows_that_were_to_be_timed_is_no_pass() {
+    let measured = |rows: u64, samples: u32, seconds: f64, latency: Nanos| {
+        let contract = format!(
+            "schema_version = 1\nname = \"a\"\n[target]\nurl = \"http://127.0.0.1:1\"\n\
+             [sampling]\nsamples = {samples}\nseconds_max = {seconds}\n\
+             [budgets]\nlatency_quantile = \"p50\"\n[[endpoint]]\nname = \"item\"\n\
+             path = \"/items/{{id}}\"\nrows = {{ id = \"1..{rows}\" }}\n"
+        );
+        let answer = |_: &PreparedRequest, _| {
+            let body = b"{}".to_vec();
+            Ok::<_, ProbeError>(Exchange { body, latency, ..good(1) })
+        };
+        let passport = measure_with(&contract, answer, None, &|| false);
+        verify(&passport.to_bytes().unwrap()).unwrap();
+        let claims = &passport.test_results[0].claims;
+        let claim = claims.iter().find(|it| it.kind == ClaimKind::Latency).unwrap();
+        let rows = evidence(&passport, "item/default").rows.unwrap();
+        let rows = [rows.rows, rows.wanted, rows.timed].map(Count::get);
+        let report = Report::of_passport(&passport, Scope::Whole);
+        let notes = report.notes.iter().filter(|it| it.contains("a part of the rows")).count();
+        (claim.verdict, claim.reason, rows, notes)
+    };
+    let (fast, slow) = (Nanos::new(50_000), Nanos::new(20_000_000));
+    // The clock of these tests goes on by a microsecond each time it is read.
+    let (verdict, reason, [rows, wanted, timed], notes) = measured(500, 1000, 0.0001, fast);
+    assert_eq!((verdict, reason), (Verdict::Abstain, Reason::RowsNotCovered));
+    assert_eq!((rows, wanted, notes), (500, 500, 1));
+    assert!((20..500).contains(&timed), "{timed}");
+    // What is too slow on these is too slow.
+    let cut = measured(500, 1000, 0.0001, slow);
+    assert_eq!((cut.0, cut.1), (Verdict::Fail, Reason::OverBudget));
+    let whole = measured(500, 1000, 60.0, fast);
+    assert_eq!(whole, (Verdict::Pass, Reason::WithinBudget, [500, 500, 500], 0));
+    // Of more rows than samples a part is timed, and it is said which.
+    let part = measured(5_000, 100, 60.0, fast);
+    assert_eq!(part, (Verdict::Pass, Reason::WithinBudget, [5_000, 100, 100], 1));
 }
 
 #[test]

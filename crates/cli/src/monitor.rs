@@ -11,21 +11,20 @@ use clap::{Args, Subcommand};
 
 use super::{
     contract_file::{self, read_contract},
-    document,
     exit::{Code, Failure},
     terminal,
 };
 use perf_passport::{
     contract::{Contract, WatchedService},
-    files,
+    files::{self, FileContent},
     text::counted,
     units::{BYTES_PER_MB, Bytes},
 };
 use perf_passport_monitor::{
     MonitorError,
     check::{check, move_thresholds},
-    monitoring::{self, GeneratedFile, Part},
-    settings::Settings,
+    monitoring::{self, GeneratedFile, Part, left_over},
+    settings::{MailSettings, Settings},
 };
 
 /// The largest file that is compared.
@@ -54,6 +53,8 @@ enum MonitorCommand {
     Compose(MakeArguments),
     /// Write resources of the Prometheus Operator
     Kubernetes(MakeArguments),
+    /// Write a page for each alert
+    Runbooks(MakeArguments),
     /// Write all of these
     All(MakeArguments),
     /// Check a directory of them: exit 1 where a file is wrong, or a threshold has no test
@@ -74,17 +75,20 @@ struct MakeArguments {
     /// Where Prometheus reaches the service; its name and port 8000 when left out
     #[arg(long, value_name = "HOST:PORT", value_parser = place)]
     target: Option<String>,
-    /// The channel of Slack
+    /// The service asks for a bearer token of who scrapes it: the file `secrets/scrape_token` has it
+    #[arg(long)]
+    scrape_token: bool,
+    /// The channel of Slack that is told of alerts; no Slack when left out
     #[arg(long, value_name = "NAME", value_parser = plain)]
     slack_channel: Option<String>,
-    /// Who gets mail of what cannot wait
-    #[arg(long, value_name = "ADDRESS", value_parser = plain)]
+    /// Who gets mail of what cannot wait; no mail when left out
+    #[arg(long, value_name = "ADDRESS", value_parser = plain, requires = "smarthost")]
     mail_to: Option<String>,
-    /// From whom that mail is
-    #[arg(long, value_name = "ADDRESS", value_parser = plain)]
+    /// From whom that mail is; from who gets it when left out
+    #[arg(long, value_name = "ADDRESS", value_parser = plain, requires = "mail_to")]
     mail_from: Option<String>,
     /// The server that takes mail
-    #[arg(long, value_name = "HOST:PORT", value_parser = place)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = place, requires = "mail_to")]
     smarthost: Option<String>,
 }
 
@@ -122,36 +126,62 @@ pub(super) fn run(arguments: &MonitorArguments) -> Result<ExitCode, Failure> {
         MonitorCommand::Alertmanager(it) => (it, &[Part::Alertmanager][..]),
         MonitorCommand::Compose(it) => (it, &[Part::Compose][..]),
         MonitorCommand::Kubernetes(it) => (it, &[Part::Kubernetes][..]),
+        MonitorCommand::Runbooks(it) => (it, &[Part::Runbooks][..]),
         MonitorCommand::All(it) => (it, &Part::ALL[..]),
         MonitorCommand::Check(it) => return run_check(it),
     };
     let contract = read_contract(&arguments.contract)?;
     let settings = arguments.settings(service(&contract)?);
-    let files = monitoring::files(&contract, &settings, parts)?;
+    let generated = monitoring::files(&contract, &settings, parts)?;
+    // Of some parts nobody knows what else there is.
+    let left =
+        if parts == Part::ALL { left_over(&arguments.output, &generated)? } else { Vec::new() };
     if arguments.check {
-        return compare(&arguments.output, &files);
+        return compare(&arguments.output, &generated, &left);
     }
-    for file in &files {
-        document::write(&arguments.output.join(&file.path), file.text.as_bytes())?;
+    write(&arguments.output, &generated)?;
+    for path in &left {
+        terminal::note(&format!(
+            "{} was made of the contract before, and is no part of it any more: remove it",
+            terminal::path(path)
+        ));
+    }
+    if parts.contains(&Part::Alertmanager) && settings.tells_nobody() {
+        terminal::note(
+            "nobody is told of alerts: give --slack-channel, or --mail-to and --smarthost",
+        );
     }
     let directory = terminal::path(&arguments.output);
-    let count = counted(files.len() as u64, "file");
+    let count = counted(generated.len() as u64, "file");
     terminal::print(&format!("{count} of monitoring in {directory}\n"))?;
     Ok(Code::Pass.into())
 }
 
 impl MakeArguments {
     fn settings(&self, service: &WatchedService) -> Settings {
+        let mail =
+            self.mail_to.clone().zip(self.smarthost.clone()).map(|(to, smarthost)| MailSettings {
+                from: self.mail_from.clone().unwrap_or_else(|| to.clone()),
+                to,
+                smarthost,
+            });
         let of_service = Settings::of(&service.name);
-        let or = |said: &Option<String>, default: String| said.clone().unwrap_or(default);
         Settings {
-            target: or(&self.target, of_service.target),
-            slack_channel: or(&self.slack_channel, of_service.slack_channel),
-            mail_to: or(&self.mail_to, of_service.mail_to),
-            mail_from: or(&self.mail_from, of_service.mail_from),
-            smarthost: or(&self.smarthost, of_service.smarthost),
+            target: self.target.clone().unwrap_or(of_service.target),
+            scrape_token: self.scrape_token,
+            slack_channel: self.slack_channel.clone(),
+            mail,
         }
     }
+}
+
+/// Writes all of them, or none where one cannot be.
+fn write(directory: &Path, generated: &[GeneratedFile]) -> Result<(), Failure> {
+    let paths: Vec<PathBuf> = generated.iter().map(|it| directory.join(&it.path)).collect();
+    let contents = generated.iter().map(|it| it.text.as_bytes());
+    let together: Vec<FileContent<'_>> =
+        paths.iter().zip(contents).map(|(path, bytes)| FileContent { path, bytes }).collect();
+    files::write_together(&together).map_err(Failure::usage)
 }
 
 fn service(contract: &Contract) -> Result<&WatchedService, Failure> {
@@ -159,7 +189,11 @@ fn service(contract: &Contract) -> Result<&WatchedService, Failure> {
 }
 
 /// Tells each file that is not what it would be.
-fn compare(directory: &Path, generated: &[GeneratedFile]) -> Result<ExitCode, Failure> {
+fn compare(
+    directory: &Path,
+    generated: &[GeneratedFile],
+    left: &[PathBuf],
+) -> Result<ExitCode, Failure> {
     let mut differing = String::new();
     for file in generated {
         let path = directory.join(&file.path);
@@ -174,6 +208,9 @@ fn compare(directory: &Path, generated: &[GeneratedFile]) -> Result<ExitCode, Fa
         };
         differing += &format!("{what}  {}\n", terminal::path(&path));
     }
+    for path in left {
+        differing += &format!("left over  {}\n", terminal::path(path));
+    }
     if differing.is_empty() {
         let count = counted(generated.len() as u64, "file");
         terminal::print(&format!("{count} as the contract has them\n"))?;
@@ -185,7 +222,7 @@ fn compare(directory: &Path, generated: &[GeneratedFile]) -> Result<ExitCode, Fa
 
 fn run_check(arguments: &CheckFilesArguments) -> Result<ExitCode, Failure> {
     let contract = read_contract(&arguments.contract)?;
-    let mut report = check(&arguments.directory, service(&contract)?)?;
+    let mut report = check(&arguments.directory, &contract)?;
     if report.failed.is_empty() {
         let mutation = move_thresholds(&arguments.directory)?;
         let moved = counted(mutation.tried as u64, "moved threshold");
@@ -197,6 +234,9 @@ fn run_check(arguments: &CheckFilesArguments) -> Result<ExitCode, Failure> {
     let mut text = String::new();
     for line in &report.held {
         text += &format!("ok    {line}\n");
+    }
+    for line in &report.notes {
+        text += &format!("note  {line}\n");
     }
     for line in &report.failed {
         text += &format!("FAIL  {line}\n");

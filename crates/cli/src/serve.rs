@@ -27,6 +27,7 @@ use perf_passport_ledger::{
     settings::DatabaseTarget,
     telemetry::{SlowLog, Telemetry, TelemetryBuilder},
 };
+use perf_passport_monitor::budgets::verify;
 
 /// The seed of a fixture, unless the user says otherwise.
 const SEED: u64 = 42;
@@ -136,6 +137,7 @@ fn of_budgets(path: &Path) -> Result<TelemetryBuilder, Failure> {
         |problem: String| Failure::usage(anyhow!("cannot use `{}`: {problem}", path.display()));
     let text = files::read(path, BUDGETS_MAX).map_err(|error| refused(error.to_string()))?;
     let text = String::from_utf8(text).map_err(|_| refused("it is not UTF-8".to_owned()))?;
+    verify(&text).map_err(|error| refused(error.to_string()))?;
     Telemetry::from_budgets(&text).map_err(|error| refused(error.to_string()))
 }
 

@@ -9,27 +9,9 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use perf_passport::environment::Source;
+use perf_passport::environment::{REPOSITORY_VARIABLES, Source};
 
 use crate::error::HistoryError;
-
-/// Variables that say which repository git looks at, as hooks have them.
-const REPOSITORY_VARIABLES: [&str; 14] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_QUARANTINE_PATH",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
 
 /// The longest subject of a commit that is kept.
 const SUBJECT_MAX: usize = 200;

@@ -1,8 +1,9 @@
 //! What a running ledger shows to who watches it, beside the JSON of `/metrics`.
 //!
 //! [`Watch`] holds the metrics of queue, runs and database. What all processes share is read from the
-//! database at each scrape: the queue, the runs and the last attestation. Where that fails, those series
-//! are absent, and the rest is shown. What this process did is counted as it happens.
+//! database at each scrape, by the question of the JSON: the length of the queue, the runs and the last
+//! attestation. Where that fails, those series are absent, and the rest is shown. What this process did is
+//! counted as it happens; the time of a run is the number that is recorded with it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,8 +15,8 @@ use super::{
 };
 use perf_passport_meter::{
     telemetry::{
-        BucketEdges, BucketHistogram, Counter, DatabaseMetrics, Family, FunctionMetrics, Gauge,
-        GaugeGuard, MetricError, OperationTimer, PoolConnections, PoolMetrics, Telemetry,
+        BucketEdges, BucketHistogram, DatabaseMetrics, Family, FunctionMetrics, Gauge, MetricError,
+        OperationTimer, PoolConnections, PoolMetrics, QueueMetrics, Telemetry,
     },
     units::{Bytes, Count, Nanos},
 };
@@ -29,11 +30,7 @@ const DATABASE: &str = "ledger";
 #[derive(Debug)]
 pub(super) struct Watch {
     telemetry: Telemetry,
-    jobs: Family<Counter, 2>,
-    wait: BucketHistogram,
-    length: Family<Gauge, 1>,
-    workers: Gauge,
-    active: Gauge,
+    queue: QueueMetrics,
     /// Held while an answer is written, so that each shows one reading.
     writing: Mutex<()>,
     /// The runs that the database knows; none where it cannot be asked.
@@ -43,32 +40,6 @@ pub(super) struct Watch {
     functions: FunctionMetrics,
     database: DatabaseMetrics,
     pool: PoolMetrics,
-}
-
-/// What became of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Its run is recorded, and closed its loop.
-    Done,
-    /// Its run is recorded as one that failed.
-    Failed,
-    /// The event came to a full queue.
-    Rejected,
-    /// The claim ended before the run was recorded: the job is done again.
-    Lost,
-}
-
-impl Outcome {
-    const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Rejected, Self::Lost];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Rejected => "rejected",
-            Self::Lost => "lost",
-        }
-    }
 }
 
 /// What is read from the database for one scrape.
@@ -90,26 +61,14 @@ impl Watch {
     /// The metrics of a ledger with a queue of this capacity.
     pub(super) fn new(telemetry: &Telemetry, capacity: Count) -> Result<Self, MetricError> {
         let registry = telemetry.registry();
-        let gauges = |name, help| registry.gauges(name, help, ["queue"]);
-        let edges = BucketEdges::latency();
-        gauges("queue_capacity", "Jobs that may wait at most.")?.with([QUEUE]).set(whole(capacity));
-        let jobs = "Jobs of this process: done, failed, rejected by a full queue, or lost.";
-        let jobs = registry.counters("queue_jobs_total", jobs, ["queue", "outcome"])?;
-        for outcome in Outcome::ALL {
-            jobs.with([QUEUE, outcome.name()]);
-        }
-        let wait = "Time from the event until a worker has its job.";
-        let wait = registry.histograms("queue_wait_seconds", wait, ["queue"], &edges)?;
+        // With an edge at each bound that the JSON has.
+        let edges = BucketEdges::latency().with(&BucketEdges::times([Nanos::new(2_000_000_000)]));
         let latency = "Time from the event until its run is recorded, of runs of this process.";
         let latency = registry.histograms("first_organism_latency_seconds", latency, [], &edges)?;
         let info = "The last attestation, as a label.";
         let database = telemetry.database(DATABASE)?;
         let watch = Self {
-            jobs,
-            wait: wait.with([QUEUE]),
-            length: gauges("queue_length", "Jobs whose run is not recorded, of all processes.")?,
-            workers: gauges("workers", "Workers of this process.")?.with([QUEUE]),
-            active: gauges("workers_active", "Workers that have a job.")?.with([QUEUE]),
+            queue: QueueMetrics::new(registry, QUEUE, capacity)?,
             writing: Mutex::default(),
             runs: Arc::default(),
             info: registry.gauges("first_organism_info", info, ["last_ht_hash"])?,
@@ -119,7 +78,6 @@ impl Watch {
             database,
             telemetry: telemetry.clone(),
         };
-        watch.workers.set(0.0);
         let runs = Arc::clone(&watch.runs);
         registry.on_scrape(move |exposition| {
             let runs = *runs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,21 +105,9 @@ impl Watch {
         self.pool.on_scrape(connections);
     }
 
-    pub(super) fn workers(&self, workers: Count) {
-        self.workers.set(whole(workers));
-    }
-
-    /// A worker has a job from now on, until the guard is dropped.
-    pub(super) fn job_started(&self, waited: Option<Nanos>) -> GaugeGuard {
-        // A fixture's jobs have no event, so nobody knows how long they waited.
-        if let Some(waited) = waited {
-            self.wait.observe(waited);
-        }
-        self.active.hold()
-    }
-
-    pub(super) fn job_ended(&self, outcome: Outcome) {
-        self.jobs.with([QUEUE, outcome.name()]).inc();
+    /// The queue, whose jobs are in the database.
+    pub(super) const fn queue(&self) -> &QueueMetrics {
+        &self.queue
     }
 
     /// A run is recorded, so long after its event.
@@ -191,13 +137,9 @@ impl Watch {
         if let Some(organism) = organism {
             self.info.with([organism.last_ht_hash.as_str()]).set(1.0);
         }
-        match reading {
-            Some(reading) => {
-                let length = whole(Count::new(reading.totals.queue_length));
-                self.length.with([QUEUE]).set(length);
-                self.database.set_size(reading.size);
-            }
-            None => self.length.clear(),
+        self.queue.set_length(reading.map(|reading| Count::new(reading.totals.queue_length)));
+        if let Some(reading) = reading {
+            self.database.set_size(reading.size);
         }
         let open = connections.idle.saturating_add(connections.used);
         self.database.set_connections(open);

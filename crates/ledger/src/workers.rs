@@ -25,7 +25,6 @@ use super::{
     queue::{self, Claim, Completion, Job},
     state::LedgerState,
     statements,
-    watch::Outcome,
 };
 use perf_passport_meter::units::{Count, Nanos};
 
@@ -84,7 +83,7 @@ impl Workers {
         let (phase, told) = watch::channel(Phase::Running);
         if let Some(watch) = state.watched() {
             let workers = u64::try_from(settings.workers.get()).unwrap_or(u64::MAX);
-            watch.workers(Count::new(workers));
+            watch.queue().set_workers(Count::new(workers));
         }
         let dispatcher = Dispatcher {
             slots: Arc::new(Semaphore::new(settings.workers.get())),
@@ -198,6 +197,17 @@ impl Dispatcher {
     }
 }
 
+/// What became of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Its run is recorded, and closed its loop.
+    Done,
+    /// Its run is recorded as one that failed.
+    Failed,
+    /// The claim ended before the run was recorded: the job is done again.
+    Lost,
+}
+
 /// A job that one worker does.
 struct ClaimedJob {
     state: LedgerState,
@@ -213,7 +223,8 @@ impl ClaimedJob {
     async fn work(self) {
         let watch = self.state.watched();
         let waited = self.job.event.as_ref().map(|_| micros(self.latency_us(self.at)));
-        let _active = watch.map(|watch| watch.job_started(waited));
+        // The database keeps the job until its run is recorded.
+        let running = watch.map(|watch| watch.queue().started(waited).kept());
         // What takes longer than the claim holds would be done twice.
         let done = timeout_at(self.until, async {
             match self.run().await {
@@ -230,8 +241,10 @@ impl ClaimedJob {
             self.report(&DatabaseError::TimedOut(self.lease));
             Outcome::Lost
         };
-        if let Some(watch) = watch {
-            watch.job_ended(outcome);
+        match (running, outcome) {
+            (Some(running), Outcome::Done) => running.done(),
+            (Some(running), Outcome::Failed) => running.failed(),
+            (_, Outcome::Lost) | (None, _) => {}
         }
     }
 
@@ -255,19 +268,13 @@ impl ClaimedJob {
     async fn record(&self, run: Run) -> Outcome {
         loop {
             let now = self.state.moment();
-            let completion = Completion {
-                job: &self.job,
-                claimed_by: &self.name,
-                run,
-                latency_us: self.latency_us(now),
-                now,
-            };
+            let latency_us = self.latency_us(now);
+            let completion =
+                Completion { job: &self.job, claimed_by: &self.name, run, latency_us, now };
             match queue::complete(self.state.database(), completion).await {
                 Ok(true) => {
-                    if let Some(watch) = self.state.watched()
-                        && self.job.event.is_some()
-                    {
-                        watch.run_recorded(micros(self.latency_us(self.state.moment())));
+                    if let Some(watch) = self.state.watched() {
+                        watch.run_recorded(micros(latency_us));
                     }
                     return if run.completed { Outcome::Done } else { Outcome::Failed };
                 }

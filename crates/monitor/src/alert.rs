@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    input::Input,
+    input::{Input, InputSeries},
     rule::{Annotations, Rule},
 };
 
@@ -29,6 +29,10 @@ pub(crate) struct Alert {
     /// Labels beside these of the rule and `job` that its series have.
     pub(crate) series_labels: Vec<(String, String)>,
     pub(crate) input: Input,
+    /// Series that are there in each of its tests.
+    pub(crate) besides: Vec<InputSeries>,
+    /// Further tests in which it is quiet, each with what it is of.
+    pub(crate) quiet_at: Vec<(&'static str, Vec<InputSeries>)>,
 }
 
 /// Who is told, and how fast.
@@ -75,20 +79,43 @@ pub(crate) struct Threshold {
     pub(crate) operator: &'static str,
     /// A decimal number.
     pub(crate) value: String,
-    /// Whether it is the least traffic that the alert wants.
-    pub(crate) is_floor: bool,
+    pub(crate) kind: ThresholdKind,
+}
+
+/// What a threshold is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ThresholdKind {
+    /// Any number.
+    Any,
+    /// A share of requests, which is 1 at most.
+    Share,
+    /// The least traffic that the alert wants.
+    Floor,
 }
 
 impl Condition {
     pub(crate) fn of(expression: impl Into<String>, operator: &'static str, value: &str) -> Self {
-        let threshold = Threshold { operator, value: value.to_owned(), is_floor: false };
-        Self { expression: expression.into(), holds: Holds::Compared(threshold), join: "and" }
+        Self::compared(expression.into(), operator, value, ThresholdKind::Any)
+    }
+
+    /// That a share of requests is above this.
+    pub(crate) fn share(expression: impl Into<String>, value: &str) -> Self {
+        Self::compared(expression.into(), ">", value, ThresholdKind::Share)
     }
 
     /// That there is at least so much traffic.
     pub(crate) fn floor(expression: impl Into<String>, value: &str) -> Self {
-        let threshold = Threshold { operator: ">=", value: value.to_owned(), is_floor: true };
-        Self { expression: expression.into(), holds: Holds::Compared(threshold), join: "and" }
+        Self::compared(expression.into(), ">=", value, ThresholdKind::Floor)
+    }
+
+    fn compared(
+        expression: String,
+        operator: &'static str,
+        value: &str,
+        kind: ThresholdKind,
+    ) -> Self {
+        let threshold = Threshold { operator, value: value.to_owned(), kind };
+        Self { expression, holds: Holds::Compared(threshold), join: "and" }
     }
 
     /// That there is a series.
@@ -96,9 +123,14 @@ impl Condition {
         Self { expression: series.into(), holds: Holds::Present, join: "and" }
     }
 
-    /// That there is none.
-    pub(crate) fn absent(series: &str) -> Self {
-        Self { expression: format!("absent(sum({series}))"), holds: Holds::Absent, join: "and" }
+    /// That there is none of these series, by an expression which has a value then.
+    pub(crate) fn absent(expression: impl Into<String>) -> Self {
+        Self { expression: expression.into(), holds: Holds::Absent, join: "and" }
+    }
+
+    /// That the series of the condition before have none with the same labels here.
+    pub(crate) fn unless(series: impl Into<String>) -> Self {
+        Self { join: "unless", ..Self::absent(series) }
     }
 
     /// The same, whatever labels the one before has.
@@ -122,7 +154,7 @@ impl Condition {
     /// The least traffic, where the condition is of that.
     pub(crate) fn floor_value(&self) -> Option<f64> {
         match &self.holds {
-            Holds::Compared(it) if it.is_floor => Some(it.number()),
+            Holds::Compared(it) if it.kind == ThresholdKind::Floor => Some(it.number()),
             _ => None,
         }
     }
@@ -139,6 +171,8 @@ impl Threshold {
             ("==", true) => number,
             ("==", false) => number + 1.0,
             ("<", true) | (">" | ">=", false) => number * (1.0 - share),
+            // No more than all requests are bad.
+            _ if self.kind == ThresholdKind::Share => (number * (1.0 + share)).min(1.0),
             _ => number * (1.0 + share),
         }
     }

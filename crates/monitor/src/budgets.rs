@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perf_passport::{
     contract::{Check, Contract, ObservedRoute},
-    text::hex,
+    text::{escaped, hex},
     units::Nanos,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
 use crate::{decimal::decimal, error::MonitorError};
 
@@ -31,7 +32,8 @@ pub struct Budgets {
 }
 
 /// What is kept of the requests to some routes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ObjectiveBudget {
     // In the order of RFC 8785, as all of them.
     latency_seconds: String,
@@ -40,7 +42,8 @@ pub struct ObjectiveBudget {
 }
 
 /// A route as the service counts it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RouteBudget {
     method: String,
     route: String,
@@ -68,20 +71,64 @@ impl ObjectiveBudget {
 /// What the digest is of: the members in the order of RFC 8785, and no number but a small integer.
 #[derive(Serialize)]
 struct Digested<'a> {
-    edges_seconds: Vec<String>,
+    edges_seconds: &'a [String],
     objectives: &'a BTreeMap<String, ObjectiveBudget>,
     schema_version: u32,
     service: &'a str,
 }
 
+impl Digested<'_> {
+    fn digest(&self) -> String {
+        let text = serde_json::to_vec(self).expect("texts are always written");
+        hex(&Sha256::digest(text))
+    }
+}
+
 /// The file.
-#[derive(Serialize)]
-struct BudgetsFile<'a> {
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BudgetsFile {
     schema_version: u32,
-    service: &'a str,
+    service: String,
     budgets: String,
     edges_seconds: Vec<String>,
-    objectives: &'a BTreeMap<String, ObjectiveBudget>,
+    objectives: BTreeMap<String, ObjectiveBudget>,
+}
+
+/// Why a file of budgets is not one that was written of a contract.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BudgetsFileError {
+    /// It has no such form.
+    #[error("{}; write it again with `passport monitor budgets`", escaped(&.0.to_string()))]
+    Json(#[from] serde_json::Error),
+    /// Something was changed after it was written.
+    #[error(
+        "it was changed after it was written: its digest would be {digest}; write it again with `passport \
+         monitor budgets`"
+    )]
+    Changed {
+        /// What the digest would be.
+        digest: String,
+    },
+}
+
+/// Holds the text of `budgets.json` against the digest that is in it: by that digest rules and `observe` know
+/// which budgets are live.
+///
+/// # Errors
+///
+/// [`BudgetsFileError`].
+pub fn verify(text: &str) -> Result<(), BudgetsFileError> {
+    let file: BudgetsFile = serde_json::from_str(text)?;
+    let digest = Digested {
+        edges_seconds: &file.edges_seconds,
+        objectives: &file.objectives,
+        schema_version: file.schema_version,
+        service: &file.service,
+    }
+    .digest();
+    if digest == file.budgets { Ok(()) } else { Err(BudgetsFileError::Changed { digest }) }
 }
 
 impl Budgets {
@@ -144,14 +191,13 @@ impl Budgets {
     ///
     /// Never: texts can always be written.
     pub fn digest(&self) -> String {
-        let digested = Digested {
-            edges_seconds: self.edges(),
+        Digested {
+            edges_seconds: &self.edges(),
             objectives: &self.objectives,
             schema_version: SCHEMA_VERSION,
             service: &self.service,
-        };
-        let text = serde_json::to_vec(&digested).expect("texts are always written");
-        hex(&Sha256::digest(text))
+        }
+        .digest()
     }
 
     /// The edges of the histogram, in seconds, rising: each latency budget, half of it and twice.
@@ -177,10 +223,10 @@ impl Budgets {
     pub fn to_json(&self) -> String {
         let file = BudgetsFile {
             schema_version: SCHEMA_VERSION,
-            service: &self.service,
+            service: self.service.clone(),
             budgets: self.digest(),
             edges_seconds: self.edges(),
-            objectives: &self.objectives,
+            objectives: self.objectives.clone(),
         };
         serde_json::to_string_pretty(&file).expect("texts are always written") + "\n"
     }
@@ -224,6 +270,21 @@ mod tests {
         let canonical = serde_json_canonicalizer::to_vec(&file).unwrap();
         assert_eq!(told, hex(&Sha256::digest(canonical)));
         assert_eq!(told, budgets.digest());
+    }
+
+    #[test]
+    fn a_file_that_was_changed_is_refused() {
+        let text = budgets(CONTRACT).to_json();
+        verify(&text).unwrap();
+        for (part, by) in [("0.125", "0.126"), ("99.95", "99.9"), ("shop", "shoe"), ("GET", "PUT")]
+        {
+            assert!(text.contains(part), "{part}");
+            let said = verify(&text.replacen(part, by, 1)).unwrap_err().to_string();
+            assert!(said.starts_with("it was changed after it was written: "), "{said}");
+        }
+        for (part, by) in [("\"service\"", "\"x\": 1, \"service\""), ("\"service\"", "\"x\"")] {
+            assert!(matches!(verify(&text.replacen(part, by, 1)), Err(BudgetsFileError::Json(_))));
+        }
     }
 
     #[test]

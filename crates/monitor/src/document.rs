@@ -9,15 +9,22 @@ use crate::error::MonitorError;
 const HEAD: &str = "# Made by `passport monitor` of the contract. Change the contract, not this file:\n\
                     # `passport monitor all --check` tells what differs.\n";
 
-/// A document as YAML.
+/// A document as YAML, with these lines of comment above it.
 ///
 /// # Errors
 ///
 /// That it has no such form.
-pub(crate) fn yaml(path: &str, document: &impl Serialize) -> Result<String, MonitorError> {
-    serde_norway::to_string(document).map(|text| HEAD.to_owned() + &text).map_err(|error| {
-        MonitorError::Unwritable { path: path.to_owned(), message: error.to_string() }
-    })
+pub(crate) fn yaml(
+    path: &str,
+    comments: &[String],
+    document: &impl Serialize,
+) -> Result<String, MonitorError> {
+    let comments: String = comments.iter().map(|it| format!("# {it}\n")).collect();
+    let text = serde_norway::to_string(document).map_err(|error| MonitorError::Unwritable {
+        path: path.to_owned(),
+        message: error.to_string(),
+    })?;
+    Ok(format!("{HEAD}{comments}{text}"))
 }
 
 /// A value as JSON.

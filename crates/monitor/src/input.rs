@@ -22,9 +22,9 @@ pub(crate) enum Input {
     Share { good: String, bad: String },
     /// A 95 % quantile, and the events in five minutes.
     Quantile { bucket: String, count: String, threshold: f64 },
-    /// The mean of a histogram; one event a minute.
+    /// The mean of a histogram, and the events in half an hour.
     Mean { sum: String, count: String },
-    /// The mean of today in that of yesterday, and the events in five minutes.
+    /// The mean of today in that of yesterday, the events in five minutes, and those in an hour of yesterday.
     Yesterday { sum: String, count: String },
 }
 
@@ -40,7 +40,14 @@ fn rising(series: &str, per_minute: f64) -> InputSeries {
     InputSeries { series: series.to_owned(), values: format!("0+{per_minute}x{MINUTES}") }
 }
 
-fn constant(series: &str, value: f64) -> InputSeries {
+/// From zero, so much more each time and so often, and then so much.
+pub(crate) fn rising_twice(first: (f64, u32), second: (f64, u32)) -> String {
+    let begin = first.0 * f64::from(first.1) + second.0;
+    let left = second.1.saturating_sub(1);
+    format!("0+{}x{} {begin}+{}x{left}", first.0, first.1, second.0)
+}
+
+pub(crate) fn constant(series: &str, value: f64) -> InputSeries {
     InputSeries { series: series.to_owned(), values: format!("{value}+0x{MINUTES}") }
 }
 
@@ -58,6 +65,8 @@ impl Input {
         match self {
             Self::Yesterday { .. } => MINUTES_OF_YESTERDAY - 10,
             Self::Gauges(_) => 2 + minutes,
+            // And that of half an hour.
+            Self::Mean { .. } => 33 + minutes,
             // Once the windows of five minutes are full.
             _ => 8 + minutes,
         }
@@ -84,9 +93,21 @@ impl Input {
                 series.push(rising(count, values[1] / 5.0));
                 series
             }
-            Self::Mean { sum, count } => vec![rising(sum, values[0]), rising(count, 1.0)],
+            Self::Mean { sum, count } => {
+                let per_minute = values[1] / 30.0;
+                vec![rising(sum, values[0] * per_minute), rising(count, per_minute)]
+            }
             Self::Yesterday { sum, count } => yesterday(sum, count, values),
         }
+    }
+}
+
+impl Input {
+    /// A counter that rises by so much each minute of yesterday, and by another number today.
+    pub(crate) fn until_today(series: String, yesterday: f64, today: f64) -> InputSeries {
+        let before = MINUTES_OF_YESTERDAY - MINUTES_OF_TODAY;
+        let values = rising_twice((yesterday, before), (today, MINUTES_OF_TODAY));
+        InputSeries { series, values }
     }
 }
 
@@ -111,16 +132,8 @@ fn quantile(bucket: &str, threshold: f64, values: &[f64]) -> Vec<InputSeries> {
 }
 
 fn yesterday(sum: &str, count: &str, values: &[f64]) -> Vec<InputSeries> {
-    let (ratio, per_minute) = (values[0], values[1] / 5.0);
-    let before = MINUTES_OF_YESTERDAY - MINUTES_OF_TODAY;
-    let last = per_minute * f64::from(before);
-    let today = per_minute * ratio;
-    let sums = format!("0+{per_minute}x{before} {}+{today}x{MINUTES_OF_TODAY}", last + today);
-    vec![
-        InputSeries { series: sum.to_owned(), values: sums },
-        InputSeries {
-            series: count.to_owned(),
-            values: format!("0+{per_minute}x{MINUTES_OF_YESTERDAY}"),
-        },
-    ]
+    let (ratio, today, yesterday) = (values[0], values[1] / 5.0, values[2] / 60.0);
+    let of = |series: &str, today| Input::until_today(series.to_owned(), yesterday, today);
+    // Each took a second yesterday.
+    vec![of(sum, today * ratio), of(count, today)]
 }

@@ -1,6 +1,9 @@
 //! All files of a contract: pure functions of it and of a few settings.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use perf_passport::contract::Contract;
 
@@ -12,10 +15,11 @@ use crate::{
     document::{json, sorted, yaml},
     error::MonitorError,
     kubernetes,
+    named_file::in_directory,
     promql::Names,
-    recording,
+    recording, recording_tests,
     rule::{RuleFile, RuleGroup},
-    rule_tests, scrape,
+    rule_tests, runbooks, scrape,
     settings::Settings,
 };
 
@@ -36,11 +40,13 @@ pub enum Part {
     Compose,
     /// Resources of the Prometheus Operator.
     Kubernetes,
+    /// A page for each alert.
+    Runbooks,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Budgets,
         Self::Rules,
         Self::Tests,
@@ -48,6 +54,7 @@ impl Part {
         Self::Alertmanager,
         Self::Compose,
         Self::Kubernetes,
+        Self::Runbooks,
     ];
 }
 
@@ -81,6 +88,36 @@ pub fn files(
     Ok(files)
 }
 
+/// The file with the alerts of objectives.
+const OBJECTIVES: &str = "objectives.yml";
+
+/// Directories in which only files of these are looked for.
+const DIRECTORIES: [&str; 5] =
+    ["prometheus/rules", "prometheus/tests", "grafana/dashboards", "kubernetes", "alloy"];
+
+/// What a file says that this module made.
+const MADE: [&str; 2] = ["Made by `passport monitor", "\"perf-passport\""];
+
+/// Files below a directory that were made of a contract, and are none of these: `files` are all that this
+/// contract has. Prometheus would still read such rules.
+///
+/// # Errors
+///
+/// [`MonitorError::Unreadable`].
+pub fn left_over(directory: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, MonitorError> {
+    let mut found = Vec::new();
+    for part in DIRECTORIES {
+        for file in in_directory(&directory.join(part), &[".yml", ".yaml", ".json", ".alloy"])? {
+            let path = format!("{part}/{}", file.name);
+            let is_made = MADE.iter().any(|it| file.text.contains(it));
+            if is_made && files.iter().all(|it| it.path != path) {
+                found.push(file.path);
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// What files are made of.
 struct Monitored<'a> {
     contract: &'a Contract,
@@ -99,6 +136,7 @@ impl Monitored<'_> {
             Part::Alertmanager => self.alertmanager(),
             Part::Compose => self.compose(),
             Part::Kubernetes => self.kubernetes(),
+            Part::Runbooks => Ok(runbooks::pages().map(|(path, text)| file(&path, text)).collect()),
         }
     }
 
@@ -106,7 +144,7 @@ impl Monitored<'_> {
     fn alerts(&self) -> Result<Vec<(&'static str, Vec<Alert>)>, MonitorError> {
         let of_objectives = alerts::of_objectives(self.contract, &self.names)?;
         let of_service = alerts::of_service(&self.names, &self.budgets)?;
-        let mut all = vec![("objectives.yml", of_objectives), ("service.yml", of_service)];
+        let mut all = vec![(OBJECTIVES, of_objectives), ("service.yml", of_service)];
         all.retain(|(_, alerts)| !alerts.is_empty());
         Ok(all)
     }
@@ -129,14 +167,24 @@ impl Monitored<'_> {
     }
 
     fn rules(&self) -> Result<Vec<GeneratedFile>, MonitorError> {
+        let left_out = self.left_out();
         let one = |(file, groups): (&str, Vec<RuleGroup>)| {
-            of_yaml(&format!("prometheus/rules/{file}"), &RuleFile { groups })
+            let comments = if file == OBJECTIVES { &left_out[..] } else { &[] };
+            of_yaml(&format!("prometheus/rules/{file}"), comments, &RuleFile { groups })
         };
         self.groups()?.into_iter().map(one).collect()
     }
 
+    /// The levels that no objective can reach, as sentences.
+    fn left_out(&self) -> Vec<String> {
+        self.contract.objectives.iter().flat_map(alerts::unreachable).collect()
+    }
+
     fn tests(&self) -> Result<Vec<GeneratedFile>, MonitorError> {
-        let mut all = vec![("recording", rule_tests::of_recordings(self.contract, &self.names)?)];
+        let mut all = vec![
+            ("recording", recording_tests::of_recordings(self.contract, &self.names)?),
+            ("windows", recording_tests::of_windows(self.contract, &self.names)?),
+        ];
         for (file, alerts) in &self.alerts()? {
             let of = |every| rule_tests::of_alerts(alerts, file, every, self.runbooks());
             all.push((file.trim_end_matches(".yml"), of("1m")));
@@ -145,7 +193,8 @@ impl Monitored<'_> {
         let mut files = Vec::new();
         for (name, tests) in all {
             if let Some(tests) = tests {
-                files.push(of_yaml(&format!("prometheus/tests/{name}_test.yml"), &tests)?);
+                let path = format!("prometheus/tests/{name}_test.yml");
+                files.push(of_yaml(&path, &[], &tests)?);
             }
         }
         Ok(files)
@@ -162,37 +211,42 @@ impl Monitored<'_> {
             ("grafana/provisioning/dashboards/dashboards.yaml", dashboards::provider()),
             ("grafana/provisioning/datasources/datasources.yaml", dashboards::datasources()),
         ] {
-            files.push(of_yaml(path, &sorted(&document))?);
+            files.push(of_yaml(path, &[], &sorted(&document))?);
         }
         Ok(files)
     }
 
     fn alertmanager(&self) -> Result<Vec<GeneratedFile>, MonitorError> {
-        let configuration = alertmanager::configuration(self.settings);
+        let configuration = sorted(&alertmanager::configuration(self.settings));
+        let comments = alertmanager::comments(self.settings);
         Ok(vec![
-            of_yaml("alertmanager/alertmanager.yml", &sorted(&configuration))?,
+            of_yaml("alertmanager/alertmanager.yml", &comments, &configuration)?,
             file("alertmanager/templates/slack.tmpl", alertmanager::templates()),
         ])
     }
 
     fn compose(&self) -> Result<Vec<GeneratedFile>, MonitorError> {
-        let scrape = scrape::configuration(self.contract, self.names.service, self.settings);
+        let service = self.names.service;
+        let scrape = scrape::configuration(self.contract, service, &self.budgets, self.settings);
+        let comments = scrape::comments(service);
         Ok(vec![
-            of_yaml("compose.yaml", &sorted(&compose::compose()))?,
-            of_yaml("prometheus/prometheus.yml", &sorted(&scrape))?,
-            file("alloy/config.alloy", compose::collector()),
+            of_yaml("compose.yaml", &[], &sorted(&compose::compose(self.settings)))?,
+            of_yaml("prometheus/prometheus.yml", &comments, &sorted(&scrape))?,
+            file("alloy/logs.alloy", compose::log_collector()),
+            file("alloy/profiles.alloy", compose::profiler()),
         ])
     }
 
     fn kubernetes(&self) -> Result<Vec<GeneratedFile>, MonitorError> {
-        let service = &self.names.service.name;
+        let service = self.names.service;
         let groups = self.groups()?;
-        let groups = groups.iter().flat_map(|(_, groups)| groups).collect();
-        let rule = kubernetes::prometheus_rule(service, groups);
-        let monitor = sorted(&kubernetes::service_monitor(service));
+        let groups = groups.iter().flat_map(|(_, groups)| groups.iter().cloned()).collect();
+        let rule = kubernetes::prometheus_rule(&service.name, groups);
+        let monitor = sorted(&kubernetes::service_monitor(service, self.settings));
+        let comments = scrape::comments(service);
         Ok(vec![
-            of_yaml("kubernetes/prometheus_rule.yaml", &rule)?,
-            of_yaml("kubernetes/service_monitor.yaml", &monitor)?,
+            of_yaml("kubernetes/prometheus_rule.yaml", &self.left_out(), &rule)?,
+            of_yaml("kubernetes/service_monitor.yaml", &comments, &monitor)?,
         ])
     }
 }
@@ -201,6 +255,10 @@ fn file(path: &str, text: String) -> GeneratedFile {
     GeneratedFile { path: path.to_owned(), text }
 }
 
-fn of_yaml(path: &str, document: &impl serde::Serialize) -> Result<GeneratedFile, MonitorError> {
-    yaml(path, document).map(|text| file(path, text))
+fn of_yaml(
+    path: &str,
+    comments: &[String],
+    document: &impl serde::Serialize,
+) -> Result<GeneratedFile, MonitorError> {
+    yaml(path, comments, document).map(|text| file(path, text))
 }

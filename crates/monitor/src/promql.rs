@@ -31,6 +31,12 @@ pub(crate) fn is(label: &str, value: &str) -> String {
     any_of(label, &[value])
 }
 
+/// The same as text that only Prometheus reads, to which no `$` is a variable. So `absent` has the value as
+/// a label.
+pub(crate) fn is_exactly(label: &str, value: &str) -> String {
+    format!("{label}={}", quoted(value))
+}
+
 /// A matcher that holds for any of these values.
 pub(crate) fn any_of(label: &str, values: &[&str]) -> String {
     let is_variable = |it: &&str| it.contains('$') || it.contains("[[");

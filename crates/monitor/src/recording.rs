@@ -1,26 +1,40 @@
 //! Recording rules: what alerts and panels read of an objective. `observe` reads raw samples instead.
 //!
-//! Names are `level:metric:operation`. A share has a series also where nothing failed. Where no bucket of any
-//! instance ends at the latency of the objective, no share is recorded, and `LatencyAbsent` says so.
+//! Names are `level:metric:operation`. A share has a series also where nothing failed.
+//!
+//! The share of slow requests is of the instances that had a bucket which ends at the latency of the objective
+//! in each sample of the window. Requests from before an edge would else all be taken for slow ones. Where no
+//! instance had it, no share is recorded, and `LatencyAbsent` says which instance still has none.
 
 use std::collections::BTreeMap;
 
 use perf_passport::contract::{Contract, Objective};
 
 use crate::{
-    alerts::{Kind, burns, recorded_requests},
+    alerts::{Kind, burns},
     budgets::seconds,
     promql::{FAILED, Names, any_of, edge_forms, matching},
     rule::{Rule, RuleGroup},
 };
 
-/// The windows of the levels of an objective, each once, as `(text, minutes)`.
-fn windows(objective: &Objective) -> Vec<String> {
-    let mut windows: BTreeMap<u32, String> = BTreeMap::new();
+/// A window that a level of an objective looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) minutes: u32,
+    /// As Prometheus writes it.
+    pub(crate) text: String,
+    /// Whether it is the long one of a level, which has a floor.
+    pub(crate) is_long: bool,
+}
+
+/// The windows of the levels of an objective, each once, the shortest first.
+pub(crate) fn windows(objective: &Objective) -> Vec<Window> {
+    let mut windows: BTreeMap<u32, Window> = BTreeMap::new();
     for burn in burns(objective) {
-        for window in [burn.long, burn.short] {
-            let minutes = window.trim_end_matches('m').parse().unwrap_or_default();
-            windows.insert(minutes, window);
+        for (text, is_long) in [(burn.long, true), (burn.short, false)] {
+            let minutes = text.trim_end_matches('m').parse().unwrap_or_default();
+            let window = windows.entry(minutes).or_insert(Window { minutes, text, is_long });
+            window.is_long |= is_long;
         }
     }
     windows.into_values().collect()
@@ -44,33 +58,30 @@ fn rules(objective: &Objective, names: &Names<'_>) -> Vec<Rule> {
         labels: slo.clone(),
         ..Rule::default()
     };
-    let edge = seconds(objective.latency);
-    let mut rules = vec![
-        record(
-            "slo:objective:ratio".to_owned(),
-            constant(names, &format!("{}e-6", objective.share.get())),
-        ),
-        record("slo:latency:seconds".to_owned(), constant(names, &edge)),
-    ];
-    for window in windows(objective) {
-        rules.push(record(
-            recorded_requests(&window),
-            format!("sum by (job) ({})", requests(objective, names, "increase", &window)),
-        ));
+    let mut rules = Vec::new();
+    for Window { text, is_long, .. } in windows(objective) {
         for kind in Kind::ALL {
-            rules.push(record(kind.recorded(&window), share(objective, names, kind, &window)));
+            if is_long {
+                rules.push(record(kind.counted(&text), counted(objective, names, kind, &text)));
+            }
+            rules.push(record(kind.recorded(&text), share(objective, names, kind, &text)));
         }
     }
     rules
 }
 
-/// A number with the label of the service.
-fn constant(names: &Names<'_>, number: &str) -> String {
-    format!("label_replace(vector({number}), \"job\", \"{}\", \"\", \"\")", names.service.name)
-}
-
-fn requests(objective: &Objective, names: &Names<'_>, function: &str, window: &str) -> String {
-    names.over(function, (objective, &names.service.requests, &[]), window)
+/// The number of the requests that a share is of.
+fn counted(objective: &Objective, names: &Names<'_>, kind: Kind, window: &str) -> String {
+    match kind {
+        Kind::Errors => {
+            let requests = (objective, names.service.requests.as_str(), &[][..]);
+            format!("sum by (job) ({})", names.over("increase", requests, window))
+        }
+        Kind::Slow => {
+            let all = Timed { objective, names, window }.of_complete("increase", "count", &[]);
+            format!("sum by (job) ({all})")
+        }
+    }
 }
 
 /// The share of requests that fail, or are too slow, as an expression.
@@ -80,20 +91,50 @@ pub(crate) fn share(objective: &Objective, names: &Names<'_>, kind: Kind, window
         Kind::Errors => {
             let errors = [matching(&service.status_label, FAILED)];
             let failed = names.over("rate", (objective, &service.requests, &errors), window);
-            let all = requests(objective, names, "rate", window);
+            let all = names.over("rate", (objective, &service.requests, &[]), window);
             format!(
                 "(sum by (job) ({failed}) or 0 * sum by (job) ({all}))\n/\nsum by (job) ({all})"
             )
         }
         Kind::Slow => {
-            let forms = edge_forms(&seconds(objective.latency));
-            let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
-            let bucket = format!("{}_bucket", service.metric);
-            let count = format!("{}_count", service.metric);
-            let within = [any_of("le", &forms)];
-            let within = names.over("rate", (objective, &bucket, &within), window);
-            let all = names.over("rate", (objective, &count, &[]), window);
+            let timed = Timed { objective, names, window };
+            let within = timed.of_complete("rate", "bucket", &timed.edge());
+            let all = timed.of_complete("rate", "count", &[]);
             format!("1 - sum by (job) ({within})\n/\nsum by (job) ({all})")
         }
+    }
+}
+
+/// The requests of an objective as its histogram has them.
+struct Timed<'a> {
+    objective: &'a Objective,
+    names: &'a Names<'a>,
+    window: &'a str,
+}
+
+impl Timed<'_> {
+    /// The bucket that ends at the latency.
+    fn edge(&self) -> [String; 1] {
+        let forms = edge_forms(&seconds(self.objective.latency));
+        [any_of("le", &forms.iter().map(String::as_str).collect::<Vec<_>>())]
+    }
+
+    fn over(&self, function: &str, of: &str, matchers: &[String]) -> String {
+        let metric = format!("{}_{of}", self.names.service.metric);
+        self.names.over(function, (self.objective, &metric, matchers), self.window)
+    }
+
+    /// A function of time over `_bucket` or `_count`, of the instances in whose samples no edge is missing.
+    fn of_complete(&self, function: &str, of: &str, matchers: &[String]) -> String {
+        let samples = |of: &str, matchers: &[String]| {
+            let counted = self.over("count_over_time", of, matchers);
+            format!("sum by (job, instance) ({counted})")
+        };
+        format!(
+            "({})\nand on (job, instance)\n({} == {})",
+            self.over(function, of, matchers),
+            samples("bucket", &self.edge()),
+            samples("count", &[])
+        )
     }
 }

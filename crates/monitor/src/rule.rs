@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// A file of rules.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RuleFile {
     pub(crate) groups: Vec<RuleGroup>,
 }
 
 /// Rules that are evaluated one after the other.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RuleGroup {
     pub(crate) name: String,
     pub(crate) rules: Vec<Rule>,
@@ -21,7 +21,7 @@ pub(crate) struct RuleGroup {
 }
 
 /// A recorded series, or an alert.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) record: Option<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Rule {
 }
 
 /// What people read.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Annotations {
     pub(crate) description: String,

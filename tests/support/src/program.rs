@@ -102,6 +102,18 @@ impl Workspace {
         places.into_iter().flatten().map(|it| it.unwrap().path()).collect()
     }
 
+    /// The only passport that was filed, which verifies, as it was written.
+    pub fn filed_passport(&self) -> String {
+        let mut filed = self.files().into_iter().filter(|(path, _)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("performance_passport_") && name.ends_with(".json")
+        });
+        let (path, text) = filed.next().unwrap();
+        assert_eq!(filed.next(), None);
+        self.run(&["verify", path.to_str().unwrap()]).exits(0);
+        text
+    }
+
     /// Runs the program to its end.
     pub fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Finished {
         finish(&mut self.command(arguments))
@@ -117,6 +129,29 @@ pub struct Finished {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+}
+
+/// A shell that runs a script in this directory, with mounts of its own, so that a file system over its
+/// directory `tiny` can be full; `None`, with a line that says so, where nothing may be mounted.
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stdout, reason = "what is missing is part of the result of a test")]
+pub fn shell_with_mounts(directory: &Path, script: &[&str]) -> Option<Command> {
+    let inside = |rights: &[&str], script: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(rights).args(["--mount", "sh", "-c"]).args(script).current_dir(directory);
+        command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
+        command
+    };
+    let can = |rights: &&&[&str]| {
+        let tried = inside(rights, &["mount -t tmpfs tmpfs tiny"]).output();
+        tried.is_ok_and(|it| it.status.success())
+    };
+    let ways: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
+    let Some(rights) = ways.iter().find(can) else {
+        println!("MISSING: the right to mount a file system that can be full");
+        return None;
+    };
+    Some(inside(rights, script))
 }
 
 /// Starts a command and waits for its end; both outputs are ASCII and nothing panicked.

@@ -3,8 +3,6 @@
 //! No redirect is followed and no request is sent again. The token is of the environment alone, and in no
 //! message.
 
-use std::fmt::Write as _;
-
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -12,7 +10,7 @@ use super::super::exit::{Code, Failure};
 use perf_passport::{
     contract::HeaderTemplate,
     probe::{Exchange, HttpProbe, HttpSettings, HttpTarget, Pass, PreparedRequest, Probe},
-    text::printable,
+    text::{percent_encoded, printable},
     units::{BYTES_PER_MB, Bytes, Nanos},
 };
 
@@ -117,7 +115,7 @@ impl Api {
         commit: &str,
     ) -> Result<Option<PullRequest>, Failure> {
         let repository = &self.repository.0;
-        let branch = in_a_query(branch);
+        let branch = percent_encoded(branch);
         let path = format!("/repos/{repository}/pulls?state=open&per_page={PAGE}&head={branch}");
         let found: Vec<PullRequest> = self.ask("GET", &path, &[], 200)?;
         Ok(found.into_iter().find(|it| it.head.sha == commit))
@@ -232,17 +230,4 @@ struct ApiMessage {
 /// GitHub may have taken other ends of lines.
 fn is_equal(one: &str, other: &str) -> bool {
     one.lines().map(str::trim_end).eq(other.lines().map(str::trim_end))
-}
-
-/// Text as a value of a query.
-fn in_a_query(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }

@@ -11,6 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::server::head;
 use perf_passport_test_support::program::{Finished, Workspace, assert_says, finish};
 
 pub(crate) const TOKEN: &str = "ghs_notarealtoken";
@@ -109,16 +110,6 @@ fn serve(mut stream: TcpStream, asked: &Mutex<Vec<Asked>>, pull_request: &Value,
             return;
         }
     }
-}
-
-fn head(stream: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).ok()?;
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).ok()
 }
 
 /// A repository with one commit, and the artifact of a run: a baseline of one allocation against `now`.

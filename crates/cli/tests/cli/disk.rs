@@ -11,7 +11,9 @@ use std::{
 };
 
 use crate::contracts::{LEDGER, ledger};
-use perf_passport_test_support::program::{LATEST, Workspace, assert_says, end, finish};
+use perf_passport_test_support::program::{
+    LATEST, Workspace, assert_says, end, finish, shell_with_mounts,
+};
 
 #[test]
 fn a_directory_that_cannot_be_written_is_told_and_nothing_is_changed() {
@@ -86,25 +88,11 @@ fn a_full_disk_leaves_the_old_passport_whole() {
     let workspace = Workspace::with_contract(crate::PASSPORT, LEDGER);
     workspace.run(&["baseline"]).exits(0);
     fs::create_dir(workspace.path("tiny")).unwrap();
-    let inside = |rights: &[&str], script: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(rights).args(["--mount", "sh", "-c"]).args(script);
-        command.current_dir(workspace.path(""));
-        command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
-        command
-    };
-    let can = |rights: &&&[&str]| {
-        let tried = inside(rights, &["mount -t tmpfs tmpfs tiny"]).output();
-        tried.is_ok_and(|it| it.status.success())
-    };
-    let ways: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
-    let Some(rights) = ways.iter().find(can) else {
-        println!("MISSING: the right to mount a file system that can be full");
-        return;
-    };
+    let inside = |script: &[&str]| shell_with_mounts(&workspace.path(""), script);
     for command in ["generate", "baseline"] {
         let program = crate::PASSPORT;
-        let run = inside(rights, &[FULL, "sh", program, "tiny", command]).output().unwrap();
+        let Some(mut shell) = inside(&[FULL, "sh", program, "tiny", command]) else { return };
+        let run = shell.output().unwrap();
         let (out, log) =
             (String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap());
         assert_says(&out, "code 2\nunchanged\nbaseline.json filling ");

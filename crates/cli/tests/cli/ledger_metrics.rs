@@ -1,14 +1,25 @@
 //! The metrics of `passport serve`, read by promtool and by a real Prometheus.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
 use crate::{
     ledger_work::{post, runs, waiting},
     service::{SERVE, Service},
+    watched::Enough,
 };
 use perf_passport_test_support::{
+    postgres::Cluster,
     processes::eventually,
     program::{Workspace, assert_says},
     prometheus::{Prometheus, check_metrics},
 };
+use serde_json::Value;
 
 /// The families that rules and dashboards rely on, with their types.
 const FAMILIES: [(&str, &str); 41] = [
@@ -103,7 +114,7 @@ fn all_metrics_of_a_ledger_at_work_are_there_for_prometheus() {
     assert_eq!(text.matches("\nfirst_organism_info{").count(), 1);
     for sample in [
         "first_organism_runs_total 72",
-        "first_organism_latency_seconds_count 30",
+        "first_organism_latency_seconds_count 47",
         "queue_length{queue=\"events\"} 0",
         "queue_capacity{queue=\"events\"} 500",
         "queue_jobs_total{queue=\"events\",outcome=\"done\"} 47",
@@ -135,7 +146,7 @@ fn all_metrics_of_a_ledger_at_work_are_there_for_prometheus() {
     assert!(post(&service, hash).unwrap());
     prometheus.comes_to("first_organism_runs_total", 73.0);
     prometheus.comes_to("sum(queue_jobs_total{outcome=\"done\"})", 48.0);
-    prometheus.comes_to("first_organism_latency_seconds_count", 31.0);
+    prometheus.comes_to("first_organism_latency_seconds_count", 48.0);
     prometheus.comes_to("http_requests_total{route=\"/events\",status=\"2xx\"}", 31.0);
     prometheus.comes_to("count(first_organism_info)", 1.0);
     let info = prometheus.query("first_organism_info");
@@ -153,5 +164,112 @@ fn budgets_that_are_none_are_refused_before_anybody_is_told_that_it_runs() {
         let sentence = workspace.run(&serve).refused(2);
         assert_says(&sentence, &format!("cannot use `{file}`: "));
         assert!(!sentence.contains("ledger on"), "{sentence}");
+    }
+    // An edge that was put in by hand: rules and `observe` would take it for the contract's.
+    let text = fs::read_to_string(repository().join("monitoring/budgets.json")).unwrap();
+    let changed = text.replace("\"0.01\"", "\"0.011\"");
+    assert_ne!(text, changed);
+    workspace.write("budgets.json", &changed);
+    let sentence = workspace.run(&[&SERVE[..], &["--budgets", "budgets.json"]].concat()).refused(2);
+    assert_says(&sentence, "cannot use `budgets.json`: it was changed after it was written");
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Each expression of the committed dashboards, with its dashboard and panel.
+fn expressions() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(repository().join("monitoring/grafana/dashboards")).unwrap() {
+        let path = entry.unwrap().path();
+        let dashboard: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        for panel in dashboard["panels"].as_array().unwrap() {
+            for target in panel["targets"].as_array().unwrap() {
+                let place = format!("{}: {}", dashboard["title"], panel["title"]);
+                let expression = target["expr"].as_str().unwrap();
+                found.push((place, expression.replace("$__rate_interval", "10s")));
+            }
+        }
+    }
+    found
+}
+
+/// Every route, one that is none, a request that is refused, and an event.
+fn ask_for_everything(service: &Service, hash: &str) {
+    for path in [
+        "/metrics",
+        "/health",
+        "/blocks/latest",
+        "/statements?limit=1",
+        "/statements?limit=no",
+        "/ui",
+        "/heartbeat.json",
+        "/nothing",
+    ] {
+        service.get(path, "");
+    }
+    assert!(post(service, hash).unwrap());
+}
+
+#[test]
+fn every_panel_of_the_committed_dashboards_shows_something_of_a_ledger_at_work() {
+    let Some(cluster) = Cluster::start() else { return };
+    let monitoring = repository().join("monitoring");
+    let budgets = monitoring.join("budgets.json");
+    let workspace = Workspace::new(crate::PASSPORT);
+    let work = ["--fixture", "normal", "--workers", "2", "--budgets", budgets.to_str().unwrap()];
+    let serve = [&SERVE[..], &["--database", cluster.url()], &work].concat();
+    let service = Service::start(&mut workspace.command(&serve));
+    let configuration = format!(
+        "global:\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  evaluation_interval: 500ms\n\
+         rule_files: ['{}/prometheus/rules/*.yml']\nscrape_configs:\n- job_name: ledger\n  \
+         static_configs:\n  - targets: ['{}']\n",
+        monitoring.display(),
+        service.address
+    );
+    let Some(prometheus) = Prometheus::start(&configuration) else { return };
+    let expressions = expressions();
+    assert!(expressions.len() > 40, "{}", expressions.len());
+    let page = service.get("/statements?limit=1", "");
+    let hash = &page.split_once("\"hash\":\"").unwrap().1[..64];
+    guide_names_what_is_there(&service);
+
+    let enough = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !enough.load(Ordering::Relaxed) {
+                ask_for_everything(&service, hash);
+            }
+        });
+        let _enough = Enough(&enough);
+        let shows = |expression: &str| {
+            let samples = prometheus.query(expression);
+            let numbers = samples.as_array().unwrap().iter().map(|it| &it["value"][1]);
+            numbers.filter_map(Value::as_str).any(|it| it.parse::<f64>().is_ok_and(f64::is_finite))
+        };
+        let mut empty = expressions;
+        for _ in 0..60 {
+            empty.retain(|(_, expression)| !shows(expression));
+            if empty.is_empty() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
+        assert!(empty.is_empty(), "{empty:#?}");
+    });
+}
+
+/// The guide to Grafana without Prometheus names fields of the JSON.
+fn guide_names_what_is_there(service: &Service) {
+    let guide = fs::read_to_string(repository().join("docs/how-to/grafana-json.md")).unwrap();
+    let answer = service.get("/metrics", "");
+    let json: Value = serde_json::from_str(body(&answer, "application/json")).unwrap();
+    let fields = guide.split('`').filter(|it| it.starts_with("first_organism."));
+    let fields: Vec<&str> = fields.collect();
+    assert!(fields.len() >= 3, "{fields:?}");
+    for field in fields {
+        let found = json.pointer(&format!("/{}", field.replace('.', "/")));
+        assert!(found.is_some_and(|it| !it.is_null()), "{field}: {json}");
     }
 }

@@ -55,7 +55,8 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&str) -> Option<String>) {
     }
 }
 
-fn head(stream: &mut TcpStream) -> Option<String> {
+/// The head of the next request; none where there is no other.
+pub(crate) fn head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

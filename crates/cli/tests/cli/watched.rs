@@ -29,7 +29,7 @@ const SLOW: &str = "ALTER TABLE blocks RENAME TO kept; CREATE VIEW blocks AS SEL
     (WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 600000) SELECT MAX(n) FROM n) > 0;";
 
 /// Ends those who ask, also where the test fails.
-struct Enough<'a>(&'a AtomicBool);
+pub(crate) struct Enough<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Enough<'_> {
     fn drop(&mut self) {
@@ -60,7 +60,7 @@ fn panel(dashboard: &Value, over: &str) -> String {
     let targets = panels.iter().filter_map(|it| it["targets"].as_array()).flatten();
     let mut expressions = targets.filter_map(|it| it["expr"].as_str());
     let slow =
-        |it: &&str| it.starts_with("1 - sum by (job) (rate(http_request_duration_seconds_bucket");
+        |it: &&str| it.starts_with("1 - sum by (job) ((rate(http_request_duration_seconds_bucket");
     expressions.find(slow).unwrap().replace("$__rate_interval", over)
 }
 
@@ -97,7 +97,7 @@ fn a_delay_is_seen_by_observe_the_alert_and_the_panel_alike() {
         let _enough = Enough(&enough);
         let firing = "ALERTS{alertname=\"LatencyBudgetBurnFast\",alertstate=\"firing\"}";
         eventually("nothing is counted", || {
-            prometheus.number("slo:requests:increase5m").is_some_and(|it| it > 200.0)
+            prometheus.number("slo:requests:increase60m").is_some_and(|it| it > 200.0)
         });
         assert_eq!(prometheus.number(firing), None, "nothing is slow so far");
 

@@ -149,17 +149,7 @@ fn compare(workspace: &Workspace, baseline: &str, current: &str, more: &[&str]) 
 
 /// The passport that was written, which verifies.
 fn passport(workspace: &Workspace) -> Value {
-    serde_json::from_str(&passport_text(workspace)).unwrap()
-}
-
-fn passport_text(workspace: &Workspace) -> String {
-    let filed = workspace.files().into_iter().find(|(path, _)| {
-        let name = path.file_name().unwrap().to_string_lossy();
-        name.starts_with("performance_passport_") && name.ends_with(".json")
-    });
-    let (path, text) = filed.unwrap();
-    workspace.run(&["verify", path.to_str().unwrap()]).exits(0);
-    text
+    serde_json::from_str(&workspace.filed_passport()).unwrap()
 }
 
 /// The verdict and the reason of a claim on the only check.
@@ -344,7 +334,7 @@ fn edited() {
     let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let (before, after) = (Running::start(manner), Running::start(manner));
     compare_urls(&workspace, &before.url, &after.url, &["--time-budget", "1"]);
-    let text = passport_text(&workspace);
+    let text = workspace.filed_passport();
     for (from, to, field) in [
         ("\"same_processes\": true", "\"same_processes\": false", "paired.same_processes"),
         ("\"url\":", "\"command\":", "paired.same_processes"),

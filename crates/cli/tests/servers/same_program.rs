@@ -2,9 +2,7 @@
 
 use std::{env, fs};
 
-use super::{
-    CONTRACT, claim, compare, helper, helper::HELPER, is, passport, passport_text, sessions,
-};
+use super::{CONTRACT, claim, compare, helper, helper::HELPER, is, passport, sessions};
 use perf_passport_test_support::program::{Workspace, assert_says};
 use serde_json::Value;
 
@@ -45,7 +43,7 @@ pub(crate) fn one_program() {
     drop(file);
     let other = format!("'{}' {HELPER} port={{port}}", other.display());
     compare(&workspace, &command, &other, &["--time-budget", "0"]);
-    let text = passport_text(&workspace);
+    let text = workspace.filed_passport();
     let otherwise: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(floor(&otherwise), 60_000);
     assert!(otherwise["comparison"].get("mapped_code").is_none());

@@ -1,9 +1,7 @@
 //! A disk that is full, or gets full: a tiny file system in a mount namespace of its own.
 
-use std::process::{Command, Stdio};
-
 use crate::{MORE_WORK, WORK, assert_says, incomplete, workspace};
-use perf_passport_test_support::program::Workspace;
+use perf_passport_test_support::program::{Workspace, shell_with_mounts};
 
 /// Mounts a file system of a mebibyte at `tiny`, fills it where that is asked for, and runs the rest.
 const INSIDE: &str = r#"
@@ -19,32 +17,16 @@ find tiny -name '*json*'
 
 /// What the program says on both outputs, run with these arguments beside that file system; `None`
 /// where it cannot be mounted.
-#[expect(clippy::print_stdout, reason = "a test whose component is missing says so")]
 fn beside_tiny(
     workspace: &Workspace,
     (filling, temporary): (&str, &str),
     more: &[&str],
 ) -> Option<(String, String)> {
     std::fs::create_dir(workspace.path("tiny")).unwrap();
-    let inside = |rights: &[&str], script: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(rights).args(["--mount", "sh", "-c"]).args(script);
-        command.current_dir(workspace.path("")).env("TMPDIR", workspace.path(temporary));
-        command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
-        command
-    };
-    let can = |rights: &&&[&str]| {
-        let tried = inside(rights, &["mount -t tmpfs tmpfs tiny"]).output();
-        tried.is_ok_and(|it| it.status.success())
-    };
-    let ways: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
-    let Some(rights) = ways.iter().find(can) else {
-        println!("MISSING: the right to mount a file system that can be full");
-        return None;
-    };
     let program = crate::PASSPORT;
     let script = [&[INSIDE, "sh", filling, program][..], &crate::COMPARE, more].concat();
-    let run = inside(rights, &script).output().unwrap();
+    let mut shell = shell_with_mounts(&workspace.path(""), &script)?;
+    let run = shell.env("TMPDIR", workspace.path(temporary)).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Some((text(run.stdout), text(run.stderr)))
 }

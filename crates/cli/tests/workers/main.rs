@@ -131,16 +131,8 @@ fn compare(workspace: &Workspace, more: &[&str]) -> Finished {
     workspace.run(&[&COMPARE[..], more].concat())
 }
 
-/// The only passport that was written, which verifies.
 fn passport(workspace: &Workspace) -> Value {
-    let is_passport = |name: &str| name.starts_with("performance_passport_");
-    let mut filed = workspace.files().into_iter().filter(|(path, _)| {
-        path.file_name().is_some_and(|name| is_passport(&name.to_string_lossy()))
-    });
-    let (path, text) = filed.next().unwrap();
-    assert_eq!(filed.next(), None);
-    workspace.run(&["verify", path.to_str().unwrap()]).exits(0);
-    serde_json::from_str(&text).unwrap()
+    serde_json::from_str(&workspace.filed_passport()).unwrap()
 }
 
 /// A passport of a comparison that was not brought to its end: it gates nothing, and holds what was

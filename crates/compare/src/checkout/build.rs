@@ -48,13 +48,14 @@ pub fn checkout(
     let Kept { executable, executable_sha256, relinked, source: copy } = kept;
     let directory =
         harness.directory.strip_prefix(store.source()).map_or(copy.clone(), |it| copy.join(it));
+    let files = copy.join(asked.contract.parent().unwrap_or(Path::new("")));
     let side = Side {
         label: reference.to_string(),
         executable,
         relinked,
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), directory.clone().into())],
-        files: directory.clone(),
+        files,
         directory,
         contract,
     };

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use perf_passport::environment::REPOSITORY_VARIABLES;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::CheckoutError;
@@ -22,24 +23,6 @@ pub(super) const TICK: Duration = Duration::from_millis(20);
 /// Ticks that outputs may stay open once a process has ended. A compiler cache that it started
 /// inherits them, and never ends.
 const GRACE_TICKS: u32 = 50;
-
-/// Variables that say which repository git is to use, as a hook has them: `git rev-parse
-/// --local-env-vars` without those that configure.
-const GIT_VARIABLES: &[&str] = &[
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
 
 /// How commands are run.
 pub(super) struct Runner<'a> {
@@ -90,7 +73,7 @@ impl Runner<'_> {
             Some(lock) => Stdio::from(lock.try_clone().map_err(failed)?),
             None => Stdio::null(),
         };
-        for name in GIT_VARIABLES {
+        for name in REPOSITORY_VARIABLES.iter().chain(&["GIT_NO_REPLACE_OBJECTS"]) {
             // What was set for this command stays.
             if !command.get_envs().any(|(set, value)| set == *name && value.is_some()) {
                 command.env_remove(name);

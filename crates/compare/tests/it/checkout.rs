@@ -60,8 +60,10 @@ fn a_benchmark_is_built_where_no_test_target_has_the_name() {
     let project = repository.project(&contract, "gate");
     let main = Reference::Named("main".to_owned());
     let build = checkout(&project, &main, &|| false, &mut |_| {}).unwrap();
-    // The package's directory, where the target is started.
+    // The package's directory, where the target is started; what the contract names is beside it.
     assert_eq!(printed(&build), "one 2");
+    assert!(build.side.files.join("passport.toml").is_file(), "{:?}", build.side.files);
+    assert_eq!(build.side.files, build.side.directory.join("benches"));
 
     // Of two targets the test counts.
     let both =

@@ -1,6 +1,7 @@
 //! The frame of a page: its head with the policy of what it may load, its ways, and text from outside.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use perf_passport::text::base64;
 use sha2::{Digest, Sha256};
 
 /// The style of every page.
@@ -59,22 +60,6 @@ fn hash_of(text: &str) -> String {
     format!("'sha256-{}'", base64(&Sha256::digest(text.as_bytes())))
 }
 
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let at = |place: usize| u32::from(chunk.get(place).copied().unwrap_or_default());
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            let there = digit <= chunk.len();
-            out.push(if there { char::from(DIGITS[index as usize]) } else { '=' });
-        }
-    }
-    out
-}
-
 /// Text from outside without what is not seen: controls, and marks that turn the direction of text around.
 pub(super) fn shown(text: &str) -> String {
     let unseen = |c: char| {
@@ -92,15 +77,6 @@ pub(super) fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        for (text, expected) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-    }
 
     #[test]
     fn what_is_not_seen_is_escaped_and_letters_stay() {

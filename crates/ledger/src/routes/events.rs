@@ -19,7 +19,6 @@ use super::super::{
     hash::Hash,
     moment::Moment,
     queue::{self, Acceptance, Event},
-    watch::Outcome,
 };
 
 /// Bytes of a body at most. The longest one that means something has 82.
@@ -70,7 +69,7 @@ pub(in super::super) async fn accept(
         }
         Acceptance::Full => {
             if let Some(watch) = state.watched() {
-                watch.job_ended(Outcome::Rejected);
+                watch.queue().rejected();
             }
             let full = ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -34,6 +34,10 @@ pub(crate) async fn text(app: &Router) -> String {
     answer.text().to_owned()
 }
 
+async fn json(app: &Router) -> serde_json::Value {
+    serde_json::from_str(get(app, "/metrics").await.text()).unwrap()
+}
+
 /// The figure of one series, named with its labels as it is written.
 #[track_caller]
 pub(crate) fn figure(text: &str, series: &str) -> f64 {
@@ -49,6 +53,7 @@ pub(crate) async fn assert_watched(state: LedgerState) {
         accepted(&app, &hash).await;
     }
     let before = text(&app).await;
+    let json_before = json(&app).await;
     assert_eq!(figure(&before, "queue_length{queue=\"events\"}"), 37.0);
     assert_eq!(figure(&before, "workers{queue=\"events\"}"), 0.0);
     assert_eq!(figure(&before, "first_organism_runs_total"), 25.0);
@@ -65,13 +70,23 @@ pub(crate) async fn assert_watched(state: LedgerState) {
         ("queue_jobs_total{queue=\"events\",outcome=\"lost\"}", 0.0),
         ("queue_wait_seconds_count{queue=\"events\"}", 20.0),
         ("first_organism_runs_total", 62.0),
-        ("first_organism_latency_seconds_count", 20.0),
+        ("first_organism_latency_seconds_count", 37.0),
         ("pool_waiting{pool=\"ledger\"}", 0.0),
         ("pool_connections{pool=\"ledger\",state=\"used\"}", 0.0),
         ("db_operations_total{operation=\"insert\",table=\"organism_runs\",outcome=\"ok\"}", 37.0),
         ("db_operations_total{operation=\"insert\",table=\"jobs\",outcome=\"ok\"}", 20.0),
     ] {
         assert_eq!(figure(&after, series), expected, "{series}");
+    }
+    // What JSON tells of runs is what the histogram tells, bound by bound.
+    let json_after = json(&app).await;
+    for bound in ["0.1", "0.5", "1", "2", "5", "10", "+Inf"] {
+        let of = |json: &serde_json::Value| {
+            json["first_organism"]["latency_buckets"][bound].as_f64().unwrap()
+        };
+        let bucket =
+            figure(&after, &format!("first_organism_latency_seconds_bucket{{le=\"{bound}\"}}"));
+        assert_eq!(of(&json_after) - of(&json_before), bucket, "{bound}");
     }
     // Waited in the queue, and then for the run.
     let sum = |of: &str| figure(&after, of);

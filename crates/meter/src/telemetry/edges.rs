@@ -7,6 +7,9 @@ use crate::units::Nanos;
 /// Edges of a histogram at most. Each is a series for every label set.
 pub const EDGES_MAX: usize = 200;
 
+/// Edges that are passed one by one.
+const SCANNED: usize = 12;
+
 /// The default edges of a time, in microseconds. Half of the usual ones lie below 5 ms, as a service
 /// whose budget is 10 ms lives there.
 const LATENCY_MICROS: [u64; 16] = [
@@ -86,9 +89,13 @@ impl BucketEdges {
     }
 
     /// The bucket of `value`.
+    ///
+    /// PERF: most values lie in the first ones, and a few edges are passed sooner than halved.
     #[inline]
     pub(super) fn bucket(&self, value: u64) -> usize {
-        self.edges.partition_point(|edge| edge.value < value)
+        let (low, high) = self.edges.split_at(self.edges.len().min(SCANNED));
+        let scanned = low.iter().position(|edge| edge.value >= value);
+        scanned.unwrap_or_else(|| low.len() + high.partition_point(|edge| edge.value < value))
     }
 
     /// A value in the unit that is shown, as exact decimal text without trailing zeros.
@@ -132,6 +139,17 @@ mod tests {
         let edges = ns(&[10, 20]);
         assert_eq!([0, 10, 11, 20, 21, u64::MAX].map(|it| edges.bucket(it)), [0, 0, 1, 1, 2, 2]);
         assert_eq!(ns(&[]).bucket(5), 0);
+    }
+
+    #[test]
+    fn each_value_is_in_its_bucket_however_many_there_are() {
+        for count in 0..40 {
+            let edges = BucketEdges::sizes((1..=count).map(|it| it * 10));
+            for value in 0..420 {
+                let expected = (1..=count).filter(|it| it * 10 < value).count();
+                assert_eq!(edges.bucket(value), expected, "{value} of {count}");
+            }
+        }
     }
 
     #[test]

@@ -18,10 +18,11 @@ use crate::{
 /// The metrics of a queue and its workers. Clones are the same.
 ///
 /// - `queue_length{queue}`, `queue_capacity{queue}`, `queue_wait_seconds{queue}`.
-/// - `queue_jobs_total{queue,outcome}`: `done`, `failed`, `rejected` or `dropped`.
+/// - `queue_jobs_total{queue,outcome}`: `done`, `failed`, `rejected`, `dropped` or `lost`.
 /// - `workers{queue}` and `workers_active{queue}`.
 ///
-/// A [`QueuedJob`] goes with its job through the queue, and becomes a [`RunningJob`].
+/// A [`QueuedJob`] goes with its job through the queue, and becomes a [`RunningJob`]. Of a queue that is
+/// elsewhere, such as in a database, [`QueueMetrics::set_length`] and [`QueueMetrics::started`] tell.
 ///
 /// ```
 /// use perf_passport_meter::{telemetry::{ExpositionFormat, QueueMetrics, Registry}, units::Count};
@@ -40,7 +41,7 @@ use crate::{
 pub struct QueueMetrics {
     clock: Arc<dyn Clock + Send + Sync>,
     name: Arc<str>,
-    length: Gauge,
+    lengths: Family<Gauge, 1>,
     jobs: Family<Counter, 2>,
     wait: BucketHistogram,
     workers: Gauge,
@@ -57,19 +58,21 @@ impl QueueMetrics {
     pub fn new(registry: &Registry, name: &str, capacity: Count) -> Result<Self, MetricError> {
         let gauge = |metric, help| Ok(registry.gauges(metric, help, ["queue"])?.with([name]));
         gauge("queue_capacity", "Jobs that the queue holds at most.")?.set(capacity.get() as f64);
-        let jobs = "Jobs by what became of them: done, failed, rejected or dropped.";
+        let jobs = "Jobs by what became of them: done, failed, rejected, dropped or lost.";
         let jobs = registry.counters("queue_jobs_total", jobs, ["queue", "outcome"])?;
         let wait = "Time of a job in the queue.";
         let wait =
             registry.histograms("queue_wait_seconds", wait, ["queue"], &BucketEdges::latency())?;
-        // Both are there before the first job, so that a rate has a beginning.
-        for outcome in ["done", "failed"] {
+        let lengths = registry.gauges("queue_length", "Jobs in the queue.", ["queue"])?;
+        lengths.with([name]);
+        // All are there before the first job, so that a rate has a beginning.
+        for outcome in ["done", "failed", "rejected", "dropped", "lost"] {
             jobs.with([name, outcome]);
         }
         Ok(Self {
             clock: registry.clock(),
             name: name.into(),
-            length: gauge("queue_length", "Jobs in the queue.")?,
+            lengths,
             jobs,
             wait: wait.with([name]),
             workers: gauge("workers", "Workers of the queue.")?,
@@ -80,7 +83,27 @@ impl QueueMetrics {
     /// A job came into the queue.
     pub fn enqueued(&self) -> QueuedJob {
         let started = self.clock.elapsed();
-        QueuedJob { queue: self.clone(), started, _length: self.length.hold(), has_started: false }
+        let length = self.lengths.with([&self.name]).hold();
+        QueuedJob { queue: self.clone(), started, _length: length, has_started: false }
+    }
+
+    /// Says how long a queue is that is elsewhere; `None` where that is not known, which is then not shown.
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 jobs")]
+    pub fn set_length(&self, length: Option<Count>) {
+        match length {
+            Some(length) => self.lengths.with([&self.name]).set(length.get() as f64),
+            None => {
+                self.lengths.remove([&self.name]);
+            }
+        }
+    }
+
+    /// A worker took a job out of a queue that is elsewhere, in which it waited so long, if that is known.
+    pub fn started(&self, waited: Option<Nanos>) -> RunningJob {
+        if let Some(waited) = waited {
+            self.wait.observe(waited);
+        }
+        RunningJob { queue: self.clone(), _active: self.active.hold(), outcome: "failed" }
     }
 
     /// A job was not taken, since the queue is full.
@@ -101,7 +124,7 @@ impl QueueMetrics {
         reason = "whole, not below 0"
     )]
     pub fn length(&self) -> Count {
-        Count::new(self.length.get() as u64)
+        Count::new(self.lengths.with([&self.name]).get() as u64)
     }
 
     /// How many workers have a job.
@@ -138,10 +161,8 @@ impl QueuedJob {
     /// A worker took the job out of the queue.
     pub fn started(mut self) -> RunningJob {
         self.has_started = true;
-        let queue = self.queue.clone();
-        queue.wait.observe(queue.clock.elapsed().saturating_sub(self.started));
-        let active = queue.active.hold();
-        RunningJob { queue, _active: active, outcome: "failed" }
+        let waited = self.queue.clock.elapsed().saturating_sub(self.started);
+        self.queue.started(Some(waited))
     }
 }
 
@@ -168,13 +189,26 @@ pub struct RunningJob {
 }
 
 impl RunningJob {
+    /// The queue keeps the job until it is done or has failed: dropped before that it counts as `lost`, for
+    /// it is done again.
+    pub fn kept(self) -> Self {
+        self.or("lost")
+    }
+
     /// The work is done.
-    pub fn done(mut self) {
-        self.outcome = "done";
+    pub fn done(self) {
+        drop(self.or("done"));
     }
 
     /// The work failed.
-    pub fn failed(self) {}
+    pub fn failed(self) {
+        drop(self.or("failed"));
+    }
+
+    fn or(mut self, outcome: &'static str) -> Self {
+        self.outcome = outcome;
+        self
+    }
 }
 
 impl Drop for RunningJob {

@@ -68,8 +68,28 @@ pub struct TraceContext {
     pub span: SpanId,
     /// The span that asked for it; `None` where the trace begins here.
     pub parent: Option<SpanId>,
-    /// Whether this service records the span.
+    /// Whether this service records the span. Where it sends no spans, whether the caller says so.
     pub sampled: bool,
+}
+
+/// What a valid `traceparent` says.
+#[derive(Clone, Debug)]
+struct Outside {
+    trace: TraceId,
+    span: SpanId,
+    sampled: bool,
+}
+
+impl Outside {
+    /// Several `traceparent` are none.
+    #[inline]
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(&TRACEPARENT).iter();
+        match (values.next(), values.next()) {
+            (Some(only), None) => parsed(only.as_bytes()),
+            _ => None,
+        }
+    }
 }
 
 impl TraceContext {
@@ -77,27 +97,19 @@ impl TraceContext {
     ///
     /// Several `traceparent` are none.
     pub fn continued(headers: &HeaderMap, sampled: bool) -> Self {
-        let mut values = headers.get_all(&TRACEPARENT).iter();
-        let outside = match (values.next(), values.next()) {
-            (Some(only), None) => parsed(only.as_bytes()),
-            _ => None,
-        };
-        let (trace, parent) = match outside {
-            Some((trace, parent)) => (trace, Some(parent)),
-            None => (new_trace(), None),
-        };
-        Self { trace, span: new_span(), parent, sampled }
+        RequestNames::next(Some(sampled)).context(Outside::of(headers).as_ref())
     }
 
     /// A new trace.
     pub fn new(sampled: bool) -> Self {
-        Self { trace: new_trace(), span: new_span(), parent: None, sampled }
+        RequestNames::next(Some(sampled)).context(None)
     }
 
     /// A span inside this one.
     #[must_use]
     pub fn child(self) -> Self {
-        Self { span: new_span(), parent: Some(self.span), ..self }
+        let span = RequestNames::next(None).span();
+        Self { span, parent: Some(self.span), ..self }
     }
 
     /// The value of `traceparent` in a request that this span makes.
@@ -111,18 +123,19 @@ impl TraceContext {
     }
 }
 
-/// Trace and span of a `traceparent`. What a later version adds behind is passed over.
-fn parsed(value: &[u8]) -> Option<(TraceId, SpanId)> {
+/// What a later version adds behind is passed over.
+fn parsed(value: &[u8]) -> Option<Outside> {
     let (head, rest) = value.split_at_checked(55)?;
     let version: [u8; 1] = bytes(&head[..2])?;
-    let _flags: [u8; 1] = bytes(&head[53..])?;
+    let flags: [u8; 1] = bytes(&head[53..])?;
     if [head[2], head[35], head[52]] != [b'-'; 3] || version == [0xff] {
         return None;
     }
     if !(rest.is_empty() || version != [0] && rest[0] == b'-') {
         return None;
     }
-    Some((TraceId::new(bytes(&head[3..35])?)?, SpanId::new(bytes(&head[36..52])?)?))
+    let (trace, span) = (TraceId::new(bytes(&head[3..35])?)?, SpanId::new(bytes(&head[36..52])?)?);
+    Some(Outside { trace, span, sampled: flags[0] & 1 == 1 })
 }
 
 /// Bytes of lowercase hexadecimal digits.
@@ -139,48 +152,114 @@ fn bytes<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-fn new_trace() -> TraceId {
-    let (high, low) = (random(), random());
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&high.to_be_bytes());
-    bytes[8..].copy_from_slice(&low.to_be_bytes());
-    TraceId(bytes)
-}
-
-fn new_span() -> SpanId {
-    SpanId(random().to_be_bytes())
-}
-
 thread_local! {
     static STATE: Cell<u64> = const { Cell::new(0) };
 }
 
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A number that is not zero: names need to differ, and are no secrets. Steele, Lea and Flood 2014,
 /// "Fast splittable pseudorandom number generators" (`SplitMix64`), seeded by the standard library.
 pub(super) fn random() -> u64 {
-    let mut state = STATE.get();
-    if state == 0 {
-        state = RandomState::new().build_hasher().finish();
-    }
-    state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    STATE.set(state);
-    let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)).max(1)
+    mixed(steps(1).wrapping_add(STEP))
 }
 
-/// A request's trace, with what other systems added to it.
+/// The state before so many steps, which are taken. Never zero.
+#[inline]
+fn steps(number: u64) -> u64 {
+    let mut state = STATE.get();
+    if state == 0 {
+        state = RandomState::new().build_hasher().finish().max(1);
+    }
+    STATE.set(state.wrapping_add(STEP.wrapping_mul(number)));
+    state
+}
+
+const fn mixed(state: u64) -> u64 {
+    let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let mixed = mixed ^ (mixed >> 31);
+    if mixed == 0 { 1 } else { mixed }
+}
+
+/// What a request's own trace and span are called.
+///
+/// PERF: as a state of the random numbers that they are made of when somebody asks, which is seldom.
+#[derive(Clone, Copy, Debug)]
+struct RequestNames {
+    state: u64,
+    /// Whether the span of the request is sent; `None` where no spans are.
+    sampled: Option<bool>,
+}
+
+impl RequestNames {
+    #[inline]
+    fn next(sampled: Option<bool>) -> Self {
+        Self { state: steps(3), sampled }
+    }
+
+    fn trace(self) -> TraceId {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.number(1).to_be_bytes());
+        bytes[8..].copy_from_slice(&self.number(2).to_be_bytes());
+        TraceId(bytes)
+    }
+
+    fn span(self) -> SpanId {
+        SpanId(self.number(3).to_be_bytes())
+    }
+
+    fn number(self, step: u64) -> u64 {
+        mixed(self.state.wrapping_add(STEP.wrapping_mul(step)))
+    }
+
+    /// The place of a request that came with this. Where no spans are sent, the caller's place is passed on
+    /// as it is, as no other would ever be found.
+    fn context(self, outside: Option<&Outside>) -> TraceContext {
+        match (outside, self.sampled) {
+            (None, sampled) => TraceContext {
+                trace: self.trace(),
+                span: self.span(),
+                parent: None,
+                sampled: sampled == Some(true),
+            },
+            (Some(it), Some(sampled)) => {
+                TraceContext { trace: it.trace, span: self.span(), parent: Some(it.span), sampled }
+            }
+            (Some(it), None) => {
+                TraceContext { trace: it.trace, span: it.span, parent: None, sampled: it.sampled }
+            }
+        }
+    }
+}
+
+/// A request's trace.
 #[derive(Clone, Debug)]
 pub(super) struct RequestTrace {
-    pub(super) context: TraceContext,
-    pub(super) state: Option<HeaderValue>,
+    names: RequestNames,
+    /// What came with the request.
+    foreign: Option<Foreign>,
+}
+
+/// A trace from outside, with what other systems added to it.
+#[derive(Clone, Debug)]
+struct Foreign {
+    outside: Outside,
+    /// In a box, as few requests have one and every request is moved with it.
+    state: Option<Box<HeaderValue>>,
 }
 
 impl RequestTrace {
-    pub(super) fn of(headers: &HeaderMap, sampled: bool) -> Self {
-        let context = TraceContext::continued(headers, sampled);
-        let state = context.parent.and_then(|_| state(headers));
-        Self { context, state }
+    /// `sampled` is whether the span of this request is sent; `None` where no spans are.
+    #[inline]
+    pub(super) fn of(headers: &HeaderMap, sampled: Option<bool>) -> Self {
+        let foreign = Outside::of(headers)
+            .map(|outside| Foreign { outside, state: state(headers).map(Box::new) });
+        Self { names: RequestNames::next(sampled), foreign }
+    }
+
+    pub(super) fn context(&self) -> TraceContext {
+        self.names.context(self.foreign.as_ref().map(|it| &it.outside))
     }
 }
 
@@ -203,56 +282,81 @@ fn state(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 thread_local! {
-    static CURRENT: Cell<Option<RequestTrace>> = const { Cell::new(None) };
+    // PERF: without a destructor, so that setting it is a plain store.
+    static CURRENT: Cell<Option<RequestNames>> = const { Cell::new(None) };
+    static CURRENT_FOREIGN: Cell<Option<Foreign>> = const { Cell::new(None) };
 }
 
 /// The trace of the request whose handler runs here; `None` outside of a request. A task that it
 /// starts has none: it takes what this returns with it.
 pub fn current_trace() -> Option<TraceContext> {
-    with_current(|trace| trace.as_ref().map(|it| it.context))
+    let names = CURRENT.get()?;
+    Some(with_foreign(|foreign| names.context(foreign.map(|it| &it.outside))))
 }
 
 /// Writes `traceparent` and `tracestate` of the request whose handler runs here into the headers of
-/// another one. Returns whether there is one.
+/// another one. Returns whether there is one: a service that sends no spans only passes on what its
+/// caller sent.
 pub fn inject_trace(headers: &mut HeaderMap) -> bool {
-    let Some(trace) = with_current(Clone::clone) else {
+    let Some(names) = CURRENT.get() else {
         return false;
     };
-    headers.insert(&TRACEPARENT, trace.context.to_header());
-    if let Some(state) = trace.state {
-        headers.insert(&TRACESTATE, state);
-    }
-    true
+    with_foreign(|foreign| {
+        // Nobody would record what begins here.
+        if foreign.is_none() && names.sampled.is_none() {
+            return false;
+        }
+        let context = names.context(foreign.map(|it| &it.outside));
+        headers.insert(&TRACEPARENT, context.to_header());
+        if let Some(state) = foreign.and_then(|it| it.state.as_deref()) {
+            headers.insert(&TRACESTATE, state.clone());
+        }
+        true
+    })
 }
 
-fn with_current<T>(read: impl FnOnce(&Option<RequestTrace>) -> T) -> T {
-    CURRENT.with(|current| {
-        let trace = current.take();
-        let value = read(&trace);
-        current.set(trace);
+fn with_foreign<T>(read: impl FnOnce(Option<&Foreign>) -> T) -> T {
+    CURRENT_FOREIGN.with(|current| {
+        let foreign = current.take();
+        let value = read(foreign.as_ref());
+        current.set(foreign);
         value
     })
 }
 
-/// What was current before, when this is dropped.
-struct Restored<'a>(&'a mut Option<RequestTrace>);
+/// What was current before, which is current again when this is dropped.
+struct Restored<'a> {
+    before: Option<RequestNames>,
+    /// What was current waits where this was, and both change places again.
+    foreign: Option<&'a mut Option<Foreign>>,
+}
 
 impl Drop for Restored<'_> {
+    #[inline]
     fn drop(&mut self) {
-        *self.0 = CURRENT.replace(self.0.take());
+        CURRENT.set(self.before);
+        if let Some(foreign) = &mut self.foreign {
+            **foreign = CURRENT_FOREIGN.replace(foreign.take());
+        }
     }
 }
 
 /// Runs `work` with `trace` as the current one.
 #[inline]
 pub(super) fn in_trace<T>(trace: &mut Option<RequestTrace>, work: impl FnOnce() -> T) -> T {
-    if trace.is_none() {
+    let Some(RequestTrace { names, foreign }) = trace else {
         return work();
-    }
-    // What was current waits where the trace was, and both change places again.
-    let before = CURRENT.replace(trace.take());
-    *trace = before;
-    let _restored = Restored(trace);
+    };
+    let before = CURRENT.replace(Some(*names));
+    // Inside of a request that came with a trace, one that did not hides that too.
+    let changes = foreign.is_some() || before.is_some();
+    let _restored = Restored {
+        before,
+        foreign: changes.then(|| {
+            *foreign = CURRENT_FOREIGN.replace(foreign.take());
+            foreign
+        }),
+    };
     work()
 }
 
@@ -280,8 +384,8 @@ mod tests {
         assert_ne!(Some(context.span), context.parent);
         assert!(!context.sampled);
         let header = context.to_header();
-        let (trace, span) = parsed(header.as_bytes()).unwrap();
-        assert_eq!((trace, span), (context.trace, context.span));
+        let Outside { trace, span, sampled } = parsed(header.as_bytes()).unwrap();
+        assert_eq!((trace, span, sampled), (context.trace, context.span, false));
         assert!(header.to_str().unwrap().ends_with("-00"));
         assert_eq!(context.child().parent, Some(context.span));
     }
@@ -307,7 +411,7 @@ mod tests {
             &"\u{e9}".repeat(28),
             &format!("cc{}.more", &VALID[2..]),
         ] {
-            assert_eq!(parsed(value.as_bytes()), None, "{value}");
+            assert!(parsed(value.as_bytes()).is_none(), "{value}");
         }
         // A later version may add what this one does not know.
         assert!(parsed(format!("cc{}", &VALID[2..]).as_bytes()).is_some());
@@ -318,22 +422,24 @@ mod tests {
 
     #[test]
     fn states_are_joined_and_long_ones_are_left_out() {
+        let state_of =
+            |all: &HeaderMap| RequestTrace::of(all, None).foreign.and_then(|it| it.state);
         let mut all = headers(&[VALID]);
         all.append(&TRACESTATE, HeaderValue::from_static("a=1"));
         all.append(&TRACESTATE, HeaderValue::from_static("b=2"));
         all.append(&TRACESTATE, HeaderValue::from_static("c=3"));
-        assert_eq!(RequestTrace::of(&all, false).state.unwrap(), "a=1,b=2,c=3");
+        assert_eq!(*state_of(&all).unwrap(), "a=1,b=2,c=3");
         all.append(&TRACESTATE, HeaderValue::try_from("d".repeat(512)).unwrap());
-        assert_eq!(RequestTrace::of(&all, false).state, None);
+        assert_eq!(state_of(&all), None);
         all.remove(&TRACEPARENT);
-        assert_eq!(RequestTrace::of(&all, false).state, None, "a state without its trace");
+        assert_eq!(state_of(&all), None, "a state without its trace");
     }
 
     #[test]
     fn the_trace_is_current_inside_and_not_outside() {
-        let mut outer = Some(RequestTrace { context: TraceContext::new(true), state: None });
-        let mut inner = Some(RequestTrace { context: TraceContext::new(false), state: None });
-        let [of_outer, of_inner] = [&outer, &inner].map(|it| it.as_ref().unwrap().context);
+        let traced = |sampled| RequestTrace::of(&HeaderMap::new(), Some(sampled));
+        let (mut outer, mut inner) = (Some(traced(true)), Some(traced(false)));
+        let [of_outer, of_inner] = [&outer, &inner].map(|it| it.as_ref().unwrap().context());
         in_trace(&mut outer, || {
             assert_eq!(current_trace(), Some(of_outer));
             in_trace(&mut inner, || {
@@ -348,7 +454,7 @@ mod tests {
             in_trace(&mut outer, || panic!("on purpose"));
         }));
         assert!(panicked.is_err());
-        assert_eq!(outer.unwrap().context, of_outer);
+        assert_eq!(outer.unwrap().context(), of_outer);
         assert_eq!(current_trace(), None);
         assert!(!inject_trace(&mut HeaderMap::new()));
     }

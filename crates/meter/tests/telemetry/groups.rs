@@ -13,7 +13,7 @@ use perf_passport_meter::{
     telemetry::{
         DatabaseMetrics, FunctionMetrics, PoolConnections, PoolMetrics, QueueMetrics, Registry,
     },
-    units::{Bytes, Count},
+    units::{Bytes, Count, Nanos},
 };
 use tokio::runtime;
 
@@ -133,6 +133,7 @@ fn a_job_counts_once_wherever_it_ends() {
             "{queue=\"q\",outcome=\"done\"} 1",
             "{queue=\"q\",outcome=\"dropped\"} 1",
             "{queue=\"q\",outcome=\"failed\"} 2",
+            "{queue=\"q\",outcome=\"lost\"} 0",
             "{queue=\"q\",outcome=\"rejected\"} 1"
         ]
     );
@@ -143,6 +144,27 @@ fn a_job_counts_once_wherever_it_ends() {
     {
         assert_eq!(samples(&registry, name), [format!("{{queue=\"q\"}} {figure}")]);
     }
+}
+
+/// A queue in a database has no guards, and its jobs stay there until they are done.
+#[test]
+fn a_queue_that_is_elsewhere_tells_its_length_and_keeps_its_jobs() {
+    let (registry, _) = registry();
+    let queue = QueueMetrics::new(&registry, "q", Count::new(3)).unwrap();
+    queue.set_length(Some(Count::new(2)));
+    assert_eq!(samples(&registry, "queue_length"), ["{queue=\"q\"} 2"]);
+    queue.set_length(None);
+    assert!(samples(&registry, "queue_length").is_empty());
+    queue.started(Some(Nanos::new(1_000_000))).kept().done();
+    queue.started(None).kept().failed();
+    drop(queue.started(None).kept());
+    assert_eq!(queue.active_workers(), Count::ZERO);
+    let jobs = samples(&registry, "queue_jobs_total");
+    for outcome in ["done", "failed", "lost"] {
+        assert!(jobs.contains(&format!("{{queue=\"q\",outcome=\"{outcome}\"}} 1")), "{jobs:?}");
+    }
+    assert_eq!(samples(&registry, "queue_wait_seconds_sum"), ["{queue=\"q\"} 0.001"]);
+    assert_eq!(samples(&registry, "queue_wait_seconds_count"), ["{queue=\"q\"} 1"]);
 }
 
 #[test]

@@ -52,6 +52,13 @@ fn read(response: Response) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// The label sets of which a request ended.
+fn counted(telemetry: &Telemetry) -> Vec<String> {
+    let mut all = samples(telemetry.registry(), "http_requests_total");
+    all.retain(|line| !line.ends_with(" 0"));
+    all
+}
+
 #[test]
 fn routes_are_templates_and_all_else_is_unmatched() {
     let telemetry = by_hand().0.build();
@@ -70,7 +77,7 @@ fn routes_are_templates_and_all_else_is_unmatched() {
         read(ask(&app, method, uri, None));
     }
     assert_eq!(
-        samples(telemetry.registry(), "http_requests_total"),
+        counted(&telemetry),
         [
             "{route=\"/nested/{id}/things/{*rest}\",method=\"POST\",status=\"2xx\"} 1",
             "{route=\"/users/{id}\",method=\"DELETE\",status=\"4xx\"} 1",
@@ -89,10 +96,7 @@ fn a_handler_that_panics_is_a_failure() {
     let app = app(&telemetry);
     let asked = || ask(&app, "GET", "/panic", None);
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(asked)).is_err());
-    assert_eq!(
-        samples(telemetry.registry(), "http_requests_total"),
-        ["{route=\"/panic\",method=\"GET\",status=\"5xx\"} 1"]
-    );
+    assert_eq!(counted(&telemetry), ["{route=\"/panic\",method=\"GET\",status=\"5xx\"} 1"]);
     assert_eq!(samples(telemetry.registry(), "http_active_requests"), [" 0"]);
 }
 

@@ -76,7 +76,7 @@ fn a_hundred_thousand_random_requests_make_few_series() {
     let held = cost.heap_peak;
 
     // One route more, for what none was found for.
-    let most = (ROUTES + 1) * 10 * 5;
+    let most = (ROUTES + 1) * 10 * 6;
     assert!(series() <= most, "{} series, more than {most}", series());
     assert!(after_some > most / 2, "the requests were not mixed: {after_some} series");
     let total: u64 = samples(telemetry.registry(), "http_requests_total")
@@ -101,7 +101,8 @@ fn a_function_that_returns_paths_meets_the_ceiling() {
         runtime.block_on(service.oneshot(Request::new(Body::empty()))).unwrap();
     }
     let series = samples(telemetry.registry(), "http_requests_total");
-    assert_eq!(series.len(), 51);
+    // Each with its failures, of which there are none.
+    assert_eq!(series.len(), 51 * 3);
     let other = "{route=\"<other>\",method=\"GET\",status=\"2xx\"} 1950".to_owned();
     assert!(series.contains(&other), "{series:?}");
 }

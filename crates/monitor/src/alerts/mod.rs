@@ -4,7 +4,7 @@ mod absent;
 mod objectives;
 mod service;
 
-pub(crate) use objectives::{Kind, burns, recorded_requests};
+pub(crate) use objectives::{Burn, Kind, burns, unreachable};
 
 use perf_passport::contract::Contract;
 

@@ -6,7 +6,8 @@
 //! after the errors end.
 //!
 //! The floor is the traffic below which one error alone would be above the threshold: 70 requests an hour
-//! for 99.9 %. Below it, the longer windows of the other levels see the same errors with more traffic.
+//! for 99.9 %. Below it, the longer windows of the other levels see the same errors with more traffic. It is
+//! of the requests that the share is of: a request that no histogram with the edge timed is none of them.
 
 use perf_passport::contract::Objective;
 
@@ -27,8 +28,7 @@ const LEVELS: [(&str, u32, u64, Severity); 4] = [
     ("Trickle", 144, 10, Severity::Warning),
 ];
 
-/// Above this no share of errors could be far enough for a test of it.
-const THRESHOLD_MAX: u64 = 8_000_000;
+/// All requests. No share is above it.
 const ONE: u64 = 10_000_000;
 
 /// What uses up an objective.
@@ -50,6 +50,15 @@ impl Kind {
             Self::Slow => "slow",
         };
         format!("slo:{kind}:ratio_rate{window}")
+    }
+
+    /// The recorded number of the requests that the share is of.
+    pub(crate) fn counted(self, window: &str) -> String {
+        let requests = match self {
+            Self::Errors => "requests",
+            Self::Slow => "timed",
+        };
+        format!("slo:{requests}:increase{window}")
     }
 }
 
@@ -73,7 +82,7 @@ pub(crate) fn burns(objective: &Objective) -> Vec<Burn> {
     let burn = |(name, minutes_a_day, factor, severity): (&'static str, u32, u64, Severity)| {
         let long = minutes_a_day * objective.window_days;
         let threshold = factor * budget;
-        (threshold <= THRESHOLD_MAX).then(|| Burn {
+        (threshold < ONE).then(|| Burn {
             name,
             long: format!("{long}m"),
             short: format!("{}m", long.div_ceil(12).max(2)),
@@ -85,9 +94,18 @@ pub(crate) fn burns(objective: &Objective) -> Vec<Burn> {
     LEVELS.into_iter().filter_map(burn).collect()
 }
 
-/// The recorded number of requests in a window.
-pub(crate) fn recorded_requests(window: &str) -> String {
-    format!("slo:requests:increase{window}")
+/// The levels that an objective cannot reach, each as a sentence.
+pub(crate) fn unreachable(objective: &Objective) -> Vec<String> {
+    let reached = burns(objective);
+    let left_out = LEVELS.iter().filter(|(name, ..)| reached.iter().all(|it| it.name != *name));
+    let sentence = |(name, _, factor, _): &(&str, u32, u64, Severity)| {
+        let (percent, factor) = (decimal(objective.share.get(), 4), decimal(*factor, 1));
+        format!(
+            "{}: no level {name}. {factor} times what {percent} % allows is no less than all requests.",
+            objective.name
+        )
+    };
+    left_out.map(sentence).collect()
 }
 
 pub(super) fn alerts(objective: &Objective, names: &Names<'_>) -> Vec<Alert> {
@@ -101,7 +119,7 @@ fn alert(objective: &Objective, names: &Names<'_>, kind: Kind, burn: &Burn) -> A
     let labels = format!("{{job=\"{service}\",slo=\"{slo}\"}}");
     let long = kind.recorded(&burn.long) + &labels;
     let short = kind.recorded(&burn.short) + &labels;
-    let requests = recorded_requests(&burn.long) + &labels;
+    let requests = kind.counted(&burn.long) + &labels;
     let (name, page, what) = match kind {
         Kind::Errors => ("ErrorBudgetBurn", "error-budget-burn", "failed".to_owned()),
         Kind::Slow => {
@@ -121,8 +139,8 @@ fn alert(objective: &Objective, names: &Names<'_>, kind: Kind, burn: &Burn) -> A
         slo: Some(slo.clone()),
         fire_together: vec![slo.clone()],
         conditions: vec![
-            Condition::of(&long, ">", &burn.threshold),
-            Condition::of(&short, ">", &burn.threshold),
+            Condition::share(&long, &burn.threshold),
+            Condition::share(&short, &burn.threshold),
             Condition::floor(&requests, &burn.floor),
         ],
         summary: format!("{service}: objective {slo} loses its requests too fast"),
@@ -133,6 +151,8 @@ fn alert(objective: &Objective, names: &Names<'_>, kind: Kind, burn: &Burn) -> A
         ),
         series_labels: Vec::new(),
         input: Input::Gauges(vec![long, short, requests]),
+        besides: Vec::new(),
+        quiet_at: Vec::new(),
     }
 }
 
@@ -142,14 +162,17 @@ mod tests {
 
     use super::*;
 
-    fn burns_of(objective: &str) -> Vec<String> {
+    fn objective(objective: &str) -> Objective {
         let text = format!(
             "schema_version = 1\nname = \"a\"\n[service]\n[slo.a]\nendpoints = [\"a\"]\n{objective}\n\
              [[endpoint]]\nname = \"a\"\npath = \"/\"\n"
         );
-        let objective = &Contract::parse(&text).unwrap().objectives[0];
+        Contract::parse(&text).unwrap().objectives.remove(0)
+    }
+
+    fn burns_of(written: &str) -> Vec<String> {
         let line = |it: &Burn| format!("{} {} {} {}", it.long, it.short, it.threshold, it.floor);
-        burns(objective).iter().map(line).collect()
+        burns(&objective(written)).iter().map(line).collect()
     }
 
     #[test]
@@ -168,8 +191,17 @@ mod tests {
 
     /// 14.4 times half of all requests is more than there are.
     #[test]
-    fn a_level_that_nothing_reaches_is_left_out() {
+    fn only_a_level_that_nothing_reaches_is_left_out_and_said() {
         assert_eq!(burns_of("objective = 50"), ["4320m 360m 0.5 2"]);
-        assert_eq!(burns_of("objective = 99.999").len(), 4);
+        let said = unreachable(&objective("objective = 50"));
+        assert_eq!(said.len(), 3);
+        assert_eq!(
+            said[0],
+            "a: no level Fast. 14.4 times what 50 % allows is no less than all requests."
+        );
+        // 14.4 times 6.94 % is 0.99936, and 14.4 times 6.95 % is 1.0008.
+        assert_eq!(burns_of("objective = 93.06")[0], "60m 5m 0.99936 2");
+        assert_eq!(burns_of("objective = 93.05").len(), 3);
+        assert!(unreachable(&objective("objective = 93.06")).is_empty());
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     alert::{Alert, Condition, Severity},
     budgets::{Budgets, HIGH_LATENCY, seconds},
     error::MonitorError,
-    input::Input,
+    input::{Input, InputSeries, constant},
     promql::{FAILED, Names, matching},
 };
 
@@ -26,6 +26,7 @@ struct Row<'a> {
     description: String,
     series_labels: &'a [(&'a str, &'a str)],
     input: Input,
+    quiet_at: Vec<(&'static str, Vec<InputSeries>)>,
 }
 
 pub(super) fn alerts(names: &Names<'_>, budgets: &Budgets) -> Result<Vec<Alert>, MonitorError> {
@@ -51,12 +52,14 @@ pub(super) fn alerts(names: &Names<'_>, budgets: &Budgets) -> Result<Vec<Alert>,
             .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
             .collect(),
         input: row.input,
+        besides: Vec::new(),
+        quiet_at: row.quiet_at,
     };
     Ok(rows.into_iter().map(alert).collect())
 }
 
 const INSTANCE: (&str, &str) = ("instance", "a:1");
-const OPERATION: (&str, &str) = ("operation", "sort");
+const OPERATION: [(&str, &str); 2] = [("operation", "sort"), ("size", "1000")];
 
 fn of_requests<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
     let service = names.service;
@@ -86,6 +89,7 @@ fn of_requests<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
             description: "Prometheus cannot scrape {{ $labels.instance }} for a minute.".to_owned(),
             series_labels: &[INSTANCE],
             input: Input::Gauges(vec![names.example("up", &[INSTANCE])?]),
+            quiet_at: Vec::new(),
         },
         Row {
             name: "HighErrorRate",
@@ -105,6 +109,7 @@ fn of_requests<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
             description: format!("The share {VALUE} of the requests of five minutes failed."),
             series_labels: &[],
             input: Input::Share { good: status("2xx")?, bad: status("5xx")? },
+            quiet_at: Vec::new(),
         },
         Row {
             name: "HighLatency",
@@ -127,6 +132,7 @@ fn of_requests<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
                 count: names.example(&format!("{}_count", service.metric), &[INSTANCE])?,
                 threshold: 0.5,
             },
+            quiet_at: Vec::new(),
         },
     ])
 }
@@ -153,6 +159,7 @@ fn of_resources<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
             description: description.to_owned(),
             series_labels: labels,
             input: Input::InFiveMinutes(names.example(metric, labels)?),
+            quiet_at: Vec::new(),
         })
     };
     Ok(vec![
@@ -173,6 +180,7 @@ fn of_resources<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
             description: format!("{{{{ $labels.instance }}}} uses {VALUE} processors."),
             series_labels: &[INSTANCE],
             input: Input::PerSecond(names.example("process_cpu_seconds_total", &[INSTANCE])?),
+            quiet_at: Vec::new(),
         },
         leak(
             "MemoryLeak",
@@ -213,6 +221,7 @@ fn of_resources<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
                 count: names.example(&format!("{database}_count"), &[INSTANCE])?,
                 threshold: 0.1,
             },
+            quiet_at: Vec::new(),
         },
     ])
 }
@@ -220,24 +229,32 @@ fn of_resources<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
 fn of_functions<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
     let (sum, count) = ("operation_duration_seconds_sum", "operation_duration_seconds_count");
     let (sums, counts) = (names.series(sum, &[]), names.series(count, &[]));
-    let by = "sum by (job, operation)";
+    // Another mix of sizes is no other speed.
+    let by = "sum by (job, operation, size)";
     let mean =
         |window: &str| format!("{by} (rate({sums}{window})) / {by} (rate({counts}{window}))");
+    let ended = |window: &str| format!("{by} (increase({counts}{window}))");
     let ratio = format!("({})\n/\n({})", mean("[5m]"), mean("[1h] offset 1d"));
-    let (sum, count) = (names.example(sum, &[OPERATION])?, names.example(count, &[OPERATION])?);
+    let (sum, count) = (names.example(sum, &OPERATION)?, names.example(count, &OPERATION)?);
     Ok(vec![
         Row {
             name: "HighComputationTime",
             page: "high-computation-time",
             severity: Severity::Warning,
             minutes: 2,
-            conditions: vec![Condition::of(mean("[5m]"), ">", "5")],
+            // One that is slow by itself is no trend. An operation of minutes ends seldom, so half an hour.
+            conditions: vec![
+                Condition::of(mean("[5m]"), ">", "5"),
+                Condition::floor(ended("[30m]"), "5"),
+            ],
             summary: "an operation takes more than 5 s",
             description: format!(
-                "{{{{ $labels.operation }}}} takes {VALUE} s in the mean of five minutes."
+                "{{{{ $labels.operation }}}} of size {{{{ $labels.size }}}} takes {VALUE} s in the mean of \
+                 five minutes."
             ),
-            series_labels: &[OPERATION],
+            series_labels: &OPERATION,
             input: Input::Mean { sum: sum.clone(), count: count.clone() },
+            quiet_at: Vec::new(),
         },
         Row {
             name: "PerformanceRegression",
@@ -246,13 +263,16 @@ fn of_functions<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
             minutes: 10,
             conditions: vec![
                 Condition::of(ratio, ">", "1.2"),
-                Condition::floor(format!("{by} (increase({counts}[5m]))"), "20"),
+                Condition::floor(ended("[5m]"), "20"),
+                Condition::floor(ended("[1h] offset 1d"), "20"),
             ],
             summary: "an operation takes more than 1.2 times what it took yesterday",
             description: format!(
-                "{{{{ $labels.operation }}}} takes {VALUE} times as long as a day ago."
+                "{{{{ $labels.operation }}}} of size {{{{ $labels.size }}}} takes {VALUE} times as long as a \
+                 day ago."
             ),
-            series_labels: &[OPERATION],
+            series_labels: &OPERATION,
+            quiet_at: vec![("another mix of sizes", other_mix(names)?)],
             input: Input::Yesterday { sum, count },
         },
         Row {
@@ -269,21 +289,40 @@ fn of_functions<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
             description: format!("{{{{ $labels.test }}}} scores {VALUE}."),
             series_labels: &[("test", "holdout")],
             input: Input::Gauges(vec![names.example("accuracy_score", &[("test", "holdout")])?]),
+            quiet_at: Vec::new(),
         },
     ])
+}
+
+/// A day of many small operations, and then many large ones, each as fast as ever.
+fn other_mix(names: &Names<'_>) -> Result<Vec<InputSeries>, MonitorError> {
+    let mut all = Vec::new();
+    for (size, seconds, before, after) in [("10", 0.1, 100.0, 10.0), ("1000", 2.0, 10.0, 100.0)] {
+        let labels = [OPERATION[0], ("size", size)];
+        for (of, each) in [("sum", seconds), ("count", 1.0)] {
+            let series = names.example(&format!("operation_duration_seconds_{of}"), &labels)?;
+            all.push(Input::until_today(series, before * each, after * each));
+        }
+    }
+    Ok(all)
 }
 
 /// That another contract is live than the one these files are of.
 fn of_budgets<'a>(names: &Names<'_>, budgets: &Budgets) -> Result<Row<'a>, MonitorError> {
     let metric = &names.service.build_info;
-    let other = format!("budgets!=\"{}\"", budgets.digest());
+    // An instance that tells no budgets differs from nothing. `LatencyAbsent` says what it lacks.
+    let others = [format!("budgets!=\"{}\"", budgets.digest()), "budgets!=\"\"".to_owned()];
+    let told = |budgets: &str| {
+        let labels = [INSTANCE, ("budgets", budgets)];
+        names.example(metric, &labels).map(|series| vec![constant(&series, 1.0)])
+    };
     Ok(Row {
         name: "BudgetsDiffer",
         page: "budgets-differ",
         severity: Severity::Warning,
         minutes: 30,
         conditions: vec![Condition::of(
-            format!("max by (job, instance) ({})", names.series(metric, &[other])),
+            format!("max by (job, instance) ({})", names.series(metric, &others)),
             "==",
             "1",
         )],
@@ -292,6 +331,7 @@ fn of_budgets<'a>(names: &Names<'_>, budgets: &Budgets) -> Result<Row<'a>, Monit
             "{{ $labels.instance }} was built with another contract than these rules are of."
                 .to_owned(),
         series_labels: &[INSTANCE],
+        quiet_at: vec![("these budgets", told(&budgets.digest())?), ("no budgets", told("")?)],
         input: Input::Gauges(vec![names.example(metric, &[INSTANCE, ("budgets", "0")])?]),
     })
 }

@@ -1,18 +1,22 @@
 //! Files of monitoring, held against the tools that read them.
 //!
 //! promtool reads rules, runs their tests, and reads the expressions of dashboards. amtool reads the
-//! configuration of Alertmanager and follows its routes. [`move_thresholds`] then tells which of them no
-//! test holds.
+//! configuration of Alertmanager and follows its routes. What no tool reads is held against the contract and
+//! against the rules: budgets, resources of Kubernetes, pages. [`move_thresholds`] then tells which
+//! thresholds no test holds.
 
+mod budgets;
+mod kubernetes;
 mod mutation;
 mod panels;
 mod read;
+mod runbooks;
 mod tools;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use perf_passport::{
-    contract::WatchedService,
+    contract::{Contract, WatchedService},
     text::{counted, escaped},
 };
 use serde_json::Value;
@@ -21,9 +25,10 @@ use tempfile::TempDir;
 use crate::{
     alertmanager::{PAGES, TICKETS},
     error::MonitorError,
+    named_file::{NamedFile, in_directory, one},
 };
 pub use mutation::{Mutation, Survivor};
-use read::{NamedFile, NamedRules, in_directory, rules};
+use read::{NamedRules, rules};
 use tools::{Answer, Tool};
 
 const YAML: &[&str] = &[".yml", ".yaml"];
@@ -35,9 +40,19 @@ pub struct CheckReport {
     pub held: Vec<String>,
     /// What did not, each with what a tool said.
     pub failed: Vec<String>,
+    /// What is not wrong, and should be known.
+    pub notes: Vec<String>,
 }
 
 impl CheckReport {
+    fn tell(&mut self, holds: bool, held: &str, failed: &str) {
+        if holds {
+            self.held.push(held.to_owned());
+        } else {
+            self.failed.push(failed.to_owned());
+        }
+    }
+
     fn hold(&mut self, what: &str, answer: &Answer) {
         if answer.passed {
             self.held.push(what.to_owned());
@@ -51,9 +66,10 @@ impl CheckReport {
 ///
 /// # Errors
 ///
-/// [`MonitorError::NoTool`] where a tool is missing, and [`MonitorError::Unreadable`] where a file is not
-/// there or cannot be read.
-pub fn check(directory: &Path, service: &WatchedService) -> Result<CheckReport, MonitorError> {
+/// [`MonitorError::NoService`] where the contract has none, [`MonitorError::NoTool`] where a tool is missing,
+/// and [`MonitorError::Unreadable`] where a file is not there or cannot be read.
+pub fn check(directory: &Path, contract: &Contract) -> Result<CheckReport, MonitorError> {
+    let service = contract.service.as_ref().ok_or(MonitorError::NoService)?;
     Tool::Promtool.find()?;
     Tool::Amtool.find()?;
     let prometheus = directory.join("prometheus");
@@ -75,6 +91,9 @@ pub fn check(directory: &Path, service: &WatchedService) -> Result<CheckReport, 
     }
     dashboards(directory, service, &all, &mut report)?;
     alertmanager(directory, &all, &mut report)?;
+    budgets::check(directory, contract, &all, &mut report)?;
+    kubernetes::check(directory, service, &all, &mut report)?;
+    runbooks::check(directory, &all, &mut report);
 
     Ok(report)
 }
@@ -160,6 +179,11 @@ fn alertmanager(
     let path = configuration.clone().into_os_string();
     let read = Tool::Amtool.run(["check-config".into(), path])?;
     report.hold("amtool reads the configuration of Alertmanager", &read);
+    if read.passed && !one(&configuration)?.is_some_and(|it| tells_somebody(&it)) {
+        report.notes.push(format!(
+            "nobody is told of alerts: no receiver `{PAGES}` with Slack, mail or another way in alertmanager.yml"
+        ));
+    }
     let groups = rules.iter().flat_map(|it| &it.rules.groups);
     let severities: BTreeSet<&str> = groups
         .flat_map(|it| &it.rules)
@@ -177,4 +201,14 @@ fn alertmanager(
         report.hold(&format!("{} alerts reach `{receiver}`", escaped(severity)), &routed);
     }
     Ok(())
+}
+
+/// Whether the receiver of critical alerts has a way to tell of them.
+fn tells_somebody(configuration: &str) -> bool {
+    let Ok(configuration) = serde_norway::from_str::<Value>(configuration) else { return false };
+    let receivers = configuration["receivers"].as_array().into_iter().flatten();
+    let pages = receivers.filter(|it| it["name"] == PAGES);
+    pages.filter_map(Value::as_object).flatten().any(|(key, ways)| {
+        key.ends_with("_configs") && ways.as_array().is_some_and(|it| !it.is_empty())
+    })
 }

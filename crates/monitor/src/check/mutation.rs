@@ -9,10 +9,10 @@ use perf_passport::text::escaped;
 use tempfile::TempDir;
 
 use super::{
-    read::{NamedFile, NamedRules},
+    read::NamedRules,
     tools::{Answer, Tool},
 };
-use crate::{error::MonitorError, rule::Rule};
+use crate::{error::MonitorError, named_file::NamedFile, rule::Rule};
 
 /// What of a threshold is tried, in percent of it.
 const MOVES: [i32; 2] = [-10, 10];

@@ -13,6 +13,7 @@ use perf_passport::{
     contract::{Contract, WatchedService},
     probe::ProbeError,
     production::{CounterSource, ProductionEvidence, WINDOWS_MAX},
+    text::percent_encoded,
     units::{BYTES_PER_MB, Bytes, Nanos},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -251,7 +252,7 @@ impl Prometheus {
     }
 
     fn query(&mut self, query: &str, at_ms: Option<i64>) -> Result<Vec<ApiSeries>, ObserveError> {
-        let mut path = format!("/api/v1/query?query={}", in_a_query(query));
+        let mut path = format!("/api/v1/query?query={}", percent_encoded(query));
         if let Some(at_ms) = at_ms {
             let _ = write!(path, "&time={}.{:03}", at_ms.div_euclid(1000), at_ms.rem_euclid(1000));
         }
@@ -338,19 +339,6 @@ pub(super) fn service_of(contract: &Contract) -> Result<&WatchedService, Observe
     Ok(service)
 }
 
-/// Text as a value of a query.
-fn in_a_query(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,7 +354,7 @@ mod tests {
         let prometheus = Prometheus::new(&access, &contract).unwrap();
         let expected = r#"a{job="shop",env="a\"b\\",zone!~"x|y"}"#;
         assert_eq!(prometheus.series("a", &[]), expected);
-        assert_eq!(in_a_query("a{b=\"c d\"}"), "a%7Bb%3D%22c%20d%22%7D");
+        assert_eq!(percent_encoded("a{b=\"c d\"}"), "a%7Bb%3D%22c%20d%22%7D");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use perf_passport_monitor::{
     MonitorError,
     check::{CheckReport, check, move_thresholds},
     monitoring::{Part, files},
-    settings::Settings,
+    settings::{MailSettings, Settings},
 };
 
 use crate::{HOSTILE, are_there, ledger, written};
@@ -15,7 +15,7 @@ use crate::{HOSTILE, are_there, ledger, written};
 const TOOLS: [&str; 2] = ["promtool", "amtool"];
 
 fn checked(contract: &Contract, directory: &Path) -> CheckReport {
-    check(directory, contract.service.as_ref().unwrap()).unwrap()
+    check(directory, contract).unwrap()
 }
 
 /// Changes a file of the directory.
@@ -45,7 +45,7 @@ fn the_files_of_the_ledger_are_those_of_its_contract_and_hold() {
         assert!(report.failed.is_empty(), "{report:#?}");
         let mutation = move_thresholds(&committed).unwrap();
         // Two kinds of errors at four levels with three thresholds, and those of the service; each way.
-        assert_eq!((mutation.tried, mutation.survivors), (80, Vec::new()));
+        assert_eq!((mutation.tried, mutation.survivors), (84, Vec::new()));
     }
 }
 
@@ -88,6 +88,189 @@ fn a_selector_that_no_test_can_meet_is_refused() {
     let contract = Contract::parse(&text).unwrap();
     let refused = files(&contract, &Settings::of("shop"), &[Part::Tests]).unwrap_err().to_string();
     assert!(refused.contains("zone=~\"[0-9]{3}\""), "{refused}");
+}
+
+/// Objectives so low that some levels want more errors than there are requests.
+#[test]
+fn levels_that_can_be_reached_stay_and_the_others_are_said() {
+    for (objective, reached, left_out) in [("93.1", 8, 0), ("93", 6, 1), ("50", 2, 3)] {
+        let text = format!(
+            "schema_version = 1\nname = \"a\"\n[service]\n[slo.all]\nendpoints = [\"a\"]\n\
+             objective = {objective}\nwindow = \"7d\"\n[[endpoint]]\nname = \"a\"\npath = \"/\"\n"
+        );
+        let contract = Contract::parse(&text).unwrap();
+        let directory = written(&contract);
+        for file in ["prometheus/rules/objectives.yml", "kubernetes/prometheus_rule.yaml"] {
+            let text = fs::read_to_string(directory.path().join(file)).unwrap();
+            assert_eq!(text.matches("- alert: ErrorBudgetBurn").count() * 2, reached, "{text}");
+            assert_eq!(text.matches("# all: no level ").count(), left_out, "{text}");
+        }
+        if are_there(&TOOLS) {
+            let report = checked(&contract, directory.path());
+            assert!(report.failed.is_empty(), "{report:#?}");
+            let survivors = move_thresholds(directory.path()).unwrap().survivors;
+            assert!(survivors.is_empty(), "{survivors:?}");
+        }
+    }
+}
+
+/// A rule that looks at another window than its name says, and one without its condition on the edge.
+#[test]
+fn a_recorded_window_and_a_new_edge_are_tested_from_requests() {
+    if !are_there(&TOOLS) {
+        return;
+    }
+    let contract = ledger();
+    for window in ["5m", "30m", "60m", "120m", "360m", "1440m", "4320m"] {
+        let directory = written(&contract);
+        edit(directory.path(), "prometheus/rules/recording.yml", |text| {
+            let (before, of_window) =
+                text.split_once(&format!("record: slo:slow:ratio_rate{window}\n")).unwrap();
+            let (rule, rest) = of_window.split_once("    labels:").unwrap();
+            let rule = rule.replace(&format!("[{window}]"), "[45m]");
+            format!("{before}record: slo:slow:ratio_rate{window}\n{rule}    labels:{rest}")
+        });
+        let failed = checked(&contract, directory.path()).failed.join("\n");
+        assert!(failed.contains(&format!("slo:slow:ratio_rate{window}")), "{window}: {failed}");
+    }
+    let directory = written(&contract);
+    edit(directory.path(), "prometheus/rules/recording.yml", |text| {
+        text.replace("and on (job, instance)", "or on (job, instance)")
+    });
+    let failed = checked(&contract, directory.path()).failed.join("\n");
+    assert!(failed.contains("LatencyBudgetBurnFast"), "{failed}");
+}
+
+#[test]
+fn nobody_is_told_of_alerts_unless_the_settings_say_who() {
+    let contract = ledger();
+    let of = |settings: &Settings| -> String {
+        let parts = [Part::Alertmanager, Part::Compose];
+        files(&contract, settings, &parts).unwrap().into_iter().map(|it| it.text).collect()
+    };
+    let nobody = of(&Settings::of("ledger"));
+    assert!(nobody.contains("# Nobody is told of alerts: "), "{nobody}");
+    for secret in ["slack", "smtp", "scrape_token", "localhost"] {
+        assert!(!nobody.replace("templates/slack", "").contains(&format!("{secret}_")), "{nobody}");
+    }
+    let mail = MailSettings {
+        to: "a@example.org".to_owned(),
+        from: "b@example.org".to_owned(),
+        smarthost: "mail.example.org:587".to_owned(),
+    };
+    let told = of(&Settings {
+        scrape_token: true,
+        slack_channel: Some("#oncall".to_owned()),
+        mail: Some(mail),
+        ..Settings::of("ledger")
+    });
+    for said in [
+        "channel: '#oncall'",
+        "to: a@example.org",
+        "smtp_from: b@example.org",
+        "file: ./secrets/slack_url",
+        "file: ./secrets/smtp_password",
+        "file: ./secrets/scrape_token",
+        "credentials_file: /run/secrets/scrape_token",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+
+    let directory = written(&contract);
+    if are_there(&TOOLS) {
+        let notes = checked(&contract, directory.path()).notes.join("\n");
+        assert!(notes.contains("nobody is told of alerts"), "{notes}");
+    }
+}
+
+/// What the rules look for is put on the series, also by Kubernetes.
+#[test]
+fn targets_have_the_labels_of_the_selector_and_the_token() {
+    let contract = Contract::parse(HOSTILE).unwrap();
+    let settings = Settings { scrape_token: true, ..Settings::of("shop") };
+    let parts = [Part::Compose, Part::Kubernetes];
+    for file in files(&contract, &settings, &parts).unwrap() {
+        let said: &[&str] = match file.path.as_str() {
+            "prometheus/prometheus.yml" => {
+                &["prod\"{{ $x }}", "# The rules look for zone=~\"a|b\": ", "authorization:"]
+            }
+            "kubernetes/service_monitor.yaml" => &[
+                "prod\"{{ $$x }}",
+                "targetLabel: env",
+                "# The rules look for zone=~\"a|b\": ",
+                "name: shop-scrape-token",
+            ],
+            _ => &[],
+        };
+        for said in said {
+            assert!(file.text.contains(said), "{said}: {}", file.text);
+        }
+    }
+}
+
+/// Containers have no rights that they do not need.
+#[test]
+fn containers_have_the_least_rights() {
+    let generated = files(&ledger(), &Settings::of("ledger"), &[Part::Compose]).unwrap();
+    let compose = &generated.iter().find(|it| it.path == "compose.yaml").unwrap().text;
+    let compose: serde_json::Value = serde_norway::from_str(compose).unwrap();
+    for (name, container) in compose["services"].as_object().unwrap() {
+        let text = container.to_string();
+        assert!(!text.contains("docker.sock") && !text.contains("admin-api"), "{text}");
+        for port in container["ports"].as_array().into_iter().flatten() {
+            assert!(port.as_str().unwrap().starts_with("127.0.0.1:"), "{port}");
+        }
+        if name == "profiler" {
+            // It sees the whole machine, so it is only there for who asks for it.
+            assert_eq!(container["profiles"], serde_json::json!(["profiler"]));
+            continue;
+        }
+        assert_eq!(container["cap_drop"], serde_json::json!(["ALL"]), "{name}");
+        assert_eq!(container["security_opt"], serde_json::json!(["no-new-privileges:true"]));
+        assert!(container["privileged"].is_null() && container["pid"].is_null(), "{name}");
+    }
+}
+
+#[test]
+fn what_no_tool_reads_is_held_against_the_contract_and_the_rules() {
+    if !are_there(&TOOLS) {
+        return;
+    }
+    let contract = ledger();
+    let directory = written(&contract);
+    edit(directory.path(), "budgets.json", |it| it.replace("0.005", "0.006"));
+    edit(directory.path(), "kubernetes/prometheus_rule.yaml", |it| {
+        it.replace("> 0.05\n", "> 0.06\n")
+    });
+    edit(directory.path(), "kubernetes/service_monitor.yaml", |it| {
+        it.replace("name: ledger", "name: leger")
+    });
+    fs::remove_file(directory.path().join("runbooks/memory-leak.md")).unwrap();
+    let failed = checked(&contract, directory.path()).failed.join("\n");
+    for said in [
+        "budgets.json is not that of the contract",
+        "kubernetes/prometheus_rule.yaml has other rules than prometheus/rules in the groups ledger \
+         alerts of service",
+        "the series that it finds do not have the label job=\"ledger\"",
+        "the page `runbooks/memory-leak.md` of MemoryLeak is not there",
+    ] {
+        assert!(failed.contains(said), "{said}: {failed}");
+    }
+    edit(directory.path(), "kubernetes/prometheus_rule.yaml", |it| it.replace("groups:", "group:"));
+    edit(directory.path(), "kubernetes/service_monitor.yaml", |it| it.replace("spec:", "spec: ["));
+    let failed = checked(&contract, directory.path()).failed.join("\n");
+    for said in ["kubernetes/prometheus_rule.yaml: ", "kubernetes/service_monitor.yaml:"] {
+        assert!(failed.contains(said), "{said}: {failed}");
+    }
+
+    // The rules of another contract.
+    let text = fs::read_to_string(directory.path().join("budgets.json")).unwrap();
+    let digest = text.split("\"budgets\": \"").nth(1).unwrap()[..64].to_owned();
+    edit(directory.path(), "prometheus/rules/service.yml", |it| {
+        it.replace(&digest, &"0".repeat(64))
+    });
+    let failed = checked(&contract, directory.path()).failed.join("\n");
+    assert!(failed.contains("BudgetsDiffer of service.yml has another digest"), "{failed}");
 }
 
 /// Without the test at one side of a threshold, moving it to that side is found out to be untested.
@@ -141,6 +324,6 @@ fn what_is_wrong_in_a_file_is_told() {
     }
 
     fs::remove_dir_all(directory.path().join("prometheus/tests")).unwrap();
-    let refused = check(directory.path(), contract.service.as_ref().unwrap()).unwrap_err();
+    let refused = check(directory.path(), &contract).unwrap_err();
     assert!(matches!(refused, MonitorError::Unreadable { .. }), "{refused}");
 }

@@ -20,7 +20,7 @@ use std::{
 
 use perf_passport_monitor::{
     monitoring::{Part, files},
-    settings::Settings,
+    settings::{MailSettings, Settings},
 };
 use serde_norway::Value;
 
@@ -142,7 +142,13 @@ fn free_port() -> u16 {
 
 /// The configuration of the ledger with shorter waits, these receivers, and secrets in files here.
 fn configuration(directory: &Path, [webhook, slack, smtp]: [u16; 3]) {
-    let settings = Settings { smarthost: format!("127.0.0.1:{smtp}"), ..Settings::of("ledger") };
+    let address = "ledger-alerts@localhost".to_owned();
+    let smarthost = format!("127.0.0.1:{smtp}");
+    let settings = Settings {
+        slack_channel: Some("#ledger-alerts".to_owned()),
+        mail: Some(MailSettings { to: address.clone(), from: address, smarthost }),
+        ..Settings::of("ledger")
+    };
     for file in files(&ledger(), &settings, &[Part::Alertmanager]).unwrap() {
         let path = directory.join(&file.path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -158,6 +164,7 @@ fn configuration(directory: &Path, [webhook, slack, smtp]: [u16; 3]) {
         .replace("group_wait: 10s", "group_wait: 0s");
     let mut value: Value = serde_norway::from_str(&text).unwrap();
     value["global"]["smtp_require_tls"] = false.into();
+    // The receiver of what cannot wait.
     let hook = format!("[{{ url: 'http://127.0.0.1:{webhook}/', send_resolved: true }}]");
     value["receivers"][0]["webhook_configs"] = serde_norway::from_str(&hook).unwrap();
     fs::write(path, serde_norway::to_string(&value).unwrap()).unwrap();

@@ -10,6 +10,7 @@
 
 mod dashboards;
 mod files;
+mod limits;
 #[cfg(unix)]
 mod live;
 

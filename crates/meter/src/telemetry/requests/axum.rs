@@ -100,16 +100,14 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (response, observation) = ready!(self.project().inner.poll_head(context))?;
-        let Some(mut observation) = observation else {
-            return Poll::Ready(Ok(response));
-        };
-        let remaining = observation.head(&response);
+        let remaining = observation.as_mut().and_then(|it| it.head(&response));
         let exact = axum::body::HttpBody::size_hint(response.body()).exact();
         if remaining == Some(0) || exact.is_some_and(|size| size <= SMALL) {
-            Observation::complete(observation);
+            Observation::complete_in(observation);
             return Poll::Ready(Ok(response));
         }
-        let observed = |body| Body::new(ObservedBody::new(body, Some(observation), remaining));
+        let observation = observation.take();
+        let observed = |body| Body::new(ObservedBody::new(body, observation, remaining));
         Poll::Ready(Ok(response.map(observed)))
     }
 }

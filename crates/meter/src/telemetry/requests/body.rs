@@ -38,6 +38,7 @@ impl<B: Body> Body for ObservedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -63,8 +64,8 @@ impl<B: Body> Body for ObservedBody<B> {
                 *this.remaining == Some(0) || frame.is_trailers() || this.inner.is_end_stream()
             }
         };
-        if is_complete && let Some(observation) = this.observation.take() {
-            observation.complete();
+        if is_complete {
+            Observation::complete_in(this.observation);
         }
         polled
     }

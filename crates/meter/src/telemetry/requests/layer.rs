@@ -56,30 +56,38 @@ impl fmt::Debug for RouteTemplate {
 ///
 /// PERF: it allocates nothing, whatever the body is. `benches/telemetry.rs` has its time.
 #[derive(Clone)]
-pub struct TelemetryLayer {
+pub struct TelemetryLayer(Arc<Observer>);
+
+/// What observes requests, and by which routes.
+struct Observer {
     requests: Arc<Requests>,
     template: RouteTemplate,
+    /// The place of a route that all requests have.
+    fixed: Option<u32>,
 }
 
 impl TelemetryLayer {
-    pub(in crate::telemetry) const fn new(
-        requests: Arc<Requests>,
-        template: RouteTemplate,
-    ) -> Self {
-        Self { requests, template }
+    pub(in crate::telemetry) fn new(requests: Arc<Requests>, template: RouteTemplate) -> Self {
+        let fixed = match &template {
+            RouteTemplate::Fixed(route) => Some(requests.routes.place(Some(route))),
+            RouteTemplate::Extensions(_) => None,
+        };
+        Self(Arc::new(Observer { requests, template, fixed }))
     }
 
     #[inline]
     pub(super) fn begin<B>(&self, request: &Request<B>) -> Observation {
-        let template = self.template.read(request.extensions());
-        Observation::begin(&self.requests, request, template)
+        let Observer { requests, template, fixed } = &*self.0;
+        let place =
+            fixed.unwrap_or_else(|| requests.routes.place(template.read(request.extensions())));
+        Observation::begin(requests, request, place)
     }
 }
 
 impl fmt::Debug for TelemetryLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("TelemetryLayer");
-        shown.field("template", &self.template).finish_non_exhaustive()
+        shown.field("template", &self.0.template).finish_non_exhaustive()
     }
 }
 
@@ -121,7 +129,7 @@ where
 }
 
 /// A response whose body is not wrapped yet, and what observes its request.
-type ObservedResponse<B> = (Response<B>, Option<Observation>);
+type ObservedResponse<'a, B> = (Response<B>, &'a mut Option<Observation>);
 
 pin_project! {
     /// The response future of [`TelemetryService`].
@@ -139,24 +147,26 @@ impl<F> TelemetryFuture<F> {
     }
 
     /// Polls the service. An error counts as soon as it is there.
+    ///
+    /// PERF: the observation stays where it is, as moving it costs more than counting.
     #[inline]
-    pub(super) fn poll_head<B, E>(
-        self: Pin<&mut Self>,
+    pub(super) fn poll_head<'a, B, E>(
+        self: Pin<&'a mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<ObservedResponse<B>, E>>
+    ) -> Poll<Result<ObservedResponse<'a, B>, E>>
     where
         F: Future<Output = Result<Response<B>, E>>,
     {
         let this = self.project();
-        let polled = match this.observation {
+        let observation = this.observation;
+        let polled = match observation {
             Some(observation) => ready!(observation.run(|| this.future.poll(context))),
             None => ready!(this.future.poll(context)),
         };
-        let observation = this.observation.take();
         Poll::Ready(match polled {
             Ok(response) => Ok((response, observation)),
             Err(error) => {
-                if let Some(observation) = observation {
+                if let Some(observation) = observation.take() {
                     observation.failed();
                 }
                 Err(error)
@@ -174,13 +184,12 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let (response, mut observation) = ready!(self.poll_head(context))?;
+        let (response, observation) = ready!(self.poll_head(context))?;
         let remaining = observation.as_mut().and_then(|it| it.head(&response));
-        if remaining == Some(0)
-            && let Some(observation) = observation.take()
-        {
-            observation.complete();
+        if remaining == Some(0) {
+            Observation::complete_in(observation);
         }
+        let observation = observation.take();
         Poll::Ready(Ok(response.map(|body| ObservedBody::new(body, observation, remaining))))
     }
 }

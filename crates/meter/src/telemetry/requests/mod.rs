@@ -29,7 +29,7 @@ use self::{
 use super::{
     edges::BucketEdges,
     exposition::Exposition,
-    histogram::Exemplar,
+    histogram::{Distribution, Exemplar, Snapshot},
     names::Kind,
     slow_log::{SlowLog, SlowRequest},
     trace_context::RequestTrace,
@@ -79,10 +79,10 @@ impl Requests {
         let series = self.routes.series(ended.route, ended.method, ended.class);
         series.observe(elapsed);
         if self.settings.exemplars
-            && let Some(trace) = trace
-            && (trace.context.sampled || !self.has_spans())
+            && let Some(context) = trace.map(RequestTrace::context)
+            && (context.sampled || !self.has_spans())
         {
-            let (trace, at) = (trace.context.trace, self.clock.now());
+            let (trace, at) = (context.trace, self.clock.now());
             series.keep(Exemplar { trace, value: elapsed, at });
         }
         if let Some(log) = &self.settings.slow_log
@@ -92,9 +92,10 @@ impl Requests {
         }
         #[cfg(feature = "otlp")]
         if let (Some(spans), Some(trace)) = (&self.settings.spans, trace)
-            && trace.context.sampled
+            && let context = trace.context()
+            && context.sampled
         {
-            spans.end(&self.described(ended, Some(trace)), &trace.context);
+            spans.end(&self.described(ended, Some(trace)), &context);
         }
     }
 
@@ -106,17 +107,17 @@ impl Requests {
             class: ended.class.as_str(),
             status: ended.status,
             elapsed: ended.elapsed,
-            trace: trace.map(|it| it.context.trace),
+            trace: trace.map(|it| it.context().trace),
         }
     }
 
-    /// Whether the next request is recorded as a span.
+    /// Whether the next request is recorded as a span; `None` where no spans are.
     #[inline]
-    fn samples(&self) -> bool {
+    fn samples(&self) -> Option<bool> {
         #[cfg(feature = "otlp")]
-        return self.settings.spans.as_ref().is_some_and(super::spans::Spans::samples);
+        return self.settings.spans.as_ref().map(super::spans::Spans::samples);
         #[cfg(not(feature = "otlp"))]
-        false
+        None
     }
 
     /// Whether traces are recorded here, so that one which is not leads nowhere.
@@ -133,11 +134,13 @@ impl Requests {
         let mut counted = 0_u64;
         self.routes.each(|route, method, class, series| {
             let labels = [("route", route), ("method", method), ("status", class)];
-            let snapshot = series.snapshot();
-            let count = snapshot.count();
+            let snapshot = series.map(Distribution::snapshot);
+            let count = snapshot.as_ref().map_or(0, Snapshot::count);
             counted = counted.wrapping_add(count);
             exposition.count("http_requests_total", "Requests that ended.", &labels, count);
-            exposition.distribution(duration, &labels, &self.settings.edges, &snapshot);
+            if let Some(snapshot) = snapshot {
+                exposition.distribution(duration, &labels, &self.settings.edges, &snapshot);
+            }
         });
         // What ended is read first, so no request that ended is taken for one at work.
         #[expect(clippy::cast_precision_loss, reason = "far fewer requests than 2^53 are at work")]

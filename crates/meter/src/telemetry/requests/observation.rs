@@ -33,12 +33,10 @@ pub(super) struct Observation {
 
 impl Observation {
     #[inline]
-    pub(super) fn begin<B>(
-        requests: &Arc<Requests>,
-        request: &Request<B>,
-        template: Option<&str>,
-    ) -> Self {
+    pub(super) fn begin<B>(requests: &Arc<Requests>, request: &Request<B>, route: u32) -> Self {
         requests.begun.fetch_add(1, Relaxed);
+        let method = MethodLabel::of(request.method());
+        requests.routes.begin(route, method);
         let trace = requests
             .settings
             .trace_context
@@ -46,9 +44,9 @@ impl Observation {
         Self {
             started: requests.clock.elapsed(),
             trace,
-            route: requests.routes.place(template),
+            route,
             status: 0,
-            method: MethodLabel::of(request.method()),
+            method,
             class: Class::ABORTED,
             running: false,
             requests: Arc::clone(requests),
@@ -69,12 +67,13 @@ impl Observation {
         self.class = Class::FAILED;
     }
 
-    /// The last byte was handed over.
+    /// The last byte was handed over: the observation that is here, if one is, ends in its place.
     #[inline]
-    pub(super) fn complete(mut self) {
-        if let Ok(status) = http::StatusCode::from_u16(self.status) {
-            self.class = Class::of(status);
+    pub(super) fn complete_in(place: &mut Option<Self>) {
+        if let Some(observation) = place {
+            observation.class = Class::of(observation.status);
         }
+        *place = None;
     }
 
     /// Takes note of the head of the response. Returns how many bytes of body are to come, if that is

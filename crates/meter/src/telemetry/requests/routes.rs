@@ -6,7 +6,7 @@ use std::{
     sync::{
         Mutex, OnceLock, PoisonError,
         atomic::{
-            AtomicUsize,
+            AtomicU16, AtomicUsize,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
@@ -22,6 +22,10 @@ use crate::telemetry::{
 /// Routes that are told apart where nothing else is said.
 pub const ROUTES_MAX: usize = 500;
 
+/// Label sets of method and status that there are for each of these routes, in the mean. So strangers who
+/// ask with every method make no scrape too long.
+const SETS_A_ROUTE: usize = 8;
+
 /// The route of a request for which the service has none.
 const UNMATCHED: &str = "<unmatched>";
 
@@ -34,16 +38,30 @@ pub(in crate::telemetry) struct RouteTable {
     taken: AtomicUsize,
     adding: Mutex<()>,
     max: usize,
+    /// Label sets that have figures. Those beyond `SETS_A_ROUTE * max` are of all other routes.
+    sets: AtomicUsize,
 }
 
 struct Route {
     name: Box<str>,
+    /// A bit for each method of which a request began.
+    begun: AtomicU16,
     series: [OnceLock<Box<Distribution>>; METHODS.len() * CLASSES.len()],
 }
 
 impl Route {
     fn new(name: &str) -> Box<Self> {
-        Box::new(Self { name: name.into(), series: [const { OnceLock::new() }; _] })
+        let series = [const { OnceLock::new() }; _];
+        Box::new(Self { name: name.into(), begun: AtomicU16::new(0), series })
+    }
+
+    #[inline]
+    fn begin(&self, method: usize) {
+        let bit = 1 << method;
+        // Mostly set, and then nothing is written that other threads read.
+        if self.begun.load(Relaxed) & bit == 0 {
+            self.begun.fetch_or(bit, Relaxed);
+        }
     }
 }
 
@@ -61,6 +79,7 @@ impl RouteTable {
             taken: AtomicUsize::new(0),
             adding: Mutex::new(()),
             max,
+            sets: AtomicUsize::new(0),
         }
     }
 
@@ -106,6 +125,15 @@ impl RouteTable {
         index(slot)
     }
 
+    /// A request of a method began: what fails of these is shown from now on, so that Prometheus sees a
+    /// zero before the first failure.
+    #[inline]
+    pub(super) fn begin(&self, place: u32, method: MethodLabel) {
+        if let Some(route) = self.slots[place as usize].get() {
+            route.begin(method.index());
+        }
+    }
+
     pub(super) fn name(&self, place: u32) -> &str {
         self.slots[place as usize].get().map_or(OTHER, |route| &route.name)
     }
@@ -115,17 +143,36 @@ impl RouteTable {
     pub(super) fn series(&self, place: u32, method: MethodLabel, class: Class) -> &Distribution {
         // A place was given out after its slot was filled.
         let route = self.slots[place as usize].get_or_init(|| Route::new(OTHER));
-        let series = &route.series[method.index() * CLASSES.len() + class.index()];
-        series.get_or_init(|| Box::new(Distribution::new(self.edges.clone())))
+        let number = method.index() * CLASSES.len() + class.index();
+        match route.series[number].get() {
+            Some(series) => series,
+            None => self.first(route, number),
+        }
     }
 
-    /// Every series there is, with its labels.
-    pub(super) fn each(&self, mut visit: impl FnMut(&str, &str, &str, &Distribution)) {
+    /// The figures of a label set of which no request ended so far.
+    #[cold]
+    fn first<'a>(&'a self, own: &'a Route, number: usize) -> &'a Distribution {
+        let is_full = self.sets.load(Acquire) >= SETS_A_ROUTE * self.max;
+        let others = self.slots[self.mask + 2].get().filter(|_| is_full);
+        let route = others.map_or(own, |route| &**route);
+        route.begin(number / CLASSES.len());
+        route.series[number].get_or_init(|| {
+            self.sets.fetch_add(1, Release);
+            Box::new(Distribution::new(self.edges.clone()))
+        })
+    }
+
+    /// Every label set there is, with its figures. Failures have none before the first of them.
+    pub(super) fn each(&self, mut visit: impl FnMut(&str, &str, &str, Option<&Distribution>)) {
         for route in self.slots.iter().filter_map(OnceLock::get) {
+            let begun = route.begun.load(Relaxed);
             for (number, series) in route.series.iter().enumerate() {
-                if let Some(series) = series.get() {
-                    let method = METHODS[number / CLASSES.len()];
-                    visit(&route.name, method, CLASSES[number % CLASSES.len()], series);
+                let (method, class) = (number / CLASSES.len(), number % CLASSES.len());
+                let fails = [Class::FAILED, Class::ABORTED].iter().any(|it| it.index() == class);
+                let series = series.get().map(|series| &**series);
+                if series.is_some() || (fails && begun & (1 << method) != 0) {
+                    visit(&route.name, METHODS[method], CLASSES[class], series);
                 }
             }
         }
@@ -170,6 +217,47 @@ mod tests {
     }
 
     #[test]
+    fn label_sets_beyond_the_most_are_of_other_routes() {
+        let table = table(3);
+        let statuses = [200, 300, 400, 500].map(|it| http::StatusCode::from_u16(it).unwrap());
+        for _ in 0..2 {
+            for (route, method) in (0..3).flat_map(|route| (0..9).map(move |it| (route, it))) {
+                let place = table.place(Some(&format!("/{route}")));
+                let method = Method::from_bytes(METHODS[method].as_bytes()).unwrap();
+                for status in statuses {
+                    let series = table.series(place, MethodLabel::of(&method), Class::of(status));
+                    series.observe(1);
+                }
+            }
+        }
+        let (mut own, mut other, mut count) = (0, 0, 0);
+        table.each(|route, _, _, series| {
+            let Some(series) = series else { return };
+            *(if route == OTHER { &mut other } else { &mut own }) += 1;
+            count += series.snapshot().count();
+        });
+        assert_eq!((own, other, count), (3 * SETS_A_ROUTE, 36, 2 * 3 * 36));
+    }
+
+    #[test]
+    fn failures_are_shown_before_the_first() {
+        let table = table(3);
+        let place = table.place(Some("/a"));
+        let shown = || {
+            let mut shown = Vec::new();
+            table.each(|route, method, class, series| {
+                shown.push(format!("{route} {method} {class} {}", series.is_some()));
+            });
+            shown
+        };
+        assert!(shown().is_empty());
+        table.begin(place, MethodLabel::of(&Method::PUT));
+        assert_eq!(shown(), ["/a PUT 5xx false", "/a PUT aborted false"]);
+        table.series(place, MethodLabel::of(&Method::PUT), Class::FAILED).observe(1);
+        assert_eq!(shown(), ["/a PUT 5xx true", "/a PUT aborted false"]);
+    }
+
+    #[test]
     fn threads_that_come_together_get_one_place() {
         let table = table(64);
         let names: Vec<String> = (0..64).map(|it| format!("/{it}")).collect();
@@ -188,9 +276,10 @@ mod tests {
             }
         });
         let mut seen = Vec::new();
-        table.each(|route, _, _, series| {
+        table.each(|route, _, class, series| {
             seen.push(route.to_owned());
-            assert_eq!(series.snapshot().count(), 40);
+            let count = series.map_or(0, |it| it.snapshot().count());
+            assert_eq!(count, if class == "5xx" { 40 } else { 0 });
         });
         seen.sort_unstable();
         seen.dedup();

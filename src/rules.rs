@@ -130,8 +130,10 @@ versions! {
 
 versions! {
     /// How the share of bad requests of a running service is bounded, and held against what is allowed.
-    /// Evidence of production names it.
-    ProductionRule, "production": One = 1; latest One
+    /// Evidence of production names it. The second counts with what the first did not know: counts that may
+    /// be from before, requests that one metric has and the other lacks, and counters that contradict
+    /// themselves.
+    ProductionRule, "production": One = 1, Two = 2; latest Two
 }
 
 /// The rules that are no part of a comparison's policy, and not of production.

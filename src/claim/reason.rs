@@ -120,6 +120,16 @@ pub enum Reason {
     EdgeMissing,
     /// ABSTAIN: the counters were not read for more than a tenth of the time.
     CountersMissing,
+    /// ABSTAIN: several processes count under one name.
+    SeveralProcesses,
+    /// ABSTAIN: a counter fell, and its process did not begin anew.
+    CountersFell,
+    /// ABSTAIN: the histogram contradicts itself.
+    HistogramBroken,
+    /// ABSTAIN: the counter of requests and the histogram have different numbers of them.
+    CountsDisagree,
+    /// ABSTAIN: requests that may be from before this time decide it.
+    UnsureCounts,
 }
 
 impl Reason {
@@ -186,6 +196,15 @@ impl Reason {
             Self::SeveralBudgets => "instances with different budgets were live",
             Self::EdgeMissing => "no bucket of the histogram has its edge at the budget",
             Self::CountersMissing => "the counters were not read for more than a tenth of the time",
+            Self::SeveralProcesses => "several processes count under one set of labels",
+            Self::CountersFell => "a counter fell, and its process did not begin anew",
+            Self::HistogramBroken => {
+                "the histogram has more requests within a time than within a longer one, or than in all"
+            }
+            Self::CountsDisagree => {
+                "the counter of requests and the histogram do not have the same requests"
+            }
+            Self::UnsureCounts => "requests that may be from before this time decide it",
         }
     }
 
@@ -227,6 +246,13 @@ impl Reason {
             Self::SeveralBudgets => "observe once one build is live",
             Self::EdgeMissing => "add the edge",
             Self::CountersMissing => "look for why the service was not scraped",
+            Self::SeveralProcesses => "scrape each process at an address of its own",
+            Self::CountersFell => "look for who sets it back, or joins counters of several sources",
+            Self::HistogramBroken => "look for how its buckets are made",
+            Self::CountsDisagree => "count and time each request",
+            Self::UnsureCounts => {
+                "observe a time in which no labels change, or expose `process_start_time_seconds`"
+            }
             _ => return None,
         })
     }

@@ -51,6 +51,12 @@ pub struct ProductionEvidence {
     /// The digests that the service named, sorted, each once; none without our telemetry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub live_budgets: Vec<String>,
+    /// What speaks against the counts, sorted, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<CounterDoubt>,
+    /// Only there where the counters begin later than was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateStart>,
     /// The routes under contract, sorted by method and template.
     pub routes: Vec<RouteTally>,
     /// Other routes, those with most requests first.
@@ -71,6 +77,30 @@ pub enum CounterSource {
     Scrapes,
 }
 
+/// What speaks against counts: they are not what single processes count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CounterDoubt {
+    /// Several processes come under one name.
+    SeveralProcesses,
+    /// A counter fell, and its process did not begin anew.
+    CountersFell,
+    /// A histogram has more requests within a time than within a longer one, or than it has at all.
+    HistogramBroken,
+}
+
+/// That the counters begin later than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LateStart {
+    /// The time that was asked for, RFC 3339 in UTC.
+    pub asked_from: String,
+    /// Whether Prometheus has nothing at all of that time.
+    pub source_is_younger: bool,
+}
+
 /// The requests of a route, window by window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -88,6 +118,24 @@ pub struct RouteTally {
     pub timed: Vec<Count>,
     /// Those that took longer than a limit, for each one that the contract has; rising.
     pub slow: Vec<EdgeTally>,
+    /// What was counted besides, in this time or before it; only there where something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<UnsureTally>,
+}
+
+/// Requests that were counted in this time or before it: nothing tells which.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UnsureTally {
+    /// Requests.
+    pub requests: Count,
+    /// Those of them that failed.
+    pub errors: Count,
+    /// Requests that the histogram of durations counts.
+    pub timed: Count,
+    /// Those of them that took longer than each limit of the route: at most so many.
+    pub slow: Vec<Count>,
 }
 
 /// How many requests took longer than a limit, as far as the edges of buckets tell.
@@ -166,6 +214,7 @@ impl ProductionEvidence {
         }
         holds("to", self.from <= self.to, "is before `from`")?;
         self.validate_budgets()?;
+        self.validate_doubts()?;
         let watched = watched_routes(contract);
         let same = self.routes.len() == watched.len()
             && self.routes.iter().zip(&watched).all(|(route, watched)| route.is_of(watched));
@@ -181,6 +230,20 @@ impl ProductionEvidence {
         let others = self.other_routes.iter().map(|it| it.requests).chain([self.other_requests]);
         let all = requests.chain(others).fold(Count::ZERO, Count::saturating_add);
         holds("routes", all <= COUNT_MAX, "have more than 2^53 requests")
+    }
+
+    fn validate_doubts(&self) -> Result<(), ProductionEvidenceError> {
+        let sorted = self.doubts.windows(2).all(|pair| pair[0] < pair[1]);
+        holds("doubts", sorted, "are not sorted, each once")?;
+        if let Some(late) = &self.late {
+            let fits = is_printable(&late.asked_from) && late.asked_from <= self.from;
+            holds("late.asked_from", fits, "is no printable time before `from`")?;
+        }
+        let is_known = self.doubts.is_empty()
+            && self.late.is_none()
+            && self.routes.iter().all(|it| it.unsure.is_none());
+        let fits = is_known || self.rule != ProductionRule::One;
+        holds("rule", fits, "is 1, which knows no doubts")
     }
 
     fn validate_budgets(&self) -> Result<(), ProductionEvidenceError> {
@@ -227,7 +290,12 @@ impl RouteTally {
                 && (edge.is_exact() || fits(&edge.at_least, Some(&edge.at_most)));
             holds(of("slow"), counted, "counts what was not timed")?;
         }
-        Ok(())
+        let Some(unsure) = &self.unsure else { return Ok(()) };
+        let of_all = unsure.errors <= unsure.requests
+            && unsure.slow.iter().all(|it| *it <= unsure.timed)
+            && unsure.slow.len() == self.slow.len()
+            && unsure.requests.max(unsure.timed) <= COUNT_MAX;
+        holds(of("unsure"), of_all, "are not of its own requests")
     }
 }
 

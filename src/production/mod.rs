@@ -10,11 +10,12 @@ mod evidence;
 mod limits;
 mod result;
 mod rule_1;
+mod rule_2;
 mod tally;
 
 pub use evidence::{
-    CounterSource, EdgeTally, OtherRoute, ProductionEvidence, ProductionEvidenceError, RouteTally,
-    WINDOWS_MAX,
+    CounterDoubt, CounterSource, EdgeTally, LateStart, OtherRoute, ProductionEvidence,
+    ProductionEvidenceError, RouteTally, UnsureTally, WINDOWS_MAX,
 };
 pub use limits::{WatchedRoute, watched_routes};
 pub use result::{Production, RouteShare, ShareSummary, WindowResult};

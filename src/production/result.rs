@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ProductionEvidence, RouteTally,
     limits::route_budgets,
-    rule_1,
+    rule_1, rule_2,
     tally::{self, Bracket},
 };
 use crate::{
@@ -55,6 +55,15 @@ pub struct ShareSummary {
     pub requests: Count,
     /// Those that failed, or took too long: at most so many.
     pub bad: Count,
+    /// At least so many; only there where the edges of a histogram leave it open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad_at_least: Option<Count>,
+    /// Further requests, which were counted in this time or before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<Count>,
+    /// Requests that the counter has and the histogram lacks; of errors the reverse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<Count>,
     /// The lower bound of their share, at 99.5 %.
     pub lower_ppm: Ppm,
     /// The upper bound of their share, at 95 %.
@@ -148,24 +157,38 @@ fn claim(
     bracket: &Bracket,
     allowed: Ppm,
 ) -> (Claim, ShareSummary) {
-    let (reason, requests_needed) = match evidence.rule {
-        ProductionRule::One => {
-            let reason = rule_1::reason(evidence, bracket, allowed);
-            (reason, rule_1::requests_needed(reason, bracket, allowed))
-        }
-        #[cfg(test)]
-        ProductionRule::Trial => (crate::claim::Reason::Undecided, None),
-    };
     let seen = &bracket.at_most;
+    let first = || {
+        let lower = bracket.at_least.at_least(rule_1::ERROR_OF_FAIL);
+        (rule_1::reason(evidence, bracket, allowed), lower, seen.at_most(rule_1::ERROR_OF_PASS))
+    };
+    let second = || {
+        let reason = rule_2::reason(evidence, bracket, allowed);
+        (reason, rule_2::at_least(bracket), rule_2::at_most(bracket))
+    };
+    let (reason, lower, upper) = match evidence.rule {
+        ProductionRule::One => first(),
+        ProductionRule::Two => second(),
+        #[cfg(test)]
+        ProductionRule::Trial => (crate::claim::Reason::Undecided, 0.0, 1.0),
+    };
     let observed = seen.share().map(|it| millionths(it, f64::round).get());
+    // The first rule wrote none of these.
+    let told = |count: Count| {
+        Some(count).filter(|it| evidence.rule != ProductionRule::One && *it > Count::ZERO)
+    };
+    let is_told = evidence.rule != ProductionRule::One && bracket.is_open();
     let summary = ShareSummary {
         limit_ns: bracket.limit,
         requests: seen.trials,
         bad: seen.events,
-        lower_ppm: millionths(bracket.at_least.at_least(rule_1::ERROR_OF_FAIL), f64::floor),
-        upper_ppm: millionths(seen.at_most(rule_1::ERROR_OF_PASS), f64::ceil),
+        bad_at_least: is_told.then_some(bracket.at_least.events),
+        unsure: told(bracket.besides.unsure),
+        uncounted: told(bracket.besides.uncounted),
+        lower_ppm: millionths(lower, f64::floor),
+        upper_ppm: millionths(upper, f64::ceil),
         overdispersion_ppm: millionths(seen.overdispersion(), f64::round),
-        requests_needed,
+        requests_needed: rule_1::requests_needed(reason, bracket, allowed),
     };
     (Claim::new(kind, reason).figures(observed, Some(allowed.get())), summary)
 }
@@ -211,7 +234,9 @@ fn mix(evidence: &ProductionEvidence) -> Vec<RouteShare> {
 mod tests {
     use super::*;
     use crate::claim::Reason;
-    use crate::production::{CounterSource, EdgeTally, OtherRoute};
+    use crate::production::{
+        CounterDoubt, CounterSource, EdgeTally, LateStart, OtherRoute, UnsureTally,
+    };
 
     const CONTRACT: &str = "schema_version = 1\nname = \"shop\"\n[service]\n\
         [[endpoint]]\nname = \"a\"\npath = \"/a\"\n\
@@ -237,6 +262,7 @@ mod tests {
                 at_most: counts(0),
                 at_least: Vec::new(),
             }],
+            unsure: None,
         }
     }
 
@@ -254,6 +280,8 @@ mod tests {
             gap_ppm: Ppm::ZERO,
             contract_budgets: None,
             live_budgets: Vec::new(),
+            doubts: Vec::new(),
+            late: None,
             routes: vec![route("GET", "/a", 10), route("POST", "/b", 1)],
             other_routes: Vec::new(),
             other_requests: Count::ZERO,
@@ -326,6 +354,97 @@ mod tests {
         assert_eq!(of_api(without_edge), [WithinBudget, EdgeMissing]);
     }
 
+    /// 660 requests without a bad one show 1 %. Further ones are taken for bad or good, as is worse.
+    #[test]
+    fn what_may_be_from_before_is_bounded_and_not_believed() {
+        use Reason::{OverBudget, UnsureCounts, WithinBudget};
+        let unsure = |requests: u64, bad: u64| {
+            let [requests, bad] = [requests, bad].map(Count::new);
+            let slow = vec![bad];
+            Some(UnsureTally { requests, errors: bad, timed: requests, slow })
+        };
+        let good = |it: &mut ProductionEvidence| it.routes[0].unsure = unsure(5_000, 0);
+        assert_eq!(of_api(good), [WithinBudget; 2]);
+        let bad = |it: &mut ProductionEvidence| it.routes[0].unsure = unsure(5_000, 40);
+        assert_eq!(of_api(bad), [UnsureCounts; 2]);
+        // One bad request of ten fails, unless thousands of good ones may belong to them.
+        let failing = |many: u64| {
+            move |it: &mut ProductionEvidence| {
+                it.routes[0].errors = counts(1);
+                it.routes[0].unsure = unsure(many, 0);
+            }
+        };
+        assert_eq!(of_api(failing(10))[0], OverBudget);
+        assert_eq!(of_api(failing(50_000))[0], UnsureCounts);
+        // By hand: the bound of 0 of 660 is 1 - 0.05^(1/660) = 0.0045288, so (2.989 + 3) / 663.
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let mut evidence = evidence();
+        evidence.routes[0].unsure = unsure(100, 3);
+        let share = Production::of(&contract, evidence).results[0].shares[0];
+        assert_eq!(share.upper_ppm.get(), 9_034);
+        assert_eq!((share.unsure, share.uncounted), (Some(Count::new(100)), None));
+    }
+
+    #[test]
+    fn what_only_one_of_two_metrics_counts_is_taken_for_the_worse() {
+        use Reason::{CountsDisagree, OverBudget, WithinBudget};
+        // The histogram has one of ten requests.
+        let partial = |it: &mut ProductionEvidence| {
+            it.routes[0].requests = counts(100);
+        };
+        assert_eq!(of_api(partial), [WithinBudget, CountsDisagree]);
+        let fewer_counted = |it: &mut ProductionEvidence| it.routes[0].timed = counts(100);
+        assert_eq!(of_api(fewer_counted), [CountsDisagree, WithinBudget]);
+        let untimed = |it: &mut ProductionEvidence| {
+            for route in &mut it.routes {
+                route.timed = counts(0);
+            }
+        };
+        assert_eq!(of_api(untimed), [WithinBudget, CountsDisagree]);
+        // A request that is in flight at one end changes nothing.
+        let one = |it: &mut ProductionEvidence| it.routes[0].requests[59] = Count::new(11);
+        assert_eq!(of_api(one), [WithinBudget; 2]);
+        // What is slow is slow, whatever else was not timed.
+        let slow = |it: &mut ProductionEvidence| {
+            it.routes[0].requests = counts(20);
+            it.routes[0].slow[0].at_most = counts(5);
+        };
+        assert_eq!(of_api(slow), [WithinBudget, OverBudget]);
+    }
+
+    #[test]
+    fn counts_that_are_of_no_single_process_decide_nothing() {
+        use Reason::{CountersFell, HistogramBroken, SeveralProcesses, WithinBudget};
+        let with = |doubts: &[CounterDoubt]| {
+            let doubts = doubts.to_vec();
+            of_api(|it| it.doubts = doubts)
+        };
+        assert_eq!(with(&[CounterDoubt::SeveralProcesses]), [SeveralProcesses; 2]);
+        assert_eq!(with(&[CounterDoubt::CountersFell]), [CountersFell; 2]);
+        // The counter of requests is another metric.
+        assert_eq!(with(&[CounterDoubt::HistogramBroken]), [WithinBudget, HistogramBroken]);
+        // The first rule knows none of it.
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let old = |change: fn(&mut ProductionEvidence)| {
+            let mut evidence = ProductionEvidence { rule: ProductionRule::One, ..evidence() };
+            change(&mut evidence);
+            evidence.validate(&contract).map_err(|error| error.to_string())
+        };
+        assert_eq!(old(|_| {}), Ok(()));
+        for change in [
+            |it: &mut ProductionEvidence| it.doubts = vec![CounterDoubt::CountersFell],
+            |it: &mut ProductionEvidence| {
+                it.routes[0].unsure =
+                    Some(UnsureTally { slow: counts(0)[..1].to_vec(), ..UnsureTally::default() })
+            },
+            |it: &mut ProductionEvidence| {
+                it.late = Some(LateStart { asked_from: it.from.clone(), source_is_younger: true })
+            },
+        ] {
+            assert!(old(change).unwrap_err().contains("knows no doubts"));
+        }
+    }
+
     #[test]
     fn the_mix_is_of_all_requests() {
         let contract = Contract::parse(CONTRACT).unwrap();
@@ -372,5 +491,11 @@ mod tests {
         refused(|it| it.from = "3000".to_owned(), "is before `from`");
         refused(|it| it.gap_ppm = Ppm::new(1_000_001), "more than all");
         refused(|it| it.routes[0].requests[0] = Count::new((1 << 53) + 1), "one for each window");
+        refused(|it| it.doubts = vec![CounterDoubt::CountersFell; 2], "not sorted, each once");
+        refused(|it| it.routes[0].unsure = Some(UnsureTally::default()), "of its own requests");
+        refused(
+            |it| it.late = Some(LateStart { asked_from: "3".to_owned(), source_is_younger: false }),
+            "no printable time before",
+        );
     }
 }

@@ -10,13 +10,16 @@ use crate::{
     units::{Count, Ppm},
 };
 
-/// The probability that a share which is not kept passes.
+/// The probability that a share which is not kept passes: that of all intervals here, 95 %.
 pub(super) const ERROR_OF_PASS: f64 = 0.05;
 
-/// The probability that a share which is kept fails.
+/// The probability that a share which is kept fails. An objective has two claims, and together they fail by
+/// mistake at most once in 100 times (Bonferroni).
 pub(super) const ERROR_OF_FAIL: f64 = 0.005;
 
-/// The share of time in gaps from which on nothing is decided.
+/// The share of time in gaps from which on nothing is decided. What was counted in a gap is in the window in
+/// which it ends. A tenth of 60 windows is six of them: fewer than the ten that are taken as one, so that the
+/// spread between these still holds.
 const GAPS_MAX: Ppm = Ppm::new(100_000);
 
 /// How the share lies to what is allowed.

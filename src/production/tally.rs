@@ -1,6 +1,6 @@
 //! The counts of what a claim is about: of the routes of an objective, or of one route.
 
-use super::{EdgeTally, ProductionEvidence, RouteTally};
+use super::{EdgeTally, ProductionEvidence, RouteTally, UnsureTally};
 use crate::{
     contract::ObservedRoute,
     statistics::{SpreadShare, WindowTally},
@@ -16,6 +16,19 @@ pub(super) struct Bracket {
     pub(super) at_most: SpreadShare,
     /// At least so many; the same where an edge is at the limit.
     pub(super) at_least: SpreadShare,
+    /// What is in no window.
+    pub(super) besides: Besides,
+}
+
+/// Requests that are in no window, and may be of this time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Besides {
+    /// Those that were counted in this time or before it.
+    pub(super) unsure: Count,
+    /// How many of these are bad: at most so many.
+    pub(super) unsure_bad: Count,
+    /// Those that the other metric counts, and this one does not.
+    pub(super) uncounted: Count,
 }
 
 /// The errors among the requests of these routes.
@@ -23,7 +36,13 @@ pub(super) fn errors(evidence: &ProductionEvidence, routes: &[ObservedRoute]) ->
     let of_routes = of(evidence, routes);
     let tallies: Vec<Vec<WindowTally>> =
         of_routes.map(|it| windows(&it.requests, &it.errors)).collect();
-    Bracket::exact(None, SpreadShare::of(&sum(&tallies)))
+    let share = SpreadShare::of(&sum(&tallies));
+    Bracket {
+        limit: None,
+        at_least: share.clone(),
+        at_most: share,
+        besides: besides(evidence, routes, None),
+    }
 }
 
 /// The requests of these routes that took longer than the limit.
@@ -40,21 +59,43 @@ pub(super) fn slow(
             edges.iter().map(|(route, edge)| windows(&route.timed, get(edge))).collect();
         SpreadShare::of(&sum(&tallies))
     };
-    if edges.iter().all(|(_, edge)| edge.is_exact()) {
-        return Bracket::exact(Some(limit), share(|edge| &edge.at_most));
-    }
     Bracket {
         limit: Some(limit),
         at_most: share(|edge| &edge.at_most),
         at_least: share(EdgeTally::surely),
+        besides: besides(evidence, routes, Some(limit)),
     }
 }
 
-impl Bracket {
-    fn exact(limit: Option<Nanos>, share: SpreadShare) -> Self {
-        Self { limit, at_least: share.clone(), at_most: share }
+/// What the windows of these routes lack: of errors where there is no limit.
+fn besides(
+    evidence: &ProductionEvidence,
+    routes: &[ObservedRoute],
+    limit: Option<Nanos>,
+) -> Besides {
+    let none = UnsureTally::default();
+    let all = |counts: &[Count]| counts.iter().copied().fold(Count::ZERO, Count::saturating_add);
+    let mut sum = Besides::default();
+    for route in of(evidence, routes) {
+        let unsure = route.unsure.as_ref().unwrap_or(&none);
+        let requests = all(&route.requests).saturating_add(unsure.requests);
+        let timed = all(&route.timed).saturating_add(unsure.timed);
+        let slow = || {
+            let place = route.slow.iter().position(|it| Some(it.limit_ns) == limit);
+            place.and_then(|it| unsure.slow.get(it)).copied().unwrap_or(Count::ZERO)
+        };
+        let (uncounted, of_own, bad) = match limit {
+            None => (timed.saturating_sub(requests), unsure.requests, unsure.errors),
+            Some(_) => (requests.saturating_sub(timed), unsure.timed, slow()),
+        };
+        sum.unsure = sum.unsure.saturating_add(of_own);
+        sum.unsure_bad = sum.unsure_bad.saturating_add(bad);
+        sum.uncounted = sum.uncounted.saturating_add(uncounted);
     }
+    sum
+}
 
+impl Bracket {
     /// Whether edges leave it open how many there are.
     pub(super) fn is_open(&self) -> bool {
         self.at_most.events != self.at_least.events

@@ -94,8 +94,9 @@ fn sentence(passport: &Passport, subject: SubjectResult<'_>, claim: &Claim) -> S
     let metric = metric.map(|it| format!(" {}", name(it))).unwrap_or_default();
     let interval = effects::interval(passport.comparison.as_ref(), subject, claim)
         .or_else(|| production::interval(subject, claim));
-    let figures =
-        of_responses(subject, claim).unwrap_or_else(|| figures(claim, interval.as_deref()));
+    let figures = of_responses(subject, claim)
+        .or_else(|| production::figures(subject, claim))
+        .unwrap_or_else(|| figures(claim, interval.as_deref()));
     let excuse = if claim.required { String::new() } else { excuse(passport, claim) };
     let reason = missing_samples::sentence(passport, subject, claim)
         .or_else(|| production::sentence(passport, subject, claim))

@@ -5,16 +5,16 @@ use crate::{
     claim::{Claim, Reason},
     contract::ClaimKind,
     passport::{Passport, SubjectResult},
-    production::{CounterSource, Production, ShareSummary, WindowResult},
+    production::{CounterSource, Production, ProductionEvidence, ShareSummary, WindowResult},
     text::{counted, printable},
     units::{Count, Nanos, Ppm},
 };
 
-const COLUMNS: [Column; 5] = [
+/// Of errors and slow requests the share that was seen, and the interval that it lies in.
+const COLUMNS: [Column; 4] = [
     Column::new("requests"),
     Column::new("errors"),
     Column::new("slow"),
-    Column::new("at most"),
     Column::detail("allowed"),
 ];
 
@@ -51,11 +51,10 @@ fn row(result: &WindowResult) -> Row {
     let pairs = || result.claims.iter().zip(&result.shares);
     let requests = pairs().map(|(_, share)| share.requests).max().unwrap_or(Count::ZERO);
     let seen = |kind: ClaimKind| {
-        let of_kind = result.claims.iter().filter(|it| it.kind == kind && it.observed.is_some());
-        let shown: Vec<String> = of_kind.map(Claim::show_observed).collect();
+        let of_kind = pairs().filter(|(it, _)| it.kind == kind && it.observed.is_some());
+        let shown: Vec<String> = of_kind.map(|(it, share)| measured(it, share)).collect();
         or_dash((!shown.is_empty()).then(|| shown.join(", ")))
     };
-    let upper: Vec<String> = pairs().map(|(_, share)| percent(share.upper_ppm)).collect();
     let allowed: Vec<String> = result.claims.iter().map(Claim::show_limit).collect();
     Row {
         name: name(&result.name),
@@ -64,10 +63,19 @@ fn row(result: &WindowResult) -> Row {
             requests.to_string(),
             seen(ClaimKind::ProductionErrors),
             seen(ClaimKind::ProductionLatency),
-            upper.join(", "),
             allowed.join(", "),
         ],
     }
+}
+
+/// The share that was seen, from the least to the most where edges leave it open, and its interval.
+fn measured(claim: &Claim, share: &ShareSummary) -> String {
+    let least = share.bad_at_least.map(|bad| {
+        let ppm = u128::from(bad.get()) * 1_000_000 / u128::from(share.requests.get().max(1));
+        format!("{} to ", percent(Ppm::new(u64::try_from(ppm).unwrap_or(u64::MAX))))
+    });
+    let (seen, bounds) = (claim.show_observed(), bounds(share));
+    format!("{}{seen} ({bounds})", least.unwrap_or_default())
 }
 
 fn mix_rows(production: &Production) -> Vec<Row> {
@@ -94,6 +102,9 @@ pub(super) fn notes(passport: &Passport) -> Vec<String> {
             times(evidence.resets)
         ));
     }
+    if let Some(late) = late(evidence) {
+        notes.push(late);
+    }
     if evidence.gaps > Count::ZERO {
         notes.push(format!(
             "the counters have {}, of {} of the time",
@@ -115,6 +126,21 @@ pub(super) fn notes(passport: &Passport) -> Vec<String> {
         notes.push(format!("the document lists {} more", counted(hidden, "route")));
     }
     notes
+}
+
+/// From when on there are counters, where that is later than was asked for.
+fn late(evidence: &ProductionEvidence) -> Option<String> {
+    let late = evidence.late.as_ref()?;
+    let who = if late.source_is_younger {
+        "Prometheus has nothing from before"
+    } else {
+        "it was not scraped before"
+    };
+    Some(format!(
+        "counters begin at {}, and {} was asked for: {who}",
+        name(&evidence.from),
+        name(&late.asked_from)
+    ))
 }
 
 fn times(count: Count) -> String {
@@ -139,8 +165,18 @@ pub(super) fn summary(passport: &Passport) -> Option<String> {
 
 /// The bounds of a share, as findings have them.
 pub(super) fn interval(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
-    let share = share(subject, claim)?;
-    Some(format!("{} to {}", percent(share.lower_ppm), percent(share.upper_ppm)))
+    Some(bounds(&share(subject, claim)?))
+}
+
+/// Where edges leave open how many were bad, the figures of a claim as findings have them: not the worst alone.
+pub(super) fn figures(subject: SubjectResult<'_>, claim: &Claim) -> Option<String> {
+    let share = share(subject, claim).filter(|it| it.bad_at_least.is_some())?;
+    let seen = measured(claim, &share);
+    Some(format!(" {}; budget {})", seen.trim_end_matches(')'), claim.show_limit()))
+}
+
+fn bounds(share: &ShareSummary) -> String {
+    format!("{} to {}", percent(share.lower_ppm), percent(share.upper_ppm))
 }
 
 /// How much traffic is missing, or which edge.
@@ -150,14 +186,42 @@ pub(super) fn sentence(
     claim: &Claim,
 ) -> Option<String> {
     let share = share(subject, claim)?;
-    if claim.reason == Reason::EdgeMissing {
-        return edge(passport, &share, claim);
+    let evidence = &passport.production.as_ref()?.evidence;
+    match claim.reason {
+        Reason::EdgeMissing => return edge(passport, &share, claim),
+        Reason::CountsDisagree => return disagreement(&share, claim),
+        Reason::UnsureCounts => {
+            let (unsure, remedy) =
+                (counted(share.unsure?.get(), "request"), claim.reason.remedy()?);
+            return Some(format!("{unsure} may be from before this time, and decide it: {remedy}"));
+        }
+        Reason::CountersMissing => {
+            return late(evidence).map(|it| format!("{it}; observe a shorter time with --for"));
+        }
+        Reason::TooLittleTraffic if share.requests == Count::ZERO => {
+            return Some("no request to it was counted: see which routes were".to_owned());
+        }
+        _ => {}
     }
     let needed = share.requests_needed?;
     Some(format!(
         "{}; it takes about {needed} requests, and there were {}",
         claim.reason.sentence(),
         share.requests
+    ))
+}
+
+/// Which metric lacks how much of what the other one has.
+fn disagreement(share: &ShareSummary, claim: &Claim) -> Option<String> {
+    let (has, lacks) = match claim.kind {
+        ClaimKind::ProductionLatency => ("the counter of requests", "the histogram of durations"),
+        _ => ("the histogram of durations", "the counter of requests"),
+    };
+    let (own, lacking) = (u128::from(share.requests.get()), u128::from(share.uncounted?.get()));
+    let ppm = own * 1_000_000 / (own + lacking).max(1);
+    let of_all = percent(Ppm::new(u64::try_from(ppm).unwrap_or(u64::MAX)));
+    Some(format!(
+        "{lacks} has {of_all} of the requests that {has} has: count and time each request"
     ))
 }
 

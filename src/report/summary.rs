@@ -29,7 +29,11 @@ pub(super) fn lines(passport: &Passport, scope: Scope) -> Vec<SummaryLine> {
     if !passport.test_results.is_empty() || lines.is_empty() {
         lines.push(checks(passport));
     }
-    lines.push(format!("passport hash {}", name(&passport.passport_hash)));
+    // That of what is equal on every run says nothing of a service that runs: no two times are equal.
+    lines.push(match &passport.production {
+        Some(_) => format!("evidence hash {}", name(&passport.evidence_hash)),
+        None => format!("passport hash {}", name(&passport.passport_hash)),
+    });
     lines.extend(baseline(passport));
     let mut lines: Vec<SummaryLine> = lines.into_iter().map(SummaryLine::plain).collect();
     lines.push(gate_line(passport, gate));

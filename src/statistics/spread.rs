@@ -10,10 +10,11 @@
 //! - Windows beside each other may be alike. So up to ten of them are also taken as one, and the least
 //!   effective number counts.
 //! - The variance is itself uncertain, above all where a few windows have most of it. It counts as often as
-//!   Student's t exceeds the normal distribution, of as many degrees of freedom as its kurtosis leaves (Box
-//!   1953, "Non-normality and tests on variances"; Satterthwaite 1946).
-//! - Of what is beyond independent trials, the bound is taken with half of the error, as few windows show a
-//!   skewed share too small.
+//!   Student's t exceeds the normal distribution, squared as by Korn and Graubard, of as many degrees of
+//!   freedom as its kurtosis leaves (Box 1953, "Non-normality and tests on variances"; Satterthwaite 1946).
+//! - Student's t is taken with half of the error, as by Korn and Graubard, whose interval has two sides. The
+//!   normal quantile is taken with all of it. So what is beyond independent trials counts (1.96 / 1.645)^2 =
+//!   1.42 times even with many windows, as few of them show a skewed variance too small.
 //!
 //! The bounds are never narrower than those of independent trials. They assume that what happened before is
 //! what happens: of what comes less often than some twenty times in all windows, they say too little. With
@@ -24,16 +25,25 @@
 use super::{beta, student_upper};
 use crate::units::Count;
 
-/// Windows with a trial that are needed, of any length.
+/// Windows with a trial that are needed, of any length. With fewer than 20 to 50 clusters, variances between
+/// them are too small (Cameron and Miller 2015, "A practitioner's guide to cluster-robust inference", section
+/// VI). With 20 of equal weight, Student's t of 19 degrees is 5 % beyond the normal quantile of 95 %, which is
+/// counted.
 pub const WINDOWS_MIN: usize = 20;
 
-/// So many windows beside each other are taken as one.
+/// So many windows beside each other are taken as one, and the largest variance counts: the blocking of
+/// Flyvbjerg and Petersen (1989, "Error estimates on averages of correlated data"). They double the length;
+/// here each is at most twice the one before, up to the largest that leaves six of 60 windows.
 const MERGED: [usize; 6] = [1, 2, 3, 4, 6, 10];
 
-/// Windows that are needed where several are taken as one.
+/// Windows that are needed where several are taken as one: what ten leave of 60. What so few leave uncertain
+/// is counted: of five degrees, Student's t at 97.5 % is 2.57, so that the variance counts
+/// (2.57 / 1.645)^2 = 2.4 times.
 const MERGED_WINDOWS_MIN: usize = 6;
 
-/// More trials than these are not counted on.
+/// More trials than these, 2^27, are not counted on, which only widens the bounds. The fraction of
+/// [`beta`] needs terms in proportion to the root of it (Press et al. 2007, *Numerical Recipes*, section 6.4),
+/// which is 11,585, and has 200,000.
 const TRIALS_MAX: f64 = 134_217_728.0;
 
 /// What happened in one window.

@@ -37,6 +37,10 @@ const GOLDEN: [(&str, &[u8]); 13] = [
     golden!("compared_servers"),
 ];
 
+/// What a running service counted, by each rule of production.
+const PRODUCTION: [(u32, (&str, &[u8])); 2] =
+    [(1, golden!("production_1")), (2, golden!("production_2"))];
+
 /// Servers that ran already.
 const URLS: (&str, &[u8]) = golden!("compared_urls");
 
@@ -129,4 +133,38 @@ fn golden_comparisons_decide_each_way() {
     let failed =
         claims(bytes("compared_code")).into_iter().find(|[_, verdict, _]| verdict == "FAIL");
     assert_eq!(failed.unwrap()[2], beyond);
+}
+
+/// The service is that of `counters.py`: each objective is named for what is claimed of it. The first rule
+/// believed that all requests are timed, and that no counts are from before.
+#[test]
+fn production_is_decided_by_the_rule_that_its_passport_names() {
+    const PASS: [&str; 2] = ["PASS", "within-budget"];
+    const FAIL: [&str; 2] = ["FAIL", "over-budget"];
+    const TOO_LITTLE: [&str; 2] = ["ABSTAIN", "too-little-traffic"];
+    const OPEN: [&str; 2] = ["ABSTAIN", "edge-missing"];
+    for (rule, (name, bytes)) in PRODUCTION {
+        let passport = verify(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(passport.to_bytes().unwrap(), bytes, "{name}");
+        assert_eq!(passport.provenance.probe, ProbeKind::Production, "{name}");
+        let production = passport.production.unwrap();
+        assert_eq!(production.evidence.rule.number(), rule, "{name}");
+        let (half, moved) = match rule {
+            1 => (PASS, TOO_LITTLE),
+            _ => (["ABSTAIN", "counts-disagree"], ["ABSTAIN", "unsure-counts"]),
+        };
+        for (objective, errors, latency) in [
+            ("kept", PASS, PASS),
+            ("broken", FAIL, FAIL),
+            ("open", PASS, OPEN),
+            ("rare", TOO_LITTLE, TOO_LITTLE),
+            ("half", PASS, half),
+            ("moved", moved, PASS),
+        ] {
+            let result = production.results.iter().find(|it| it.name == objective).unwrap();
+            let claims =
+                result.claims.iter().map(|it| [it.verdict.to_string(), it.reason.to_string()]);
+            assert_eq!(claims.collect::<Vec<_>>(), [errors, latency], "{name}: {objective}");
+        }
+    }
 }

@@ -19,6 +19,7 @@ use super::{
     measure::{variable, watch_signals},
     outcome::Gating,
     output::Output,
+    terminal,
 };
 use perf_passport::{
     clock::{Clock, SystemClock},
@@ -47,9 +48,10 @@ const LENGTH_MAX: Nanos = Nanos::new(90 * 86_400 * 1_000_000_000);
 const SECRET_MAX: Bytes = Bytes::new(65_536);
 /// Between two looks at whether the user wants it to end.
 const LOOK: Duration = Duration::from_millis(50);
-/// Variables of secrets that no file has.
+/// Variables of secrets that no file has, and of the host that they are for.
 const TOKEN: &str = "PASSPORT_OBSERVE_TOKEN";
 const PASSWORD: &str = "PASSPORT_OBSERVE_PASSWORD";
+const HOST: &str = "PASSPORT_OBSERVE_HOST";
 
 /// Hold the counters of a running service against the objectives and budgets of the contract, and gate.
 #[derive(Debug, Args)]
@@ -69,18 +71,22 @@ pub(super) struct ObserveArguments {
     /// Observe until this moment, as RFC 3339 or seconds since 1970; until now when left out
     #[arg(long, value_name = "MOMENT", value_parser = moment, conflicts_with = "scrape")]
     at: Option<i64>,
-    /// A file with the bearer token; `PASSPORT_OBSERVE_TOKEN` of the environment when left out
+    /// A file with the bearer token; `PASSPORT_OBSERVE_TOKEN` of the environment when left out, where
+    /// `PASSPORT_OBSERVE_HOST` names the host of the URL
     #[arg(long, value_name = "FILE", conflicts_with = "user")]
     token_file: Option<PathBuf>,
     /// The user of basic authentication
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// A file with the password; `PASSPORT_OBSERVE_PASSWORD` of the environment when left out
+    /// A file with the password; `PASSPORT_OBSERVE_PASSWORD` of the environment when left out, likewise
     #[arg(long, value_name = "FILE", requires = "user")]
     password_file: Option<PathBuf>,
     /// Trust the certificates in this file (PEM) too, at an https URL
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Send the token or password also without TLS to another machine
+    #[arg(long)]
+    allow_plain_http: bool,
     /// The commit that the service was built from: the passport says that it was said
     #[arg(long, value_name = "REF")]
     commit: Option<String>,
@@ -113,7 +119,7 @@ pub(super) fn run(arguments: &ObserveArguments) -> Result<ExitCode, Failure> {
         let evidence = prometheus.observe(&contract, arguments.at, length, budgets);
         (evidence.map_err(failure)?, true)
     };
-    let mut around = Circumstances::current(ProbeKind::Production, shown(&access.url), directory);
+    let mut around = Circumstances::current(ProbeKind::Production, access.shown(), directory);
     around.provenance.said_commit = said_commit;
     let passport = observed_passport(&contract, evidence, around, is_whole)?;
     let written = write_passport(&arguments.output, &passport);
@@ -161,29 +167,41 @@ impl ObserveArguments {
 
     fn access(&self) -> Result<Access, Failure> {
         let url = self.prometheus.as_ref().or(self.scrape.as_ref()).cloned().unwrap_or_default();
+        let (ca_file, allow_plain_http) = (self.ca_file.clone(), self.allow_plain_http);
+        let access = Access { url, credentials: Credentials::None, ca_file, allow_plain_http };
         let credentials = match &self.user {
             Some(user) => {
-                let password = secret("--password-file", self.password_file.as_deref(), PASSWORD)?;
-                let none =
-                    || anyhow!("--user needs --password-file, or {PASSWORD} in the environment");
+                let file = self.password_file.as_deref();
+                let password = secret("--password-file", file, PASSWORD, &access)?;
+                let none = || {
+                    anyhow!(
+                        "--user needs --password-file, or {PASSWORD} in the environment and the host of \
+                         the URL in {HOST}"
+                    )
+                };
                 let password = password.ok_or_else(|| Failure::usage(none()))?;
                 if user.contains(':') {
                     return Err(Failure::usage(anyhow!("--user holds a colon, which no user can")));
                 }
                 Credentials::Basic { user: user.clone(), password }
             }
-            None => match secret("--token-file", self.token_file.as_deref(), TOKEN)? {
+            None => match secret("--token-file", self.token_file.as_deref(), TOKEN, &access)? {
                 Some(token) => Credentials::Bearer(token),
                 None => Credentials::None,
             },
         };
-        Ok(Access { url, credentials, ca_file: self.ca_file.clone() })
+        Ok(Access { credentials, ..access })
     }
 }
 
 /// A secret of a file, or else of the environment.
-fn secret(of: &str, file: Option<&Path>, name: &str) -> Result<Option<String>, Failure> {
-    let Some(file) = file else { return Ok(variable(name)) };
+fn secret(
+    of: &str,
+    file: Option<&Path>,
+    name: &str,
+    access: &Access,
+) -> Result<Option<String>, Failure> {
+    let Some(file) = file else { return Ok(secret_of_environment(name, access)) };
     let refused = |why: &dyn std::fmt::Display| {
         Failure::usage(anyhow!("cannot read {of} `{}`: {why}", file.display()))
     };
@@ -194,6 +212,21 @@ fn secret(of: &str, file: Option<&Path>, name: &str) -> Result<Option<String>, F
         return Err(refused(&"it is empty"));
     }
     Ok(Some(text.to_owned()))
+}
+
+/// A secret of the environment, where that says that it is for the host which is asked. A variable may have
+/// been set for another one.
+fn secret_of_environment(name: &str, access: &Access) -> Option<String> {
+    let secret = variable(name)?;
+    let of = variable(HOST).unwrap_or_default();
+    let is_of_it = [access.host(), access.host_and_port()]
+        .into_iter()
+        .any(|it| !it.is_empty() && it.eq_ignore_ascii_case(of.trim()));
+    if is_of_it {
+        return Some(secret);
+    }
+    terminal::note(&format!("{name} is not sent, as {HOST} does not name the host of the URL"));
+    None
 }
 
 /// The commit that is said of the service.
@@ -215,11 +248,6 @@ fn moment(text: &str) -> Result<i64, String> {
     i64::try_from(since.as_millis()).map_err(|_| refused())
 }
 
-/// The address without a query, which may hold a secret.
-fn shown(url: &str) -> String {
-    printable(url.split(['?', '#']).next().unwrap_or_default().as_bytes(), 300)
-}
-
 /// What contract and service say against each other is a matter of the contract; else nothing was measured.
 fn failure(error: ObserveError) -> Failure {
     let code = if error.is_of_contract() { Code::Usage } else { Code::NotMeasured };
@@ -238,10 +266,5 @@ mod tests {
         for text in ["", "now", "-1", "2023-11-14", "1.5"] {
             assert!(moment(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_query_is_not_told() {
-        assert_eq!(shown("http://h/metrics?token=s3cret"), "http://h/metrics");
     }
 }

@@ -28,6 +28,7 @@ CREATE TABLE series (
     id BIGINT NOT NULL PRIMARY KEY,
     contract TEXT NOT NULL,
     subject TEXT NOT NULL,
+    -- What is told of it, such as `allocations` or `slow-share`.
     kind TEXT NOT NULL,
     UNIQUE (contract, subject, kind)
 );

@@ -286,6 +286,10 @@ pub fn show_change(event: &Event, word: impl Fn(i64) -> String) -> String {
         #[expect(clippy::cast_precision_loss, reason = "display")]
         let percent = (after as f64 / before.max(1) as f64 - 1.0) * 100.0;
         let _ = write!(text, " ({percent:+.1} %)");
+    } else if kind.is_share() {
+        #[expect(clippy::cast_precision_loss, reason = "display")]
+        let points = (after - before) as f64 / 1e4;
+        let _ = write!(text, " ({points:+.4} points)");
     } else if !kind.is_word() {
         let _ = write!(text, " ({:+})", after - before);
     }

@@ -11,6 +11,7 @@ use perf_passport::{
     contract::{ClaimKind, Unit},
     evidence::{Behaviour, Range, Response},
     passport::{Comparison, Passport, SubjectResult},
+    production::WindowResult,
     statistics::quantile,
     text::{escaped, printable},
 };
@@ -35,11 +36,15 @@ pub enum Kind {
     LatencyRatio,
     /// The median time, in picoseconds.
     Latency,
+    /// The share of a running service's requests that failed, in ppm.
+    ErrorShare,
+    /// The share of them that took longer than the contract allows, in ppm.
+    SlowShare,
 }
 
 impl Kind {
     /// Every kind, exact ones first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Response,
         Self::Allocations,
         Self::AllocatedBytes,
@@ -48,6 +53,8 @@ impl Kind {
         Self::InstructionsRatio,
         Self::LatencyRatio,
         Self::Latency,
+        Self::ErrorShare,
+        Self::SlowShare,
     ];
 
     /// Its name in an index, in records and on the command line.
@@ -61,6 +68,8 @@ impl Kind {
             Self::InstructionsRatio => "instructions-ratio",
             Self::LatencyRatio => "latency-ratio",
             Self::Latency => "latency",
+            Self::ErrorShare => "error-share",
+            Self::SlowShare => "slow-share",
         }
     }
 
@@ -71,7 +80,12 @@ impl Kind {
 
     /// Whether equal code gives equal figures, so that any change is an event.
     pub const fn is_exact(self) -> bool {
-        !matches!(self, Self::InstructionsRatio | Self::LatencyRatio | Self::Latency)
+        !matches!(self, Self::Latency) && !self.is_ratio() && !self.is_share()
+    }
+
+    /// Whether it is a share of the requests of a running service, which depends on its traffic too.
+    pub const fn is_share(self) -> bool {
+        matches!(self, Self::ErrorShare | Self::SlowShare)
     }
 
     /// Whether it is a ratio to another build of the same session.
@@ -145,6 +159,7 @@ pub fn show_number(value: i64, kind: Kind) -> String {
                 _ => format!("{:.2} s", ns / 1e9),
             }
         }
+        Kind::ErrorShare | Kind::SlowShare => format!("{:.4} %", value as f64 / 1e4),
         Kind::AllocatedBytes | Kind::HeapPeak => format!("{value} B"),
         Kind::Response | Kind::Allocations | Kind::GrowthClass => value.to_string(),
     }
@@ -153,7 +168,7 @@ pub fn show_number(value: i64, kind: Kind) -> String {
 /// One figure of one subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Figure {
-    /// The subject, as `endpoint/variant` or `operation::name/size`.
+    /// The subject, as `endpoint/variant`, `operation::name/size` or `production::objective`.
     pub subject: String,
     /// What is told of it.
     pub kind: Kind,
@@ -175,11 +190,21 @@ pub fn figures_of(passport: &Passport) -> Vec<Figure> {
         let of_service = matches!(
             subject, SubjectResult::Check(it) if it.evidence.server_latency.is_some()
         );
+        // A share of requests over one limit says nothing of those over another.
+        let longest = match subject {
+            SubjectResult::Window(window) => {
+                window.shares.iter().filter_map(|it| it.limit_ns).next_back()
+            }
+            _ => None,
+        };
         let mut add = |kind: Kind, value: Option<Value>| {
             let Some(value) = value else { return };
             let mut track = tracks.of_kind(kind).to_owned();
             if kind == Kind::Latency && of_service {
                 track += "; time of the service";
+            }
+            if let (Kind::SlowShare, Some(limit)) = (kind, longest) {
+                track += &format!("; longer than {limit}");
             }
             figures.push(Figure { subject: name.clone(), kind, track, value });
         };
@@ -212,7 +237,17 @@ pub fn figures_of(passport: &Passport) -> Vec<Figure> {
                 let class = operation.growth.as_ref().map(|it| it.class.to_string());
                 add(Kind::GrowthClass, class.map(Value::Word));
             }
-            // What a service counted depends on its traffic, which no commit changes.
+            // Counts of which it is not known whose they are, are none.
+            SubjectResult::Window(window) if tracks.are_counts_sound => {
+                for (kind, claim_kind) in [
+                    (Kind::ErrorShare, ClaimKind::ProductionErrors),
+                    (Kind::SlowShare, ClaimKind::ProductionLatency),
+                ] {
+                    // Of several quantiles the largest, which is the last.
+                    let claim = window.claims.iter().rev().find(|it| it.kind == claim_kind);
+                    add(kind, claim.and_then(|it| share(window, it)));
+                }
+            }
             SubjectResult::Window(_) => {}
         }
         add(Kind::LatencyRatio, ratio(subject.claim(ClaimKind::LatencyDrift)));
@@ -236,6 +271,8 @@ pub fn environment_of(passport: &Passport) -> String {
 }
 
 struct Tracks {
+    /// Whether nothing speaks against what a running service counted.
+    are_counts_sound: bool,
     exact: String,
     times: String,
     anchor: String,
@@ -254,7 +291,9 @@ impl Tracks {
             None => probe,
         };
         let comparison = passport.comparison.as_ref();
+        let production = passport.production.as_ref();
         Self {
+            are_counts_sound: production.is_some_and(|it| it.evidence.doubts.is_empty()),
             times: format!("{exact}; {}", environment_of(passport)),
             exact,
             anchor: comparison.map(anchor).unwrap_or_default(),
@@ -305,6 +344,17 @@ fn word_of(response: &Response) -> String {
 fn number(range: Range) -> Option<Value> {
     let whole = |it: u64| i64::try_from(it).ok();
     Some(Value::Number { low: whole(range.min)?, high: whole(range.max)? })
+}
+
+/// The share of requests that a claim on production is about; from the least to the most where the edges of
+/// the histogram leave it open.
+fn share(window: &WindowResult, claim: &Claim) -> Option<Value> {
+    let (high, share) = (claim.observed?, window.share_of(claim)?);
+    let low = share.bad_at_least.and_then(|bad| {
+        let ppm = u128::from(bad.get()) * 1_000_000 / u128::from(share.requests.get().max(1));
+        i64::try_from(ppm).ok()
+    });
+    Some(Value::Number { low: low.unwrap_or(high), high })
 }
 
 fn exact(value: u64) -> Option<Value> {

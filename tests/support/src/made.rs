@@ -8,9 +8,12 @@ use perf_passport::{
     evidence::{Behaviour, CountSource, Counts, Evidence, Range, Response, WireBody},
     operation::{CaseEvidence, Sample, Samples},
     passport::{MeasuredCase, MeasuredCheck, Parts, Passport, ProbeKind, Provenance, SaidCommit},
-    rules::Rules,
+    production::{
+        CounterSource, EdgeTally, ProductionEvidence, RouteTally, WINDOWS_MAX, watched_routes,
+    },
+    rules::{ProductionRule, Rules},
     statistics::Histogram,
-    units::{Bytes, Count, Nanos},
+    units::{Bytes, Count, Nanos, Ppm},
 };
 
 /// What was measured of one check, or of one operation without sizes.
@@ -45,6 +48,19 @@ pub struct Made {
     pub rustc: String,
     /// Over HTTP, and of this commit if somebody said one.
     pub http: Option<Option<SaidCommit>>,
+    /// What a running service counted of the endpoints instead, so many requests of each a window.
+    pub production: Option<MadeTraffic>,
+}
+
+/// Requests of each endpoint in each of 60 windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MadeTraffic {
+    /// All.
+    pub requests: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// Those that took longer than any limit.
+    pub slow: u64,
 }
 
 impl Made {
@@ -59,6 +75,7 @@ impl Made {
             cpu: "processor A".to_owned(),
             rustc: "rustc 1.88.0".to_owned(),
             http: None,
+            production: None,
         }
     }
 
@@ -77,16 +94,26 @@ impl Made {
                 ),
             };
         }
+        if self.production.is_some() {
+            let all: Vec<String> =
+                self.subjects.iter().map(|it| format!("\"{}\"", it.name)).collect();
+            text += &format!(
+                "[service]\n[slo.api]\nendpoints = [{}]\nobjective = 99\nlatency_ms = 10\n",
+                all.join(", ")
+            );
+        }
         let contract = Contract::parse(&text).unwrap();
         let at = 1_750_000_000 + self.run;
         let timestamp = perf_passport::timestamp::rfc3339(
             std::time::UNIX_EPOCH + std::time::Duration::from_secs(at),
         );
-        let (probe, build) = match self.http {
-            Some(_) => (ProbeKind::Http, None),
-            None => (ProbeKind::InProcess, Some(self.build())),
+        let (probe, build) = match (self.production, &self.http) {
+            (Some(_), _) => (ProbeKind::Production, None),
+            (None, Some(_)) => (ProbeKind::Http, None),
+            (None, None) => (ProbeKind::InProcess, Some(self.build())),
         };
-        let checks = self.subjects.iter().filter(|it| it.body.is_some());
+        let is_measured = self.production.is_none();
+        let checks = self.subjects.iter().filter(|it| is_measured && it.body.is_some());
         let operations = self.subjects.iter().filter(|it| it.body.is_none());
         let parts = Parts {
             cartographer: "passport 0.1.0".to_owned(),
@@ -115,7 +142,7 @@ impl Made {
             annotations: BTreeMap::new(),
             measured: checks.map(|it| measured_check(it, &timestamp)).collect(),
             operations: operations.map(|it| measured_case(it, &timestamp)).collect(),
-            production: None,
+            production: self.production.map(|it| counted(&contract, it, &timestamp)),
         };
         Passport::assemble(&contract, parts).unwrap()
     }
@@ -127,6 +154,48 @@ impl Made {
             opt_level: "3".to_owned(),
             debug_assertions: false,
         }
+    }
+}
+
+fn counted(contract: &Contract, traffic: MadeTraffic, timestamp: &str) -> ProductionEvidence {
+    let of = |number: u64| vec![Count::new(number); WINDOWS_MAX];
+    let routes = watched_routes(contract).into_iter().map(|it| RouteTally {
+        method: it.route.method,
+        route: it.route.route,
+        requests: of(traffic.requests),
+        errors: of(traffic.errors),
+        timed: of(traffic.requests),
+        slow: it
+            .limits
+            .into_iter()
+            .map(|limit| EdgeTally {
+                limit_ns: limit,
+                edge_below_ns: Some(limit),
+                edge_above_ns: Some(limit),
+                at_most: of(traffic.slow),
+                at_least: Vec::new(),
+            })
+            .collect(),
+        unsure: None,
+    });
+    ProductionEvidence {
+        rule: ProductionRule::LATEST,
+        source: CounterSource::Prometheus,
+        from: timestamp.to_owned(),
+        to: timestamp.to_owned(),
+        window_ns: Nanos::new(60_000_000_000),
+        windows: Count::new(WINDOWS_MAX as u64),
+        instances: Count::new(1),
+        resets: Count::ZERO,
+        gaps: Count::ZERO,
+        gap_ppm: Ppm::ZERO,
+        contract_budgets: None,
+        live_budgets: Vec::new(),
+        doubts: Vec::new(),
+        late: None,
+        routes: routes.collect(),
+        other_routes: Vec::new(),
+        other_requests: Count::ZERO,
     }
 }
 

@@ -17,7 +17,8 @@ use perf_passport_history::{HistoryError, curve::Curve, figures::Kind, trend};
 /// Show the series of a subject.
 #[derive(Debug, Args)]
 pub(super) struct TrendArguments {
-    /// The subject: `endpoint/variant`, `operation::name`, or an endpoint for all its variants
+    /// The subject: `endpoint/variant`, `operation::name`, `production::objective`, or an endpoint for all
+    /// its variants
     #[arg(value_name = "SUBJECT")]
     subject: String,
     /// Only this kind of series, such as `allocations`; may be repeated
@@ -36,7 +37,8 @@ pub(super) fn run(arguments: &TrendArguments) -> Result<ExitCode, Failure> {
     let name = &arguments.subject;
     let is_it = |subject: &str| {
         let below = subject.strip_prefix(name.as_str()).is_some_and(|it| it.starts_with('/'));
-        subject == name || below || subject.strip_prefix("operation::") == Some(name)
+        let is_named = |sort: &str| subject.strip_prefix(sort) == Some(name);
+        subject == name || below || is_named("operation::") || is_named("production::")
     };
     let settings = history.timeline.settings();
     let series = history.series_of(|it| {

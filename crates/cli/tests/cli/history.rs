@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use perf_passport::passport::SaidCommit;
 use perf_passport_test_support::{
-    made::{Made, MadeSubject},
+    made::{Made, MadeSubject, MadeTraffic},
     program::{Finished, Workspace, assert_says, finish},
     repository::GitRepository,
 };
@@ -40,6 +41,21 @@ impl History {
         let made = Made::new(self.repository.source(), self.runs, vec![subject]);
         self.write(file, &made);
         made
+    }
+
+    /// What a service counted that runs what is checked out, and whether somebody said so.
+    fn counted(&mut self, slow: u64, is_said: bool) -> Made {
+        self.runs += 1;
+        let source = self.repository.source();
+        let said = is_said.then(|| SaidCommit {
+            reference: "HEAD".to_owned(),
+            commit: source.commit.clone().unwrap(),
+            commit_tree: source.commit_tree.clone().unwrap(),
+        });
+        let subject =
+            MadeSubject { name: "cart".to_owned(), body: Some(1), ..MadeSubject::default() };
+        let production = Some(MadeTraffic { requests: 1_000, errors: 0, slow });
+        Made { http: Some(said), production, ..Made::new(source, self.runs, vec![subject]) }
     }
 
     fn write(&self, file: &str, made: &Made) {
@@ -238,4 +254,42 @@ fn a_branch_keeps_what_a_directory_does_and_prune_leaves_the_evidence() {
     assert_says(&prune(&[]), "5 passports removed, 3 kept\n");
     assert_says(&prune(&[]), "0 passports removed, 3 kept\n");
     assert_eq!(history.run(&["history", "log", "--branch-ref", "perf"]).exits(1).stdout, log);
+}
+
+/// What a running service counted belongs to a commit where somebody said which one was running.
+#[test]
+fn what_a_running_service_counted_is_a_series() {
+    let mut history = History::new();
+    let mut files: Vec<String> = Vec::new();
+    for place in 0..40_u64 {
+        history.commit(&format!("commit {place}"));
+        let slow = place % 3 + if place < 20 { 1 } else { 40 };
+        let made = history.counted(slow, true);
+        files.push(format!("{place}.json"));
+        history.write(&files.last().unwrap(), &made);
+    }
+    let mut add = vec!["history", "add"];
+    add.extend(files.iter().map(String::as_str));
+    history.run(&add).exits(0);
+    let trend = history.run(&["history", "trend", "api"]).exits(0).stdout;
+    for kind in ["error-share", "slow-share"] {
+        assert_says(&trend, &format!("shop production::api: {kind}\n"));
+    }
+    assert_says(&trend, "40 of 40 commits measured");
+    assert_says(&trend, "4.2000 %");
+    history.run(&["history", "trend", "production::api", "--kind", "slow-share"]).exits(0);
+    // Another share is a suspicion, as traffic may be another one too.
+    let log = history.run(&["history", "log"]).exits(4).stdout;
+    assert_says(&log, " shop production::api slow-share: 0.");
+    assert_says(&log, " points)\n");
+    assert!(!log.contains("error-share"), "{log}");
+    history.run(&["report"]).exits(0);
+    let site = history.repository.path().join("site");
+    assert_says(&fs::read_to_string(site.join("index.html")).unwrap(), "slow-share");
+    // Nobody said which commit was running.
+    let made = history.counted(1, false);
+    history.write("unsaid.json", &made);
+    history.run(&["history", "add", "unsaid.json"]).exits(0);
+    let index = history.run(&["history", "index"]).exits(0).stdout;
+    assert_says(&index, "it is of a running service: say its commit with --commit REF");
 }

@@ -26,6 +26,7 @@ mod import;
 mod init_axum;
 mod monitor;
 mod observe;
+mod observe_faults;
 mod schemas;
 mod service;
 mod usage;

@@ -14,22 +14,22 @@ use serde_json::{Value, json};
 use crate::server::{Server, response};
 
 /// The moment that the fake Prometheus says it is.
-const NOW: i64 = 1_700_003_600;
+pub(crate) const NOW: i64 = 1_700_003_600;
 const STEP: i64 = 15;
 
-const CONTRACT: &str = "schema_version = 1\nname = \"shop\"\n[service]\n\
+pub(crate) const CONTRACT: &str = "schema_version = 1\nname = \"shop\"\n[service]\n\
     [[endpoint]]\nname = \"orders\"\npath = \"/orders\"\n\
     [slo.api]\nendpoints = [\"orders\"]\nobjective = 99\nlatency_ms = 10\n";
 
 /// A series: its labels, and its value at each scrape, where it has one.
 #[derive(Clone)]
-struct Series {
-    name: &'static str,
-    labels: Vec<(&'static str, String)>,
-    value: Arc<dyn Fn(i64) -> Option<String> + Send + Sync>,
+pub(crate) struct Series {
+    pub(crate) name: &'static str,
+    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) value: Arc<dyn Fn(i64) -> Option<String> + Send + Sync>,
 }
 
-fn series(
+pub(crate) fn series(
     name: &'static str,
     labels: &[(&'static str, &str)],
     value: impl Fn(i64) -> Option<String> + Send + Sync + 'static,
@@ -40,17 +40,17 @@ fn series(
 
 /// Requests of an instance: so many a scrape, of which some fail, and some are within each edge.
 #[derive(Clone, Copy)]
-struct Traffic {
-    instance: &'static str,
-    route: &'static str,
-    a_scrape: u64,
+pub(crate) struct Traffic {
+    pub(crate) instance: &'static str,
+    pub(crate) route: &'static str,
+    pub(crate) a_scrape: u64,
     /// Of a hundred scrapes, so many have one request that fails, and so many one that takes 40 ms.
-    failing: u64,
-    slow: u64,
-    edges: &'static [&'static str],
+    pub(crate) failing: u64,
+    pub(crate) slow: u64,
+    pub(crate) edges: &'static [&'static str],
 }
 
-const TRAFFIC: Traffic = Traffic {
+pub(crate) const TRAFFIC: Traffic = Traffic {
     instance: "a:1",
     route: "/orders",
     a_scrape: 20,
@@ -65,7 +65,7 @@ const fn of_hundred(scrape: i64, number: u64) -> u64 {
 }
 
 impl Traffic {
-    fn series(self) -> Vec<Series> {
+    pub(crate) fn series(self) -> Vec<Series> {
         let Self { instance, route, a_scrape, failing, slow, edges } = self;
         let own = [("job", "shop"), ("instance", instance), ("route", route), ("method", "GET")];
         let labels = |more: &[(&'static str, &'static str)]| -> Vec<(&'static str, &'static str)> {
@@ -99,7 +99,7 @@ fn build_info(digest: &'static str) -> Series {
 }
 
 /// A Prometheus that has these series.
-fn prometheus(series: Vec<Series>) -> Server {
+pub(crate) fn prometheus(series: Vec<Series>) -> Server {
     Server::start(move |head| Some(response("200 OK", "application/json", &answer(head, &series))))
 }
 
@@ -120,6 +120,12 @@ fn answer(head: &str, all: &[Series]) -> String {
     if query == "vector(time())" {
         return vector(&[json!({"metric": {}, "value": [NOW, NOW.to_string()]})]);
     }
+    if query == "count(up)" {
+        // It scrapes nothing else.
+        let any = all.iter().any(|it| !values(it, time * 1000 - 300_000, time * 1000).is_empty());
+        let one = json!({"metric": {}, "value": [time, "1"]});
+        return vector(if any { std::slice::from_ref(&one) } else { &[] });
+    }
     let name = query.trim_start_matches(|c| c != '(').split("last_over_time(").nth(1);
     if let Some(name) = name {
         let name = name.split('{').next().unwrap();
@@ -131,13 +137,11 @@ fn answer(head: &str, all: &[Series]) -> String {
     }
     let (name, rest) = query.split_once('{').unwrap();
     let length = rest.rsplit_once('[').unwrap().1.trim_end_matches("ms]").parse::<i64>().unwrap();
-    let edges = rest.split_once("le=~\"").map(|it| it.1.split('"').next().unwrap().to_owned());
+    let edges = rest.split_once("le=~\"").or_else(|| rest.split_once("le=\""));
+    let edges = edges.map(|it| it.1.split('"').next().unwrap().replace('\\', ""));
     let is_asked = |it: &&Series| {
         let le = it.labels.iter().find(|label| label.0 == "le").map(|it| it.1.clone());
-        let of = |le: &String| {
-            let edges = edges.as_ref().unwrap().replace("[.]", ".").replace("[+]", "+");
-            edges.split('|').any(|edge| edge == le)
-        };
+        let of = |le: &String| edges.as_ref().unwrap().split('|').any(|edge| edge == le);
         it.name == name && le.as_ref().is_none_or(of)
     };
     let result: Vec<Value> = all
@@ -171,7 +175,7 @@ fn decoded(text: &str) -> String {
     decoded
 }
 
-fn observe(contract: &str, server: &Server, more: &[&str]) -> (Workspace, Finished) {
+pub(crate) fn observe(contract: &str, server: &Server, more: &[&str]) -> (Workspace, Finished) {
     let workspace = Workspace::with_contract(crate::PASSPORT, contract);
     let url = server.url();
     let arguments =
@@ -181,7 +185,7 @@ fn observe(contract: &str, server: &Server, more: &[&str]) -> (Workspace, Finish
 }
 
 /// What the passport says of a claim of the objective.
-fn claim(workspace: &Workspace, kind: &str) -> (String, String) {
+pub(crate) fn claim(workspace: &Workspace, kind: &str) -> (String, String) {
     let passport = workspace.json("production_passport.json");
     let claims = passport["production"]["results"][0]["claims"].as_array().unwrap().clone();
     let claim = claims.iter().find(|it| it["kind"] == kind).unwrap();
@@ -479,7 +483,7 @@ fn a_secret_is_sent_and_never_told() {
 }
 
 /// The text that a service exposes after so many requests.
-fn exposed(requests: u64, slow: u64) -> String {
+pub(crate) fn exposed(requests: u64, slow: u64) -> String {
     let mut text = String::from("# TYPE http_requests_total counter\n");
     let labels = "route=\"/orders\",method=\"GET\",status=\"2xx\"";
     let _ = writeln!(text, "http_requests_total{{{labels}}} {requests}");

@@ -99,7 +99,9 @@ fn series(content: &SiteContent<'_>, curve: &Curve) -> SeriesData {
         u: match curve.kind() {
             Kind::AllocatedBytes | Kind::HeapPeak => " B",
             Kind::Latency => " ns",
-            Kind::InstructionsRatio | Kind::LatencyRatio => " ppm",
+            Kind::InstructionsRatio | Kind::LatencyRatio | Kind::ErrorShare | Kind::SlowShare => {
+                " ppm"
+            }
             Kind::Response | Kind::Allocations | Kind::GrowthClass => "",
         },
         w: curve.is_word().then(|| words.iter().map(|it| content.word(*it)).collect()),

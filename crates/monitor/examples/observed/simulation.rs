@@ -151,11 +151,15 @@ pub(crate) fn contract(percent: &str) -> Contract {
 }
 
 /// An hour of a service, as its scrapes tell it; the claim on latency.
-pub(crate) fn observe(contract: &Contract, model: &Model, random: &mut Random) -> Found {
+pub(crate) fn observe(
+    contract: &Contract,
+    model: &Model,
+    (fault, tells_start): (Fault, bool),
+    random: &mut Random,
+) -> Found {
     let to_ms = SCRAPES * 15_000;
     let mut counters = Counters::new(contract, ObservedTime { from_ms: 0, to_ms, windows: 60 });
-    let readings = scrapes(model, random);
-    counters.take(readings).expect("few series");
+    let truth = scrapes(model, fault, tells_start, random, &mut counters);
     let origin = Origin { source: CounterSource::Prometheus, contract_budgets: None };
     let evidence = counters.evidence(contract, origin).expect("series");
     evidence.validate(contract).expect("it is what was read");
@@ -167,7 +171,7 @@ pub(crate) fn observe(contract: &Contract, model: &Model, random: &mut Random) -
     Found {
         verdict: result.claims[place].verdict,
         share: result.shares[place],
-        truth_ppm: model.truth() * 1e6,
+        truth_ppm: truth * 1e6,
         resets,
     }
 }
@@ -186,55 +190,181 @@ fn bursts(model: &Model, random: &mut Random) -> Vec<(f64, f64)> {
     bursts
 }
 
-/// The counters at each scrape. A restart loses what was counted since the last one.
-fn scrapes(model: &Model, random: &mut Random) -> Vec<CounterReading> {
+/// What a process has at a scrape.
+#[derive(Debug, Clone, Copy)]
+struct Exposed {
+    /// When it began, in seconds.
+    start: f64,
+    /// Requests: those of the counter, those of the histogram, and those of them that were fast enough.
+    counted: u64,
+    timed: u64,
+    within: u64,
+}
+
+/// The counters of a process at each scrape. A restart loses what was counted since the last one.
+fn process(model: &Model, timed: &Timed, random: &mut Random) -> Vec<Exposed> {
     let bursts = bursts(model, random);
     let (phase, mut state) = (random.unit() * std::f64::consts::TAU, random.normal());
-    let (mut all, mut within) = (random.scale(1.0, 1e7) as u64, 0_u64);
-    within += all / 2;
-    let (mut all_read, mut within_read) = (Vec::new(), Vec::new());
-    for scrape in 0..=SCRAPES {
-        let at_ms = scrape * 15_000;
-        if scrape > 0 {
-            let from = (scrape - 1) as f64 * STEP;
-            state =
-                model.stays * state + (1.0 - model.stays * model.stays).sqrt() * random.normal();
-            let wave = 1.0 + model.uneven * (phase + from / HOUR * std::f64::consts::TAU).sin();
-            let surge = (model.uneven * random.normal() - model.uneven * model.uneven / 2.0).exp();
-            let requests = random.poisson(model.rate * STEP * wave * surge);
-            let parts = (0..5).map(|it| from + (f64::from(it) + 0.5) * STEP / 5.0);
-            let burst = parts.filter(|at| bursts.iter().any(|it| it.0 <= *at && *at < it.1)).count()
-                as f64
-                / 5.0;
-            let spread = (model.varies * state - model.varies * model.varies / 2.0).exp();
-            let in_burst = (requests as f64 * burst).round() as u64;
-            let bad = random.binomial(requests - in_burst, (model.base * spread).min(1.0))
-                + random.binomial(in_burst, model.burst_share.min(1.0));
-            if random.unit() < model.restarts * STEP / HOUR {
-                // It restarts somewhere in between.
-                let kept = random.unit();
-                let later = |count: u64| (count as f64 * kept) as u64;
-                (all, within) = (later(requests), later(requests) - later(bad));
-            } else {
-                all += requests;
-                within += requests - bad;
+    let old = random.scale(1.0, 1e7) as u64;
+    // Before, half of them were bad, or none.
+    let within = if old % 2 == 0 { old / 2 } else { old };
+    let mut now = Exposed { start: -1e6, counted: old, timed: old, within };
+    let mut read = vec![now];
+    for scrape in 1..=SCRAPES {
+        let from = (scrape - 1) as f64 * STEP;
+        state = model.stays * state + (1.0 - model.stays * model.stays).sqrt() * random.normal();
+        let wave = 1.0 + model.uneven * (phase + from / HOUR * std::f64::consts::TAU).sin();
+        let surge = (model.uneven * random.normal() - model.uneven * model.uneven / 2.0).exp();
+        let requests = random.poisson(model.rate * STEP * wave * surge);
+        let parts = (0..5).map(|it| from + (f64::from(it) + 0.5) * STEP / 5.0);
+        let burst = parts.filter(|at| bursts.iter().any(|it| it.0 <= *at && *at < it.1)).count()
+            as f64
+            / 5.0;
+        let spread = (model.varies * state - model.varies * model.varies / 2.0).exp();
+        let in_burst = (requests as f64 * burst).round() as u64;
+        let bad = random.binomial(requests - in_burst, (model.base * spread).min(1.0))
+            + random.binomial(in_burst, model.burst_share.min(1.0));
+        let (good_timed, bad_timed) = timed.of(requests - bad, bad, random);
+        if random.unit() < model.restarts * STEP / HOUR {
+            // It restarts somewhere in between.
+            let kept = random.unit();
+            let later = |count: u64| (count as f64 * kept) as u64;
+            now = Exposed {
+                start: from + (1.0 - kept) * STEP,
+                counted: later(requests),
+                timed: later(good_timed) + later(bad_timed),
+                within: later(good_timed),
+            };
+        } else {
+            now.counted += requests;
+            now.timed += good_timed + bad_timed;
+            now.within += good_timed;
+        }
+        read.push(now);
+    }
+    read
+}
+
+/// Which requests a histogram times.
+struct Timed {
+    good: f64,
+    bad: f64,
+}
+
+impl Timed {
+    const ALL: Self = Self { good: 1.0, bad: 1.0 };
+
+    fn of(&self, good: u64, bad: u64, random: &mut Random) -> (u64, u64) {
+        if self.good >= 1.0 {
+            return (good, bad);
+        }
+        (random.binomial(good, self.good), random.binomial(bad, self.bad))
+    }
+}
+
+/// What is wrong with how a service is counted or read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// Each scrape asks one of two processes, of which one is worse.
+    TwoProcesses,
+    /// Some scrapes are answered with what counters had a while ago.
+    Dips,
+    /// All series have another label from some time on.
+    Labels,
+    /// The histogram lacks many requests, above all bad ones.
+    Partial,
+}
+
+/// What is read of a service, and the share of its requests that are bad over all time.
+fn scrapes(
+    model: &Model,
+    fault: Fault,
+    tells_start: bool,
+    random: &mut Random,
+    counters: &mut Counters,
+) -> f64 {
+    let mut truth = model.truth();
+    // A fault has numbers of its own, so that services without one stay as they are.
+    let mut faults = Random(random.0 ^ 0x5eed);
+    let timed = match fault {
+        Fault::Partial => {
+            let good = faults.scale(0.01, 0.95);
+            Timed { good, bad: good * faults.unit() }
+        }
+        _ => Timed::ALL,
+    };
+    let mut read = process(model, &timed, random);
+    let mut labels = vec![0_u8; read.len()];
+    match fault {
+        Fault::None | Fault::Partial => {}
+        Fault::TwoProcesses => {
+            let other = model.with_truth(truth * faults.scale(0.1, 10.0));
+            truth = f64::midpoint(truth, other.truth());
+            let beside = process(&other, &timed, random);
+            // Some stay with a process for long.
+            let stays = if faults.unit() < 0.5 { 0.5 } else { 0.98 };
+            let mut is_other = false;
+            for (it, mut other) in read.iter_mut().zip(beside) {
+                other.start += 1_000.0;
+                is_other ^= faults.unit() > stays;
+                if is_other {
+                    *it = other;
+                }
             }
         }
-        all_read.push(CounterSample { at_ms, value: all });
-        within_read.push(CounterSample { at_ms, value: within });
+        Fault::Dips => {
+            for _ in 0..=(faults.unit() * 4.0) as usize {
+                let at = 10 + (faults.unit() * (read.len() - 20) as f64) as usize;
+                // It goes on: what it had before a restart is no dip.
+                let before = read[at - 1 - (faults.unit() * 3.0) as usize];
+                if before.start >= read[at].start {
+                    read[at] = before;
+                }
+            }
+        }
+        Fault::Labels => {
+            let at = (faults.unit() * labels.len() as f64) as usize;
+            labels[at..].fill(1);
+        }
     }
-    let key = |measured| SeriesKey {
-        instance: "a:1".to_owned(),
-        measured,
-        route: ObservedRoute { route: "/a".to_owned(), method: "GET".to_owned() },
-        status: "2xx".to_owned(),
-        others: Vec::new(),
-    };
-    vec![
-        CounterReading { key: key(Measured::Requests), samples: all_read.clone() },
-        CounterReading { key: key(Measured::Within(None)), samples: all_read },
-        CounterReading { key: key(Measured::Within(Some(LIMIT))), samples: within_read },
-    ]
+    if tells_start {
+        for (place, it) in read.iter().enumerate() {
+            counters.see_start("a:1", place as i64 * 15_000, it.start);
+        }
+    }
+    counters.take(readings(&read, &labels)).expect("few series");
+    truth
+}
+
+fn readings(read: &[Exposed], labels: &[u8]) -> Vec<CounterReading> {
+    let counted: fn(&Exposed) -> u64 = |it| it.counted;
+    let timed: fn(&Exposed) -> u64 = |it| it.timed;
+    let within: fn(&Exposed) -> u64 = |it| it.within;
+    let mut readings = Vec::new();
+    for label in 0..=1 {
+        for (measured, value) in [
+            (Measured::Requests, counted),
+            (Measured::Within(None), timed),
+            (Measured::Within(Some(LIMIT)), within),
+        ] {
+            let key = SeriesKey {
+                instance: "a:1".to_owned(),
+                measured,
+                route: ObservedRoute { route: "/a".to_owned(), method: "GET".to_owned() },
+                status: "2xx".to_owned(),
+                others: vec![("version".to_owned(), label.to_string())],
+            };
+            let samples = read.iter().enumerate().filter(|(place, _)| labels[*place] == label);
+            let samples: Vec<CounterSample> = samples
+                .map(|(place, it)| CounterSample { at_ms: place as i64 * 15_000, value: value(it) })
+                .collect();
+            if !samples.is_empty() {
+                readings.push(CounterReading { key, samples });
+            }
+        }
+    }
+    readings
 }
 
 /// A service such as there are: anything from a request a minute to hundreds a second, even or not, with bad
@@ -295,15 +425,22 @@ impl Tally {
     }
 }
 
-/// So many services whose true share is up to three times what is allowed, or just that.
-pub(crate) fn simulate(services: u32, seed: u64, bursts: Bursts, at_the_limit: bool) -> Tally {
+/// So many services whose true share is up to three times what is allowed, or just that. Half of them tell
+/// when their process began.
+pub(crate) fn simulate(
+    services: u32,
+    seed: u64,
+    bursts: Bursts,
+    at_the_limit: bool,
+    fault: Fault,
+) -> Tally {
     let contracts = [(contract("99"), 0.01, 299), (contract("99.9"), 0.001, 2_995)];
     let (mut random, mut tally) = (Random(seed), Tally::default());
     for service in 0..services {
         let (contract, allowed, least) = &contracts[service as usize % 2];
         let of_allowed = if at_the_limit { 1.0 } else { random.scale(0.03, 3.0) };
         let model = any_model(&mut random, bursts).with_truth(allowed * of_allowed);
-        let found = observe(contract, &model, &mut random);
+        let found = observe(contract, &model, (fault, service % 4 < 2), &mut random);
         tally.add(&found, allowed * 1e6, *least);
     }
     tally

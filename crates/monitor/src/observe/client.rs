@@ -11,7 +11,7 @@ use perf_passport::{
     units::{Bytes, Nanos},
 };
 
-use super::error::ObserveError;
+use super::error::{ObserveError, said};
 
 /// Who asks.
 #[derive(Clone, Default)]
@@ -36,6 +36,18 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// Whom is asked, and how that is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) name: &'static str,
+    /// What its answers are.
+    pub(super) expects: &'static str,
+    /// What to look for where it knows no such path.
+    pub(super) path_hint: &'static str,
+    /// Whether further paths are put after the address.
+    pub(super) is_base: bool,
+}
+
 /// How a service is reached.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
@@ -45,31 +57,42 @@ pub struct Access {
     pub credentials: Credentials,
     /// Certificates (PEM) that are trusted besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether credentials are sent without TLS, also to another machine.
+    pub allow_plain_http: bool,
 }
 
 /// What is shorter is found everywhere, and is no secret.
-const SECRET_MIN: usize = 4;
+pub(super) const SECRET_MIN: usize = 4;
 
 /// A connection, with what is sent along.
 #[derive(Debug)]
 pub(super) struct Client {
     probe: HttpProbe,
-    of: &'static str,
+    peer: Peer,
+    /// The address, as it is told.
+    shown: String,
     authorization: Option<SecretValue>,
     /// What no message may repeat of an answer that echoes it.
     secrets: Vec<String>,
+    /// Likewise, of the address.
+    secrets_of_url: Vec<String>,
 }
 
 impl Client {
     pub(super) fn new(
         access: &Access,
-        of: &'static str,
+        peer: Peer,
         timeout: Nanos,
         body_max: Bytes,
     ) -> Result<Self, ObserveError> {
+        let of = peer.name;
+        if let Some(problem) = access.problem(peer.is_base) {
+            return Err(ObserveError::Address { of, problem });
+        }
         let failed = |source| ObserveError::Unanswered { of, source };
+        let base_url = if peer.is_base { access.url.clone() } else { access.split().0 };
         let target = HttpTarget::new(HttpSettings {
-            base_url: access.url.clone(),
+            base_url,
             timeout,
             body_max,
             pid: None,
@@ -91,7 +114,14 @@ impl Client {
             }
         };
         let authorization = value.map(|value| secret(&value)).transpose().map_err(failed)?;
-        Ok(Self { probe: target.http_probe().map_err(failed)?, of, authorization, secrets })
+        Ok(Self {
+            probe: target.http_probe().map_err(failed)?,
+            peer,
+            shown: access.shown(),
+            authorization,
+            secrets,
+            secrets_of_url: access.secrets(),
+        })
     }
 
     /// The answer to GET, whatever its status is.
@@ -114,9 +144,53 @@ impl Client {
         Ok(exchange)
     }
 
-    /// The error of what could not be answered.
+    /// The error of what could not be answered; without the path of the address.
     pub(super) fn failed(&self, source: ProbeError) -> ObserveError {
-        ObserveError::Unanswered { of: self.of, source }
+        let source = match source {
+            ProbeError::Unreachable { message, .. } => {
+                ProbeError::Unreachable { target: self.shown.clone(), message }
+            }
+            other => other,
+        };
+        ObserveError::Unanswered { of: self.peer.name, source }
+    }
+
+    /// Text of an answer, made printable and cut, without what the address may hold of secrets.
+    pub(super) fn said(&self, text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        for secret in &self.secrets_of_url {
+            hide(&mut bytes, secret.as_bytes());
+        }
+        said(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// Why an answer is none that can be used, whatever was asked; `None` where it may be one.
+    pub(super) fn refusal(&self, answer: &Exchange) -> Option<String> {
+        let Peer { expects, path_hint, .. } = self.peer;
+        let media_type = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let is_page = media_type.starts_with(b"text/html");
+        let speaks_tls = || {
+            let text = String::from_utf8_lossy(&answer.body);
+            ["HTTP request to an HTTPS server", "HTTP request was sent to HTTPS port"]
+                .iter()
+                .any(|it| text.contains(it))
+        };
+        Some(match answer.status {
+            200 if is_page => format!(
+                "answers with an HTML page instead of {expects}: another program or a login is at that \
+                 address"
+            ),
+            200 => return None,
+            status @ 300..400 => {
+                format!(
+                    "redirects (status {status}), which is not followed: give the URL it leads to"
+                )
+            }
+            400 if speaks_tls() => "speaks https: give the URL with https://".to_owned(),
+            status @ (401 | 403) => format!("refuses who asks (status {status})"),
+            404 => format!("answers with status 404 instead of {expects}: {path_hint}"),
+            status => format!("answers with status {status} instead of {expects}"),
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! From samples of counters to evidence: integer deltas, in windows that follow each other.
 //!
-//! A delta is what a series has more than at its sample before. Where it began anew, it is all that the
-//! series has. A series that begins while its process is read counted from zero; one of a process that is
-//! read for the first time counted before, and only what follows is taken. Nothing is extrapolated.
+//! A delta is what a series has more than at its sample before. Where its process began anew, it is all that
+//! the series has. A series that begins while its process is read counted from zero; one of a process that is
+//! read for the first time counted before, and only what follows is taken. What may be of this time or of the
+//! time before is kept apart. Nothing is extrapolated.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,8 +11,11 @@ use std::{
 };
 
 use perf_passport::{
-    contract::Contract,
-    production::{CounterSource, ProductionEvidence, WINDOWS_MAX, WatchedRoute, watched_routes},
+    contract::{Contract, WatchedService},
+    production::{
+        CounterDoubt, CounterSource, LateStart, ProductionEvidence, WINDOWS_MAX, WatchedRoute,
+        watched_routes,
+    },
     rules::ProductionRule,
     text::printable,
     timestamp::rfc3339,
@@ -19,8 +23,10 @@ use perf_passport::{
 };
 
 use super::{
-    CounterReading, CounterSample, Measured, ObserveError, SeriesKey,
-    instance::{GAP, Gaps, Instance, restarts},
+    CounterReading, Measured, ObserveError, SeriesKey,
+    histogram::any_is_broken,
+    instance::{GAP, Gaps, Increment, Instance, Read},
+    labels::SeenLabels,
     routes::Routes,
 };
 
@@ -28,6 +34,8 @@ use super::{
 const SERIES_MAX: usize = 200_000;
 /// Digests that are listed.
 const BUDGETS_MAX: usize = 100;
+/// The latest time that is written, in seconds since 1970: of the year 9999.
+const SECONDS_MAX: f64 = 253_402_300_799.0;
 
 /// The time that is observed, divided into windows of equal length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,17 +57,21 @@ pub struct Origin {
     pub contract_budgets: Option<String>,
 }
 
+/// When processes began, by instance and by the time of the read; `None` where two say otherwise.
+type Starts = BTreeMap<String, BTreeMap<i64, Option<i64>>>;
+
 /// The counters of a service, while they are read.
 #[derive(Debug)]
 pub struct Counters {
     time: ObservedTime,
     watched: Vec<WatchedRoute>,
     routes: Routes,
-    series: BTreeMap<SeriesKey, CounterSample>,
     instances: BTreeMap<String, Instance>,
+    /// Those that belong to no read yet.
+    starts: Starts,
     live_budgets: BTreeSet<String>,
-    has_requests: bool,
-    has_histogram: bool,
+    labels: SeenLabels,
+    has_broken_histogram: bool,
 }
 
 impl ObservedTime {
@@ -86,11 +98,11 @@ impl Counters {
             routes: Routes::of(&watched, time.windows),
             time,
             watched,
-            series: BTreeMap::new(),
             instances: BTreeMap::new(),
+            starts: BTreeMap::new(),
             live_budgets: BTreeSet::new(),
-            has_requests: false,
-            has_histogram: false,
+            labels: SeenLabels::default(),
+            has_broken_histogram: false,
         }
     }
 
@@ -106,6 +118,20 @@ impl Counters {
         }
     }
 
+    /// Takes note of when a process began, in seconds since 1970, as it said at a time; before what its
+    /// counters had then is taken. What is no such time is not believed.
+    #[expect(clippy::cast_possible_truncation, reason = "of the years 1970 to 9999")]
+    pub fn see_start(&mut self, instance: &str, at_ms: i64, seconds: f64) {
+        if !(0.0..=SECONDS_MAX).contains(&seconds) {
+            return;
+        }
+        let start_ms = (seconds * 1e3).round() as i64;
+        let of_instance = self.starts.entry(instance.to_owned()).or_default();
+        let known = of_instance.entry(at_ms).or_insert(Some(start_ms));
+        // Two processes that one instance tells of at once: whose counters are read is not known.
+        *known = known.filter(|it| *it == start_ms);
+    }
+
     /// Takes what was read of all series at the same times. What is older than what it has is known already.
     ///
     /// # Errors
@@ -115,61 +141,67 @@ impl Counters {
         // Two series are one where they differ in how an edge is written.
         let mut series: BTreeMap<SeriesKey, BTreeMap<i64, u64>> = BTreeMap::new();
         for CounterReading { key, samples } in readings {
-            let known = self.series.get(&key).map(|it| it.at_ms);
+            self.labels.see(&key);
+            if key.measured != Measured::Requests && !self.routes.is_watched(&key.route) {
+                continue;
+            }
             let of_key = series.entry(key).or_default();
-            for sample in samples.iter().filter(|it| known.is_none_or(|known| it.at_ms > known)) {
+            for sample in &samples {
                 let value = of_key.entry(sample.at_ms).or_default();
                 *value = sample.value.max(*value);
             }
         }
-        let mut by_instance: BTreeMap<String, Vec<(SeriesKey, Vec<CounterSample>)>> =
-            BTreeMap::new();
-        for (key, samples) in series {
-            self.has_requests |= key.measured == Measured::Requests;
-            self.has_histogram |= key.measured == Measured::Within(None);
-            let before = self.series.get(&key).copied();
-            let new = samples.into_iter().map(|(at_ms, value)| CounterSample { at_ms, value });
-            let samples = before.into_iter().chain(new).collect();
-            by_instance.entry(key.instance.clone()).or_default().push((key, samples));
+        let mut instances: BTreeMap<&str, BTreeMap<i64, Vec<(&SeriesKey, u64)>>> = BTreeMap::new();
+        for (key, samples) in &series {
+            self.routes.see(key, samples.len());
+            let of_instance = instances.entry(&key.instance).or_default();
+            for (at_ms, value) in samples {
+                of_instance.entry(*at_ms).or_default().push((key, *value));
+            }
         }
-        for (name, series) in by_instance {
-            self.take_instance(name, series);
+        let starts = self.take_starts(&instances.keys().copied().collect());
+        for instance in starts.keys() {
+            instances.entry(instance).or_default();
         }
-        if self.series.len() > SERIES_MAX {
+        for (name, reads) in instances {
+            self.take_instance(name, reads, starts.get(name));
+        }
+        let series: usize = self.instances.values().map(Instance::series).sum();
+        if series > SERIES_MAX {
             return Err(ObserveError::TooManySeries(SERIES_MAX));
         }
         Ok(())
     }
 
-    /// Takes the samples of one process; those that are known come before the new ones.
-    fn take_instance(&mut self, name: String, series: Vec<(SeriesKey, Vec<CounterSample>)>) {
-        let instance = self.instances.entry(name).or_default();
-        let times: BTreeSet<i64> = series.iter().flat_map(|it| &it.1).map(|it| it.at_ms).collect();
-        instance.read_at(times);
-        let first_ms = instance.first_ms().unwrap_or(i64::MAX);
-        let (keys, samples): (Vec<SeriesKey>, Vec<Vec<CounterSample>>) = series.into_iter().unzip();
-        let restarts = restarts(&samples);
-        instance.resets += restarts.len() as u64;
-        for (key, samples) in keys.into_iter().zip(samples) {
-            self.routes.see(&key);
-            let is_known = self.series.contains_key(&key);
-            // It began after its process was read, so that it counted from zero.
-            if let Some(begun) = samples.first().filter(|it| !is_known && it.at_ms > first_ms) {
-                self.routes.add(&key, self.time.window_of(begun.at_ms), begun.value);
-            }
-            for pair in samples.windows(2) {
-                let (from, to) = (pair[0], pair[1]);
-                let anew = to.value < from.value
-                    || restarts.iter().any(|it| it.is_of_all && it.is_between(from, to));
-                let more = if anew { to.value } else { to.value - from.value };
-                if more > 0 {
-                    self.routes.add(&key, self.time.window_of(to.at_ms), more);
-                }
-            }
-            if let Some(last) = samples.last()
-                && (key.measured == Measured::Requests || self.routes.is_watched(&key.route))
-            {
-                self.series.insert(key, *last);
+    /// Those of these instances, and of instances whose counters were read before.
+    fn take_starts(&mut self, read: &BTreeSet<&str>) -> Starts {
+        let (taken, left) = std::mem::take(&mut self.starts)
+            .into_iter()
+            .partition(|(name, _)| read.contains(&**name) || self.instances.contains_key(name));
+        self.starts = left;
+        taken
+    }
+
+    /// Takes the reads of one process.
+    fn take_instance(
+        &mut self,
+        name: &str,
+        mut reads: BTreeMap<i64, Vec<(&SeriesKey, u64)>>,
+        starts: Option<&BTreeMap<i64, Option<i64>>>,
+    ) {
+        let instance = self.instances.entry(name.to_owned()).or_default();
+        let start_of = |at_ms: i64| starts?.get(&at_ms).copied().flatten();
+        for at_ms in starts.into_iter().flat_map(BTreeMap::keys) {
+            reads.entry(*at_ms).or_default();
+        }
+        let last_ms = instance.last_seen_ms().unwrap_or(i64::MIN);
+        reads.retain(|at_ms, _| *at_ms > last_ms);
+        instance.expect(reads.keys().copied());
+        for (at_ms, values) in reads {
+            self.has_broken_histogram |= any_is_broken(&values);
+            let read = Read { at_ms, start_ms: start_of(at_ms), values };
+            for increment in instance.read(&read, self.time.from_ms) {
+                count(&mut self.routes, self.time, increment);
             }
         }
     }
@@ -178,7 +210,8 @@ impl Counters {
     ///
     /// # Errors
     ///
-    /// [`ObserveError::NoSeries`] where nothing was read of requests or of their durations, and
+    /// [`ObserveError::NoSeries`] where nothing was read of requests or of their durations,
+    /// [`ObserveError::NoLabel`] where they have other labels than the contract names, and
     /// [`ObserveError::OtherBudgets`] where the service has budgets, and none are the contract's.
     pub fn evidence(
         &self,
@@ -186,46 +219,41 @@ impl Counters {
         origin: Origin,
     ) -> Result<ProductionEvidence, ObserveError> {
         self.refuse_other_budgets(origin.contract_budgets.as_deref())?;
-        let time = |ms: i64| {
-            let since = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-            UNIX_EPOCH.checked_add(since).map(rfc3339).unwrap_or_default()
-        };
-        let service = contract.service.as_ref();
-        for (has, name) in [
-            (self.has_requests, service.map(|it| it.requests.clone())),
-            (self.has_histogram, service.map(|it| format!("{}_bucket", it.metric))),
-        ] {
-            if !has {
-                let (from, to) = (time(self.time.from_ms), time(self.time.to_ms));
-                return Err(ObserveError::NoSeries { series: name.unwrap_or_default(), from, to });
-            }
-        }
-        // Of an objective nothing may be missing: the rest would be taken for all of it.
-        let routes = contract.objectives.iter().flat_map(|it| &it.routes);
-        if let Some(route) = routes.into_iter().find(|it| !self.routes.was_seen(it)) {
-            let metric = service.map(|it| it.requests.clone()).unwrap_or_default();
-            return Err(ObserveError::NoSeries {
-                series: format!("{metric} of {} {}", route.method, route.route),
-                from: time(self.time.from_ms),
-                to: time(self.time.to_ms),
-            });
+        if let Some(service) = &contract.service {
+            self.labels.must_be_those_of(service)?;
+            self.refuse_unseen(contract, service)?;
         }
         let instances = || self.instances.values();
-        let ends = gaps_at_ends(&self.instances, self.time.from_ms, self.time.to_ms);
+        let usual_ms = instances().filter_map(Instance::usual_ms).max().unwrap_or(0);
+        let mut routes = self.routes.clone();
+        for increment in instances().flat_map(|it| it.settled(self.time.from_ms, usual_ms)) {
+            count(&mut routes, self.time, increment);
+        }
+        let mut doubts: BTreeSet<CounterDoubt> =
+            instances().flat_map(|it| it.doubts.iter().copied()).collect();
+        if self.has_broken_histogram || routes.is_broken() {
+            doubts.insert(CounterDoubt::HistogramBroken);
+        }
+        let ends = gaps_at_ends(&self.instances, self.time, usual_ms);
         let gaps = instances().map(Instance::gaps).fold(ends, |sum, it| Gaps {
             number: sum.number + it.number,
             missing_ms: sum.missing_ms + it.missing_ms,
             all_ms: sum.all_ms + it.all_ms,
         });
         let missing = u128::from(gaps.missing_ms) * 1_000_000 / u128::from(gaps.all_ms.max(1));
-        let (other_routes, other_requests) = self.routes.others();
+        let first_ms = instances().filter_map(Instance::first_seen_ms).min();
+        let from_ms = first_ms.unwrap_or(self.time.from_ms);
+        let is_late = from_ms - self.time.from_ms > usual_ms * GAP;
+        let late = is_late.then(|| LateStart {
+            asked_from: written(self.time.from_ms),
+            source_is_younger: false,
+        });
+        let (other_routes, other_requests) = routes.others();
         Ok(ProductionEvidence {
             rule: ProductionRule::LATEST,
             source: origin.source,
-            from: time(
-                instances().filter_map(Instance::first_ms).min().unwrap_or(self.time.from_ms),
-            ),
-            to: time(instances().filter_map(Instance::last_ms).max().unwrap_or(self.time.to_ms)),
+            from: written(from_ms),
+            to: written(instances().filter_map(Instance::last_ms).max().unwrap_or(self.time.to_ms)),
             window_ns: self.time.window_ns(),
             windows: Count::new(self.time.windows as u64),
             instances: Count::new(self.instances.len() as u64),
@@ -234,10 +262,43 @@ impl Counters {
             gap_ppm: Ppm::new(u64::try_from(missing).unwrap_or(1_000_000).min(1_000_000)),
             contract_budgets: origin.contract_budgets,
             live_budgets: self.live_budgets.iter().cloned().collect(),
-            routes: self.routes.tallies(&self.watched),
+            doubts: doubts.into_iter().collect(),
+            late,
+            routes: routes.tallies(&self.watched),
             other_routes,
             other_requests,
         })
+    }
+
+    /// Of an objective nothing may be missing: the rest would be taken for all of it.
+    fn refuse_unseen(
+        &self,
+        contract: &Contract,
+        service: &WatchedService,
+    ) -> Result<(), ObserveError> {
+        let none = |series: String, hint: String| ObserveError::NoSeries {
+            series,
+            from: written(self.time.from_ms),
+            to: written(self.time.to_ms),
+            hint,
+        };
+        for (has, name) in [
+            (self.labels.has_requests(), service.requests.clone()),
+            (self.labels.has_buckets(), format!("{}_bucket", service.metric)),
+        ] {
+            if !has {
+                let hint = "does [service] name it as the service does?".to_owned();
+                return Err(none(name, hint));
+            }
+        }
+        let routes = contract.objectives.iter().flat_map(|it| &it.routes);
+        match routes.into_iter().find(|it| !self.routes.was_seen(it)) {
+            Some(route) => {
+                let series = format!("{} of {} {}", service.requests, route.method, route.route);
+                Err(none(series, format!("the routes that are there are {}", self.labels.routes())))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Budgets that are live, and among which the contract's are not, are those of another contract.
@@ -251,18 +312,32 @@ impl Counters {
     }
 }
 
-/// The time in which no process was read: before the first, after the last, and between two.
-fn gaps_at_ends(instances: &BTreeMap<String, Instance>, from_ms: i64, to_ms: i64) -> Gaps {
+fn count(routes: &mut Routes, time: ObservedTime, it: Increment<'_>) {
+    match (it.more, it.is_sure) {
+        (0, _) => {}
+        (more, true) => routes.add(it.key, time.window_of(it.at_ms), more),
+        (more, false) => routes.add_unsure(it.key, more),
+    }
+}
+
+/// A time in milliseconds since 1970, as documents have it.
+fn written(ms: i64) -> String {
+    let since = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    UNIX_EPOCH.checked_add(since).map(rfc3339).unwrap_or_default()
+}
+
+/// The time in which no process was read: before the first, after the last, and between two. A process that
+/// tells when it began, and has counted nothing yet, is read.
+fn gaps_at_ends(instances: &BTreeMap<String, Instance>, time: ObservedTime, usual_ms: i64) -> Gaps {
     let mut read: Vec<(i64, i64)> = instances
         .values()
-        .filter_map(|it| Some((it.first_ms()?, it.last_ms()?)))
-        .chain([(to_ms, to_ms)])
+        .filter_map(|it| Some((it.first_seen_ms()?, it.last_ms()?)))
+        .chain([(time.to_ms, time.to_ms)])
         .collect();
     read.sort_unstable();
-    let usual = instances.values().filter_map(Instance::usual_ms).max().unwrap_or(0);
-    let (mut at, mut gaps) = (from_ms, Gaps::default());
+    let (mut at, mut gaps) = (time.from_ms, Gaps::default());
     for (first, last) in read {
-        if first - at > usual * GAP {
+        if first - at > usual_ms * GAP {
             gaps.number += 1;
             gaps.missing_ms += (first - at).unsigned_abs();
             gaps.all_ms += (first - at).unsigned_abs();
@@ -277,6 +352,7 @@ mod tests {
     use perf_passport::contract::ObservedRoute;
 
     use super::*;
+    use crate::observe::CounterSample;
 
     const CONTRACT: &str = "schema_version = 1\nname = \"shop\"\n[service]\n\
         [[endpoint]]\nname = \"a\"\npath = \"/a\"\n\
@@ -360,16 +436,105 @@ mod tests {
 
     #[test]
     fn a_restart_counts_from_zero_also_where_a_series_has_more_than_before() {
-        let mut all = counters();
+        let read = |starts: &[(i64, f64)]| {
+            let mut all = counters();
+            for (second, start) in starts {
+                all.see_start("i", second * 1000, *start);
+            }
+            all.take(vec![
+                reading(key("i", "/a", "2xx", REQUESTS), &[(0, 1000), (15, 1010), (30, 5)]),
+                reading(key("i", "/a", "4xx", REQUESTS), &[(0, 1), (15, 1), (30, 2)]),
+                reading(key("i", "/a", "2xx", ALL), &[(0, 1001), (15, 1011), (30, 7)]),
+            ])
+            .unwrap();
+            let evidence = evidence(&all);
+            assert_eq!(evidence.resets, Count::new(1));
+            let route = &evidence.routes[0];
+            let unsure = route.unsure.as_ref().map(|it| (it.requests.get(), it.timed.get()));
+            (numbers(&route.requests), numbers(&route.timed), unsure)
+        };
+        let restarted = read(&[(0, 0.0), (15, 0.0), (30, 20.0)]);
+        assert_eq!(restarted, (vec![10, 7, 0, 0], vec![10, 7, 0, 0], None));
+        // Where the process does not tell that it began anew, it may be another one.
+        let unknown = read(&[]);
+        assert_eq!(unknown, (vec![10, 0, 0, 0], vec![10, 0, 0, 0], Some((7, 7))));
+        // Two processes that one instance tells of at once.
+        assert_eq!(read(&[(0, 0.0), (15, 0.0), (30, 20.0), (30, 0.0)]), unknown);
+    }
+
+    #[test]
+    fn a_histogram_that_contradicts_itself_is_found() {
+        let doubts = |within: &[(i64, u64)], more: Vec<CounterReading>| {
+            let mut all = counters();
+            let mut readings = more;
+            readings.push(reading(key("i", "/a", "2xx", REQUESTS), &[(0, 9), (15, 12)]));
+            readings.push(reading(key("i", "/a", "2xx", ALL), &[(0, 9), (15, 12)]));
+            readings.push(reading(key("i", "/a", "2xx", within_20()), within));
+            all.take(readings).unwrap();
+            evidence(&all).doubts
+        };
+        let broken = [CounterDoubt::HistogramBroken];
+        assert_eq!(doubts(&[(0, 9), (15, 12)], vec![]), []);
+        assert_eq!(doubts(&[(0, 9), (15, 13)], vec![]), broken);
+        // Slow requests that became fewer.
+        assert_eq!(doubts(&[(0, 3), (15, 12)], vec![]), broken);
+        // An edge that is there from some time on.
+        assert_eq!(doubts(&[(15, 12)], vec![]), broken);
+        let count =
+            |last: u64| vec![reading(key("i", "/a", "2xx", Measured::Count), &[(15, last)])];
+        assert_eq!(doubts(&[(0, 9), (15, 12)], count(12)), []);
+        assert_eq!(doubts(&[(0, 9), (15, 12)], count(11)), broken);
+    }
+
+    fn within_20() -> Measured {
+        within(20)
+    }
+
+    #[test]
+    fn a_label_that_is_missing_is_named_with_those_that_are_there() {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let refused = |route: ObservedRoute, label: &str| {
+            let mut all = counters();
+            let others =
+                vec![("pod".to_owned(), "a".to_owned()), (label.to_owned(), "/a".to_owned())];
+            let bare = SeriesKey { route, others, ..key("i", "", "2xx", REQUESTS) };
+            all.take(vec![reading(bare, &[(0, 9), (15, 12)])]).unwrap();
+            let origin = Origin { source: CounterSource::Prometheus, contract_budgets: None };
+            all.evidence(&contract, origin).unwrap_err().to_string()
+        };
+        let of = |method: &str, route: &str| ObservedRoute {
+            route: route.to_owned(),
+            method: method.to_owned(),
+        };
+        assert_eq!(
+            refused(of("GET", ""), "path"),
+            "no series of `http_requests_total` has the label `route`, which `route_label` of [service] \
+             names: their labels are `method`, `path`, `pod`"
+        );
+        let error = refused(of("", "/a"), "verb\u{1b}");
+        assert!(error.contains("`method_label`") && error.is_ascii(), "{error}");
+    }
+
+    #[test]
+    fn counters_that_begin_late_say_since_when() {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let time = ObservedTime { from_ms: 0, to_ms: 600_000, windows: 60 };
+        let mut all = Counters::new(&contract, time);
+        let samples: Vec<(i64, u64)> = (30..=60).map(|it: i64| (it * 10, 7)).collect();
         all.take(vec![
-            reading(key("i", "/a", "2xx", REQUESTS), &[(0, 1000), (15, 1010), (30, 5)]),
-            reading(key("i", "/a", "4xx", REQUESTS), &[(0, 1), (15, 1), (30, 2)]),
-            reading(key("i", "/a", "2xx", ALL), &[(0, 1001), (15, 1011), (30, 7)]),
+            reading(key("i", "/a", "2xx", REQUESTS), &samples),
+            reading(key("i", "/a", "2xx", ALL), &samples),
         ])
         .unwrap();
         let evidence = evidence(&all);
-        assert_eq!(numbers(&evidence.routes[0].requests), [10, 7, 0, 0]);
-        assert_eq!(evidence.resets, Count::new(1));
+        assert_eq!(evidence.from, "1970-01-01T00:05:00.000Z");
+        let late = evidence.late.unwrap();
+        assert_eq!(
+            (&*late.asked_from, late.source_is_younger),
+            ("1970-01-01T00:00:00.000Z", false)
+        );
+        // What it had then may be of these five minutes.
+        assert_eq!(evidence.routes[0].unsure.as_ref().unwrap().requests, Count::new(7));
     }
 
     #[test]
@@ -406,6 +571,31 @@ mod tests {
         let edge = &evidence(&all).routes[0].slow[0];
         assert_eq!((edge.edge_below_ns, edge.edge_above_ns), (None, Some(Nanos::new(50_000_000))));
         assert_eq!((numbers(&edge.at_most)[0], numbers(&edge.at_least)[0]), (13, 1));
+    }
+
+    /// As when a build with an edge at the budget is deployed: what was before it was not all slow.
+    #[test]
+    fn an_edge_that_was_not_there_all_along_is_not_used() {
+        let mut all = counters();
+        for second in [0, 15, 30, 45] {
+            all.see_start("i", second * 1000, if second < 30 { 0.0 } else { 20.0 });
+        }
+        let values = [(0, 500), (15, 509), (30, 4), (45, 8)];
+        all.take(vec![
+            reading(key("i", "/a", "2xx", REQUESTS), &values),
+            reading(key("i", "/a", "2xx", ALL), &values),
+            reading(key("i", "/a", "2xx", within(20)), &values[2..]),
+            reading(key("i", "/a", "2xx", within(50)), &values),
+        ])
+        .unwrap();
+        let evidence = evidence(&all);
+        let edge = &evidence.routes[0].slow[1];
+        assert_eq!((edge.edge_below_ns, edge.edge_above_ns), (None, Some(Nanos::new(50_000_000))));
+        assert_eq!(
+            (numbers(&edge.at_most), numbers(&edge.at_least)),
+            (vec![9, 4, 4, 0], vec![0; 4])
+        );
+        assert_eq!(evidence.doubts, []);
     }
 
     #[test]

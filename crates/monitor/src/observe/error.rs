@@ -17,6 +17,14 @@ pub enum ObserveError {
     /// The contract says too little of the service.
     #[error("{0}")]
     Contract(String),
+    /// The address is none that can be asked, or not with what is to be sent.
+    #[error("the URL of {of} {problem}")]
+    Address {
+        /// Who was to be asked.
+        of: &'static str,
+        /// What is wrong; without the address, which may hold a secret.
+        problem: &'static str,
+    },
     /// Nobody answered, or not in time, or with too much.
     #[error("{of}: {source}")]
     Unanswered {
@@ -37,9 +45,7 @@ pub enum ObserveError {
     #[error("what the service exposes is no text of metrics: {0}")]
     Exposition(#[from] ExpositionError),
     /// There is nothing to read.
-    #[error(
-        "there is no series `{series}` from {from} to {to}: does [service] name it as the service does?"
-    )]
+    #[error("there is no series `{series}` from {from} to {to}: {hint}")]
     NoSeries {
         /// Metric and matchers.
         series: String,
@@ -47,6 +53,23 @@ pub enum ObserveError {
         from: String,
         /// Until when.
         to: String,
+        /// What may be the cause.
+        hint: String,
+    },
+    /// No series of a metric has a label that the contract names.
+    #[error(
+        "no series of `{metric}` has the label `{label}`, which `{key}` of [service] names: their labels \
+         are {there}"
+    )]
+    NoLabel {
+        /// The metric.
+        metric: String,
+        /// The label.
+        label: String,
+        /// Where the contract names it.
+        key: &'static str,
+        /// The labels that are there.
+        there: String,
     },
     /// There are more series than anybody reads.
     #[error("there are more than {0} series: narrow `selector` of [service]")]
@@ -71,12 +94,27 @@ impl ObserveError {
             self,
             Self::Contract(_)
                 | Self::OtherBudgets { .. }
+                | Self::Address { .. }
                 | Self::Unanswered { source: ProbeError::Request(_), .. }
         )
     }
 
     pub(super) fn answer(of: &'static str, problem: impl Into<String>) -> Self {
         Self::Answer { of, problem: problem.into() }
+    }
+}
+
+/// Names that are listed.
+const LISTED_MAX: usize = 10;
+
+/// The first of some names, which are printable.
+pub(super) fn list(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        _ if names.len() > LISTED_MAX => {
+            format!("{} and {} more", names[..LISTED_MAX].join(", "), names.len() - LISTED_MAX)
+        }
+        _ => names.join(", "),
     }
 }
 

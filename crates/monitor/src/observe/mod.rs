@@ -4,11 +4,14 @@
 //! [`Counters`] makes integer deltas of either, in windows that follow each other: the evidence of
 //! [`perf_passport::production`]. Nothing is extrapolated, and nothing is decided here.
 
+mod address;
 mod client;
 mod counters;
 mod error;
 mod exposition;
+mod histogram;
 mod instance;
+mod labels;
 mod prometheus;
 mod reading;
 mod routes;

@@ -4,7 +4,10 @@
 //! extrapolation. The time is asked for in pieces, so that no answer is large. The newest moment is that of
 //! Prometheus' own clock.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use perf_passport::{
     contract::{Contract, WatchedService},
@@ -17,12 +20,23 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Access, CounterReading, CounterSample, Counters, ObserveError, ObservedTime, Origin, SeriesKey,
-    client::Client,
+    client::{Client, Peer},
     error::said,
-    reading::{Measured, count},
+    reading::{Measured, Metric, count},
 };
+use crate::promql::{Names, any_of};
 
 const PROMETHEUS: &str = "Prometheus";
+const PEER: Peer = Peer {
+    name: PROMETHEUS,
+    expects: "an answer of its API",
+    path_hint: "give its base URL, without what a browser shows after it, such as /graph",
+    is_base: true,
+};
+/// When a process began, as Prometheus asks of every library ("Writing client libraries").
+pub(super) const PROCESS_START: &str = "process_start_time_seconds";
+/// What Prometheus itself has of each target.
+const ANY_TARGET: &str = "count(up)";
 const TIMEOUT: Nanos = Nanos::new(60_000_000_000);
 /// The largest answer that is read.
 const ANSWER_MAX: Bytes = Bytes::new(32 * BYTES_PER_MB);
@@ -36,8 +50,6 @@ const EDGES_MAX: usize = 200;
 #[derive(Debug)]
 pub struct Prometheus {
     client: Client,
-    /// Matchers of all series of the service, as they stand in braces.
-    matchers: String,
     service: WatchedService,
 }
 
@@ -77,8 +89,8 @@ impl Prometheus {
     /// [`ObserveError::Contract`] without a `[service]`, and what is wrong with the address.
     pub fn new(access: &Access, contract: &Contract) -> Result<Self, ObserveError> {
         let service = service_of(contract)?.clone();
-        let client = Client::new(access, PROMETHEUS, TIMEOUT, ANSWER_MAX)?;
-        Ok(Self { client, matchers: matchers(&service), service })
+        let client = Client::new(access, PEER, TIMEOUT, ANSWER_MAX)?;
+        Ok(Self { client, service })
     }
 
     /// What the counters of the service say of the time before `until_ms`, or before now.
@@ -110,7 +122,7 @@ impl Prometheus {
         let (mut from, mut piece) = (time.from_ms, PIECE_MAX_MS);
         while from < to_ms {
             let to = to_ms.min(from.saturating_add(piece));
-            match self.piece(from, to, &edges) {
+            match self.piece((from, to), &edges, &mut counters) {
                 Ok(readings) => {
                     counters.take(readings)?;
                     from = to;
@@ -120,7 +132,31 @@ impl Prometheus {
                 Err(error) => return Err(error),
             }
         }
-        counters.evidence(contract, Origin { source: CounterSource::Prometheus, contract_budgets })
+        let origin = Origin { source: CounterSource::Prometheus, contract_budgets };
+        let mut evidence = match counters.evidence(contract, origin) {
+            Ok(evidence) => evidence,
+            Err(ObserveError::NoSeries { series, from, to, hint }) => {
+                let is_empty = !self.has_any(time.from_ms)? && !self.has_any(time.to_ms)?;
+                let nothing = || "Prometheus has nothing at all of that time".to_owned();
+                let hint = if is_empty { nothing() } else { hint };
+                return Err(ObserveError::NoSeries { series, from, to, hint });
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(late) = &mut evidence.late {
+            late.source_is_younger = !self.has_any(time.from_ms)?;
+        }
+        Ok(evidence)
+    }
+
+    /// Whether Prometheus has anything of a moment.
+    fn has_any(&mut self, at_ms: i64) -> Result<bool, ObserveError> {
+        Ok(!self.query(ANY_TARGET, Some(at_ms.max(0)))?.is_empty())
+    }
+
+    /// Series of a metric of this service, as `PromQL` selects them.
+    fn series(&self, metric: &str, matchers: &[String]) -> String {
+        Names { service: &self.service }.series(metric, matchers)
     }
 
     /// Prometheus' own time.
@@ -131,7 +167,7 @@ impl Prometheus {
     }
 
     fn live_budgets(&mut self, time: ObservedTime) -> Result<Vec<ApiSeries>, ObserveError> {
-        let selector = format!("{}{{{}}}", self.service.build_info, self.matchers);
+        let selector = self.series(&self.service.build_info, &[]);
         let length = time.to_ms - time.from_ms;
         let query = format!("count by (budgets) (last_over_time({selector}[{length}ms]))");
         self.query(&query, Some(time.to_ms))
@@ -143,7 +179,7 @@ impl Prometheus {
         counters: &Counters,
         time: ObservedTime,
     ) -> Result<Vec<String>, ObserveError> {
-        let selector = format!("{}_bucket{{{}}}", self.service.metric, self.matchers);
+        let selector = self.series(&format!("{}_bucket", self.service.metric), &[]);
         let length = time.to_ms - time.from_ms;
         let query = format!(
             "count by ({}, {}, le) (last_over_time({selector}[{length}ms]))",
@@ -151,7 +187,7 @@ impl Prometheus {
         );
         let found = self.query(&query, Some(time.to_ms))?;
         let (route, method) = (&self.service.route_label, &self.service.method_label);
-        let mut chosen = vec!["+Inf".to_owned()];
+        let mut chosen = BTreeSet::from(["+Inf".to_owned()]);
         for watched in counters.watched() {
             let label = |series: &ApiSeries, name: &String, is: &str| {
                 series.metric.get(name).is_some_and(|it| it == is)
@@ -173,36 +209,43 @@ impl Prometheus {
                 chosen.extend(next.map(|it| it.1.clone()));
             }
         }
-        chosen.sort();
-        chosen.dedup();
         if chosen.len() > EDGES_MAX {
             return Err(wrong("has more than 200 edges of buckets next to the budgets"));
         }
-        Ok(chosen)
+        Ok(chosen.into_iter().collect())
     }
 
-    /// The samples of a piece of time.
+    /// The samples of a piece of time; the times at which processes began go to the counters at once.
     fn piece(
         &mut self,
-        from_ms: i64,
-        to_ms: i64,
+        (from_ms, to_ms): (i64, i64),
         edges: &[String],
+        counters: &mut Counters,
     ) -> Result<Vec<CounterReading>, ObserveError> {
-        let mut edge = String::new();
-        for text in edges {
-            let _ = write!(edge, "{}{}", if edge.is_empty() { "" } else { "|" }, regex(text));
-        }
-        let requests = format!("{}{{{}}}", self.service.requests, self.matchers);
-        let buckets =
-            format!("{}_bucket{{{}, le=~\"{edge}\"}}", self.service.metric, self.matchers);
+        let metric = &self.service.metric;
+        let edges: Vec<&str> = edges.iter().map(String::as_str).collect();
+        let selectors = [
+            (self.series(&self.service.requests, &[]), Metric::Requests),
+            (self.series(&format!("{metric}_bucket"), &[any_of("le", &edges)]), Metric::Buckets),
+            (self.series(&format!("{metric}_count"), &[]), Metric::Count),
+        ];
         let mut readings = Vec::new();
-        for (selector, is_bucket) in [(requests, false), (buckets, true)] {
+        for (selector, metric) in selectors {
             let query = format!("{selector}[{}ms]", to_ms - from_ms);
             for series in self.query(&query, Some(to_ms))? {
                 let labels = series.metric.iter().map(|(label, value)| (&**label, value.clone()));
-                let key = SeriesKey::of(&self.service, is_bucket, labels, PROMETHEUS)?;
+                let key = SeriesKey::of(&self.service, metric, labels, PROMETHEUS)?;
                 let samples = samples(&series.values, from_ms, to_ms)?;
                 readings.extend(key.map(|key| CounterReading { key, samples }));
+            }
+        }
+        let query = format!("{}[{}ms]", self.series(PROCESS_START, &[]), to_ms - from_ms);
+        for series in self.query(&query, Some(to_ms))? {
+            let instance = series.metric.get("instance").map_or("", String::as_str);
+            for (time, start) in &series.values {
+                if let (Some(at_ms), Ok(start)) = (millis(*time), start.parse()) {
+                    counters.see_start(instance, at_ms, start);
+                }
             }
         }
         Ok(readings)
@@ -218,17 +261,16 @@ impl Prometheus {
             .get(&path, "application/json")
             .map_err(|error| self.client.failed(error))?;
         let answer = parsed::<ApiAnswer>(&exchange.body);
-        let refused = match (exchange.status, &answer) {
-            (401 | 403, _) => Some(format!("refuses who asks (status {})", exchange.status)),
-            (_, Some(answer)) if answer.status == "error" => {
-                let why = answer.error.as_deref().unwrap_or("without a reason");
-                Some(format!("refuses the query (status {}): {}", exchange.status, said(why)))
+        let refused = match &answer {
+            Some(ApiAnswer { status, error, .. }) if status == "error" => {
+                let why = self.client.said(error.as_deref().unwrap_or("without a reason"));
+                Some(format!("refuses the query (status {}): {why}", exchange.status))
             }
-            (200, Some(ApiAnswer { warnings, .. })) if !warnings.is_empty() => {
-                Some(format!("warns that its answer may not be whole: {}", said(&warnings[0])))
+            Some(ApiAnswer { warnings, .. }) if !warnings.is_empty() => {
+                let warning = self.client.said(&warnings[0]);
+                Some(format!("warns that its answer may not be whole: {warning}"))
             }
-            (200, _) => None,
-            (status, _) => Some(format!("answers with status {status}, as nothing of it would")),
+            _ => self.client.refusal(&exchange),
         };
         if let Some(problem) = refused {
             return Err(wrong(&problem));
@@ -297,35 +339,6 @@ pub(super) fn service_of(contract: &Contract) -> Result<&WatchedService, Observe
     Ok(service)
 }
 
-/// The matchers of a service, as they stand in braces.
-fn matchers(service: &WatchedService) -> String {
-    let mut all = format!("job={}", quoted(&service.name));
-    for it in &service.selector {
-        let _ = write!(all, ", {}{}{}", it.label, it.operator, quoted(&it.value));
-    }
-    all
-}
-
-/// A text as `PromQL` has it.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
-}
-
-/// A text that a regular expression in quotes meets, and nothing else.
-fn regex(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '\\' | '"' => {}
-            c if c.is_ascii_alphanumeric() => out.push(c),
-            c => {
-                let _ = write!(out, "[{c}]");
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,10 +350,11 @@ mod tests {
              [service]\nselector = 'env=\"a\\\"b\\\\\", zone!~\"x|y\"'\n",
         )
         .unwrap();
-        let expected = r#"job="shop", env="a\"b\\", zone!~"x|y""#;
-        assert_eq!(matchers(contract.service.as_ref().unwrap()), expected);
+        let access = Access { url: "http://h".to_owned(), ..Access::default() };
+        let prometheus = Prometheus::new(&access, &contract).unwrap();
+        let expected = r#"a{job="shop",env="a\"b\\",zone!~"x|y"}"#;
+        assert_eq!(prometheus.series("a", &[]), expected);
         assert_eq!(percent_encoded("a{b=\"c d\"}"), "a%7Bb%3D%22c%20d%22%7D");
-        assert_eq!((regex("0.01"), regex("+Inf")), ("0[.]01".to_owned(), "[+]Inf".to_owned()));
     }
 
     #[test]

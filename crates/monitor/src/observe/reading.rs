@@ -5,7 +5,7 @@ use perf_passport::{
     units::Nanos,
 };
 
-use super::error::{ObserveError, said};
+use super::error::{ObserveError, list, said};
 
 /// The largest count that a passport holds.
 const COUNT_MAX: f64 = 9_007_199_254_740_992.0;
@@ -19,6 +19,16 @@ pub enum Measured {
     Requests,
     /// Requests within an edge of the histogram; `None` is all of them.
     Within(Option<Nanos>),
+    /// All requests, as the histogram counts them besides its buckets.
+    Count,
+}
+
+/// Which metric a series is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Metric {
+    Requests,
+    Buckets,
+    Count,
 }
 
 /// A series, by all that tells it from others.
@@ -59,10 +69,10 @@ impl SeriesKey {
     ///
     /// # Errors
     ///
-    /// [`ObserveError::Answer`] where the edge is no number.
+    /// [`ObserveError::Answer`] where the edge is no number, or the status none.
     pub(super) fn of<'a>(
         service: &WatchedService,
-        is_bucket: bool,
+        metric: Metric,
         labels: impl IntoIterator<Item = (&'a str, String)>,
         from: &'static str,
     ) -> Result<Option<Self>, ObserveError> {
@@ -73,7 +83,7 @@ impl SeriesKey {
             match label {
                 "__name__" => {}
                 "instance" => instance = value,
-                "le" if is_bucket => edge = Some(value),
+                "le" if metric == Metric::Buckets => edge = Some(value),
                 _ if *label == *service.route_label => route.route = value,
                 _ if *label == *service.method_label => route.method = value,
                 _ if *label == *service.status_label => status = value,
@@ -82,19 +92,31 @@ impl SeriesKey {
         }
         others.sort();
         // Of a status that nobody knows it is not known whether the request failed.
-        if !is_bucket && !is_status(&status) {
+        if metric == Metric::Requests && !is_status(&status) {
             let label = &service.status_label;
-            let problem = format!(
-                "has `{}` of `{}`, where a class such as `5xx` or a code is: see `status_label` of [service]",
-                said(&status),
-                label
-            );
+            let problem = if status.is_empty() {
+                let there: Vec<String> =
+                    others.iter().map(|(label, _)| format!("`{}`", said(label))).collect();
+                format!(
+                    "has series of `{}` without the label `{label}`: see `status_label` of [service]; \
+                     further labels are {}",
+                    service.requests,
+                    list(&there)
+                )
+            } else {
+                format!(
+                    "has `{}` of `{label}`, where a class such as `5xx` or a code is: see `status_label` \
+                     of [service]",
+                    said(&status)
+                )
+            };
             return Err(ObserveError::answer(from, problem));
         }
-        let measured = match (is_bucket, edge) {
-            (false, _) => Measured::Requests,
-            (true, None) => return Ok(None),
-            (true, Some(edge)) => {
+        let measured = match (metric, edge) {
+            (Metric::Requests, _) => Measured::Requests,
+            (Metric::Count, _) => Measured::Count,
+            (Metric::Buckets, None) => return Ok(None),
+            (Metric::Buckets, Some(edge)) => {
                 let problem =
                     || format!("has a bucket with the edge `{}`, which is no time", said(&edge));
                 Measured::within(&edge).ok_or_else(|| ObserveError::answer(from, problem()))?

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perf_passport::{
     contract::ObservedRoute,
-    production::{EdgeTally, OtherRoute, RouteTally, WatchedRoute},
+    production::{EdgeTally, OtherRoute, RouteTally, UnsureTally, WatchedRoute},
     text::printable,
     units::{Count, Nanos},
 };
@@ -17,7 +17,7 @@ const LISTED_MAX: usize = 100;
 const TEXT_MAX: usize = 200;
 
 /// The counts of all routes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Routes {
     windows: usize,
     watched: BTreeMap<ObservedRoute, RouteCounts>,
@@ -26,10 +26,12 @@ pub(super) struct Routes {
     rest: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct RouteCounts {
     requests: Vec<u64>,
     errors: Vec<u64>,
+    /// Requests that may be from before, and errors among them.
+    unsure: [u64; 2],
     /// By edge; `None` is that of all requests.
     within: BTreeMap<Option<Nanos>, BucketCounts>,
 }
@@ -37,11 +39,15 @@ struct RouteCounts {
 /// Process, status, and further labels.
 type HistogramKey = (String, String, Vec<(String, String)>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct BucketCounts {
     counts: Vec<u64>,
+    /// What may be from before.
+    unsure: u64,
     /// The histograms that have the edge.
     histograms: BTreeSet<HistogramKey>,
+    /// How often one of them was read.
+    samples: u64,
 }
 
 impl Routes {
@@ -49,7 +55,7 @@ impl Routes {
         let counts = |it: &WatchedRoute| {
             let zeros = vec![0; windows];
             let counts =
-                RouteCounts { requests: zeros.clone(), errors: zeros, within: BTreeMap::new() };
+                RouteCounts { requests: zeros.clone(), errors: zeros, ..RouteCounts::default() };
             (it.route.clone(), counts)
         };
         let watched = watched.iter().map(counts).collect();
@@ -63,18 +69,52 @@ impl Routes {
 
     /// Whether a series of the route was there, also where it counted nothing.
     pub(super) fn was_seen(&self, route: &ObservedRoute) -> bool {
-        let counted = |it: &RouteCounts| it.requests.iter().any(|it| *it > 0);
+        let counted = |it: &RouteCounts| it.unsure[0] > 0 || it.requests.iter().any(|it| *it > 0);
         self.watched.get(route).is_some_and(|it| !it.within.is_empty() || counted(it))
     }
 
-    /// Takes note of a series, whether it counts something or not.
-    pub(super) fn see(&mut self, key: &SeriesKey) {
+    /// Whether a histogram counted more requests within an edge than it did in all.
+    pub(super) fn is_broken(&self) -> bool {
+        let exceeds = |it: &RouteCounts| {
+            let Some(all) = it.within.get(&None) else { return false };
+            let more = |bucket: &BucketCounts| {
+                bucket.unsure > all.unsure
+                    || bucket.counts.iter().zip(&all.counts).any(|(within, all)| within > all)
+            };
+            it.within.values().any(more)
+        };
+        self.watched.values().any(exceeds)
+    }
+
+    /// Takes note of a series, whether it counts something or not, and of how often it was read.
+    pub(super) fn see(&mut self, key: &SeriesKey, samples: usize) {
         let Measured::Within(edge) = key.measured else { return };
         let Some(route) = self.watched.get_mut(&key.route) else { return };
         let bucket = route.within.entry(edge).or_default();
         bucket.counts.resize(self.windows, 0);
         let histogram = (key.instance.clone(), key.status.clone(), key.others.clone());
         bucket.histograms.insert(histogram);
+        bucket.samples += samples as u64;
+    }
+
+    /// Counts what may be from before, of routes under contract.
+    pub(super) fn add_unsure(&mut self, key: &SeriesKey, more: u64) {
+        let Some(route) = self.watched.get_mut(&key.route) else { return };
+        let add = |count: &mut u64| *count = count.saturating_add(more);
+        match key.measured {
+            Measured::Requests => {
+                add(&mut route.unsure[0]);
+                if key.is_error() {
+                    add(&mut route.unsure[1]);
+                }
+            }
+            Measured::Within(edge) => {
+                if let Some(bucket) = route.within.get_mut(&edge) {
+                    add(&mut bucket.unsure);
+                }
+            }
+            Measured::Count => {}
+        }
     }
 
     /// Counts in a window.
@@ -97,7 +137,7 @@ impl Routes {
                 }
             }
             (None, Measured::Requests) => self.add_other(&key.route, more),
-            (None, Measured::Within(_)) => {}
+            (None, Measured::Within(_)) | (_, Measured::Count) => {}
         }
     }
 
@@ -140,15 +180,30 @@ impl RouteCounts {
     fn tally(&self, watched: &WatchedRoute, windows: usize) -> RouteTally {
         let all = self.within.get(&None);
         let timed = all.map_or_else(|| vec![0; windows], |it| it.counts.clone());
-        // An edge that some histograms lack says nothing of all requests.
+        // An edge that some histograms lack, or lack for some time, says nothing of all requests.
         let usable: BTreeMap<Nanos, &BucketCounts> = self
             .within
             .iter()
-            .filter(|(_, it)| all.is_some_and(|all| all.histograms == it.histograms))
+            .filter(|(_, it)| {
+                all.is_some_and(|all| all.histograms == it.histograms && all.samples == it.samples)
+            })
             .filter_map(|(edge, it)| Some(((*edge)?, it)))
             .collect();
         let slow = watched.limits.iter().map(|limit| edge(*limit, &usable, &timed));
+        let timed_unsure = all.map_or(0, |it| it.unsure);
+        let slow_unsure = watched.limits.iter().map(|limit| {
+            let below = usable.range(..=limit).next_back();
+            let within = below.map_or(0, |(_, bucket)| bucket.unsure);
+            Count::new(timed_unsure.saturating_sub(within))
+        });
+        let unsure = UnsureTally {
+            requests: Count::new(self.unsure[0]),
+            errors: Count::new(self.unsure[1]),
+            timed: Count::new(timed_unsure),
+            slow: slow_unsure.collect(),
+        };
         RouteTally {
+            unsure: (self.unsure[0].max(timed_unsure) > 0).then_some(unsure),
             method: watched.route.method.clone(),
             route: watched.route.route.clone(),
             requests: counts(&self.requests),

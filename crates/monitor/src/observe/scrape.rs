@@ -15,11 +15,20 @@ use perf_passport::{
 
 use super::{
     Access, CounterReading, CounterSample, Counters, ExposedSample, ObserveError, ObservedTime,
-    Origin, SeriesKey, client::Client, error::said, exposition::parse, prometheus::service_of,
-    reading::count,
+    Origin, SeriesKey,
+    client::{Client, Peer},
+    exposition::parse,
+    prometheus::{PROCESS_START, service_of},
+    reading::{Metric, count},
 };
 
 const SERVICE: &str = "the service";
+const PEER: Peer = Peer {
+    name: SERVICE,
+    expects: "text of metrics",
+    path_hint: "its metrics are at another path",
+    is_base: false,
+};
 const TIMEOUT: Nanos = Nanos::new(10_000_000_000);
 /// The largest text that is read.
 const TEXT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
@@ -61,10 +70,8 @@ impl Scraper {
     /// [`ObserveError::Contract`] without a `[service]`, and what is wrong with the address.
     pub fn new(access: &Access, contract: &Contract) -> Result<Self, ObserveError> {
         let service = service_of(contract)?.clone();
-        let (base, path) = split(&access.url);
-        let access = Access { url: base.to_owned(), ..access.clone() };
-        let client = Client::new(&access, SERVICE, TIMEOUT, TEXT_MAX)?;
-        Ok(Self { client, path: path.to_owned(), service })
+        let client = Client::new(access, PEER, TIMEOUT, TEXT_MAX)?;
+        Ok(Self { client, path: access.split().1, service })
     }
 
     /// What the counters of the service say of the time from now on; and whether it came to its end. `wait`
@@ -129,22 +136,19 @@ impl Scraper {
         let answer =
             self.client.get(&self.path, ACCEPT).map_err(|error| self.client.failed(error))?;
         let wrong = |problem: String| ObserveError::answer(SERVICE, problem);
-        match answer.status {
-            200 => {}
-            401 | 403 => return Err(wrong(format!("refuses who asks (status {})", answer.status))),
-            status => {
-                return Err(wrong(format!("answers with status {status} instead of metrics")));
-            }
+        if let Some(problem) = self.client.refusal(&answer) {
+            return Err(wrong(problem));
         }
         let media_type = answer.content_type.as_deref().unwrap_or_default();
         let media_type = String::from_utf8_lossy(media_type).to_ascii_lowercase();
         if ["json", "html", "protobuf"].iter().any(|it| media_type.contains(it)) {
-            let problem =
-                format!("answers with `{}` instead of text of metrics", said(&media_type));
-            return Err(wrong(problem));
+            let said = self.client.said(&media_type);
+            return Err(wrong(format!("answers with `{said}` instead of text of metrics")));
         }
         let bucket = format!("{}_bucket", self.service.metric);
-        let wanted = [&self.service.requests, &bucket, &self.service.build_info];
+        let all = format!("{}_count", self.service.metric);
+        let start = PROCESS_START.to_owned();
+        let wanted = [&self.service.requests, &bucket, &all, &self.service.build_info, &start];
         let is_open_metrics = media_type.contains("openmetrics");
         let samples =
             parse(&answer.body, is_open_metrics, |it| wanted.iter().any(|name| *name == it))?;
@@ -157,7 +161,18 @@ impl Scraper {
                 continue;
             }
             let ExposedSample { name, labels, value } = sample;
-            let key = SeriesKey::of(&self.service, name == bucket, labels, SERVICE)?;
+            if name == PROCESS_START {
+                let instance = labels.iter().find(|it| it.0 == "instance");
+                counters.see_start(instance.map_or("", |it| &it.1), at_ms, value);
+                continue;
+            }
+            // The count of a histogram may be the counter of requests as well.
+            let metric = match name {
+                _ if name == self.service.requests => Metric::Requests,
+                _ if name == bucket => Metric::Buckets,
+                _ => Metric::Count,
+            };
+            let key = SeriesKey::of(&self.service, metric, labels, SERVICE)?;
             let number = count(value);
             let problem =
                 || wrong(format!("has {value} of `{name}`, where a counter is a whole number"));
@@ -168,16 +183,6 @@ impl Scraper {
         let reading =
             |(key, value)| CounterReading { key, samples: vec![CounterSample { at_ms, value }] };
         Ok(readings.into_iter().map(reading).collect())
-    }
-}
-
-/// Where the path of a URL begins; `/metrics` where it has none.
-fn split(url: &str) -> (&str, &str) {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    match url[host..].find('/') {
-        Some(at) if url.len() > host + at + 1 => url.split_at(host + at),
-        Some(at) => (&url[..host + at], "/metrics"),
-        None => (url, "/metrics"),
     }
 }
 
@@ -193,18 +198,6 @@ fn calendar_ms(clock: &dyn Clock) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn metrics_are_at_the_path_of_the_url() {
-        for (url, expected) in [
-            ("http://h:1", ("http://h:1", "/metrics")),
-            ("http://h:1/", ("http://h:1", "/metrics")),
-            ("http://h/a/metrics?x=1", ("http://h", "/a/metrics?x=1")),
-            ("https://h/m", ("https://h", "/m")),
-        ] {
-            assert_eq!(split(url), expected, "{url}");
-        }
-    }
 
     #[test]
     fn a_window_is_a_second_at_least_and_there_are_sixty_at_most() {

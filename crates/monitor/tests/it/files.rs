@@ -230,13 +230,35 @@ fn targets_have_the_labels_of_the_selector_and_the_token() {
     }
 }
 
+/// The containers of the ledger.
+fn containers() -> serde_json::Value {
+    let generated = files(&ledger(), &Settings::of("ledger"), &[Part::Compose]).unwrap();
+    let compose = &generated.iter().find(|it| it.path == "compose.yaml").unwrap().text;
+    let mut compose: serde_json::Value = serde_norway::from_str(compose).unwrap();
+    compose["services"].take()
+}
+
+/// What is kept is kept for a time, and can be copied: each volume that is written to, with a limit or in the
+/// backup.
+#[test]
+fn samples_and_logs_are_kept_for_a_time_and_there_is_a_backup() {
+    let containers = containers();
+    let commands = |name: &str| containers[name]["command"].to_string();
+    assert!(commands("prometheus").contains("--storage.tsdb.retention.time=100d"));
+    assert!(commands("prometheus").contains("--storage.tsdb.retention.size=20GB"));
+    assert!(commands("loki").contains("-store.retention=744h"));
+    let copied = containers["backup"]["volumes"].to_string();
+    for volume in ["prometheus:/kept/prometheus:ro", "alertmanager:", "grafana:", "backup:/backup"]
+    {
+        assert!(copied.contains(volume), "{volume}: {copied}");
+    }
+    assert_eq!(containers["backup"]["profiles"], serde_json::json!(["backup"]));
+}
+
 /// Containers have no rights that they do not need.
 #[test]
 fn containers_have_the_least_rights() {
-    let generated = files(&ledger(), &Settings::of("ledger"), &[Part::Compose]).unwrap();
-    let compose = &generated.iter().find(|it| it.path == "compose.yaml").unwrap().text;
-    let compose: serde_json::Value = serde_norway::from_str(compose).unwrap();
-    for (name, container) in compose["services"].as_object().unwrap() {
+    for (name, container) in containers().as_object().unwrap() {
         let text = container.to_string();
         assert!(!text.contains("docker.sock") && !text.contains("admin-api"), "{text}");
         for port in container["ports"].as_array().into_iter().flatten() {

@@ -186,7 +186,7 @@ fn backup() -> Value {
             "network_mode": "none",
             "networks": null,
             "profiles": ["backup"],
-            "restart": "no",
+            "restart": null,
             "volumes": [
                 "backup:/backup",
                 "prometheus:/kept/prometheus:ro",

@@ -42,8 +42,9 @@ pub(crate) fn of_recordings(
                     promql_expr_test: recorded(objective, names, &fastest, (share, fires)),
                 });
             }
-            tests.push(of_new_edge(objective, names, &fastest, (&edge, too_fast))?);
         }
+        let edge = seconds(objective.latency);
+        tests.push(of_new_edge(objective, names, &fastest, (&edge, too_fast))?);
     }
     Ok(RuleTestFile::of(&["recording.yml", "objectives.yml"], "2m", tests))
 }
@@ -91,7 +92,7 @@ pub(crate) fn of_windows(
             tests.push(of_window(objective, names, &window)?);
         }
     }
-    Ok(RuleTestFile::of(&["recording.yml"], "60m", tests))
+    Ok(RuleTestFile::of(&["recording.yml"], "1d", tests))
 }
 
 /// Steps of a window.
@@ -106,10 +107,10 @@ fn of_window(
     names: &Names<'_>,
     window: &Window,
 ) -> Result<RuleTest, MonitorError> {
-    // At an evaluation, with whole steps before it, and at least twice the window.
-    let (mut minutes, hour) = (60, 60);
+    // At an evaluation, with whole steps before it, and at least twice the window. Few are quick.
+    let (mut minutes, day) = (1440, 1440);
     while minutes % window.minutes != 0 || minutes < 2 * window.minutes {
-        minutes += hour;
+        minutes += day;
     }
     let last = STEPS / 2;
     let first = STEPS * minutes / window.minutes - last;

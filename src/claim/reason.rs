@@ -134,6 +134,7 @@ pub enum Reason {
 
 impl Reason {
     /// What is so, as a fragment of a sentence.
+    #[expect(clippy::too_many_lines, reason = "a table, with a line for each reason")]
     pub const fn explain(self) -> &'static str {
         match self {
             Self::AsExpected => "as expected",

@@ -239,14 +239,8 @@ pub fn figures_of(passport: &Passport) -> Vec<Figure> {
             }
             // Counts of which it is not known whose they are, are none.
             SubjectResult::Window(window) if tracks.are_counts_sound => {
-                for (kind, claim_kind) in [
-                    (Kind::ErrorShare, ClaimKind::ProductionErrors),
-                    (Kind::SlowShare, ClaimKind::ProductionLatency),
-                ] {
-                    // Of several quantiles the largest, which is the last.
-                    let claim = window.claims.iter().rev().find(|it| it.kind == claim_kind);
-                    add(kind, claim.and_then(|it| share(window, it)));
-                }
+                add(Kind::ErrorShare, share_of(window, ClaimKind::ProductionErrors));
+                add(Kind::SlowShare, share_of(window, ClaimKind::ProductionLatency));
             }
             SubjectResult::Window(_) => {}
         }
@@ -346,9 +340,10 @@ fn number(range: Range) -> Option<Value> {
     Some(Value::Number { low: whole(range.min)?, high: whole(range.max)? })
 }
 
-/// The share of requests that a claim on production is about; from the least to the most where the edges of
-/// the histogram leave it open.
-fn share(window: &WindowResult, claim: &Claim) -> Option<Value> {
+/// The share of requests that claims of this kind are about, of several quantiles the largest, which is the
+/// last. From the least to the most where the edges of the histogram leave it open.
+fn share_of(window: &WindowResult, kind: ClaimKind) -> Option<Value> {
+    let claim = window.claims.iter().rev().find(|it| it.kind == kind)?;
     let (high, share) = (claim.observed?, window.share_of(claim)?);
     let low = share.bad_at_least.and_then(|bad| {
         let ppm = u128::from(bad.get()) * 1_000_000 / u128::from(share.requests.get().max(1));

@@ -60,6 +60,9 @@ pub struct Origin {
 /// When processes began, by instance and by the time of the read; `None` where two say otherwise.
 type Starts = BTreeMap<String, BTreeMap<i64, Option<i64>>>;
 
+/// What the series of a process had, by the time of the read.
+type Reads<'a> = BTreeMap<i64, Vec<(&'a SeriesKey, u64)>>;
+
 /// The counters of a service, while they are read.
 #[derive(Debug)]
 pub struct Counters {
@@ -151,7 +154,7 @@ impl Counters {
                 *value = sample.value.max(*value);
             }
         }
-        let mut instances: BTreeMap<&str, BTreeMap<i64, Vec<(&SeriesKey, u64)>>> = BTreeMap::new();
+        let mut instances: BTreeMap<&str, Reads<'_>> = BTreeMap::new();
         for (key, samples) in &series {
             self.routes.see(key, samples.len());
             let of_instance = instances.entry(&key.instance).or_default();
@@ -186,7 +189,7 @@ impl Counters {
     fn take_instance(
         &mut self,
         name: &str,
-        mut reads: BTreeMap<i64, Vec<(&SeriesKey, u64)>>,
+        mut reads: Reads<'_>,
         starts: Option<&BTreeMap<i64, Option<i64>>>,
     ) {
         let instance = self.instances.entry(name.to_owned()).or_default();

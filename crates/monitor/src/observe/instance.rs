@@ -295,12 +295,10 @@ impl Instance {
 
     fn set(&mut self, key: &SeriesKey, at_ms: i64, value: u64, fall: Option<Fall>) {
         let last = CounterSample { at_ms, value };
-        match self.series.get_mut(key) {
-            Some(state) => (state.last, state.fall) = (last, fall),
-            None => {
-                let state = SeriesState { first_ms: at_ms, last, fall };
-                self.series.insert(key.clone(), state);
-            }
+        if let Some(state) = self.series.get_mut(key) {
+            (state.last, state.fall) = (last, fall);
+        } else {
+            self.series.insert(key.clone(), SeriesState { first_ms: at_ms, last, fall });
         }
     }
 

@@ -147,7 +147,6 @@ impl Drop for Browser {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a program is looked for")]
 fn on_path(name: &&str) -> Option<String> {
     let path = env::var_os("PATH")?;
     let found = env::split_paths(&path).map(|it| it.join(name)).find(|it| it.is_file())?;

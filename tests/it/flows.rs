@@ -1,6 +1,10 @@
 //! Flows and rows against a service whose answers a test decides.
 
-use std::{cell::RefCell, collections::BTreeMap, fs};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    fs,
+};
 
 use perf_passport::{
     claim::{Reason, Verdict},
@@ -495,6 +499,38 @@ fn samples_go_through_the_rows_in_the_order_of_the_seed() {
     assert_ne!(others, paths);
     assert_eq!(other.gate(), Gate::Pass);
     assert_eq!(with_files(ROWS, &files).0.passport_hash, passport.passport_hash);
+}
+
+/// As where a busy machine leaves latencies undecided for longer than somebody waits.
+#[test]
+fn a_run_that_somebody_ends_early_names_the_steps_that_it_left_out() {
+    let run = |requests_max: u64| {
+        let sent = Cell::new(0_u64);
+        let answer = |request: &PreparedRequest, number| {
+            sent.set(sent.get() + 1);
+            Ok::<_, ProbeError>(exchange(service(request, number), number))
+        };
+        let passport = measure_with(FLOW, answer, None, &|| sent.get() >= requests_max);
+        verify(&passport.to_bytes().unwrap()).unwrap();
+        (passport, sent.get())
+    };
+    let (whole, requests) = run(u64::MAX);
+    assert!(whole.complete && whole.checks_left_out.is_empty());
+    let (cut, _) = run(requests / 2);
+    assert!(!cut.complete && !matches!(cut.gate(), Gate::Pass | Gate::Abstain));
+    let names = |it: &Passport| -> Vec<String> {
+        it.test_results.iter().map(|it| it.test_name.clone()).collect()
+    };
+    let measured = names(&cut);
+    assert!((2..names(&whole).len()).contains(&measured.len()), "{measured:?}");
+    let all = [measured.clone(), cut.checks_left_out.clone()].concat();
+    assert_eq!(all, names(&whole));
+    // What was measured to its end was counted as in a whole run.
+    let (_, to_its_end) = measured.split_last().unwrap();
+    for check in to_its_end {
+        let counted = |it| evidence(it, check).counts.as_ref().map(|it| it.allocations);
+        assert_eq!(counted(&cut), counted(&whole), "{check}");
+    }
 }
 
 #[test]

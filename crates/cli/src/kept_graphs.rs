@@ -1,10 +1,6 @@
 //! Flame graphs that `compare` and `profile` filed, as far as pages of a history can show them.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use super::{compare_causes::CAUSES, exit::Failure, flame_graph, terminal};
 use perf_passport::{files, store, text::escaped, units::Bytes};
@@ -55,7 +51,7 @@ fn runs_in(directory: &Path, gathered: &Gathered) -> BTreeMap<String, usize> {
 }
 
 /// A graph, where there is one; what somebody else drew is told and left out.
-fn read(path: &PathBuf) -> Option<Vec<u8>> {
+fn read(path: &Path) -> Option<Vec<u8>> {
     let is_file = fs::symlink_metadata(path).is_ok_and(|it| it.is_file());
     let found = is_file.then(|| files::read(path, GRAPH_MAX))?;
     let why = match found {

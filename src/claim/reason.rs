@@ -130,6 +130,8 @@ pub enum Reason {
     CountsDisagree,
     /// ABSTAIN: requests that may be from before this time decide it.
     UnsureCounts,
+    /// ABSTAIN: requests that had not ended decide it.
+    Unfinished,
 }
 
 impl Reason {
@@ -206,6 +208,7 @@ impl Reason {
                 "the counter of requests and the histogram do not have the same requests"
             }
             Self::UnsureCounts => "requests that may be from before this time decide it",
+            Self::Unfinished => "requests that had begun and not ended decide it",
         }
     }
 
@@ -254,6 +257,7 @@ impl Reason {
             Self::UnsureCounts => {
                 "observe a time in which no labels change, or expose `process_start_time_seconds`"
             }
+            Self::Unfinished => "look for requests that hang, or observe for longer",
             _ => return None,
         })
     }

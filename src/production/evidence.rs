@@ -54,6 +54,10 @@ pub struct ProductionEvidence {
     /// What speaks against the counts, sorted, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<CounterDoubt>,
+    /// Requests at work at the end that were not at the beginning, where the service has a gauge of them.
+    /// None was counted, and each may be of any route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<Count>,
     /// Only there where the counters begin later than was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late: Option<LateStart>,
@@ -239,8 +243,11 @@ impl ProductionEvidence {
             let fits = is_printable(&late.asked_from) && late.asked_from <= self.from;
             holds("late.asked_from", fits, "is no printable time before `from`")?;
         }
+        let unfinished = self.unfinished.unwrap_or(Count::ZERO);
+        holds("unfinished", unfinished <= COUNT_MAX, "is above 2^53")?;
         let is_known = self.doubts.is_empty()
             && self.late.is_none()
+            && self.unfinished.is_none()
             && self.routes.iter().all(|it| it.unsure.is_none());
         let fits = is_known || self.rule != ProductionRule::One;
         holds("rule", fits, "is 1, which knows no doubts")

@@ -281,6 +281,7 @@ mod tests {
             contract_budgets: None,
             live_budgets: Vec::new(),
             doubts: Vec::new(),
+            unfinished: None,
             late: None,
             routes: vec![route("GET", "/a", 10), route("POST", "/b", 1)],
             other_routes: Vec::new(),

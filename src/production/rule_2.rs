@@ -5,13 +5,17 @@
 //!   bad, and leaves out the good ones; the lower bound has all of them for good.
 //! - Requests that the counter has and the histogram lacks, or the reverse. The upper bound takes each for
 //!   bad, the lower bound for good.
+//! - Requests that had begun and not ended: likewise.
 //! - Counts that are not those of single processes, or a histogram that contradicts itself: no claim on them
 //!   is decided.
 //!
 //! These are bounds of the worst case (Manski 1989, "Anatomy of the selection problem"): nothing is assumed
 //! of requests that nobody knows.
 
-use super::{CounterDoubt, ProductionEvidence, rule_1, tally::Bracket};
+use super::{
+    CounterDoubt, ProductionEvidence, rule_1,
+    tally::{Besides, Bracket},
+};
 use crate::{
     claim::Reason,
     units::{Count, Ppm},
@@ -45,7 +49,8 @@ pub(super) fn reason(evidence: &ProductionEvidence, bracket: &Bracket, allowed: 
 /// The largest share of bad requests that is compatible with all that is known.
 pub(super) fn at_most(bracket: &Bracket) -> f64 {
     let bound = bracket.at_most.at_most(rule_1::ERROR_OF_PASS);
-    let bad = bracket.besides.unsure_bad.saturating_add(bracket.besides.uncounted);
+    let Besides { unsure_bad, uncounted, unfinished, .. } = bracket.besides;
+    let bad = unsure_bad.saturating_add(uncounted).saturating_add(unfinished);
     if bad == Count::ZERO {
         return bound;
     }
@@ -56,7 +61,8 @@ pub(super) fn at_most(bracket: &Bracket) -> f64 {
 /// The smallest one.
 pub(super) fn at_least(bracket: &Bracket) -> f64 {
     let bound = bracket.at_least.at_least(rule_1::ERROR_OF_FAIL);
-    let more = bracket.besides.unsure.saturating_add(bracket.besides.uncounted);
+    let Besides { unsure, uncounted, unfinished, .. } = bracket.besides;
+    let more = unsure.saturating_add(uncounted).saturating_add(unfinished);
     if more == Count::ZERO {
         return bound;
     }
@@ -66,13 +72,14 @@ pub(super) fn at_least(bracket: &Bracket) -> f64 {
 
 /// Why what the windows show is not shown of all requests.
 fn weakened(bracket: &Bracket, limit: f64) -> Reason {
+    let is_decided = |it: &Bracket| at_most(it) < limit || at_least(it) > limit;
     let mut sure = bracket.clone();
-    (sure.besides.unsure, sure.besides.unsure_bad) = (Count::ZERO, Count::ZERO);
-    if at_most(&sure) < limit || at_least(&sure) > limit {
-        Reason::UnsureCounts
-    } else {
-        Reason::CountsDisagree
+    sure.besides.unfinished = Count::ZERO;
+    if is_decided(&sure) {
+        return Reason::Unfinished;
     }
+    (sure.besides.unsure, sure.besides.unsure_bad) = (Count::ZERO, Count::ZERO);
+    if is_decided(&sure) { Reason::UnsureCounts } else { Reason::CountsDisagree }
 }
 
 /// The share of all requests that this metric lacks.

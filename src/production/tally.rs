@@ -29,6 +29,8 @@ pub(super) struct Besides {
     pub(super) unsure_bad: Count,
     /// Those that the other metric counts, and this one does not.
     pub(super) uncounted: Count,
+    /// Those that had begun and not ended.
+    pub(super) unfinished: Count,
 }
 
 /// The errors among the requests of these routes.
@@ -75,7 +77,8 @@ fn besides(
 ) -> Besides {
     let none = UnsureTally::default();
     let all = |counts: &[Count]| counts.iter().copied().fold(Count::ZERO, Count::saturating_add);
-    let mut sum = Besides::default();
+    let unfinished = evidence.unfinished.unwrap_or(Count::ZERO);
+    let mut sum = Besides { unfinished, ..Besides::default() };
     for route in of(evidence, routes) {
         let unsure = route.unsure.as_ref().unwrap_or(&none);
         let requests = all(&route.requests).saturating_add(unsure.requests);

@@ -195,6 +195,11 @@ pub(super) fn sentence(
                 (counted(share.unsure?.get(), "request"), claim.reason.remedy()?);
             return Some(format!("{unsure} may be from before this time, and decide it: {remedy}"));
         }
+        Reason::Unfinished => {
+            let (hanging, remedy) =
+                (counted(evidence.unfinished?.get(), "request"), claim.reason.remedy()?);
+            return Some(format!("{hanging} had begun and not ended, and decide it: {remedy}"));
+        }
         Reason::CountersMissing => {
             return late(evidence).map(|it| format!("{it}; observe a shorter time with --for"));
         }

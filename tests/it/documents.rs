@@ -194,8 +194,9 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
+/// Whether it has no documents: what is below `src` are texts that a program writes.
 fn is_made(directory: &str) -> bool {
-    ["target", "artifacts", "fixtures"].contains(&directory)
+    ["target", "artifacts", "fixtures", "src"].contains(&directory)
 }
 
 /// A page without its code.

@@ -73,6 +73,8 @@ pub struct Counters {
     /// Those that belong to no read yet.
     starts: Starts,
     live_budgets: BTreeSet<String>,
+    /// Requests at work of each instance, at first and at last.
+    active: BTreeMap<String, (f64, f64)>,
     labels: SeenLabels,
     has_broken_histogram: bool,
 }
@@ -104,6 +106,7 @@ impl Counters {
             instances: BTreeMap::new(),
             starts: BTreeMap::new(),
             live_budgets: BTreeSet::new(),
+            active: BTreeMap::new(),
             labels: SeenLabels::default(),
             has_broken_histogram: false,
         }
@@ -133,6 +136,23 @@ impl Counters {
         let known = of_instance.entry(at_ms).or_insert(Some(start_ms));
         // Two processes that one instance tells of at once: whose counters are read is not known.
         *known = known.filter(|it| *it == start_ms);
+    }
+
+    /// Takes note of how many requests of an instance are at work, in the order of time.
+    pub fn see_active(&mut self, instance: &str, active: f64) {
+        if !active.is_finite() {
+            return;
+        }
+        let (_, last) = self.active.entry(instance.to_owned()).or_insert((active, active));
+        *last = active;
+    }
+
+    /// Requests at work at the end that were not at the beginning.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2^53")]
+    fn unfinished(&self) -> Option<Count> {
+        let more: f64 = self.active.values().map(|(first, last)| (last - first).max(0.0)).sum();
+        let more = more.ceil().clamp(0.0, 9_007_199_254_740_992.0) as u64;
+        Some(Count::new(more)).filter(|it| *it > Count::ZERO)
     }
 
     /// Takes what was read of all series at the same times. What is older than what it has is known already.
@@ -266,6 +286,7 @@ impl Counters {
             contract_budgets: origin.contract_budgets,
             live_budgets: self.live_budgets.iter().cloned().collect(),
             doubts: doubts.into_iter().collect(),
+            unfinished: self.unfinished(),
             late,
             routes: routes.tallies(&self.watched),
             other_routes,

@@ -132,6 +132,7 @@ impl Prometheus {
                 Err(error) => return Err(error),
             }
         }
+        self.active(time, &mut counters)?;
         let origin = Origin { source: CounterSource::Prometheus, contract_budgets };
         let mut evidence = match counters.evidence(contract, origin) {
             Ok(evidence) => evidence,
@@ -171,6 +172,28 @@ impl Prometheus {
         let length = time.to_ms - time.from_ms;
         let query = format!("count by (budgets) (last_over_time({selector}[{length}ms]))");
         self.query(&query, Some(time.to_ms))
+    }
+
+    /// Requests at work at the beginning and at the end, of a service that has a gauge of them. An instance
+    /// that was not there at the beginning had none.
+    fn active(&mut self, time: ObservedTime, counters: &mut Counters) -> Result<(), ObserveError> {
+        let query = format!("sum by (instance) ({})", self.series(&self.service.active, &[]));
+        let last = self.query(&query, Some(time.to_ms))?;
+        if last.is_empty() {
+            return Ok(());
+        }
+        let first = self.query(&query, Some(time.from_ms))?;
+        let of = |all: &[ApiSeries]| -> BTreeMap<String, f64> {
+            let value = |it: &ApiSeries| it.value.as_ref()?.1.parse().ok();
+            let name = |it: &ApiSeries| it.metric.get("instance").cloned().unwrap_or_default();
+            all.iter().filter_map(|it| Some((name(it), value(it)?))).collect()
+        };
+        let first = of(&first);
+        for (instance, active) in of(&last) {
+            counters.see_active(&instance, first.get(&instance).copied().unwrap_or(0.0));
+            counters.see_active(&instance, active);
+        }
+        Ok(())
     }
 
     /// The edges next to what is watched, of each route, as Prometheus writes them.

@@ -148,11 +148,13 @@ impl Scraper {
         let bucket = format!("{}_bucket", self.service.metric);
         let all = format!("{}_count", self.service.metric);
         let start = PROCESS_START.to_owned();
-        let wanted = [&self.service.requests, &bucket, &all, &self.service.build_info, &start];
+        let WatchedService { requests, active, build_info, .. } = &self.service;
+        let wanted = [requests, active, &bucket, &all, build_info, &start];
         let is_open_metrics = media_type.contains("openmetrics");
         let samples =
             parse(&answer.body, is_open_metrics, |it| wanted.iter().any(|name| *name == it))?;
         let mut readings: BTreeMap<SeriesKey, u64> = BTreeMap::new();
+        let mut at_work: BTreeMap<String, f64> = BTreeMap::new();
         for sample in samples {
             if sample.name == self.service.build_info {
                 if let Some((_, digest)) = sample.labels.iter().find(|it| it.0 == "budgets") {
@@ -164,6 +166,11 @@ impl Scraper {
             if name == PROCESS_START {
                 let instance = labels.iter().find(|it| it.0 == "instance");
                 counters.see_start(instance.map_or("", |it| &it.1), at_ms, value);
+                continue;
+            }
+            if name == self.service.active {
+                let instance = labels.into_iter().find(|it| it.0 == "instance");
+                *at_work.entry(instance.map(|it| it.1).unwrap_or_default()).or_default() += value;
                 continue;
             }
             // The count of a histogram may be the counter of requests as well.
@@ -179,6 +186,9 @@ impl Scraper {
             if let Some(key) = key {
                 readings.insert(key, number.ok_or_else(problem)?);
             }
+        }
+        for (instance, active) in at_work {
+            counters.see_active(&instance, active);
         }
         let reading =
             |(key, value)| CounterReading { key, samples: vec![CounterSample { at_ms, value }] };

@@ -1,11 +1,13 @@
 //! A page for each alert: what it means, how to see why, and what to do.
+//!
+//! Sources end in `.page`. What people read are the copies below `monitoring/runbooks`.
 
 /// The directory of the pages, below that of all files.
 const DIRECTORY: &str = "runbooks";
 
 macro_rules! page {
     ($name:literal) => {
-        ($name, include_str!(concat!("runbooks/", $name, ".md")))
+        ($name, include_str!(concat!("runbooks/", $name, ".page")))
     };
 }
 

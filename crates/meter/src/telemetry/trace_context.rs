@@ -160,6 +160,7 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A number that is not zero: names need to differ, and are no secrets. Steele, Lea and Flood 2014,
 /// "Fast splittable pseudorandom number generators" (`SplitMix64`), seeded by the standard library.
+#[cfg(any(feature = "otlp", test))]
 pub(super) fn random() -> u64 {
     mixed(steps(1).wrapping_add(STEP))
 }

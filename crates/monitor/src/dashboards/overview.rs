@@ -191,5 +191,30 @@ pub(super) fn panels(names: &Names<'_>) -> Vec<Panel> {
             "s",
             &[(&quantile("0.95", "queue_wait_seconds", "queue"), "{{queue}}")],
         ),
+        // Where the time goes: a route that is slow and seldom costs less than one that is asked for often.
+        Panel::of(
+            Lines,
+            "Hot paths: seconds of work in a second, by route",
+            "short",
+            &[(&by(route, &format!("{metric}_sum")), &route_legend)],
+        ),
+        Panel::of(
+            Lines,
+            "Operations, 95 %",
+            "s",
+            &[(
+                &quantile("0.95", "operation_duration_seconds", "operation, size"),
+                "{{operation}} {{size}}",
+            )],
+        ),
+        Panel::of(
+            Lines,
+            "Operations that fail",
+            "ops",
+            &[(
+                &format!("{} or vector(0)", by("operation, error", "operation_errors_total")),
+                "{{operation}} {{error}}",
+            )],
+        ),
     ]
 }

@@ -194,9 +194,8 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// Whether it has no documents: what is below `src` are texts that a program writes.
 fn is_made(directory: &str) -> bool {
-    ["target", "artifacts", "fixtures", "src"].contains(&directory)
+    ["target", "artifacts", "fixtures"].contains(&directory)
 }
 
 /// A page without its code.

@@ -387,6 +387,28 @@ mod tests {
     }
 
     #[test]
+    fn what_had_begun_and_not_ended_is_taken_for_the_worse() {
+        use Reason::{OverBudget, Unfinished, WithinBudget};
+        let of =
+            |number| move |it: &mut ProductionEvidence| it.unfinished = Some(Count::new(number));
+        assert_eq!(of_api(of(3)), [WithinBudget; 2]);
+        assert_eq!(of_api(of(40)), [Unfinished; 2]);
+        let failing = |number| {
+            move |it: &mut ProductionEvidence| {
+                it.routes[0].errors = counts(1);
+                it.unfinished = Some(Count::new(number));
+            }
+        };
+        assert_eq!(of_api(failing(10))[0], OverBudget);
+        assert_eq!(of_api(failing(50_000))[0], Unfinished);
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let mut first = ProductionEvidence { rule: ProductionRule::One, ..evidence() };
+        first.unfinished = Some(Count::new(1));
+        let refused = first.validate(&contract).unwrap_err().to_string();
+        assert!(refused.contains("is 1, which knows no doubts"), "{refused}");
+    }
+
+    #[test]
     fn what_only_one_of_two_metrics_counts_is_taken_for_the_worse() {
         use Reason::{CountsDisagree, OverBudget, WithinBudget};
         // The histogram has one of ten requests.

@@ -192,6 +192,7 @@ fn counted(contract: &Contract, traffic: MadeTraffic, timestamp: &str) -> Produc
         contract_budgets: None,
         live_budgets: Vec::new(),
         doubts: Vec::new(),
+        unfinished: None,
         late: None,
         routes: routes.collect(),
         other_routes: Vec::new(),

@@ -135,6 +135,19 @@ fn answer(head: &str, all: &[Series]) -> String {
             .collect();
         return vector(&found);
     }
+    if let Some(gauge) = query.strip_prefix("sum by (instance) (") {
+        let name = gauge.split('{').next().unwrap();
+        let last =
+            |it: &Series| Some(values(it, time * 1000 - 300_000, time * 1000).pop()?[1].clone());
+        let found: Vec<Value> = all
+            .iter()
+            .filter(|it| it.name == name)
+            .filter_map(|it| {
+                Some(json!({"metric": {"instance": "a:1"}, "value": [time, last(it)?]}))
+            })
+            .collect();
+        return vector(&found);
+    }
     let (name, rest) = query.split_once('{').unwrap();
     let length = rest.rsplit_once('[').unwrap().1.trim_end_matches("ms]").parse::<i64>().unwrap();
     let edges = rest.split_once("le=~\"").or_else(|| rest.split_once("le=\""));
@@ -508,6 +521,8 @@ fn a_service_is_scraped_without_a_prometheus() {
     let asked = Arc::clone(&scrapes);
     let server = Server::start(move |head| {
         assert!(head.starts_with("GET /metrics ") && head.contains("text/plain"), "{head}");
+        // A connection that is kept would stay with one of several processes.
+        assert!(head.to_ascii_lowercase().contains("connection: close"), "{head}");
         let scrape = asked.fetch_add(1, Ordering::Relaxed);
         Some(response("200 OK", "text/plain; version=0.0.4", &exposed(scrape * 100, 0)))
     });
@@ -536,6 +551,10 @@ fn a_scrape_that_is_cut_or_no_text_is_refused() {
     refused(&text("http_requests_total{route=\"/ord"), "is cut");
     refused(&text("hello, world\n"), "is no sample");
     refused(&text("http_requests_total{route=\"/orders\",status=\"200\"} 1.5\n"), "whole number");
+    let twice =
+        "http_requests_total{route=\"/orders\",method=\"GET\",status=\"500\"} 1\n".repeat(2);
+    refused(&text(&twice), "has a series of `http_requests_total` twice");
+    refused(&text("http_requests_total{status=\"200\",status=\"500\"} 1\n"), "has a label twice");
     refused(&text(""), "no series `http_requests_total`");
     refused(&Server::answering("200 OK", "application/json", "{}"), "instead of text");
     refused(&Server::answering("200 OK", "text/html", "<html>"), "instead of text");

@@ -68,6 +68,23 @@ fn two_processes_behind_one_name_abstain() {
 }
 
 #[test]
+fn requests_that_never_end_are_not_left_out() {
+    let at_work = |from: i64, to: i64| {
+        let mut all = TRAFFIC.series();
+        all.push(series("http_active_requests", &INSTANCE, move |it| {
+            Some((from + (to - from) * it / 240).to_string())
+        }));
+        all
+    };
+    let said = "300 requests had begun and not ended, and decide it: look for requests that hang";
+    abstains(at_work(5, 305), "unfinished", &[LATENCY, ERRORS], said);
+    // As many as at the beginning, or fewer, say nothing.
+    for (from, to) in [(300, 300), (300, 4)] {
+        observe(CONTRACT, &prometheus(at_work(from, to)), &[]).1.exits(0);
+    }
+}
+
+#[test]
 fn a_counter_that_falls_a_little_abstains() {
     let dip = || {
         changed(TRAFFIC.series(), |it, value| {

@@ -129,6 +129,10 @@ impl Client {
         let mut headers = vec![("accept".to_owned(), secret(accept)?)];
         headers
             .extend(self.authorization.iter().map(|it| ("authorization".to_owned(), it.clone())));
+        // Behind one address there may be several processes, and a connection stays with one of them.
+        if !self.peer.is_base {
+            headers.push(("connection".to_owned(), secret("close")?));
+        }
         let request = PreparedRequest {
             method: "GET".to_owned(),
             path: path.to_owned(),

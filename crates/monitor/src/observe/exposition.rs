@@ -142,6 +142,9 @@ fn labels(mut rest: &str) -> Result<(Labels<'_>, &str), &'static str> {
         if labels.len() == LABELS_MAX {
             return Err("has more than 100 labels");
         }
+        if labels.iter().any(|(known, _)| *known == label) {
+            return Err("has a label twice");
+        }
         if !label.is_empty() {
             labels.push((label, value));
         }

@@ -183,8 +183,10 @@ impl Scraper {
             let number = count(value);
             let problem =
                 || wrong(format!("has {value} of `{name}`, where a counter is a whole number"));
-            if let Some(key) = key {
-                readings.insert(key, number.ok_or_else(problem)?);
+            let Some(key) = key else { continue };
+            // Whichever counts, the other one is left out.
+            if readings.insert(key, number.ok_or_else(problem)?).is_some() {
+                return Err(wrong(format!("has a series of `{name}` twice")));
             }
         }
         for (instance, active) in at_work {

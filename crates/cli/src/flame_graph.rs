@@ -55,7 +55,7 @@ pub(super) fn is_ours(svg: &[u8]) -> bool {
         let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         let acts = |it: &str| it.starts_with("on") || it.contains("href");
         // A quotation mark that stays open would hide where the tag ends.
-        let whole = tag.matches('"').count() % 2 == 0 && !tag.contains('\'');
+        let whole = tag.matches('"').count().is_multiple_of(2) && !tag.contains('\'');
         TAGS.contains(&name) && whole && !tag.split_ascii_whitespace().any(acts)
     };
     (is_head(draw("", &chains)) || is_head(draw_one("", &chains)))

@@ -100,7 +100,7 @@ fn files_are_written_together_or_not_at_all() {
 fn what_is_left_over_is_told() {
     let workspace = watched();
     workspace.run(&["monitor", "all"]).exits(0);
-    workspace.write("passport.toml", &format!("{CONTRACT}[service]\n"));
+    workspace.write("passport.toml", format!("{CONTRACT}[service]\n"));
     workspace.write("monitoring/prometheus/rules/own.yml", "groups: []\n");
     let told = workspace.run(&["monitor", "all", "--check"]).exits(1).stdout;
     assert_says(&told, "left over  monitoring/prometheus/rules/objectives.yml\n");

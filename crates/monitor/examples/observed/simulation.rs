@@ -207,7 +207,7 @@ fn process(model: &Model, timed: &Timed, random: &mut Random) -> Vec<Exposed> {
     let (phase, mut state) = (random.unit() * std::f64::consts::TAU, random.normal());
     let old = random.scale(1.0, 1e7) as u64;
     // Before, half of them were bad, or none.
-    let within = if old % 2 == 0 { old / 2 } else { old };
+    let within = if old.is_multiple_of(2) { old / 2 } else { old };
     let mut now = Exposed { start: -1e6, counted: old, timed: old, within };
     let mut read = vec![now];
     for scrape in 1..=SCRAPES {
@@ -330,7 +330,7 @@ fn scrapes(
     }
     if tells_start {
         for (place, it) in read.iter().enumerate() {
-            counters.see_start("a:1", place as i64 * 15_000, it.start);
+            counters.see_start("a:1", at_ms(place), it.start);
         }
     }
     counters.take(readings(&read, &labels)).expect("few series");
@@ -357,7 +357,7 @@ fn readings(read: &[Exposed], labels: &[u8]) -> Vec<CounterReading> {
             };
             let samples = read.iter().enumerate().filter(|(place, _)| labels[*place] == label);
             let samples: Vec<CounterSample> = samples
-                .map(|(place, it)| CounterSample { at_ms: place as i64 * 15_000, value: value(it) })
+                .map(|(place, it)| CounterSample { at_ms: at_ms(place), value: value(it) })
                 .collect();
             if !samples.is_empty() {
                 readings.push(CounterReading { key, samples });
@@ -444,4 +444,9 @@ pub(crate) fn simulate(
         tally.add(&found, allowed * 1e6, *least);
     }
     tally
+}
+
+/// When a scrape was, by its place: every 15 s.
+fn at_ms(place: usize) -> i64 {
+    i64::try_from(place).unwrap_or(i64::MAX).saturating_mul(15_000)
 }

@@ -133,10 +133,10 @@ fn levels_that_can_be_reached_stay_and_the_others_are_said() {
 /// A rule that looks at another window than its name says, and one without its condition on the edge.
 #[test]
 fn a_recorded_window_and_a_new_edge_are_tested_from_requests() {
+    const WINDOWS: [&str; 7] = ["5m", "30m", "60m", "120m", "360m", "1440m", "4320m"];
     if !are_there(&TOOLS) {
         return;
     }
-    const WINDOWS: [&str; 7] = ["5m", "30m", "60m", "120m", "360m", "1440m", "4320m"];
     let directory = written(&ledger());
     assert_eq!(failures(directory.path(), "windows"), "");
     edit(directory.path(), "prometheus/rules/recording.yml", |text| {

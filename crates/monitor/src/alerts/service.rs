@@ -61,6 +61,7 @@ pub(super) fn alerts(names: &Names<'_>, budgets: &Budgets) -> Result<Vec<Alert>,
 const INSTANCE: (&str, &str) = ("instance", "a:1");
 const OPERATION: [(&str, &str); 2] = [("operation", "sort"), ("size", "1000")];
 
+#[expect(clippy::too_many_lines, reason = "a table of alerts")]
 fn of_requests<'a>(names: &Names<'_>) -> Result<Vec<Row<'a>>, MonitorError> {
     let service = names.service;
     let errors = matching(&service.status_label, FAILED);

@@ -19,7 +19,8 @@ pub(crate) fn yaml(
     comments: &[String],
     document: &impl Serialize,
 ) -> Result<String, MonitorError> {
-    let comments: String = comments.iter().flat_map(|it| ["# ", it, "\n"]).collect();
+    let comments: Vec<String> = comments.iter().map(|it| format!("# {it}\n")).collect();
+    let comments = comments.concat();
     let text = serde_norway::to_string(document).map_err(|error| MonitorError::Unwritable {
         path: path.to_owned(),
         message: error.to_string(),

@@ -435,7 +435,7 @@ mod tests {
             |it: &mut ProductionEvidence| it.doubts = vec![CounterDoubt::CountersFell],
             |it: &mut ProductionEvidence| {
                 it.routes[0].unsure =
-                    Some(UnsureTally { slow: counts(0)[..1].to_vec(), ..UnsureTally::default() })
+                    Some(UnsureTally { slow: counts(0)[..1].to_vec(), ..UnsureTally::default() });
             },
             |it: &mut ProductionEvidence| {
                 it.late = Some(LateStart { asked_from: it.from.clone(), source_is_younger: true })

@@ -266,7 +266,7 @@ fn what_a_running_service_counted_is_a_series() {
         let slow = place % 3 + if place < 20 { 1 } else { 40 };
         let made = history.counted(slow, true);
         files.push(format!("{place}.json"));
-        history.write(&files.last().unwrap(), &made);
+        history.write(files.last().unwrap(), &made);
     }
     let mut add = vec!["history", "add"];
     add.extend(files.iter().map(String::as_str));

@@ -207,7 +207,7 @@ fn process(model: &Model, timed: &Timed, random: &mut Random) -> Vec<Exposed> {
     let (phase, mut state) = (random.unit() * std::f64::consts::TAU, random.normal());
     let old = random.scale(1.0, 1e7) as u64;
     // Before, half of them were bad, or none.
-    let within = if old % 2 == 0 { old / 2 } else { old };
+    let within = if old.is_multiple_of(2) { old / 2 } else { old };
     let mut now = Exposed { start: -1e6, counted: old, timed: old, within };
     let mut read = vec![now];
     for scrape in 1..=SCRAPES {

@@ -402,6 +402,7 @@ mod tests {
     type Seen = (Option<i64>, [Option<u64>; 2]);
 
     /// Reads each 15 s from 15 on: what is sure and what is not, of each series, and the process.
+    #[expect(clippy::needless_pass_by_value, reason = "each test makes its own")]
     fn read(series: [SeriesKey; 2], reads: &[Seen]) -> ([[u64; 2]; 2], Instance) {
         let mut instance = Instance::default();
         let times = |place: usize| (i64::try_from(place).unwrap() + 1) * 15_000;
@@ -463,7 +464,8 @@ mod tests {
         for tells in [true, false] {
             let reads: Vec<Seen> = (0..8)
                 .map(|it: u64| {
-                    let (start, all) = if it % 2 == 0 { (-900, 10_000) } else { (-600, 200) };
+                    let (start, all) =
+                        if it.is_multiple_of(2) { (-900, 10_000) } else { (-600, 200) };
                     (tells.then_some(start), [Some(all + it), Some(0)])
                 })
                 .collect();

@@ -235,6 +235,7 @@ fn evidence(number: u64, random: &mut ChaCha8Rng) -> Evidence {
     let body = Normalised::of(&number.to_le_bytes(), &[]);
     Evidence {
         inputs: std::collections::BTreeMap::new(),
+        rows: None,
         bodies: Bodies::default(),
         behaviour: Some(Behaviour {
             response: Response {

@@ -402,7 +402,8 @@ mod tests {
     type Seen = (Option<i64>, [Option<u64>; 2]);
 
     /// Reads each 15 s from 15 on: what is sure and what is not, of each series, and the process.
-    fn read(series: &[SeriesKey; 2], reads: &[Seen]) -> ([[u64; 2]; 2], Instance) {
+    #[expect(clippy::needless_pass_by_value, reason = "each test makes its own")]
+    fn read(series: [SeriesKey; 2], reads: &[Seen]) -> ([[u64; 2]; 2], Instance) {
         let mut instance = Instance::default();
         let times = |place: usize| (i64::try_from(place).unwrap() + 1) * 15_000;
         instance.expect((0..reads.len()).map(times));
@@ -431,7 +432,7 @@ mod tests {
     fn a_restart_that_the_process_tells_counts_from_zero() {
         let before = Some(-5_000);
         let (sums, instance) = read(
-            &TWO(),
+            TWO(),
             &[
                 (before, [Some(100), Some(1)]),
                 (before, [Some(110), Some(1)]),
@@ -452,7 +453,7 @@ mod tests {
             (None, [Some(7), Some(0)]),
             (None, [Some(9), Some(0)]),
         ];
-        let (sums, instance) = read(&TWO(), &reads);
+        let (sums, instance) = read(TWO(), &reads);
         assert_eq!(sums, [[10 + 2, 7], [0, 0]]);
         assert_eq!((instance.resets, doubts(&instance)), (1, vec![]));
     }
@@ -468,7 +469,7 @@ mod tests {
                     (tells.then_some(start), [Some(all + it), Some(0)])
                 })
                 .collect();
-            let (sums, instance) = read(&TWO(), &reads);
+            let (sums, instance) = read(TWO(), &reads);
             assert_eq!(doubts(&instance), [CounterDoubt::SeveralProcesses], "{tells}");
             assert_eq!(sums[0][0], 0, "{tells}: {sums:?}");
         }
@@ -476,15 +477,15 @@ mod tests {
         let reads: Vec<Seen> = [100, 105, 9_000, 9_005, 110, 115]
             .map(|it| (None, [Some(it), Some(it / 100)]))
             .to_vec();
-        let (sums, instance) = read(&TWO(), &reads);
+        let (sums, instance) = read(TWO(), &reads);
         assert_eq!(doubts(&instance), [CounterDoubt::SeveralProcesses]);
         assert_eq!(sums, [[5 + 5 + 5, 8_895 + 110], [0, 89 + 1]]);
         // Or for good.
-        let (sums, _) = read(&TWO(), &reads[..4]);
+        let (sums, _) = read(TWO(), &reads[..4]);
         assert_eq!(sums, [[5 + 5, 8_895], [0, 89]]);
         // The later one is read from some time on, and was there long before.
         let reads = [(Some(-900), [Some(9), Some(0)]), (Some(-600), [Some(99), Some(0)])];
-        let (sums, instance) = read(&TWO(), &reads);
+        let (sums, instance) = read(TWO(), &reads);
         assert_eq!(doubts(&instance), [CounterDoubt::SeveralProcesses]);
         assert_eq!(sums[0], [0, 99]);
     }
@@ -496,7 +497,7 @@ mod tests {
             (Some(-899), [Some(12), Some(0)]),
             (Some(-900), [Some(15), Some(0)]),
         ];
-        let (sums, instance) = read(&TWO(), &reads);
+        let (sums, instance) = read(TWO(), &reads);
         assert_eq!((sums[0], instance.resets, doubts(&instance)), ([5, 0], 0, vec![]));
     }
 
@@ -509,18 +510,18 @@ mod tests {
                 (start, [Some(998), Some(5)]),
                 (start, [Some(1_010), Some(5)]),
             ];
-            let (sums, instance) = read(&TWO(), &reads);
+            let (sums, instance) = read(TWO(), &reads);
             assert_eq!(doubts(&instance), [CounterDoubt::CountersFell], "{start:?}");
             assert!(sums[0][0] <= 12, "{start:?}: {sums:?}");
         }
         // All of them, and the process says that it went on.
         let reads = [(Some(-900), [Some(1_000), Some(5)]), (Some(-900), [Some(998), Some(4)])];
-        let (sums, instance) = read(&TWO(), &reads);
+        let (sums, instance) = read(TWO(), &reads);
         assert_eq!(doubts(&instance), [CounterDoubt::CountersFell]);
         assert_eq!(sums, [[0, 0], [0, 0]]);
         // All of them, and nobody says so: nothing of it is sure.
         let reads = [(None, [Some(1_000), Some(5)]), (None, [Some(998), Some(4)])];
-        let (sums, _) = read(&TWO(), &reads);
+        let (sums, _) = read(TWO(), &reads);
         assert_eq!(sums, [[0, 998], [0, 4]]);
     }
 
@@ -536,16 +537,16 @@ mod tests {
             ]
         };
         // Errors that begin.
-        let (sums, _) = read(&TWO(), &reads(Some(111)));
+        let (sums, _) = read(TWO(), &reads(Some(111)));
         assert_eq!(sums, [[11, 0], [120, 0]]);
         // The same requests by another label: what the new series has may be from before.
-        let (sums, _) = read(&[key("2xx", "1"), key("2xx", "2")], &reads(None));
+        let (sums, _) = read([key("2xx", "1"), key("2xx", "2")], &reads(None));
         assert_eq!(sums, [[10, 0], [6, 114]]);
         // Both go on.
-        let (sums, _) = read(&[key("2xx", "1"), key("2xx", "2")], &reads(Some(111)));
+        let (sums, _) = read([key("2xx", "1"), key("2xx", "2")], &reads(Some(111)));
         assert_eq!(sums, [[11, 0], [120, 0]]);
         // A process that was read before it had counted anything.
-        let (sums, _) = read(&TWO(), &[(start, [None, None]), (start, [Some(2), Some(1)])]);
+        let (sums, _) = read(TWO(), &[(start, [None, None]), (start, [Some(2), Some(1)])]);
         assert_eq!(sums, [[2, 0], [1, 0]]);
     }
 
@@ -576,7 +577,7 @@ mod tests {
         let back = |value: u64| {
             let mut reads = reads.clone();
             reads.push((start, [Some(111), Some(value)]));
-            let (sums, instance) = read(&TWO(), &reads);
+            let (sums, instance) = read(TWO(), &reads);
             (sums[1], doubts(&instance))
         };
         assert_eq!(back(5), ([2, 3], vec![]));

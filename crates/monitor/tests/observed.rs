@@ -1,7 +1,6 @@
 //! How often observing is wrong about services that are simulated: fewer of them than the example has.
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     reason = "a simulation, whose numbers are small"

@@ -47,7 +47,9 @@ pub struct Mark {
 impl Curve {
     /// A series with those of these events that are its own.
     pub fn of(series: &Series, events: &[Event]) -> Self {
-        let by_place = if series.key.kind.is_exact() { exact(series) } else { times(series) };
+        // Of what failed at one time nothing is taken away by another time at which it did not.
+        let is_largest = series.key.kind.is_exact() || series.key.kind.is_share();
+        let by_place = if is_largest { largest(series) } else { times(series) };
         let points: Vec<CurvePoint> = by_place
             .into_iter()
             .map(|(place, (track, value))| CurvePoint { place, value, track })
@@ -93,8 +95,8 @@ impl Curve {
     }
 }
 
-/// By place, the largest of a count that was seen there; where several tracks were, that of the place before.
-fn exact(series: &Series) -> BTreeMap<usize, (i64, i64)> {
+/// By place, the largest figure that was seen there; where several tracks were, that of the place before.
+fn largest(series: &Series) -> BTreeMap<usize, (i64, i64)> {
     let mut by_place: BTreeMap<usize, BTreeMap<i64, i64>> = BTreeMap::new();
     for point in &series.points {
         let of = by_place.entry(point.place).or_default().entry(point.track).or_insert(point.high);
@@ -122,4 +124,24 @@ fn one_track(by_place: BTreeMap<usize, BTreeMap<i64, i64>>) -> BTreeMap<usize, (
         Some((place, chosen))
     };
     by_place.into_iter().filter_map(choose).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::Point;
+
+    #[test]
+    fn of_several_times_of_a_commit_the_worst_share_is_drawn() {
+        let drawn = |kind: Kind| {
+            let point = |(passport, high)| Point { place: 3, track: 0, low: high, high, passport };
+            let points = [(0, 0), (1, 191_700), (2, 0)].map(point).to_vec();
+            let (contract, subject) = ("shop".to_owned(), "production::web".to_owned());
+            let series = Series { key: SeriesKey { contract, subject, kind }, points };
+            Curve::of(&series, &[]).points.iter().map(|it| it.value).collect::<Vec<i64>>()
+        };
+        assert_eq!(drawn(Kind::ErrorShare), [191_700]);
+        assert_eq!(drawn(Kind::SlowShare), [191_700]);
+        assert_eq!(drawn(Kind::Latency), [0]);
+    }
 }

@@ -132,6 +132,8 @@ pub enum Reason {
     UnsureCounts,
     /// ABSTAIN: requests that had not ended decide it.
     Unfinished,
+    /// ABSTAIN: a route fell silent when another one began, so that it may have another name.
+    RoutesChanged,
 }
 
 impl Reason {
@@ -209,6 +211,7 @@ impl Reason {
             }
             Self::UnsureCounts => "requests that may be from before this time decide it",
             Self::Unfinished => "requests that had begun and not ended decide it",
+            Self::RoutesChanged => "a route fell silent when one began that is not under contract",
         }
     }
 
@@ -258,6 +261,7 @@ impl Reason {
                 "observe a time in which no labels change, or expose `process_start_time_seconds`"
             }
             Self::Unfinished => "look for requests that hang, or observe for longer",
+            Self::RoutesChanged => "look whether a route was renamed: see the mix",
             _ => return None,
         })
     }

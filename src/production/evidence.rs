@@ -171,6 +171,9 @@ pub struct OtherRoute {
     pub route: String,
     /// Its requests.
     pub requests: Count,
+    /// The place of the window of its first one, from 0; left out where that is the first window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_window: Option<Count>,
 }
 
 /// A part of the evidence that cannot be what was read.
@@ -228,6 +231,10 @@ impl ProductionEvidence {
         }
         let listed = self.other_routes.len() <= LISTED_MAX
             && self.other_routes.iter().all(OtherRoute::is_plain)
+            && self
+                .other_routes
+                .iter()
+                .all(|it| it.first_window.is_none_or(|it| it < self.windows))
             && self.other_routes.is_sorted_by(|one, next| one.requests >= next.requests);
         holds("other_routes", listed, "are not at most 100, printable, by falling requests")?;
         let requests = self.routes.iter().flat_map(|it| &it.requests).copied();
@@ -248,6 +255,7 @@ impl ProductionEvidence {
         let is_known = self.doubts.is_empty()
             && self.late.is_none()
             && self.unfinished.is_none()
+            && self.other_routes.iter().all(|it| it.first_window.is_none())
             && self.routes.iter().all(|it| it.unsure.is_none());
         let fits = is_known || self.rule != ProductionRule::One;
         holds("rule", fits, "is 1, which knows no doubts")

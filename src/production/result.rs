@@ -408,6 +408,30 @@ mod tests {
         assert!(refused.contains("is 1, which knows no doubts"), "{refused}");
     }
 
+    /// After a deployment that renames `/a`, of which half of the time has requests.
+    #[test]
+    fn a_route_that_is_replaced_by_another_one_is_not_decided() {
+        use Reason::{RoutesChanged, WithinBudget};
+        let renamed = |first: u64, requests: u64| {
+            move |it: &mut ProductionEvidence| {
+                let half = [vec![Count::new(40); 30], vec![Count::ZERO; 30]].concat();
+                it.routes[0].requests.clone_from(&half);
+                it.routes[0].timed = half;
+                it.other_routes = vec![OtherRoute {
+                    method: "GET".to_owned(),
+                    route: "/v2/a".to_owned(),
+                    requests: Count::new(requests),
+                    first_window: Some(Count::new(first)),
+                }];
+            }
+        };
+        assert_eq!(of_api(renamed(30, 300)), [RoutesChanged; 2]);
+        assert_eq!(of_api(renamed(29, 10)), [RoutesChanged; 2]);
+        // Another one that began before, or has next to no requests, has not taken its place.
+        assert_eq!(of_api(renamed(12, 300)), [WithinBudget; 2]);
+        assert_eq!(of_api(renamed(30, 9)), [WithinBudget; 2]);
+    }
+
     #[test]
     fn what_only_one_of_two_metrics_counts_is_taken_for_the_worse() {
         use Reason::{CountsDisagree, OverBudget, WithinBudget};
@@ -476,6 +500,7 @@ mod tests {
             method: "GET".to_owned(),
             route: route.to_owned(),
             requests: Count::new(requests),
+            first_window: None,
         };
         evidence.other_routes = vec![other("/c", 300), other("/d", 0)];
         evidence.other_requests = Count::new(240);

@@ -6,6 +6,8 @@
 //! - Requests that the counter has and the histogram lacks, or the reverse. The upper bound takes each for
 //!   bad, the lower bound for good.
 //! - Requests that had begun and not ended: likewise.
+//! - A route that falls silent when one begins that is not under contract: it may have another name now, and
+//!   no claim on it is decided.
 //! - Counts that are not those of single processes, or a histogram that contradicts itself: no claim on them
 //!   is decided.
 //!
@@ -31,6 +33,9 @@ pub(super) fn reason(evidence: &ProductionEvidence, bracket: &Bracket, allowed: 
             CounterDoubt::CountersFell => Reason::CountersFell,
             CounterDoubt::HistogramBroken => Reason::HistogramBroken,
         };
+    }
+    if bracket.besides.replaced {
+        return Reason::RoutesChanged;
     }
     let limit = rule_1::share(allowed);
     let first = rule_1::reason(evidence, bracket, allowed);

@@ -1,6 +1,6 @@
 //! The counts of what a claim is about: of the routes of an objective, or of one route.
 
-use super::{EdgeTally, ProductionEvidence, RouteTally, UnsureTally};
+use super::{EdgeTally, OtherRoute, ProductionEvidence, RouteTally, UnsureTally};
 use crate::{
     contract::ObservedRoute,
     statistics::{SpreadShare, WindowTally},
@@ -31,6 +31,8 @@ pub(super) struct Besides {
     pub(super) uncounted: Count,
     /// Those that had begun and not ended.
     pub(super) unfinished: Count,
+    /// Whether a route fell silent when one that is not under contract began.
+    pub(super) replaced: bool,
 }
 
 /// The errors among the requests of these routes.
@@ -78,7 +80,8 @@ fn besides(
     let none = UnsureTally::default();
     let all = |counts: &[Count]| counts.iter().copied().fold(Count::ZERO, Count::saturating_add);
     let unfinished = evidence.unfinished.unwrap_or(Count::ZERO);
-    let mut sum = Besides { unfinished, ..Besides::default() };
+    let replaced = of(evidence, routes).any(|it| is_replaced(evidence, it));
+    let mut sum = Besides { unfinished, replaced, ..Besides::default() };
     for route in of(evidence, routes) {
         let unsure = route.unsure.as_ref().unwrap_or(&none);
         let requests = all(&route.requests).saturating_add(unsure.requests);
@@ -96,6 +99,26 @@ fn besides(
         sum.uncounted = sum.uncounted.saturating_add(uncounted);
     }
     sum
+}
+
+/// Windows without a request, and requests that these would have had at the pace before, from which on a
+/// route is silent: of independent ones, none of ten come in one of 20,000 cases (`exp(-10)`).
+const SILENT_WINDOWS: usize = 3;
+const SILENT_REQUESTS: u64 = 10;
+
+/// Whether the route had no more requests from about when on another one began that is not under contract.
+fn is_replaced(evidence: &ProductionEvidence, route: &RouteTally) -> bool {
+    let Some(last) = route.requests.iter().rposition(|it| *it > Count::ZERO) else { return false };
+    let silent = route.requests.len() - 1 - last;
+    let before = route.requests.iter().fold(Count::ZERO, |sum, it| sum.saturating_add(*it));
+    let missing = u128::from(before.get()) * silent as u128 / (last as u128 + 1);
+    let is_silent = silent >= SILENT_WINDOWS && missing >= u128::from(SILENT_REQUESTS);
+    let began = |it: &OtherRoute| {
+        let first = it.first_window.and_then(|it| usize::try_from(it.get()).ok());
+        // In the window of the last request, or the next ones.
+        first.is_some_and(|it| it >= last) && it.requests >= Count::new(SILENT_REQUESTS)
+    };
+    is_silent && evidence.other_routes.iter().any(began)
 }
 
 impl Bracket {

@@ -21,9 +21,16 @@ const TEXT_MAX: usize = 200;
 pub(super) struct Routes {
     windows: usize,
     watched: BTreeMap<ObservedRoute, RouteCounts>,
-    others: BTreeMap<ObservedRoute, u64>,
+    others: BTreeMap<ObservedRoute, OtherCounts>,
     /// Requests of others than these.
     rest: u64,
+}
+
+/// Requests of a route that is not under contract, and the window of the first of them.
+#[derive(Debug, Clone, Copy)]
+struct OtherCounts {
+    requests: u64,
+    first_window: usize,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -136,19 +143,20 @@ impl Routes {
                     add(&mut bucket.counts);
                 }
             }
-            (None, Measured::Requests) => self.add_other(&key.route, more),
+            (None, Measured::Requests) => self.add_other(&key.route, window, more),
             (None, Measured::Within(_)) | (_, Measured::Count) => {}
         }
     }
 
-    fn add_other(&mut self, route: &ObservedRoute, more: u64) {
+    fn add_other(&mut self, route: &ObservedRoute, window: usize, more: u64) {
         let is_full = self.others.len() >= OTHERS_MAX;
-        if let Some(count) = self.others.get_mut(route) {
-            *count = count.saturating_add(more);
+        if let Some(it) = self.others.get_mut(route) {
+            it.requests = it.requests.saturating_add(more);
+            it.first_window = it.first_window.min(window);
         } else if is_full {
             self.rest = self.rest.saturating_add(more);
         } else if more > 0 {
-            self.others.insert(route.clone(), more);
+            self.others.insert(route.clone(), OtherCounts { requests: more, first_window: window });
         }
     }
 
@@ -163,15 +171,18 @@ impl Routes {
     /// Those that are not, most requests first, and the requests of all that are not listed.
     pub(super) fn others(&self) -> (Vec<OtherRoute>, Count) {
         let mut others: Vec<_> = self.others.iter().collect();
-        others.sort_by(|one, next| next.1.cmp(one.1).then_with(|| one.0.cmp(next.0)));
+        others.sort_by(|one, next| {
+            next.1.requests.cmp(&one.1.requests).then_with(|| one.0.cmp(next.0))
+        });
         let (listed, rest) = others.split_at(others.len().min(LISTED_MAX));
         let plain = |text: &str| printable(text.as_bytes(), TEXT_MAX);
-        let listed = listed.iter().map(|(route, requests)| OtherRoute {
+        let listed = listed.iter().map(|(route, it)| OtherRoute {
             method: plain(&route.method),
             route: plain(&route.route),
-            requests: Count::new(**requests),
+            requests: Count::new(it.requests),
+            first_window: Some(Count::new(it.first_window as u64)).filter(|it| *it > Count::ZERO),
         });
-        let rest = rest.iter().map(|it| *it.1).fold(self.rest, u64::saturating_add);
+        let rest = rest.iter().map(|it| it.1.requests).fold(self.rest, u64::saturating_add);
         (listed.collect(), Count::new(rest))
     }
 }

@@ -229,6 +229,7 @@ mod tests {
             ("a{b=c} 1\n", "without quotes"),
             ("a{=\"c\"} 1\n", "without a name"),
             ("a{b=\"c\"d=\"e\"} 1\n", "comma"),
+            ("a{b=\"c\",b=\"d\"} 1\n", "label twice"),
             ("1a 1\n", "no name"),
             ("# EOF\na 1\n", "line 2 comes after the end"),
         ] {
@@ -243,7 +244,7 @@ mod tests {
         assert_eq!(parse(b"a 1\n\xff 1\n", false, |_| true).unwrap_err().line, 2);
         let long = format!("a{{b=\"{}\"}} 1\n", "x".repeat(LINE_MAX));
         assert!(all(&long).unwrap_err().contains("million"));
-        let many = vec!["l=\"\""; LABELS_MAX + 1].join(",");
+        let many: String = (0..=LABELS_MAX).map(|it| format!("l{it}=\"\",")).collect();
         assert!(all(&format!("a{{{many}}} 1\n")).unwrap_err().contains("100 labels"));
     }
 

@@ -244,7 +244,8 @@ mod tests {
         assert_eq!(parse(b"a 1\n\xff 1\n", false, |_| true).unwrap_err().line, 2);
         let long = format!("a{{b=\"{}\"}} 1\n", "x".repeat(LINE_MAX));
         assert!(all(&long).unwrap_err().contains("million"));
-        let many: String = (0..=LABELS_MAX).map(|it| format!("l{it}=\"\",")).collect();
+        let many: Vec<String> = (0..=LABELS_MAX).map(|it| format!("l{it}=\"\"")).collect();
+        let many = many.join(",");
         assert!(all(&format!("a{{{many}}} 1\n")).unwrap_err().contains("100 labels"));
     }
 

@@ -51,9 +51,16 @@ pub(super) fn is_ours(svg: &[u8]) -> bool {
     };
     let is_plain = |tag: &str| {
         let tag = tag.split_once('>').map_or(tag, |(tag, _)| tag);
-        let name = tag.trim_start_matches('/');
-        let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        let acts = |it: &str| it.starts_with("on") || it.contains("href");
+        let name = tag.strip_prefix('/').unwrap_or(tag);
+        // Up to its end: a prefix would make `svg:script` of it.
+        let ends = |c: char| c.is_ascii_whitespace() || c == '/';
+        let name = name.split(ends).next().unwrap_or_default();
+        let acts = |it: &str| {
+            // What is referred to in the drawing itself is ours.
+            let it = it.to_ascii_lowercase().replace("url(#", "");
+            let begins = ["on", "style", "xmlns"].iter().any(|name| it.starts_with(name));
+            begins || ["href", "url(", "&"].iter().any(|part| it.contains(part))
+        };
         // A quotation mark that stays open would hide where the tag ends.
         let whole = tag.matches('"').count().is_multiple_of(2) && !tag.contains('\'');
         TAGS.contains(&name) && whole && !tag.split_ascii_whitespace().any(acts)
@@ -192,6 +199,14 @@ mod tests {
                     drawing.replacen("<g>", "<g a=\">\" onclick=\"x\">", 1)
                 ),
                 format!("{head}{HEAD_END}{}", drawing.replacen("<g>", "<g\txlink:href=\"x\">", 1)),
+                svg.replacen("</svg>", "<svg:script>alert(1)</svg:script></svg>", 1),
+                format!("{head}{HEAD_END}{}", drawing.replacen("<g>", "<g xmlns=\"x\">", 1)),
+                format!("{head}{HEAD_END}{}", drawing.replacen("<g>", "<g style=\"fill:red\">", 1)),
+                format!("{head}{HEAD_END}{}", drawing.replacen("<g>", "<g fill=\"URL(//x)\">", 1)),
+                format!(
+                    "{head}{HEAD_END}{}",
+                    drawing.replacen("<g>", "<g fill=\"&#117;rl(//x)\">", 1)
+                ),
                 "<svg/>".to_owned(),
                 String::new(),
             ] {

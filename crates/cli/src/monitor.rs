@@ -113,8 +113,14 @@ fn plain(text: &str) -> Result<String, String> {
 
 fn place(text: &str) -> Result<String, String> {
     let text = plain(text)?;
-    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    if matches!(port, Some(Ok(_))) { Ok(text) } else { Err("is not HOST:PORT".to_owned()) }
+    let is_place = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let in_brackets = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let is_address = in_brackets.is_some_and(|it| it.parse::<std::net::Ipv6Addr>().is_ok());
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        let is_host = is_address || (!host.is_empty() && host.chars().all(is_name));
+        is_host && port.parse::<u16>().is_ok_and(|it| it > 0)
+    });
+    if is_place { Ok(text) } else { Err("is not HOST:PORT".to_owned()) }
 }
 
 pub(super) fn run(arguments: &MonitorArguments) -> Result<ExitCode, Failure> {
@@ -256,5 +262,35 @@ impl From<MonitorError> for Failure {
             _ => Code::Usage,
         };
         Self::new(code, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_place_is_a_host_and_a_port_and_nothing_else() {
+        for good in ["shop:8000", "shop.example-1.com:65535", "10.0.0.1:1", "[::1]:80"] {
+            assert_eq!(place(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "",
+            "shop",
+            ":80",
+            "shop:",
+            "shop:0",
+            "shop:65536",
+            "http://x:80",
+            "x/y:80",
+            "u:p@x:80",
+            "$(id):80",
+            "::1:80",
+            "[::1:80",
+            "[x]:80",
+            "a b:80",
+        ] {
+            assert!(place(bad).is_err(), "{bad}");
+        }
     }
 }

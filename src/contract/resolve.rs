@@ -34,7 +34,7 @@ const SEED_MAX: u64 = 1 << 53;
 const SECONDS_LIMIT: f64 = 1e6;
 
 /// For how long a server of a comparison is warmed up in a session.
-const WARM_SECONDS: f64 = 2.0;
+const WARM_SECONDS: f64 = 5.0;
 const REQUESTS_LIMIT: u64 = 1000;
 
 pub(super) fn resolve(document: ContractDocument) -> Result<Contract, ContractError> {

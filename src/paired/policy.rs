@@ -66,7 +66,7 @@ pub struct Policy {
     /// The slowdown that each session injects into a copy of the baseline, to show that it would
     /// have been found.
     pub injected_ppm: Ppm,
-    /// Time of one session that a check's pairs of the two builds take.
+    /// Time of one session that a check's pairs of the two builds take: of servers at least.
     pub pair_time_ns: Nanos,
 }
 

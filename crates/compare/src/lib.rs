@@ -56,6 +56,7 @@ mod suspects;
 mod temporary;
 mod turn_plan;
 mod warm_up;
+mod warm_windows;
 mod watch;
 mod workplace;
 

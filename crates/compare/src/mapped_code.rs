@@ -7,6 +7,9 @@
 //!
 //! Nothing is said of a server whose processes cannot be looked at, or that is not the one who listens: a
 //! container's client has the same code whatever runs in the container.
+//!
+//! The same mappings tell whether a runtime can make code while it runs: it needs memory that may be executed
+//! and is no file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,6 +32,9 @@ const FILE_MAX: Bytes = Bytes::new(1_024 * BYTES_PER_MB);
 
 /// Mappings with a name and no file: memory that a runtime made, with its own code in it.
 const MADE_IN_MEMORY: [&str; 3] = ["/memfd:", "/dev/zero", "/SYSV"];
+
+/// Mappings that each process has.
+const OF_THE_SYSTEM: [&str; 2] = ["[vdso]", "[vsyscall]"];
 
 /// The state of a socket that listens, as `/proc/net/tcp` has it.
 const LISTENS: &str = "0A";
@@ -61,6 +67,27 @@ pub(crate) fn mapped_code(supervisor: u32, port: u16) -> Option<MappedCode> {
         mapped_sha256: hex(&digest.finalize()),
         files: Count::new(files.len() as u64),
     })
+}
+
+/// Whether a server on this port may make machine code while it runs, as a runtime that compiles does. One
+/// whose processes cannot be looked at may.
+pub(crate) fn may_make_code(supervisor: u32, port: u16) -> bool {
+    let processes = descendants(supervisor);
+    if !is_theirs(&listening(port), &processes) {
+        return true;
+    }
+    processes.iter().any(|process| {
+        let maps = fs::read_to_string(format!("/proc/{process}/maps"));
+        maps.is_ok_and(|maps| maps.lines().any(is_made_code))
+    })
+}
+
+/// Whether a mapping may be executed and is neither of a file nor of the system.
+fn is_made_code(line: &str) -> bool {
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    let is_executable = fields.next().is_some_and(|it| it.contains('x'));
+    let name = fields.nth(3).unwrap_or_default();
+    is_executable && executable_file(line).is_none() && !OF_THE_SYSTEM.contains(&name)
 }
 
 /// The file of a mapping that may be executed, with its number.
@@ -131,6 +158,28 @@ mod tests {
         ] {
             assert_eq!(file(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn code_that_is_in_no_file_was_made() {
+        for made in [
+            "7f00-7f10 rwxp 00000000 00:00 0 ",
+            "7f00-7f10 r-xp 00000000 00:00 0                          [anon:v8]",
+            "7f00-7f10 r-xs 00000000 00:01 99                         /memfd:doublemapper (deleted)",
+        ] {
+            assert!(is_made_code(made), "{made}");
+        }
+        for other in [
+            "7f00-7f10 r-xp 00001000 08:01 4711                       /usr/lib/libc.so",
+            "7ffd-7ffe r-xp 00000000 00:00 0                          [vdso]",
+            "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0  [vsyscall]",
+            "7f00-7f10 rw-p 00000000 00:00 0                          [heap]",
+            "",
+        ] {
+            assert!(!is_made_code(other), "{other}");
+        }
+        // Whose processes are not known.
+        assert!(may_make_code(std::process::id(), 1));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use perf_passport::{passport::MappedCode, text::printable, units::Nanos};
 use crate::{
     command_line::CommandLine,
     error::{LAST_WORDS, ServerProblem, WorkerError},
-    mapped_code::mapped_code,
+    mapped_code::{mapped_code, may_make_code},
     process::{Placement, STDERR_MAX, TICK, tail},
     process_group::pid,
     supervisor::{ANY_CPU, ENDED, NOT_STARTED, SUPERVISE},
@@ -212,6 +212,11 @@ impl<'a> ServerProcess<'a> {
     /// The machine code that its processes have mapped, where that is known.
     pub(super) fn mapped_code(&self) -> Option<MappedCode> {
         mapped_code(self.supervisor.id(), self.port)
+    }
+
+    /// Whether its processes may make machine code while they run.
+    pub(super) fn may_make_code(&self) -> bool {
+        may_make_code(self.supervisor.id(), self.port)
     }
 
     /// Tells the supervisor to end the server; it is not waited for.

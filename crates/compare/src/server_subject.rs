@@ -350,6 +350,11 @@ impl Subject for ServerSubject<'_> {
         if self.floor.is_some() { FLOOR_LABEL } else { &self.server.label }
     }
 
+    /// What runs already was warmed up by whoever else asked it.
+    fn may_make_code(&self) -> bool {
+        self.reached.process.as_ref().is_some_and(ServerProcess::may_make_code)
+    }
+
     fn begin_to_end(&mut self) {
         self.end_turns();
         self.probe = None;

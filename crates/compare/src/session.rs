@@ -19,6 +19,7 @@ use crate::{
     subject::{LatencyKind, Role, Starter, Subject, Turn, TurnRequest},
     turn_plan::{SlowestSide, TurnPlan},
     warm_up::{WarmSides, WarmUpPlan, warm_up},
+    warm_windows::Warmth,
     workplace::temporary_directory,
 };
 
@@ -28,6 +29,15 @@ const CONTROL_EVERY: u64 = 3;
 
 /// All sides of an item are warmed up for at least so long together, if there is time for twice that.
 const WARM_TIME_MIN: Nanos = Nanos::new(150_000_000);
+
+/// Sides of servers take turns for as long as it took to start them and to warm them up, up to this long.
+///
+/// A session whose start and warm-up take a second is not worth much less time than that, as luck has more
+/// to say in few turns. More than this is not known any better: what is wrong with a process stays with it.
+const SERVED_TIME_MAX: Nanos = Nanos::new(1_000_000_000);
+
+/// Servers that take turns, of which a pair is two: baseline, current and control.
+const SIDES_OF_TURNS: u64 = 3;
 
 /// Samples of the floor that tell how long it takes.
 const FLOOR_SAMPLES: u32 = 60;
@@ -48,10 +58,8 @@ pub(crate) struct SessionSetting<'a> {
     pub(crate) policy: &'a Policy,
     /// What the times of an item were of in the sessions before.
     pub(crate) time_of: &'a (dyn Fn(Item<'_>) -> Option<TimeOf> + Sync),
-    /// Samples by which servers were warmed up for an item, in a typical session before.
-    pub(crate) warmed_by: &'a (dyn Fn(Item<'_>) -> u64 + Sync),
-    /// Whether the servers of an item had nothing to warm up in the sessions before.
-    pub(crate) was_steady: &'a (dyn Fn(Item<'_>) -> bool + Sync),
+    /// What sessions before show of how the servers of an item warm up.
+    pub(crate) warmth: &'a (dyn Fn(Item<'_>) -> Warmth + Sync),
     /// All servers of a session are warmed up for an item for about so long together, at most.
     pub(crate) warm_time_max: Nanos,
     /// How much slower the current side is made.
@@ -97,6 +105,7 @@ pub(crate) fn run<'a>(
     let mut roles = starter.roles();
     shuffle(&mut random, &mut roles);
     let mut seats = Seats(Vec::new());
+    let began = setting.clock.elapsed();
     for role in roles {
         let padding = below(&mut random, PADDING_MAX);
         let placement = Placement { cpu, padding, layout: below(&mut random, usize::MAX) };
@@ -106,6 +115,8 @@ pub(crate) fn run<'a>(
     for seat in &mut seats.0 {
         seat.subject.ready()?;
     }
+    let start_time = setting.clock.elapsed().saturating_sub(began);
+    let share = Nanos::new(start_time.get() / u64::try_from(items.len()).unwrap_or(1).max(1));
     let _here = cpu.filter(|_| starter.asks_from_their_cpu()).map(OnCpu::stay);
 
     // The items in random order, one fixture after the other: a service holds one at a time.
@@ -114,7 +125,7 @@ pub(crate) fn run<'a>(
     order.sort_by_key(Item::fixture);
     let mut results = Vec::new();
     for item in order {
-        let measured = measure(setting, &mut seats.0, item, &mut random);
+        let measured = measure(setting, &mut seats.0, item, share, &mut random);
         let over = measured.as_ref().is_err_and(WorkerError::ends_the_session);
         let (session, warmed) = match measured {
             Ok((session, warmed)) => (Ok(Session { seed, ..session }), warmed),
@@ -128,19 +139,28 @@ pub(crate) fn run<'a>(
     Ok(results)
 }
 
-/// The pairs of one item, and how its servers were warmed up.
+/// The pairs of one item, and how its servers were warmed up. To start all processes took so long, as the
+/// share of one item.
 fn measure(
     setting: &SessionSetting<'_>,
     seats: &mut [Seat<'_>],
     item: Item<'_>,
+    start_time: Nanos,
     random: &mut ChaCha8Rng,
 ) -> Result<(Session, Option<WarmSides>), WorkerError> {
     let anchored = !setting.not_anchored.contains(&item.id());
     let takes_part = |role| anchored || !matches!(role, Role::Anchor | Role::AnchorAgain);
+    let began = setting.clock.elapsed();
     let WarmItem { slowest, time_of, warmup, warmed } = prepare(setting, seats, item, &takes_part)?;
+    let prepared = setting.clock.elapsed().saturating_sub(began).saturating_add(start_time);
 
     // How the time is divided, and who takes turns.
-    let plan = TurnPlan::of(&slowest, setting.policy.pair_time_ns, time_of.is_some());
+    let mut pair_time = setting.policy.pair_time_ns;
+    if time_of.is_some() {
+        let served = prepared.min(SERVED_TIME_MAX);
+        pair_time = pair_time.max(Nanos::new(served.get() * 2 / SIDES_OF_TURNS));
+    }
+    let plan = TurnPlan::of(&slowest, pair_time, time_of.is_some());
     let time = item.turn_time(setting.contract, plan.batch);
     let takes_turns = |role: Role| {
         takes_part(role) && (role != Role::Floor || time_of == Some(TimeOf::AboveFloor))
@@ -271,14 +291,13 @@ fn warm_servers(
     for seat in asked.iter_mut() {
         latency = latency.max(seat.take(item, setting, FLOOR_SAMPLES / 10)?.median_latency());
     }
-    let was_steady = (setting.was_steady)(item);
     let plan = WarmUpPlan {
         sides: asked.len(),
         latency,
         floor,
         counts_told: time_of == TimeOf::Service,
-        samples_min: if was_steady { 0 } else { (setting.warmed_by)(item) },
-        was_steady,
+        warmth: (setting.warmth)(item),
+        may_make_code: asked.iter().any(|seat| seat.subject.may_make_code()),
         time_min: WARM_TIME_MIN.min(Nanos::new(setting.warm_time_max.get() / 2)),
         time_max: setting.warm_time_max,
         clock: setting.clock,

@@ -20,7 +20,7 @@ use crate::{
     session::{ItemResult, SessionSetting},
     subject::WorkerStarter,
     subjects::Subjects,
-    warm_up::WarmSides,
+    warm_windows::{Explored, Warmth},
     watch::Watch,
     workplace::{prepared, temporary_directory},
 };
@@ -30,11 +30,6 @@ const FAILED_SESSIONS_MAX: u64 = 3;
 
 /// One part of so many of the whole time is what a session warms up for, at most.
 const WARM_SHARE: u64 = 18;
-
-/// After so many sessions it is known whether a service has anything to warm up: where it had nothing to in
-/// three of four, it has not. What other processes do makes a steady service look as if it became faster now
-/// and then; one that does become faster looks so each time.
-const STEADY_SESSIONS: usize = 4;
 
 /// Servers that take turns beside the floor, without an anchor.
 const SIDES_WARMED: u64 = 3;
@@ -154,8 +149,8 @@ struct Rounds {
     failed_starts: u64,
     /// Why the last round had no session.
     no_session: Option<WorkerError>,
-    /// How the servers of each item were warmed up.
-    warmed: BTreeMap<String, Vec<WarmSides>>,
+    /// How long the servers of each item took while they were warmed up, in the sessions that explored that.
+    explored: BTreeMap<String, Vec<Explored>>,
 }
 
 /// How a round ended.
@@ -184,19 +179,15 @@ impl Rounds {
             let session = known.get(&item.id())?.sessions.first()?;
             session.http.map(|http| http.time)
         };
-        let warmed = |item: Item<'_>| self.warmed.get(&item.id()).map(Vec::as_slice);
-        let warmed_by = |item: Item<'_>| match warmed(item) {
-            Some(warmed) => typical(warmed.iter().map(|it| it.needed).collect()),
-            None => known.get(&item.id()).map_or(0, typical_warm_up),
+        let warmth = |item: Item<'_>| {
+            self.explored.get(&item.id()).map_or(Warmth::Unknown, |explored| Warmth::of(explored))
         };
-        let was_steady = |item: Item<'_>| warmed(item).is_some_and(are_steady);
         let setting = SessionSetting {
             contract: task.contract,
             not_anchored: task.not_anchored,
             policy: &task.policy,
             time_of: &time_of,
-            warmed_by: &warmed_by,
-            was_steady: &was_steady,
+            warmth: &warmth,
             warm_time_max: warm_time_max(task, open.len()),
             slower: task.slower,
             clock: task.watch.clock,
@@ -209,7 +200,8 @@ impl Rounds {
                 Ok(results) => {
                     end.any_held = true;
                     for ItemResult { item, session, warmed } in results {
-                        self.warmed.entry(item.id()).or_default().extend(warmed);
+                        let explored = warmed.and_then(|it| it.explored);
+                        self.explored.entry(item.id()).or_default().extend(explored);
                         if let Some(error) = keep(&task.policy, known, item, session) {
                             (task.progress)(SessionProgress::Failed(&error));
                         }
@@ -253,24 +245,6 @@ fn warm_time_max(task: &SessionTask<'_>, items: usize) -> Nanos {
     let share = task.time_max.get() / WARM_SHARE / u64::try_from(items).unwrap_or(u64::MAX).max(1);
     let allowed = task.contract.sampling.warm_time_max.saturating_mul(SIDES_WARMED);
     Nanos::new(share).min(allowed)
-}
-
-/// Samples by which servers were warmed up in a typical session.
-fn typical_warm_up(paired: &Paired) -> u64 {
-    let warmups = paired.sessions.iter().filter_map(|it| it.http?.warmup);
-    typical(warmups.map(|it| it.samples.get()).collect())
-}
-
-/// The median, the upper one of two; 0 of none.
-fn typical(mut samples: Vec<u64>) -> u64 {
-    samples.sort_unstable();
-    samples.get(samples.len() / 2).copied().unwrap_or_default()
-}
-
-/// Whether sessions show that there is nothing to warm up.
-fn are_steady(warmed: &[WarmSides]) -> bool {
-    let steady = warmed.iter().filter(|it| it.is_steady).count();
-    warmed.len() >= STEADY_SESSIONS && steady * 4 >= warmed.len() * 3
 }
 
 /// Whether sessions that take as long as the last ones would end in time.

@@ -107,6 +107,11 @@ pub(super) trait Subject {
     /// Of which side it is.
     fn label(&self) -> &str;
 
+    /// Whether it may make machine code while it runs.
+    fn may_make_code(&self) -> bool {
+        false
+    }
+
     /// Tells it to end, without waiting for that: all are told before one is waited for.
     fn begin_to_end(&mut self) {}
 }

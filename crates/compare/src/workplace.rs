@@ -55,23 +55,34 @@ pub(super) fn with_cache(side: &Side, directory: &Path, role: &str) -> Result<Si
 ///
 /// What goes wrong with a worker goes wrong again when it is observed, and is told then.
 ///
+/// Where baseline and current side are the same build, as `is_one_build` says, they share a directory too.
+///
 /// # Errors
 ///
 /// When a directory cannot be made, and when the user interrupts.
 pub(crate) fn with_caches(
     sides: Sides,
+    is_one_build: bool,
     checks: &[&Check],
     directory: &TemporaryDirectory,
     watch: Watch<'_>,
 ) -> Result<Sides, WorkerError> {
     let directory = directory.path();
     // All names are as long, as they are in the environment, which is on the stack.
-    let sides = Sides {
-        baseline: with_cache(&sides.baseline, directory, "0")?,
-        current: with_cache(&sides.current, directory, "1")?,
-        anchor: sides.anchor.map(|side| with_cache(&side, directory, "2")).transpose()?,
+    let baseline = with_cache(&sides.baseline, directory, "0")?;
+    let current = if is_one_build {
+        let cache = baseline.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY);
+        let mut current = sides.current;
+        current.environment.retain(|(name, _)| name != CACHE_DIRECTORY);
+        current.environment.extend(cache.cloned());
+        current
+    } else {
+        with_cache(&sides.current, directory, "1")?
     };
-    let all: Vec<&Side> = sides.iter().collect();
+    let anchor = sides.anchor.map(|side| with_cache(&side, directory, "2")).transpose()?;
+    let sides = Sides { baseline, current, anchor };
+    let all = [Some(&sides.baseline), Some(&sides.current).filter(|_| !is_one_build)];
+    let all: Vec<&Side> = all.into_iter().chain([sides.anchor.as_ref()]).flatten().collect();
     // Gone when they are filled, with all else that those workers write.
     let place = temporary_directory()?;
     fill_caches(&all, checks, place.path(), watch)?;

@@ -97,7 +97,7 @@ pub fn run_trial(
     let busy = Busy::start(arm.busy);
     let started = watch.clock.elapsed();
     let directory = temporary_directory()?;
-    let sides = with_caches(sides, setting.checks, &directory, watch)?;
+    let sides = with_caches(sides, false, setting.checks, &directory, watch)?;
     let mut task = SessionTask {
         contract: setting.contract,
         items: setting.checks.iter().copied().map(Item::Check).collect(),

@@ -11,6 +11,8 @@ use crate::text::printable;
 
 /// The largest body that is kept.
 const KEPT_MAX: usize = 1 << 20;
+/// How much is kept of a body that is no JSON.
+const TEXT_MAX: usize = 1 << 16;
 /// How much is kept of a body that was not expected.
 const BEGINNING_MAX: usize = 500;
 
@@ -21,6 +23,10 @@ pub struct Bodies {
     /// Of each request the first body, with `null` for what is ignored; `None` where it is no JSON that
     /// can be shown, or large.
     pub first: Vec<Option<Value>>,
+    /// Of each request the lines of the first body, as printable ASCII, where it is no JSON that can be shown
+    /// and nothing of it is ignored: as many as 64 KiB have.
+    #[serde(default)]
+    pub texts: Vec<Option<Vec<String>>>,
     /// The beginning of the first body that came with an unexpected status or media type, or that should
     /// have been JSON; printable ASCII.
     pub unexpected: Option<String>,
@@ -46,6 +52,8 @@ impl Bodies {
                 blank(value, &segments);
             }
         }
+        let is_text = value.is_none() && ignore.is_empty();
+        self.texts.push(is_text.then(|| lines(body)));
         self.first.push(value);
     }
 
@@ -58,6 +66,11 @@ impl Bodies {
         };
         self.unexpected.get_or_insert_with(text);
     }
+}
+
+fn lines(body: &[u8]) -> Vec<String> {
+    let kept = &body[..body.len().min(TEXT_MAX)];
+    kept.split(|byte| *byte == b'\n').map(|line| printable(line, 4 * TEXT_MAX)).collect()
 }
 
 fn unescape(segment: &str) -> String {
@@ -105,12 +118,22 @@ mod tests {
     }
 
     #[test]
-    fn large_bodies_and_what_is_no_json_are_not_kept() {
+    fn of_what_is_no_json_or_large_lines_are_kept() {
         let mut bodies = Bodies::default();
         bodies.keep_first(b"<html>", &[]);
         bodies.keep_first(&vec![b' '; KEPT_MAX + 1], &[]);
         bodies.keep_first("[".repeat(1000).as_bytes(), &[]);
         assert_eq!(bodies.first, [None, None, None]);
+        let kept: Vec<usize> = bodies.texts.iter().flatten().flatten().map(String::len).collect();
+        assert_eq!(kept, [6, TEXT_MAX, 1000]);
+        let mut ignoring = Bodies::default();
+        ignoring.keep_first(b"<html>", &["/id".to_owned()]);
+        assert_eq!(ignoring.texts, [None]);
+        // Of a long text the beginning is kept, line by line.
+        let mut bodies = Bodies::default();
+        bodies.keep_first(&b"a \xff\r\n".repeat(TEXT_MAX), &[]);
+        let lines = bodies.texts[0].as_ref().unwrap();
+        assert_eq!((lines.len(), lines[0].as_str()), (TEXT_MAX / 5 + 1, "a \\xff\\r"));
     }
 
     #[test]

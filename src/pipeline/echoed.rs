@@ -28,6 +28,9 @@ pub(super) fn leave_out(evidence: &mut Evidence, variables: &[(String, String)])
         *media_type = secrets.without(media_type);
     }
     evidence.bodies.first.iter_mut().flatten().for_each(|it| secrets.leave_out_of(it));
+    for line in evidence.bodies.texts.iter_mut().flatten().flatten() {
+        *line = secrets.without(line);
+    }
 }
 
 /// Values of variables in each form in which they may come back, in lowercase, longest first; with the names

@@ -1,4 +1,4 @@
-//! What changed in a JSON body, by pointer, and what came in place of an expected body.
+//! What changed in a JSON body, by pointer, in another one, by line, and what came in place of an expected body.
 //!
 //! Both are only known to the process that asked: a passport that was read from a file has no bodies,
 //! and then nothing is said here.
@@ -18,8 +18,12 @@ use crate::{
 
 /// Differences of one body that are listed.
 const LISTED_MAX: usize = 10;
+/// Lines of a text that are listed.
+const LINES_MAX: usize = 3;
 /// Characters of a value that are shown.
 const VALUE_MAX: usize = 60;
+/// Characters of a long line that are shown before the first one that differs.
+const BEFORE_MAX: usize = 20;
 
 /// What is known of a check whose response is not as expected, or not the baseline's.
 pub(super) fn details(result: &TestResult, name: &str) -> Vec<Finding> {
@@ -76,12 +80,20 @@ fn headers_changed<'a>(
 fn changes(before: &Bodies, after: &Bodies) -> Vec<String> {
     let mut lines = Vec::new();
     let several = after.first.len() > 1;
-    for (step, bodies) in before.first.iter().zip(&after.first).enumerate() {
-        let (Some(before), Some(after)) = bodies else { continue };
-        let mut found = Vec::new();
-        compare(before, after, &mut String::new(), &mut found);
-        let more = found.len().saturating_sub(LISTED_MAX);
-        found.truncate(LISTED_MAX);
+    for (step, after_json) in after.first.iter().enumerate() {
+        let json = before.first.get(step).and_then(Option::as_ref).zip(after_json.as_ref());
+        let text = |bodies: &Bodies| bodies.texts.get(step).cloned().flatten();
+        let (mut found, most) = match (json, text(before).zip(text(after))) {
+            (Some((before, after)), _) => {
+                let mut found = Vec::new();
+                compare(before, after, &mut String::new(), &mut found);
+                (found, LISTED_MAX)
+            }
+            (None, Some((before, after))) => (lines_changed(&before, &after), LINES_MAX),
+            (None, None) => continue,
+        };
+        let more = found.len().saturating_sub(most);
+        found.truncate(most);
         if more > 0 {
             found.push(format!("and {more} more"));
         }
@@ -89,6 +101,39 @@ fn changes(before: &Bodies, after: &Bodies) -> Vec<String> {
         lines.extend(found.into_iter().map(|line| place.clone() + &line));
     }
     lines
+}
+
+/// The lines that differ between two texts that have as many; else the first one, and how many there are.
+fn lines_changed(before: &[String], after: &[String]) -> Vec<String> {
+    let pairs = before.iter().zip(after).enumerate().filter(|(_, (old, new))| old != new);
+    let mut found = pairs.map(|(number, (old, new))| {
+        let (new, old) = around_difference(new, old);
+        format!("line {} is `{new}`, in the baseline `{old}`", number + 1)
+    });
+    if before.len() == after.len() {
+        return found.collect();
+    }
+    let counts = format!("there are {} lines, in the baseline {}", after.len(), before.len());
+    found.next().into_iter().chain([counts]).collect()
+}
+
+/// Two lines that differ, each from shortly before the place where they do.
+fn around_difference(one: &str, other: &str) -> (String, String) {
+    // Both are ASCII, as everything that is kept of a text.
+    let same = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let from =
+        if one.len().max(other.len()) > VALUE_MAX { same.saturating_sub(BEFORE_MAX) } else { 0 };
+    let part = |line: &str| {
+        let beginning = if from > 0 { "..." } else { "" };
+        let rest = quoted(line.get(from..).unwrap_or_default());
+        let most = VALUE_MAX - beginning.len();
+        if rest.len() <= most {
+            format!("{beginning}{rest}")
+        } else {
+            format!("{beginning}{}...", &rest[..most - 3])
+        }
+    };
+    (part(one), part(other))
 }
 
 /// Lists what differs between two values below a pointer. `serde_json` reads no more than 128 levels,
@@ -143,8 +188,11 @@ mod tests {
     use super::*;
 
     fn of(bodies: &[&str]) -> Bodies {
-        let first = bodies.iter().map(|body| serde_json::from_str(body).ok()).collect();
-        Bodies { first, unexpected: None }
+        let mut kept = Bodies::default();
+        for body in bodies {
+            kept.keep_first(body.as_bytes(), &[]);
+        }
+        kept
     }
 
     fn changed(before: &str, after: &str) -> Vec<String> {
@@ -191,9 +239,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_json_is_told_by_line() {
+        assert_eq!(
+            changed("<p>\none\n</p>", "<p>\n`two\u{1b}\n</p>"),
+            [r"line 2 is `'two\x1b`, in the baseline `one`"]
+        );
+        let page = |middle: &str| format!("<p>{}{middle}{}</p>", "a".repeat(50), "b".repeat(50));
+        assert_eq!(
+            changed(&page("1"), &page("2")),
+            [format!(
+                "line 1 is `...{a}2{b}...`, in the baseline `...{a}1{b}...`",
+                a = "a".repeat(20),
+                b = "b".repeat(33)
+            )]
+        );
+        assert_eq!(
+            changed("a\nb\nc", "a\nc"),
+            ["line 2 is `c`, in the baseline `b`", "there are 2 lines, in the baseline 3"]
+        );
+        let numbers =
+            |from: usize| (from..from + 9).map(|it| it.to_string()).collect::<Vec<_>>().join("\n");
+        assert_eq!(changed(&numbers(1), &numbers(2)).last().unwrap(), "and 6 more");
+        // A JSON body that is none any more is shown by its own claim.
+        assert_eq!(changed("1", "one"), Vec::<String>::new());
+    }
+
+    #[test]
     fn steps_are_named_and_what_is_not_at_hand_is_left_out() {
         let (before, after) = (of(&["1", "<", "3"]), of(&["1", "2", "4"]));
         assert_eq!(changes(&before, &after), ["step 3: `` is 4, in the baseline 3"]);
+        let (before, after) = (of(&["1", "<a>"]), of(&["1", "<b>"]));
+        assert_eq!(changes(&before, &after), ["step 2: line 1 is `<b>`, in the baseline `<a>`"]);
         assert_eq!(changes(&Bodies::default(), &after), Vec::<String>::new());
     }
 }

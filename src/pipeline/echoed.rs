@@ -28,9 +28,7 @@ pub(super) fn leave_out(evidence: &mut Evidence, variables: &[(String, String)])
         *media_type = secrets.without(media_type);
     }
     evidence.bodies.first.iter_mut().flatten().for_each(|it| secrets.leave_out_of(it));
-    for line in evidence.bodies.texts.iter_mut().flatten().flatten() {
-        *line = secrets.without(line);
-    }
+    evidence.bodies.texts.iter_mut().for_each(|text| secrets.leave_out_of_text(text));
 }
 
 /// Values of variables in each form in which they may come back, in lowercase, longest first; with the names
@@ -79,6 +77,17 @@ impl Secrets {
         text + more
     }
 
+    /// Of a text in which one is spread over lines, nothing is left.
+    fn leave_out_of_text(&self, text: &mut Option<Vec<String>>) {
+        let Some(lines) = text else { return };
+        lines.iter_mut().for_each(|line| *line = self.without(line));
+        // As the end of a line is escaped.
+        let whole = lines.join("\\n");
+        if self.without(&whole) != whole {
+            *text = None;
+        }
+    }
+
     fn leave_out_of(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.without(text),
@@ -104,6 +113,26 @@ impl Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_in_no_line_and_not_over_several() {
+        let secrets = Secrets::of(&[
+            ("KEY".to_owned(), "hunter2secret".to_owned()),
+            ("PEM".to_owned(), "begin\nmiddle\nend".to_owned()),
+        ]);
+        let kept = |lines: &[&str]| {
+            let mut text = Some(lines.iter().map(|it| (*it).to_owned()).collect());
+            secrets.leave_out_of_text(&mut text);
+            text
+        };
+        assert_eq!(
+            kept(&["a hunter2secret", "b"]),
+            Some(vec!["a ${KEY}".to_owned(), "b".to_owned()])
+        );
+        assert_eq!(kept(&["<p>begin", "middle", "end</p>"]), None);
+        let (begin, end) = ("begin".to_owned(), "end".to_owned());
+        assert_eq!(kept(&["begin", "end"]), Some(vec![begin, end]));
+    }
 
     #[test]
     fn a_secret_is_left_out_wherever_it_stands() {

@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &BaselineArguments) -> Result<ExitCode, Failure> {
         return Err(Failure::new(
             code,
             anyhow!(
-                "this run is not accepted and `{}` is unchanged: mend it, or give --accept-failing",
+                "this run is not accepted and `{}` is not written: mend what failed, or give --accept-failing",
                 path.display()
             ),
         ));

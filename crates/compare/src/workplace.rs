@@ -147,3 +147,28 @@ pub(super) fn without_debug_information(mut side: Side, directory: &Path, role: 
     }
     side
 }
+
+#[cfg(test)]
+mod tests {
+    use perf_passport::clock::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn one_build_fills_one_directory_and_two_builds_fill_two() {
+        let side = |label: &str| Side::of_executable(label, "/none".into(), String::new());
+        let clock = SystemClock::start();
+        let watch = Watch { clock: &clock, stop: &|| false };
+        let directories = |is_one_build| {
+            let sides = Sides { baseline: side("a"), current: side("b"), anchor: Some(side("c")) };
+            let directory = temporary_directory().unwrap();
+            let sides = with_caches(sides, is_one_build, &[], &directory, watch).unwrap();
+            let of = |side: &Side| side.environment.last().unwrap().clone();
+            [of(&sides.baseline), of(&sides.current), of(sides.anchor.as_ref().unwrap())]
+        };
+        let [baseline, current, anchor] = directories(true);
+        assert!(baseline == current && current != anchor, "{baseline:?} {current:?} {anchor:?}");
+        let [baseline, current, anchor] = directories(false);
+        assert!(baseline != current && current != anchor && anchor != baseline);
+    }
+}

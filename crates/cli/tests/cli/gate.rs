@@ -80,7 +80,7 @@ fn a_failing_run_is_no_baseline_unless_it_is_accepted() {
     let output = ["baseline", "-o", "accepted.json"];
     workspace.write("accepted.json", "what was there");
     let refused = workspace.run(&output).exits(1);
-    let expected = "this run is not accepted and `accepted.json` is unchanged: mend it, or give \
+    let expected = "this run is not accepted and `accepted.json` is not written: mend what failed, or give \
                     --accept-failing";
     assert_eq!(refused.sentence(), expected);
     assert_eq!(workspace.read("accepted.json"), "what was there");

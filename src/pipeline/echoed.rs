@@ -92,7 +92,9 @@ impl Secrets {
             *text = None;
             return;
         }
-        lines.iter_mut().for_each(|line| *line = self.without(line));
+        for line in lines {
+            *line = self.without(line);
+        }
     }
 
     fn leave_out_of(&self, value: &mut Value) {

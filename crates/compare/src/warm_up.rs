@@ -86,7 +86,7 @@ pub(crate) fn warm_up(
         _ => WINDOWS_MIN,
     };
     let mut warm = WarmSides::default();
-    let (mut size, mut windows) = (first, Vec::new());
+    let (mut size, mut windows) = (first, Explored::new());
     loop {
         let began = plan.clock.elapsed();
         let mut last = Vec::new();
@@ -117,8 +117,7 @@ pub(crate) fn warm_up(
         let ends = spent.saturating_add(next);
         if is_long_enough || (windows.len() > 1 && ends > plan.time_max) {
             let is_known = matches!(plan.warmth, Warmth::Warm { .. });
-            let explored = Explored { windows, may_make_code: plan.may_make_code };
-            return Ok(WarmSides { explored: Some(explored).filter(|_| !is_known), ..warm });
+            return Ok(WarmSides { explored: Some(windows).filter(|_| !is_known), ..warm });
         }
         size = warm.samples;
     }
@@ -255,7 +254,7 @@ mod tests {
     const EXPLORES: (Warmth, bool) = (Warmth::Unknown, false);
 
     fn explored(warm: &WarmSides) -> usize {
-        warm.explored.as_ref().map_or(0, |it| it.windows.len())
+        warm.explored.as_ref().map_or(0, Vec::len)
     }
 
     const LONG: u64 = 60_000_000_000;

@@ -38,14 +38,8 @@ impl Quartiles {
     }
 }
 
-/// How the servers of a session were warmed up, for as long as there was anything to see.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Explored {
-    /// How long each side took in each window.
-    pub(crate) windows: Vec<Vec<Quartiles>>,
-    /// Whether a side may make machine code while it runs.
-    pub(crate) may_make_code: bool,
-}
+/// How long each side took in each window of a session, for as long as there was anything to see.
+pub(crate) type Explored = Vec<Vec<Quartiles>>;
 
 /// What sessions show together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +60,8 @@ impl Warmth {
         if sessions.len() < EXPLORED_MIN {
             return Self::Unknown;
         }
-        let windows = sessions.iter().map(|it| it.windows.len()).min().unwrap_or_default();
-        let sides = sessions.iter().filter_map(|it| it.windows.first()).map(Vec::len).max();
+        let windows = sessions.iter().map(Vec::len).min().unwrap_or_default();
+        let sides = sessions.iter().filter_map(|it| it.first()).map(Vec::len).max();
         let sides = || 0..sides.unwrap_or_default();
         // The window after those is the first one of a warm service.
         let is_warm =
@@ -89,20 +83,12 @@ impl Warmth {
 /// may be chance: unless more than half of the sessions say so, after as many were taken away as say the
 /// opposite.
 ///
-/// Where a runtime compiles, the medians of windows say it. Where none does, noise is more likely, so that
-/// quartiles must lie apart too.
+/// The medians of windows say it: of several sessions, noise moves them to and fro.
 fn fall_since(window: usize, side: usize, sessions: &[Explored]) -> Effect {
-    let of = |session: &Explored| {
-        let then = session.windows.get(window)?.get(side)?;
-        let last = session.windows.last()?.get(side)?;
-        let fall = |before: &Quartiles, after: &Quartiles| {
-            if session.may_make_code {
-                before.medians_fall_to(after)
-            } else {
-                before.fall_to(after)
-            }
-        };
-        Some(fall(then, last) - fall(last, then))
+    let of = |windows: &Explored| {
+        let then = windows.get(window)?.get(side)?;
+        let last = windows.last()?.get(side)?;
+        Some(then.medians_fall_to(last) - last.medians_fall_to(then))
     };
     let mut falls: Vec<Effect> = sessions.iter().filter_map(of).collect();
     falls.sort_unstable();
@@ -119,7 +105,7 @@ mod tests {
     use super::*;
 
     /// A session of one side that took so many microseconds in each window.
-    fn session(medians: &[u64]) -> Vec<Vec<Quartiles>> {
+    fn session(medians: &[u64]) -> Explored {
         let quartiles = |us: &u64| Quartiles {
             quartiles: [us * 975, us * 1_000, us * 1_025].map(Nanos::new),
             own: Nanos::new(us * 1_000),
@@ -127,9 +113,8 @@ mod tests {
         medians.iter().map(|us| vec![quartiles(us)]).collect()
     }
 
-    fn warmth(may_make_code: bool, sessions: &[&[u64]]) -> Warmth {
-        let explored = |it: &&[u64]| Explored { windows: session(it), may_make_code };
-        Warmth::of(&sessions.iter().map(explored).collect::<Vec<_>>())
+    fn warmth(sessions: &[&[u64]]) -> Warmth {
+        Warmth::of(&sessions.iter().map(|it| session(it)).collect::<Vec<_>>())
     }
 
     fn warm(windows: usize) -> Warmth {
@@ -139,35 +124,29 @@ mod tests {
     #[test]
     fn what_is_compiled_falls_in_every_session_and_needs_its_windows() {
         let compiled: &[u64] = &[180, 175, 170, 150, 120, 72, 71, 71];
-        for may_make_code in [false, true] {
-            let warmth = |sessions: &[&[u64]]| warmth(may_make_code, sessions);
-            assert_eq!(warmth(&[compiled; 4]), warm(5));
-            assert_eq!(warmth(&[compiled; 3]), Warmth::Unknown);
-            // One session in which the machine became slower meanwhile does not hide it.
-            let slowed: &[u64] = &[90, 100, 110, 120, 130, 140, 150, 170];
-            assert_eq!(warmth(&[compiled, compiled, slowed, compiled, compiled]), warm(5));
-            // What falls until the end is not warm. By hand: 20 us more than 120.
-            let falling: &[u64] = &[200, 180, 160, 140, 120];
-            assert_eq!(warmth(&[falling; 9]), Warmth::Falling(166_666));
-            // Too few windows to tell.
-            let short: &[u64] = &[100, 100];
-            assert_eq!(warmth(&[short; 4]), Warmth::Falling(0));
-        }
+        assert_eq!(warmth(&[compiled; 4]), warm(5));
+        assert_eq!(warmth(&[compiled; 3]), Warmth::Unknown);
+        // One session in which the machine became slower meanwhile does not hide it.
+        let slowed: &[u64] = &[90, 100, 110, 120, 130, 140, 150, 170];
+        assert_eq!(warmth(&[compiled, compiled, slowed, compiled, compiled]), warm(5));
+        // What falls until the end is not warm. By hand: 20 us more than 120.
+        let falling: &[u64] = &[200, 180, 160, 140, 120];
+        assert_eq!(warmth(&[falling; 9]), Warmth::Falling(166_666));
+        // Too few windows to tell.
+        let short: &[u64] = &[100, 100];
+        assert_eq!(warmth(&[short; 4]), Warmth::Falling(0));
     }
 
     #[test]
     fn what_noise_moves_to_and_fro_is_no_fall() {
         let (slower, faster): (&[u64], &[u64]) =
             (&[100, 100, 80, 90, 100], &[100, 100, 130, 90, 100]);
-        for may_make_code in [false, true] {
-            let warmth = |sessions: &[&[u64]]| warmth(may_make_code, sessions);
-            assert_eq!(warmth(&[slower, faster, faster, slower]), warm(2));
-            assert_eq!(warmth(&[faster, faster, slower, slower, faster]), warm(2));
-            assert_eq!(warmth(&[faster, faster, faster, faster]), warm(3));
-        }
-        // 1.5 % between neighbouring quartiles: a fall of 4 % is one where a runtime compiles.
-        let little: &[u64] = &[104, 104, 104, 100, 100];
-        assert_eq!((warmth(false, &[little; 4]), warmth(true, &[little; 4])), (warm(2), warm(3)));
+        assert_eq!(warmth(&[slower, faster, faster, slower]), warm(2));
+        assert_eq!(warmth(&[faster, faster, slower, slower, faster]), warm(2));
+        assert_eq!(warmth(&[faster, faster, faster, faster]), warm(3));
+        // Quartiles overlap, and all sessions say the same.
+        let [little, least]: [&[u64]; 2] = [&[104, 104, 104, 100, 100], &[103, 103, 103, 100, 100]];
+        assert_eq!((warmth(&[little; 4]), warmth(&[least; 4])), (warm(3), warm(2)));
     }
 
     #[test]
@@ -176,7 +155,7 @@ mod tests {
             let one = session(&[100; 5]);
             let other = session(&[falling, falling, falling, 100, 100]);
             let both = one.into_iter().zip(other).map(|(one, other)| [one, other].concat());
-            Explored { windows: both.collect(), may_make_code: false }
+            both.collect::<Explored>()
         };
         let of = |falling| Warmth::of(&[(); 4].map(|()| sides(falling)));
         assert_eq!((of(100), of(150)), (warm(2), warm(3)));

@@ -30,15 +30,6 @@ const CONTROL_EVERY: u64 = 3;
 /// All sides of an item are warmed up for at least so long together, if there is time for twice that.
 const WARM_TIME_MIN: Nanos = Nanos::new(150_000_000);
 
-/// Sides of servers take turns for as long as it took to start them and to warm them up, up to this long.
-///
-/// A session whose start and warm-up take a second is not worth much less time than that, as luck has more
-/// to say in few turns. More than this is not known any better: what is wrong with a process stays with it.
-const SERVED_TIME_MAX: Nanos = Nanos::new(1_000_000_000);
-
-/// Servers that take turns, of which a pair is two: baseline, current and control.
-const SIDES_OF_TURNS: u64 = 3;
-
 /// Samples of the floor that tell how long it takes.
 const FLOOR_SAMPLES: u32 = 60;
 
@@ -155,12 +146,8 @@ fn measure(
     let prepared = setting.clock.elapsed().saturating_sub(began).saturating_add(start_time);
 
     // How the time is divided, and who takes turns.
-    let mut pair_time = setting.policy.pair_time_ns;
-    if time_of.is_some() {
-        let served = prepared.min(SERVED_TIME_MAX);
-        pair_time = pair_time.max(Nanos::new(served.get() * 2 / SIDES_OF_TURNS));
-    }
-    let plan = TurnPlan::of(&slowest, pair_time, time_of.is_some());
+    let served = time_of.map(|_| prepared);
+    let plan = TurnPlan::of(&slowest, setting.policy.pair_time_ns, served);
     let time = item.turn_time(setting.contract, plan.batch);
     let takes_turns = |role: Role| {
         takes_part(role) && (role != Role::Floor || time_of == Some(TimeOf::AboveFloor))

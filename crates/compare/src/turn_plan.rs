@@ -41,6 +41,14 @@ const SERVED_SKIPPED_MIN: u64 = 2;
 /// any other check.
 const SERVED_LONG: Nanos = Nanos::new(2_000_000);
 
+/// Servers take turns for as long as it took to start them and to warm them up, up to so many cycles: a session
+/// that took a second to begin is not worth much less time than that, as luck has more to say in few turns. More
+/// cycles are not known any better.
+const SERVED_CYCLES_MAX: u64 = 40;
+
+/// Sides that take turns in a cycle, of which a pair is two: baseline, current and control.
+const SIDES: u64 = 3;
+
 /// A check takes at most this many times its time where others want the processor too.
 const STRETCH_MAX: u64 = 3;
 
@@ -86,7 +94,8 @@ pub(crate) struct TurnPlan {
 
 impl TurnPlan {
     /// The plan of an item that is `served` over HTTP or not.
-    pub(crate) fn of(slowest: &SlowestSide, pair_time: Nanos, served: bool) -> Self {
+    pub(crate) fn of(slowest: &SlowestSide, pair_time: Nanos, prepared: Option<Nanos>) -> Self {
+        let served = prepared.is_some();
         let iterations = slowest.iteration.map(|iteration| {
             let sample = SAMPLE_TIME.saturating_mul(1_000).get();
             sample.div_ceil(iteration.get().max(1)).clamp(1, ITERATIONS_MAX)
@@ -115,7 +124,9 @@ impl TurnPlan {
             ..=2 => SLOW_CYCLES_MIN,
             _ => CYCLES_MIN,
         };
-        let cycles = (pair_time.get() / one).clamp(cycles_min, CYCLES_MAX);
+        let as_prepared = prepared.unwrap_or_default().get() * 2 / SIDES / one;
+        let cycles = (pair_time.get() / one).max(as_prepared.min(SERVED_CYCLES_MAX));
+        let cycles = cycles.clamp(cycles_min, CYCLES_MAX);
         Self {
             batch: u32::try_from(batch).unwrap_or(u32::MAX),
             iterations,
@@ -145,7 +156,7 @@ mod tests {
                 measures: LatencyKind::Work,
             });
         }
-        TurnPlan::of(&slowest, PAIR_TIME, false)
+        TurnPlan::of(&slowest, PAIR_TIME, None)
     }
 
     #[test]
@@ -179,7 +190,7 @@ mod tests {
             measures: LatencyKind::Work,
         };
         slowest.add(&prepared(latency));
-        let plan = TurnPlan::of(&slowest, PAIR_TIME, false);
+        let plan = TurnPlan::of(&slowest, PAIR_TIME, None);
         assert_eq!((plan.iterations, plan.batch, plan.cycles), (None, 2, SLOW_CYCLES_MIN));
     }
 
@@ -193,12 +204,25 @@ mod tests {
                 response: None,
                 measures: LatencyKind::RoundTrip,
             });
-            let plan = TurnPlan::of(&slowest, PAIR_TIME, served);
+            let plan = TurnPlan::of(&slowest, PAIR_TIME, served.then_some(Nanos::ZERO));
             (plan.batch, plan.skipped)
         };
         assert_eq!((turn(300_000, false), turn(300_000, true)), ((2, 0), (8, 2)));
         assert_eq!((turn(45_000, false), turn(45_000, true)), ((8, 2), (8, 2)));
         assert_eq!((turn(10_000, false), turn(10_000, true)), ((40, 8), (40, 8)));
         assert_eq!((turn(3_000_000, true), turn(30_000_000, true)), ((4, 1), (2, 0)));
+    }
+
+    #[test]
+    fn servers_take_turns_for_as_long_as_it_took_to_begin() {
+        let cycles = |latency: u64, prepared_ms: u64| {
+            let slowest = SlowestSide::of_latency(Nanos::new(latency));
+            let prepared = Nanos::new(prepared_ms * 1_000_000);
+            TurnPlan::of(&slowest, Nanos::new(40_000_000), Some(prepared)).cycles
+        };
+        // By hand: a cycle of three turns of 8 samples of 1.25 ms takes 30 ms.
+        assert_eq!([0, 300, 600, 900, 9_000].map(|it| cycles(1_250_000, it)), [12, 12, 20, 30, 40]);
+        // What is quick has as many as there is time for in each session.
+        assert_eq!([0, 9_000].map(|it| cycles(40_000, it)), [50, 50]);
     }
 }

@@ -41,10 +41,11 @@ const SERVED_SKIPPED_MIN: u64 = 2;
 /// any other check.
 const SERVED_LONG: Nanos = Nanos::new(2_000_000);
 
-/// Servers take turns for as long as it took to start them and to warm them up, up to so many cycles: a session
-/// that took a second to begin is not worth much less time than that, as luck has more to say in few turns. More
-/// cycles are not known any better.
-const SERVED_CYCLES_MAX: u64 = 40;
+/// Servers take turns for as long as it took to start them and to warm them up, up to this long and up to so many
+/// cycles: a session that took a second to begin is not worth much less time than that, as luck has more to say in
+/// few turns. More is not known any better.
+const SERVED_TIME_MAX: Nanos = Nanos::new(1_000_000_000);
+const SERVED_CYCLES_MAX: u64 = 100;
 
 /// Sides that take turns in a cycle, of which a pair is two: baseline, current and control.
 const SIDES: u64 = 3;
@@ -93,7 +94,8 @@ pub(crate) struct TurnPlan {
 }
 
 impl TurnPlan {
-    /// The plan of an item that is `served` over HTTP or not.
+    /// The plan of an item; of one that is served over HTTP with the time that it took to start the servers and to
+    /// warm them up.
     pub(crate) fn of(slowest: &SlowestSide, pair_time: Nanos, prepared: Option<Nanos>) -> Self {
         let served = prepared.is_some();
         let iterations = slowest.iteration.map(|iteration| {
@@ -124,7 +126,8 @@ impl TurnPlan {
             ..=2 => SLOW_CYCLES_MIN,
             _ => CYCLES_MIN,
         };
-        let as_prepared = prepared.unwrap_or_default().get() * 2 / SIDES / one;
+        let served_time = prepared.unwrap_or_default().min(SERVED_TIME_MAX);
+        let as_prepared = served_time.get() * 2 / SIDES / one;
         let cycles = (pair_time.get() / one).max(as_prepared.min(SERVED_CYCLES_MAX));
         let cycles = cycles.clamp(cycles_min, CYCLES_MAX);
         Self {
@@ -221,8 +224,8 @@ mod tests {
             TurnPlan::of(&slowest, Nanos::new(40_000_000), Some(prepared)).cycles
         };
         // By hand: a cycle of three turns of 8 samples of 1.25 ms takes 30 ms.
-        assert_eq!([0, 300, 600, 900, 9_000].map(|it| cycles(1_250_000, it)), [12, 12, 20, 30, 40]);
-        // What is quick has as many as there is time for in each session.
-        assert_eq!([0, 9_000].map(|it| cycles(40_000, it)), [50, 50]);
+        assert_eq!([0, 300, 600, 900, 9_000].map(|it| cycles(1_250_000, it)), [12, 12, 20, 30, 33]);
+        // What is quick: 40 ms are 50 pairs of turns of 20 samples, and more than 100 are not known better.
+        assert_eq!([0, 60, 9_000].map(|it| cycles(20_000, it)), [50, 50, 100]);
     }
 }

@@ -154,7 +154,7 @@ pub struct SamplingDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heap_growth_samples: Option<u32>,
     /// Seconds in a session of a comparison for which a server is warmed up at most, while its time
-    /// still falls; at most 1e6. Default 2.
+    /// still falls; at most 1e6. Default 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_seconds_max: Option<Positive>,
     /// Seconds after which no further samples are taken; at most 1e6. Default 60 for the latency of a

@@ -143,6 +143,18 @@ impl Pairs {
         self.0.is_empty()
     }
 
+    /// The standard error of the median, in ppm: 1.25/1.35 of the distance of the quartiles by the root of
+    /// how many there are. From `McGill`, Tukey and Larsen, Variations of Box Plots, The American Statistician
+    /// 32(1), 1978. `None` below four pairs.
+    pub fn standard_error(&self) -> Option<Effect> {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let quarter = sorted.len() / 4;
+        let range = sorted.iter().rev().nth(quarter)? - sorted.get(quarter)?;
+        let root = i64::try_from((sorted.len() * 10_000).isqrt()).unwrap_or(i64::MAX);
+        (quarter > 0).then(|| range * 125 / 135 * 100 / root.max(1))
+    }
+
     /// The median; of an even number the middle of the two in the middle, as either alone would
     /// favour one side. As the median of ratios and that of their logarithms are the same pairs, it
     /// does not matter that these are ratios. `None` when there is no pair.
@@ -208,6 +220,15 @@ impl schemars::JsonSchema for Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_standard_error_of_a_median_goes_with_the_quartiles_and_the_root_of_the_number() {
+        let of = |effects: &[Effect]| Pairs(effects.to_vec()).standard_error();
+        assert_eq!((of(&[]), of(&[1, 2, 3]), of(&[7; 4])), (None, None, Some(0)));
+        // By hand: quartiles of -20000 and 20000, 37037 by the root of 16.
+        let sixteen = [-90_000, -20_000, 20_000, 80_000].map(|it| [it; 4]).concat();
+        assert_eq!(of(&sixteen), Some(9_259));
+    }
 
     #[test]
     fn pairs_are_effects_in_ppm_and_come_back_from_text() {

@@ -12,6 +12,10 @@ use perf_passport::{
 
 use crate::subject::{Role, Turn};
 
+/// The standard error of a session's effect that is small enough: processes of one program differ by about as
+/// much, whatever is known of each.
+const PRECISE: Effect = 10_000;
+
 /// What is added to turns, as a share of the service's time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AddedWork {
@@ -71,12 +75,8 @@ impl Cycles {
     }
 
     /// What the turns come to. In process what was to be added was added already, as work.
-    pub(super) fn session(self, added: AddedWork) -> Session {
-        let mut session = match self.time {
-            None => self.ratios(AddedWork { injected: Ppm::new(0), slower: Ppm::new(0) }),
-            Some(TimeOf::AboveFloor) => self.above_floor(added),
-            Some(TimeOf::Service | TimeOf::RoundTrip) => self.ratios(added),
-        };
+    pub(super) fn session(&self, added: AddedWork) -> Session {
+        let mut session = self.pairs(added);
         session.http = self.time.map(|time| OverHttp {
             time,
             round_trip_ns: self.median(|cycle| Some(cycle.trips[0])).unwrap_or_default(),
@@ -86,6 +86,19 @@ impl Cycles {
             warmup: None,
         });
         session
+    }
+
+    /// Whether the effect of this session is known as well as sessions of the same code agree.
+    pub(super) fn are_precise(&self, added: AddedWork) -> bool {
+        self.pairs(added).current.standard_error().is_some_and(|error| error <= PRECISE)
+    }
+
+    fn pairs(&self, added: AddedWork) -> Session {
+        match self.time {
+            None => self.ratios(AddedWork { injected: Ppm::new(0), slower: Ppm::new(0) }),
+            Some(TimeOf::AboveFloor) => self.above_floor(added),
+            Some(TimeOf::Service | TimeOf::RoundTrip) => self.ratios(added),
+        }
     }
 
     fn median(&self, figure: impl Fn(&Cycle) -> Option<Nanos>) -> Option<Nanos> {
@@ -308,5 +321,22 @@ mod tests {
             let session = Cycles::new(time).session(ADDED);
             assert!(session.current.is_empty() && session.anchor.is_none());
         }
+    }
+
+    #[test]
+    fn what_is_known_to_a_hundredth_is_precise() {
+        let precise = |apart: u64, cycles: u64| {
+            let mut all = Cycles::new(Some(TimeOf::RoundTrip));
+            for cycle in 0..cycles {
+                // Quartiles are so far apart.
+                let longer = if cycle % 2 == 0 { apart } else { 0 };
+                let sides = [(Role::Baseline, 100_000), (Role::Current, 100_000 + longer)];
+                all.add(&sides.map(|(role, ns)| (role, turn(&[ns], None))), 0, false);
+            }
+            all.are_precise(ADDED)
+        };
+        assert!(!precise(0, 3), "too few to tell");
+        // By hand: 8 % by 1.08 and by the root of 24 or 64.
+        assert_eq!((precise(8_000, 24), precise(8_000, 64)), (false, true));
     }
 }

@@ -27,6 +27,9 @@ use crate::{
 /// more data than to show that a copy is no slower.
 const CONTROL_EVERY: u64 = 3;
 
+/// So many cycles more are held before one looks again whether they are enough: to look takes time too.
+const LOOKS_EVERY: u64 = 24;
+
 /// All sides of an item are warmed up for at least so long together, if there is time for twice that.
 const WARM_TIME_MIN: Nanos = Nanos::new(150_000_000);
 
@@ -157,6 +160,7 @@ fn measure(
 
     // Cycle after cycle, in each of which all take a turn in random order.
     let mut cycles = Cycles::new(time_of);
+    let added = AddedWork { injected: setting.policy.injected_ppm, slower: setting.slower };
     let started = setting.clock.elapsed();
     for cycle in 0..plan.cycles {
         shuffle(random, &mut order);
@@ -173,12 +177,15 @@ fn measure(
             turns.push((seat.role, seat.take_turn(request, time, time_of)?));
         }
         cycles.add(&turns, plan.skipped, injects);
+        let held = cycle + 1;
+        if held >= plan.enough && held % LOOKS_EVERY == 0 && cycles.are_precise(added) {
+            break;
+        }
         let spent = setting.clock.elapsed().saturating_sub(started);
-        if cycle + 1 >= plan.cycles_min && spent.get() > plan.time_max.get() {
+        if held >= plan.cycles_min && spent.get() > plan.time_max.get() {
             break;
         }
     }
-    let added = AddedWork { injected: setting.policy.injected_ppm, slower: setting.slower };
     let session = cycles.session(added);
     let http = session.http.map(|http| OverHttp { warmup, ..http });
     Ok((Session { iterations: plan.iterations.map(Count::new), http, ..session }, warmed))

@@ -2,8 +2,8 @@
 //!
 //! A runtime that compiles what is called often answers its first thousands of requests in another way
 //! than all later ones, and a change of its code shows in the later ones. So all sides are sent samples in
-//! windows, each as long as all windows before it, until no side took less in the last window than in the
-//! one before. Once several sessions show together how many windows that takes, all sides of the others get
+//! windows, each half as long as all windows before it, until no side took less in the last window than in
+//! the one before. Once several sessions show together how many windows that takes, all sides of the others get
 //! as many: see `warm_windows.rs`.
 //!
 //! Whether a time falls is decided on medians of short turns, whose quartiles must lie apart: what noise
@@ -18,7 +18,7 @@ use perf_passport::{
 use crate::{
     error::WorkerError,
     subject::Turn,
-    warm_windows::{Explored, Quartiles, Warmth},
+    warm_windows::{Explored, Took, Warmth},
 };
 
 /// Samples of the first window, where there is time for them; and of a turn of it.
@@ -28,9 +28,12 @@ const TURN: u64 = 10;
 /// The fewest samples of a first window.
 const FIRST_WINDOW_MIN: u64 = 4;
 
-/// Windows before a time counts as one that does not fall: 800 samples, where there is time for the first
+/// Windows before a time counts as one that does not fall: 757 samples, where there is time for the first
 /// one. In the first 200 a service whose time halves in 3,000 is not seen to fall.
-const WINDOWS_MIN: usize = 5;
+const WINDOWS_MIN: usize = 7;
+
+/// As many samples as so many windows have, in first windows, and as much time again.
+const FIRST_WINDOWS: u64 = 32;
 
 /// How the sides of a session are warmed up.
 pub(crate) struct WarmUpPlan<'a> {
@@ -108,9 +111,9 @@ pub(crate) fn warm_up(
             _ => 0,
         };
 
-        // The next window takes as long as all before, and this one took half of that.
         let now = plan.clock.elapsed();
-        let next = now.saturating_sub(began).saturating_mul(2);
+        let size_next = (warm.samples / 2).max(first);
+        let next = Nanos::new(now.saturating_sub(began).get().saturating_mul(size_next) / size);
         let is_flat = windows.len() >= windows_min && warm.falling <= FALLING_MAX;
         let spent = now.saturating_sub(started);
         let is_long_enough = is_flat && spent >= plan.time_min;
@@ -119,7 +122,7 @@ pub(crate) fn warm_up(
             let is_known = matches!(plan.warmth, Warmth::Warm { .. });
             return Ok(WarmSides { explored: Some(windows).filter(|_| !is_known), ..warm });
         }
-        size = warm.samples;
+        size = size_next;
     }
 }
 
@@ -128,7 +131,7 @@ impl WarmUpPlan<'_> {
     fn first_window(&self) -> u64 {
         let sides = u64::try_from(self.sides).unwrap_or(1).max(1);
         let one = self.latency.get().max(1).saturating_mul(sides);
-        let fitting = self.time_max.get() / one / (1 << WINDOWS_MIN);
+        let fitting = self.time_max.get() / one / FIRST_WINDOWS;
         fitting.clamp(FIRST_WINDOW_MIN, FIRST_WINDOW)
     }
 
@@ -160,18 +163,16 @@ impl WarmUpPlan<'_> {
         }
         times.sort_unstable();
         let quartiles = [1, 2, 3].map(|quarters| quantile(&times, quarters));
-        Ok(Window {
-            took: Quartiles { quartiles, own: self.own(quartiles[1]) },
-            turns: latencies.len(),
-            latency: median(latencies),
-            turns_told,
-        })
+        let turns = latencies.len();
+        let latency = median(latencies);
+        let took = Took { quartiles, own: self.own(quartiles[1]), trip: latency };
+        Ok(Window { took, latency, turns, turns_told })
     }
 }
 
 /// Samples of one side.
 struct Window {
-    took: Quartiles,
+    took: Took,
     /// The median latency of its turns.
     latency: Nanos,
     turns: usize,
@@ -264,16 +265,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_flat_is_warm_after_five_windows_or_as_many_as_are_known_to_be_needed() {
+    fn what_is_flat_is_warm_after_seven_windows_or_as_many_as_are_known_to_be_needed() {
         let flat: fn(u64) -> u64 = |_| 120_000;
         let noisy: fn(u64) -> u64 = |n| 120_000 + n * 7_919 % 13_000;
         for sides in [[flat, flat], [flat, noisy]] {
             let warm = warmed(EXPLORES, &sides, silent, LONG);
-            assert_eq!((warm.samples, warm.falling, explored(&warm)), (800, 0, 5));
+            assert_eq!((warm.samples, warm.falling, explored(&warm)), (757, 0, 7));
         }
         // What sessions before showed, this one explores no more.
         let falls: fn(u64) -> u64 = |n| if n < 200 { 400_000 - n * 1_000 } else { 200_000 };
-        for (windows, samples) in [(2, 100), (7, 3_200)] {
+        for (windows, samples) in [(2, 100), (7, 757), (10, 2_553)] {
             let warm = warmed((Warmth::Warm { windows }, true), &[falls, flat], silent, LONG);
             assert_eq!((warm.samples, warm.falling, explored(&warm)), (samples, 0, 0));
         }
@@ -284,10 +285,10 @@ mod tests {
         let flat: fn(u64) -> u64 = |_| 100_000;
         let of = |warmth| warmed((warmth, true), &[flat], silent, 1_000_000_000);
         let warm = of(Warmth::Unknown);
-        assert_eq!((warm.samples, warm.falling, explored(&warm)), (6_400, 0, 8));
+        assert_eq!((warm.samples, warm.falling, explored(&warm)), (8_614, 0, 13));
         // What sessions before show, one does not know better.
         let falling = of(Warmth::Falling(70_000));
-        assert_eq!((falling.samples, falling.falling, explored(&falling)), (6_400, 70_000, 8));
+        assert_eq!((falling.samples, falling.falling, explored(&falling)), (8_614, 70_000, 13));
     }
 
     #[test]
@@ -296,7 +297,7 @@ mod tests {
         // From 220 to 120 us in 3,000 samples.
         let compiled: fn(u64) -> u64 = |n| 120_000 + 100_000_u64.saturating_sub(n * 33);
         let warm = warmed(EXPLORES, &[flat, compiled], silent, LONG);
-        assert!(warm.samples >= 6_400, "{warm:?}");
+        assert!(warm.samples >= 3_800, "{warm:?}");
         assert!(warm.falling <= FALLING_MAX, "{warm:?}");
         assert_eq!(warm.latency, Nanos::new(120_000));
     }

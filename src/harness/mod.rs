@@ -207,8 +207,8 @@ impl Harness {
 
     /// Runs the tests that the process's arguments select.
     ///
-    /// What was measured is filed at the end: `perf-passport/NAME.json` beside the executables of the
-    /// profile, such as `target/debug/perf-passport/passport.json`; as `NAME.part.json` where the
+    /// What was measured is filed at the end: `perf-passport/PACKAGE/NAME.json` beside the executables of
+    /// the profile, such as `target/debug/perf-passport/shop/passport.json`; as `NAME.part.json` where the
     /// arguments leave a part of the contract out. With `--nocapture` each test prints its figures.
     ///
     /// The exit code is libtest's: 0, or 101 when a test failed. A contract that cannot be read

@@ -7,6 +7,7 @@ use super::{
     stored::{self, stored_and_now, stored_time},
 };
 use crate::{
+    contract::ClaimKind,
     operation::{Growth, ToldFigures},
     passport::{CaseResult, OperationResult, Passport},
     text::counted,
@@ -82,8 +83,11 @@ fn percent(ratio: f64) -> String {
 fn growth_lines(passport: &Passport) -> Vec<String> {
     let grown = passport.operations.iter().filter_map(|it| Some((it, it.growth?)));
     let line = |(operation, growth): (&OperationResult, Growth)| {
+        // No size of it has this claim, so no row has its verdict.
+        let claim = operation.claims.iter().find(|it| it.kind == ClaimKind::Growth);
+        let verdict = claim.map(|it| format!("{} ", it.verdict)).unwrap_or_default();
         format!(
-            "growth of {}: {}, n^{} (95 %: {} to {}) over {} sizes, from {} to {}",
+            "{verdict}growth of {}: {}, n^{} (95 %: {} to {}) over {} sizes, from {} to {}",
             name(&operation.name),
             growth.class,
             exponent(growth.exponent_ppm),

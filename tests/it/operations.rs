@@ -254,7 +254,7 @@ fn a_report_shows_first_what_is_closest_to_its_budget() {
         .filter_map(|line| line.strip_prefix("PASS     ")?.split(' ').next())
         .collect();
     assert_eq!(names, ["parse", "sort/10000", "sort/1000", "sort/100", "sort/10"], "{table}");
-    assert!(table.contains("growth of sort: n, n^1.00"), "{table}");
+    assert!(table.contains("\nPASS growth of sort: n, n^1.00"), "{table}");
     let failing = passport(with_parse(|it| it.allocations = Some(Range::of(9))), None);
     let table = text_of(&failing);
     assert!(table.lines().nth(1).unwrap().starts_with("FAIL     parse"), "{table}");

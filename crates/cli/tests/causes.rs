@@ -179,6 +179,7 @@ fn side(build: &str) -> Side {
         relinked: Vec::new(),
         arguments: Vec::new(),
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
+        kept_cache: None,
         directory: env::temp_dir(),
         files: env::temp_dir(),
         contract: CONTRACT.to_owned(),

@@ -16,6 +16,8 @@ pub struct Side {
     pub arguments: Vec<OsString>,
     /// Variables that it gets beside those of this process.
     pub environment: Vec<(OsString, OsString)>,
+    /// Where what its workers make may be kept for later comparisons of this build, if anywhere.
+    pub kept_cache: Option<PathBuf>,
     /// The directory that it is started in.
     pub directory: PathBuf,
     /// Its contract as written.
@@ -34,6 +36,7 @@ impl Side {
             relinked: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            kept_cache: None,
             directory: PathBuf::from("."),
             contract,
             files: PathBuf::from("."),

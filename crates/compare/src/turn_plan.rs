@@ -42,11 +42,12 @@ const SERVED_SKIPPED_MIN: u64 = 2;
 const SERVED_LONG: Nanos = Nanos::new(2_000_000);
 
 /// Servers take turns until it is known well enough what the session says: for no longer than it took to start
-/// them and to warm them up, nor than this.
+/// them and to warm them up, nor than this, and for no more cycles.
 ///
 /// PERF: sessions of nginx and of node on a noisy machine differ by what is not known of each, so that more
 /// turns are worth their time. Twice as long did not tell more in the same time.
 const SERVED_TIME_MAX: Nanos = Nanos::new(1_000_000_000);
+const SERVED_CYCLES_MAX: u64 = 1_000;
 
 /// Sides that take turns in a cycle, of which a pair is two: baseline, current and control.
 const SIDES: u64 = 3;
@@ -132,7 +133,7 @@ impl TurnPlan {
         let served_time = prepared.unwrap_or_default().min(SERVED_TIME_MAX);
         let as_prepared = served_time.get() * 2 / SIDES / one;
         let enough = (pair_time.get() / one).clamp(cycles_min, CYCLES_MAX);
-        let cycles = as_prepared.clamp(enough, CYCLES_MAX);
+        let cycles = as_prepared.clamp(enough, SERVED_CYCLES_MAX);
         Self {
             batch: u32::try_from(batch).unwrap_or(u32::MAX),
             iterations,
@@ -230,6 +231,6 @@ mod tests {
         // By hand: a cycle of three turns of 8 samples of 1.25 ms takes 30 ms.
         assert_eq!([0, 300, 600, 900, 9_000].map(|it| cycles(1_250_000, it)), [12, 12, 20, 30, 33]);
         // What is quick: 40 ms are 50 pairs of turns of 20 samples.
-        assert_eq!([0, 60, 150, 9_000].map(|it| cycles(20_000, it)), [50, 50, 125, 400]);
+        assert_eq!([0, 60, 150, 9_000].map(|it| cycles(20_000, it)), [50, 50, 125, 833]);
     }
 }

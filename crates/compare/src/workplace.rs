@@ -3,15 +3,18 @@
 use std::{
     collections::BTreeSet,
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use perf_passport::{
     contract::Check,
+    text::hex,
     units::Nanos,
     worker::{CACHE_DIRECTORY, protocol::Question},
 };
+
+use sha2::{Digest, Sha256};
 
 use crate::{
     deadlines::FIXTURE_TIME,
@@ -50,10 +53,11 @@ pub(super) fn with_cache(side: &Side, directory: &Path, role: &str) -> Result<Si
     Ok(side)
 }
 
-/// The sides with directories in this one that all their workers share, in which these already keep
-/// what they need for the checks: to fill a database may take longer than all that is measured.
+/// The sides with directories that all their workers share, in which these already keep what they need for
+/// the checks: to fill a database may take longer than all that is measured.
 ///
-/// What goes wrong with a worker goes wrong again when it is observed, and is told then.
+/// The directories are in this one, or where what earlier comparisons of these builds made is kept. What goes
+/// wrong with a worker goes wrong again when it is observed, and is told then.
 ///
 /// Where baseline and current side are the same build, as `is_one_build` says, they share a directory too.
 ///
@@ -68,36 +72,67 @@ pub(crate) fn with_caches(
     watch: Watch<'_>,
 ) -> Result<Sides, WorkerError> {
     let directory = directory.path();
-    // All names are as long, as they are in the environment, which is on the stack.
-    let baseline = with_cache(&sides.baseline, directory, "0")?;
+    // All names are as long, as they are in the environment, which is on the stack: so all or none is kept.
+    let are_kept = sides.iter().all(|side| side.kept_cache.is_some());
+    let with_cache = |side: &Side, role| match side.kept_cache.as_ref().filter(|_| are_kept) {
+        Some(kept) => with_kept_cache(side, kept),
+        None => with_cache(side, directory, role),
+    };
+    let baseline = with_cache(&sides.baseline, "0")?;
     let current = if is_one_build {
-        let cache = baseline.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY);
         let mut current = sides.current;
         current.environment.retain(|(name, _)| name != CACHE_DIRECTORY);
+        let cache = baseline.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY);
         current.environment.extend(cache.cloned());
         current
     } else {
-        with_cache(&sides.current, directory, "1")?
+        with_cache(&sides.current, "1")?
     };
-    let anchor = sides.anchor.map(|side| with_cache(&side, directory, "2")).transpose()?;
+    let anchor = sides.anchor.map(|side| with_cache(&side, "2")).transpose()?;
     let sides = Sides { baseline, current, anchor };
     let all = [Some(&sides.baseline), Some(&sides.current).filter(|_| !is_one_build)];
-    let all: Vec<&Side> = all.into_iter().chain([sides.anchor.as_ref()]).flatten().collect();
+    let all = all.into_iter().chain([sides.anchor.as_ref()]).flatten();
+    let marks = |side: &&Side| !mark_of(side, checks).is_some_and(|it| it.exists());
+    let lacking: Vec<&Side> = all.filter(marks).collect();
     // Gone when they are filled, with all else that those workers write.
     let place = temporary_directory()?;
-    fill_caches(&all, checks, place.path(), watch)?;
+    if fill_caches(&lacking, checks, place.path(), watch)? {
+        for mark in lacking.iter().filter_map(|side| mark_of(side, checks)) {
+            // Without it they are filled again.
+            let _ = fs::write(mark, "");
+        }
+    }
     Ok(sides)
 }
 
-/// Has workers bring themselves into the state of every fixture. The sides do it at the same time.
+/// The side with the directory in which what its workers make is kept.
+fn with_kept_cache(side: &Side, kept: &Path) -> Result<Side, WorkerError> {
+    fs::create_dir_all(kept).map_err(|error| WorkerError::NoDirectory(error.to_string()))?;
+    let mut side = side.clone();
+    side.environment.push((CACHE_DIRECTORY.into(), kept.into()));
+    Ok(side)
+}
+
+/// The file that says that the directory of a side has all fixtures of these checks.
+fn mark_of(side: &Side, checks: &[&Check]) -> Option<PathBuf> {
+    let (_, cache) = side.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY)?;
+    let fixtures: BTreeSet<&str> = checks.iter().map(|check| check.fixture.as_str()).collect();
+    let fixtures = fixtures.into_iter().fold(Sha256::new(), |digest, fixture| {
+        digest.chain_update((fixture.len() as u64).to_le_bytes()).chain_update(fixture)
+    });
+    Some(Path::new(cache).join(format!("filled-{}", hex(&fixtures.finalize()))))
+}
+
+/// Has workers bring themselves into the state of every fixture, and says whether all could. The sides do it
+/// at the same time.
 pub(super) fn fill_caches(
     sides: &[&Side],
     checks: &[&Check],
     directory: &Path,
     watch: Watch<'_>,
-) -> Result<(), WorkerError> {
+) -> Result<bool, WorkerError> {
     if checks.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let mut workers = Vec::new();
     for (number, side) in sides.iter().enumerate() {
@@ -108,6 +143,7 @@ pub(super) fn fill_caches(
             Err(_) => {}
         }
     }
+    let mut all_could = workers.len() == sides.len();
     let mut filled = BTreeSet::new();
     for check in checks.iter().filter(|check| filled.insert(&check.fixture)) {
         let question = Question::Prepare { check: check.id(), samples: 1, time: Nanos::ZERO };
@@ -118,6 +154,7 @@ pub(super) fn fill_caches(
             let told = answers.next().unwrap_or(Ok(()));
             let heard = told.and_then(|()| worker.hear(FIXTURE_TIME).map(drop));
             interrupted |= heard == Err(WorkerError::Interrupted);
+            all_could &= heard.is_ok();
             // One that says that it cannot may be asked for the next.
             heard.is_ok() || matches!(heard, Err(WorkerError::Refused { .. }))
         });
@@ -125,7 +162,7 @@ pub(super) fn fill_caches(
             return Err(WorkerError::Interrupted);
         }
     }
-    Ok(())
+    Ok(all_could)
 }
 
 /// The side with an executable that is smaller, where there is somebody to make it so, and where that
@@ -170,5 +207,30 @@ mod tests {
         assert!(baseline == current && current != anchor, "{baseline:?} {current:?} {anchor:?}");
         let [baseline, current, anchor] = directories(false);
         assert!(baseline != current && current != anchor && anchor != baseline);
+    }
+
+    #[test]
+    fn what_earlier_comparisons_made_is_used_where_all_sides_have_a_place_for_it() {
+        let kept = temporary_directory().unwrap();
+        let side = |label: &str, is_kept: bool| {
+            let kept_cache = is_kept.then(|| kept.path().join(label));
+            Side { kept_cache, ..Side::of_executable(label, "/none".into(), String::new()) }
+        };
+        let clock = SystemClock::start();
+        let watch = Watch { clock: &clock, stop: &|| false };
+        for are_kept in [[true, true], [true, false]] {
+            let [baseline, current] = are_kept;
+            let (baseline, current) = (side("a", baseline), side("b", current));
+            let sides = Sides { baseline, current, anchor: None };
+            let directory = temporary_directory().unwrap();
+            let sides = with_caches(sides, false, &[], &directory, watch).unwrap();
+            for side in sides.iter() {
+                let (_, cache) = side.environment.last().unwrap();
+                let place = if are_kept == [true, true] { kept.path() } else { directory.path() };
+                assert_eq!(Path::new(cache).parent(), Some(place));
+                let mark = mark_of(side, &[]).unwrap();
+                assert!(mark.exists() && Path::new(cache).is_dir(), "{}", mark.display());
+            }
+        }
     }
 }

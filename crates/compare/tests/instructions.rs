@@ -193,6 +193,7 @@ fn side(build: &str, contract: &str) -> Side {
         relinked: Vec::new(),
         arguments: Vec::new(),
         environment: vec![(BUILD_VARIABLE.into(), build.into())],
+        kept_cache: None,
         directory: env::temp_dir(),
         contract: contract.to_owned(),
         files: ".".into(),

@@ -18,6 +18,9 @@ use perf_passport::{
 /// The manifest, relative to the project.
 pub(super) const MANIFEST: &str = "Cargo.toml";
 
+/// What cargo built with, where the package is a workspace of its own.
+pub(super) const LOCK_FILE: &str = "Cargo.lock";
+
 /// Where this program was built, which is a clone of the library unless it was installed from elsewhere.
 const CLONE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 

@@ -13,7 +13,7 @@ use super::{
         contract_file,
         exit::{Code, Failure},
     },
-    cargo_project::{CargoProject, MANIFEST, TARGET},
+    cargo_project::{CargoProject, LOCK_FILE, MANIFEST, TARGET},
     criterion_suite,
     draft::Draft,
     openapi::{self, OpenApi},
@@ -267,6 +267,11 @@ fn of_axum(
     if !lines.is_empty() {
         let words = format!("what the test target `{TARGET}` needs");
         draft.extend(MANIFEST, project.manifest.clone(), &lines, words);
+    }
+    if lines.contains("dependencies") && Path::new(LOCK_FILE).exists() {
+        draft.note(format!(
+            "{LOCK_FILE} lacks what was added until cargo has run: commit it after that"
+        ));
     }
     if lines.contains("\npath = ") {
         draft.note(format!(

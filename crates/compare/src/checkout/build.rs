@@ -45,7 +45,7 @@ pub fn checkout(
             source.export(copy)
         })?
     };
-    let Kept { executable, executable_sha256, relinked, source: copy } = kept;
+    let Kept { executable, executable_sha256, relinked, source: copy, cache } = kept;
     let directory =
         harness.directory.strip_prefix(store.source()).map_or(copy.clone(), |it| copy.join(it));
     let files = copy.join(asked.contract.parent().unwrap_or(Path::new("")));
@@ -55,6 +55,7 @@ pub fn checkout(
         relinked,
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), directory.clone().into())],
+        kept_cache: Some(cache),
         files,
         directory,
         contract,
@@ -140,6 +141,7 @@ pub fn build_here(
         relinked: Vec::new(),
         arguments: Vec::new(),
         environment: vec![("CARGO_MANIFEST_DIR".into(), harness.directory.clone().into())],
+        kept_cache: None,
         files: project.contract.parent().unwrap_or(Path::new(".")).to_owned(),
         directory: harness.directory,
         contract: fs::read_to_string(project.contract).map_err(at(project.contract))?,

@@ -50,6 +50,8 @@ pub(super) struct Kept {
     pub(super) relinked: Vec<PathBuf>,
     /// The source, for what the executable reads when it runs.
     pub(super) source: PathBuf,
+    /// Where its workers may keep what takes long to make. It need not be there.
+    pub(super) cache: PathBuf,
 }
 
 impl Store {
@@ -179,13 +181,15 @@ const BUILDS: &str = "builds";
 const EXECUTABLE: &str = "executable";
 const DIGEST: &str = "executable.sha256";
 const SOURCE: &str = "source";
+const CACHE: &str = "cache";
 
 impl Kept {
     fn in_directory(directory: &Path) -> io::Result<Self> {
         let executable = directory.join(EXECUTABLE);
         let executable_sha256 = hex(&Sha256::digest(fs::read(&executable)?));
         let relinked = relinked_in(directory)?;
-        Ok(Self { executable, executable_sha256, relinked, source: directory.join(SOURCE) })
+        let [source, cache] = [SOURCE, CACHE].map(|it| directory.join(it));
+        Ok(Self { executable, executable_sha256, relinked, source, cache })
     }
 }
 

@@ -109,9 +109,18 @@ impl Outside {
         outside
     }
 
-    /// The directories, as they are written.
-    pub(super) fn names(&self) -> BTreeSet<&str> {
-        self.directories.values().map(|named| named.path.as_str()).collect()
+    /// The directories, as the repository writes them; those that another one outside names, as they are.
+    /// What is below one of them goes without saying.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        let is_below = |directory: &Path| {
+            directory.ancestors().skip(1).any(|it| self.directories.contains_key(it))
+        };
+        let names = self.directories.iter().filter(|(directory, _)| !is_below(directory));
+        let name = |(directory, named): (&PathBuf, &Named)| {
+            let is_ours = named.manifest.is_relative();
+            if is_ours { named.path.clone() } else { directory.display().to_string() }
+        };
+        names.map(name).collect()
     }
 
     /// The refusal of a source that names the user's working tree.
@@ -268,6 +277,31 @@ fn tables(value: Option<&Value>) -> impl Iterator<Item = &Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_beside_the_repository_is_named_once_and_what_it_needs_by_its_place() {
+        let around = tempfile::tempdir().unwrap();
+        let around = around.path().canonicalize().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = around.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let depends = |paths: &[&str]| {
+            let depend = |(number, path)| format!("d{number} = {{ path = \"{path}\" }}\n");
+            let lines: String = paths.iter().enumerate().map(depend).collect();
+            format!("[dependencies]\n{lines}")
+        };
+        write("shop/Cargo.toml", &depends(&["../library"]));
+        write("library/Cargo.toml", &depends(&["crates/a", "crates/b", "../other"]));
+        write("library/crates/a/Cargo.toml", "");
+        write("library/crates/b/Cargo.toml", &depends(&["../a"]));
+        write("other/Cargo.toml", "");
+        let shop = around.join("shop");
+        let outside = Outside::of(&[shop.join("Cargo.toml")], &shop, &shop);
+        let other = around.join("other").display().to_string();
+        assert_eq!(outside.names(), BTreeSet::from(["../library".to_owned(), other]));
+    }
 
     #[test]
     fn all_that_names_a_directory_is_found() {

@@ -55,7 +55,7 @@ pub fn rebuild(
         fs::copy(&made.executable, &executable).map_err(at(&executable))?;
         link_again(&runner, &made, &place, &mut *progress)?;
         let relinked = relink::relinked_in(&place).map_err(at(&place))?;
-        Ok(Side { executable, relinked, ..build.side.clone() })
+        Ok(Side { executable, relinked, kept_cache: None, ..build.side.clone() })
     };
     let sides = seeds.iter().map(one).collect();
     fs::write(&harness.main, original).map_err(at(&harness.main))?;

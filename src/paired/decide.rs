@@ -44,10 +44,9 @@ pub fn is_decided(policy: &Policy, tolerance: Ppm, paired: &Paired) -> bool {
         Outcome::Within
         | Outcome::Beyond
         | Outcome::SameProcesses
-        | Outcome::NotWarm
         | Outcome::Hidden
         | Outcome::Untold => true,
-        Outcome::Undecided | Outcome::Uncalibrated | Outcome::TooFewSessions => {
+        Outcome::Undecided | Outcome::Uncalibrated | Outcome::TooFewSessions | Outcome::NotWarm => {
             paired.sessions.len() >= last
         }
     };
@@ -179,7 +178,7 @@ mod tests {
         };
         assert_eq!((served(0, 8), served(0, 9)), (Outcome::Within, Outcome::NotWarm));
         assert_eq!((served(100_000, 8), served(100_000, 9)), (Outcome::Beyond, Outcome::NotWarm));
-        // Undecided as well, and no further session is warmed up for longer.
+        // Later sessions may be warm.
         assert_eq!((served(40_000, 8), served(40_000, 9)), (Outcome::Undecided, Outcome::NotWarm));
         // The first rule knows nothing of it.
         let first = Policy { rule: ComparisonRule::One, ..policy };

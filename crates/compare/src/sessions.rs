@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use perf_passport::{
     contract::{Check, Contract},
-    paired::{Paired, Policy, Session, is_decided},
+    paired::{FALLING_MAX, Paired, Policy, Session, is_decided},
     text::escaped,
     units::{Nanos, Ppm},
 };
@@ -200,13 +200,16 @@ impl Rounds {
                 Ok(results) => {
                     end.any_held = true;
                     for ItemResult { item, session, warmed } in results {
-                        let explored = warmed.and_then(|it| it.explored);
-                        self.explored.entry(item.id()).or_default().extend(explored);
                         if let Some(error) = keep(&task.policy, known, item, session) {
                             (task.progress)(SessionProgress::Failed(&error));
                         }
                         let paired = known.entry(item.id()).or_default();
                         paired.same_processes = task.subjects.are_running();
+                        let all_explored = self.explored.entry(item.id()).or_default();
+                        all_explored.extend(warmed.and_then(|it| it.explored));
+                        if let Warmth::Warm { .. } = Warmth::of(all_explored) {
+                            leave_out_cold(&task.policy, item, paired);
+                        }
                     }
                 }
                 Err(WorkerError::Interrupted) => end.interrupted = true,
@@ -271,6 +274,20 @@ pub(crate) fn why_unmeasured(paired: &Paired) -> Option<&str> {
     paired.first_failure.as_deref().filter(|_| never || is_given_up(paired))
 }
 
+/// Leaves out the sessions of an item whose servers were cold, once it is known what warms them up: later ones
+/// take their places. What is decided stays as it is. Whether a session is cold is known before it measures,
+/// so this favours no side.
+fn leave_out_cold(policy: &Policy, item: Item<'_>, paired: &mut Paired) {
+    if is_decided(policy, item.tolerance(), paired) {
+        return;
+    }
+    let is_cold = |session: &Session| {
+        let warmup = session.http.and_then(|http| http.warmup);
+        warmup.is_some_and(|it| it.falling_ppm > FALLING_MAX)
+    };
+    paired.sessions.retain(|session| !is_cold(session));
+}
+
 /// Adds what became of an item in a session; why it failed, where that is held against it.
 fn keep(
     policy: &Policy,
@@ -297,7 +314,10 @@ fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perf_passport::paired::Pairs;
+    use perf_passport::{
+        paired::{ComparedBuilds, OverHttp, Pairs, TimeOf, WarmUp},
+        units::Count,
+    };
 
     const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\n\
                             path = \"/b\"\n";
@@ -364,6 +384,34 @@ mod tests {
         assert_eq!(keep(&policy, &mut known, item, failed()), None);
         assert_eq!(known[&item.id()].failed_sessions, 2);
         assert_eq!(known[&item.id()].sessions.len(), 16);
+    }
+
+    #[test]
+    fn cold_sessions_are_left_out_until_there_is_a_decision() {
+        let contract = Contract::parse(CONTRACT).unwrap();
+        let item = Item::Check(&contract.checks[0]);
+        let policy = Policy::for_servers(20, ComparedBuilds::Served);
+        let served = |seed: u64, falling_ppm| {
+            let warmup = Some(WarmUp { samples: Count::new(400), falling_ppm });
+            let http = OverHttp {
+                time: TimeOf::Service,
+                round_trip_ns: Nanos::new(100_000),
+                floor_ns: None,
+                untold_ppm: Some(0),
+                untold_anchor_ppm: None,
+                warmup,
+            };
+            Session { http: Some(http), ..session(seed) }
+        };
+        let left = |cold: u64, sessions: u64| {
+            let falling = |seed| if seed < cold { FALLING_MAX + 1 } else { FALLING_MAX };
+            let sessions = (0..sessions).map(|seed| served(seed, falling(seed))).collect();
+            let mut paired = Paired { sessions, ..Paired::default() };
+            leave_out_cold(&policy, item, &mut paired);
+            paired.sessions.len()
+        };
+        assert_eq!((left(4, 5), left(0, 5), left(9, 16)), (1, 5, 7));
+        assert_eq!(left(4, 16), 16, "it is decided");
     }
 
     #[test]

@@ -12,6 +12,10 @@ use perf_passport::{
 /// compiles, and the other way round.
 const EXPLORED_MIN: usize = 4;
 
+/// What all sides of all sessions say may fall as much in a window: the next one is not measured either, and
+/// takes it further down.
+const FLAT_MAX: Effect = 2 * FALLING_MAX;
+
 /// No earlier window counts as flat: the first samples find cold caches.
 const WINDOWS_MIN: usize = 2;
 
@@ -86,12 +90,9 @@ impl Warmth {
             median(sides().flat_map(|side| falls_since(from, side, sessions, fall_to)).collect())
         };
         let is_flat = |from: &usize| {
-            let falls = [
-                typical(*from, Took::medians_fall_to),
-                typical(*from, Took::trips_fall_to),
-                proved(*from),
-            ];
-            falls.iter().all(|it| *it <= FALLING_MAX)
+            typical(*from, Took::medians_fall_to) <= FLAT_MAX
+                && typical(*from, Took::trips_fall_to) <= FLAT_MAX
+                && proved(*from) <= FALLING_MAX
         };
         let Some(before_last) = windows.checked_sub(2) else { return Self::Falling(0) };
         let from = (WINDOWS_MIN..=before_last).find(is_flat);

@@ -19,7 +19,7 @@ const PRECISE: Effect = 10_000;
 /// What is added to turns, as a share of the service's time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AddedWork {
-    /// To two turns of the control in three.
+    /// To two turns of the control in three; of servers to all, beside what they took.
     pub(super) injected: Ppm,
     /// To each turn of the current side.
     pub(super) slower: Ppm,
@@ -88,9 +88,23 @@ impl Cycles {
         session
     }
 
-    /// Whether the effect of this session is known as well as sessions of the same code agree.
+    /// Whether the effect of this session is known as well as sessions of the same code agree, and what the
+    /// services do not tell half as well.
     pub(super) fn are_precise(&self, added: AddedWork) -> bool {
-        self.pairs(added).current.standard_error().is_some_and(|error| error <= PRECISE)
+        let is_known = |pairs: &Pairs, most| pairs.standard_error().is_some_and(|it| it <= most);
+        let untold = self.untold_pairs(|cycle| Some((cycle.baseline, cycle.trips[0])));
+        is_known(&self.pairs(added).current, PRECISE)
+            && untold.is_none_or(|pairs| is_known(&pairs, 2 * PRECISE))
+    }
+
+    /// Whether the control is slowed down in a cycle. In process that is work, so two cycles in three have it
+    /// and the others have the control as it is. What is only added to a time can be in all of them.
+    fn injects(&self, cycle: &Cycle) -> bool {
+        cycle.injects || self.time.is_some()
+    }
+
+    fn is_unmodified(&self, cycle: &Cycle) -> bool {
+        !cycle.injects || self.time.is_some()
     }
 
     fn pairs(&self, added: AddedWork) -> Session {
@@ -109,14 +123,18 @@ impl Cycles {
     /// How much longer the current side took than another beyond what both tell, in ppm of what that
     /// one tells: a service may not tell all that it does.
     fn untold(&self, other: impl Fn(&Cycle) -> Option<(Nanos, Nanos)>) -> Option<Effect> {
-        let told = self.time == Some(TimeOf::Service);
+        self.untold_pairs(other)?.median()
+    }
+
+    fn untold_pairs(&self, other: impl Fn(&Cycle) -> Option<(Nanos, Nanos)>) -> Option<Pairs> {
+        (self.time == Some(TimeOf::Service)).then_some(())?;
         let mut pairs = Pairs::default();
-        for cycle in self.cycles.iter().filter(|_| told) {
+        for cycle in &self.cycles {
             let (before, trip) = other(cycle)?;
             let rest = cycle.trips[1].saturating_sub(cycle.current);
             pairs.push_difference(before, trip.saturating_sub(before), rest);
         }
-        pairs.median()
+        Some(pairs)
     }
 
     /// The times as they are: each pair is the ratio of its own two.
@@ -126,10 +144,11 @@ impl Cycles {
             let current = cycle.current.saturating_add(cycle.current.share(added.slower));
             session.current.push(cycle.baseline, current);
             if let Some(control) = cycle.control {
-                if cycle.injects {
+                if self.injects(cycle) {
                     let slower = control.saturating_add(control.share(added.injected));
                     session.injected.push(cycle.baseline, slower);
-                } else {
+                }
+                if self.is_unmodified(cycle) {
                     session.control.push(cycle.baseline, control);
                 }
             }
@@ -159,12 +178,9 @@ impl Cycles {
             let current = cycle.current.saturating_add(baseline.share(added.slower));
             session.current.push_difference(baseline, cycle.baseline, current);
             if let Some(control) = cycle.control {
-                if cycle.injects {
-                    let slower = control.saturating_add(injected);
-                    session.injected.push_difference(baseline, cycle.baseline, slower);
-                } else {
-                    session.control.push_difference(baseline, cycle.baseline, control);
-                }
+                let slower = control.saturating_add(injected);
+                session.injected.push_difference(baseline, cycle.baseline, slower);
+                session.control.push_difference(baseline, cycle.baseline, control);
             }
         }
         if self.cycles.iter().any(|cycle| cycle.anchor.is_some()) {
@@ -263,8 +279,8 @@ mod tests {
         ];
         let session = cycles(Some(TimeOf::Service), &times).session(ADDED);
         assert_eq!(text(&session.current), "\"50000 50000\"");
-        assert_eq!(text(&session.control), "\"0\"");
-        assert_eq!(text(&session.injected), "\"50000\"");
+        assert_eq!(text(&session.control), "\"0 0\"");
+        assert_eq!(text(&session.injected), "\"50000 50000\"");
         assert_eq!(text(&session.anchor.unwrap()), "\"-100000 -100000\"");
         assert_eq!(session.baseline_ns, Nanos::new(60_000));
         let http = session.http.unwrap();
@@ -293,8 +309,8 @@ mod tests {
         ];
         let session = cycles(Some(TimeOf::AboveFloor), &times).session(ADDED);
         assert_eq!(text(&session.current), "\"50000 50000\"");
-        assert_eq!(text(&session.control), "\"10000\"");
-        assert_eq!(text(&session.injected), "\"60000\"");
+        assert_eq!(text(&session.control), "\"10000 10000\"");
+        assert_eq!(text(&session.injected), "\"60000 60000\"");
         // 37 us less than the anchor's 100 us of work.
         assert_eq!(text(&session.anchor.unwrap()), "\"-370000 -370000\"");
         assert_eq!(session.baseline_ns, Nanos::new(60_000));

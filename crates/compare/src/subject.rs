@@ -27,7 +27,7 @@ const WARMUP_TIME: Nanos = Nanos::new(10_000_000);
 pub(super) enum Role {
     Baseline,
     Current,
-    /// A copy of the baseline, of which two turns in three have work added. It is one process, as
+    /// A copy of the baseline, of which two turns in three have work added, in process. It is one process, as
     /// whoever has more turns than the others finds the caches warmer.
     Control,
     Anchor,

@@ -15,6 +15,9 @@ pub struct Paired {
     pub failed_sessions: u64,
     /// Why the first of them could not; printable ASCII.
     pub first_failure: Option<String>,
+    /// Sessions that are left out, as the servers were not warm yet and later ones were.
+    #[serde(default, skip_serializing_if = "Count::is_zero")]
+    pub cold_sessions: Count,
     /// Whether all sessions asked the same processes, as those of servers that were running already:
     /// what stays with a process is then in each of them alike.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -34,6 +34,10 @@ pub(super) fn notes(passport: &Passport) -> Vec<String> {
         let is_delayed = DELAYED_ACKNOWLEDGEMENT.contains(&median);
         is_delayed.then(|| format!("{} {median}", name(&result.test_name)))
     });
+    let cold = with(&|result| {
+        let cold = result.paired.as_ref()?.cold_sessions;
+        (!cold.is_zero()).then(|| format!("{} {cold}", name(&result.test_name)))
+    });
     let otherwise = with(&differs_in_turns);
     let warmed = with(&warmed_by);
     let said = [
@@ -41,6 +45,7 @@ pub(super) fn notes(passport: &Passport) -> Vec<String> {
             warmed,
             "in each session a server was warmed up, before its times counted, by so many samples (median)",
         ),
+        (cold, "so many sessions are left out, in which a server was not warm yet"),
         (
             told_above,
             "the service tells more time than the round trip took, so that its times are not used \

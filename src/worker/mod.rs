@@ -39,8 +39,8 @@ fn added_work() -> WorkKind {
 
 /// A directory that all workers of one build share, and those of no other: for what takes long to
 /// make and is the same in each. Several of them live at the same time, so a file is whole only once it
-/// was renamed. That of a ref is kept for later comparisons of it, so what is there depends on nothing but the
-/// build. `None` when this process is no worker.
+/// was renamed. Where two refs are the same code, theirs is kept for later comparisons, so what is there depends
+/// on nothing but the build. `None` when this process is no worker.
 pub fn cache_directory() -> Option<PathBuf> {
     std::env::var_os(CACHE_DIRECTORY).map(PathBuf::from)
 }

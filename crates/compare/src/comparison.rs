@@ -304,7 +304,6 @@ impl ComparisonRun<'_> {
             subjects: self.subjects,
             items: self.items,
             not_anchored: &record.checks_not_in_anchor,
-            at_once: record.is_same_code(),
             watch: self.watch,
         };
         let mut sides = task.observe()?;

@@ -355,4 +355,20 @@ mod tests {
         // By hand: 8 % by 1.08 and by the root of 24 or 64.
         assert_eq!((precise(8_000, 24), precise(8_000, 64)), (false, true));
     }
+
+    #[test]
+    fn what_is_not_told_must_be_known_half_as_well() {
+        let precise = |apart: u64| {
+            let mut all = Cycles::new(Some(TimeOf::Service));
+            for cycle in 0..64 {
+                let trip = 190_000 + if cycle % 2 == 0 { apart } else { 0 };
+                let sides = [(Role::Baseline, 190_000), (Role::Current, trip)];
+                let told = Some([60_000].as_slice());
+                all.add(&sides.map(|(role, ns)| (role, turn(&[ns], told))), 0, false);
+            }
+            all.are_precise(ADDED)
+        };
+        // By hand: a sixth and a fifth of 60 us by 1.08 and by the root of 64.
+        assert_eq!((precise(10_000), precise(12_000)), (true, false));
+    }
 }

@@ -9,7 +9,7 @@ use perf_passport::{
     contract::{Check, Contract},
     paired::{FALLING_MAX, Paired, Policy, Session, is_decided},
     text::escaped,
-    units::{Nanos, Ppm},
+    units::{Count, Nanos, Ppm},
 };
 
 use crate::{
@@ -285,7 +285,10 @@ fn leave_out_cold(policy: &Policy, item: Item<'_>, paired: &mut Paired) {
         let warmup = session.http.and_then(|http| http.warmup);
         warmup.is_some_and(|it| it.falling_ppm > FALLING_MAX)
     };
+    let held = paired.sessions.len();
     paired.sessions.retain(|session| !is_cold(session));
+    let left_out = held.saturating_sub(paired.sessions.len());
+    paired.cold_sessions = Count::new(paired.cold_sessions.get() + left_out as u64);
 }
 
 /// Adds what became of an item in a session; why it failed, where that is held against it.
@@ -314,10 +317,7 @@ fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perf_passport::{
-        paired::{ComparedBuilds, OverHttp, Pairs, TimeOf, WarmUp},
-        units::Count,
-    };
+    use perf_passport::paired::{ComparedBuilds, OverHttp, Pairs, TimeOf, WarmUp};
 
     const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\n\
                             path = \"/b\"\n";
@@ -408,10 +408,10 @@ mod tests {
             let sessions = (0..sessions).map(|seed| served(seed, falling(seed))).collect();
             let mut paired = Paired { sessions, ..Paired::default() };
             leave_out_cold(&policy, item, &mut paired);
-            paired.sessions.len()
+            (paired.sessions.len(), paired.cold_sessions.get())
         };
-        assert_eq!((left(4, 5), left(0, 5), left(9, 16)), (1, 5, 7));
-        assert_eq!(left(4, 16), 16, "it is decided");
+        assert_eq!((left(4, 5), left(0, 5), left(9, 16)), ((1, 4), (5, 0), (7, 9)));
+        assert_eq!(left(4, 16), (16, 0), "it is decided");
     }
 
     #[test]

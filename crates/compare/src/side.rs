@@ -16,7 +16,7 @@ pub struct Side {
     pub arguments: Vec<OsString>,
     /// Variables that it gets beside those of this process.
     pub environment: Vec<(OsString, OsString)>,
-    /// Where what its workers make may be kept for later comparisons of this build, if anywhere.
+    /// Where what its workers make may be kept for later comparisons of this build with itself, if anywhere.
     pub kept_cache: Option<PathBuf>,
     /// The directory that it is started in.
     pub directory: PathBuf,

@@ -1,7 +1,5 @@
 //! What the sides of a comparison do and cost by themselves.
 
-use std::{panic::resume_unwind, thread};
-
 use perf_passport::{
     contract::{Check, Contract},
     environment::Build,
@@ -62,9 +60,6 @@ pub(crate) struct ObservationTask<'a> {
     pub(crate) items: &'a [Item<'a>],
     /// The names of items that the anchor lacks.
     pub(crate) not_anchored: &'a [String],
-    /// Whether baseline and current side are asked at the same time: their times are not held against each
-    /// other.
-    pub(crate) at_once: bool,
     pub(crate) watch: Watch<'a>,
 }
 
@@ -97,23 +92,11 @@ impl ObservationTask<'_> {
     }
 
     fn workers(&self, sides: &Sides, anchored: &[Item<'_>]) -> Result<Sides<SideRun>, WorkerError> {
-        let (items, watch, samples) = (self.items, self.watch, self.contract.sampling.samples);
-        let of = |side, items, samples| SideRun::of_worker(side, items, samples, watch);
-        let baseline = || of(&sides.baseline, items, BASELINE_SAMPLES)?.faultless();
-        let current = || of(&sides.current, items, samples);
-        let has_room = || thread::available_parallelism().is_ok_and(|it| it.get() > 1);
-        let (baseline, current) = if self.at_once && has_room() {
-            let both = thread::scope(|scope| {
-                let baseline = scope.spawn(baseline);
-                let current = current();
-                (baseline.join().unwrap_or_else(|panic| resume_unwind(panic)), current)
-            });
-            (both.0?, both.1?)
-        } else {
-            (baseline()?, current()?)
-        };
+        let of = |side, items, samples| SideRun::of_worker(side, items, samples, self.watch);
+        let baseline = of(&sides.baseline, self.items, BASELINE_SAMPLES)?.faultless()?;
         let anchor = sides.anchor.as_ref();
         let anchor = anchor.map(|side| of(side, anchored, BASELINE_SAMPLES)?.faultless());
+        let current = of(&sides.current, self.items, self.contract.sampling.samples)?;
         let nothing = current.run.measured.is_empty() && current.run.operations.is_empty();
         if let (true, Some(fault)) = (nothing, &current.fault) {
             return Err(fault.clone());

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -56,10 +56,11 @@ pub(super) fn with_cache(side: &Side, directory: &Path, role: &str) -> Result<Si
 /// The sides with directories that all their workers share, in which these already keep what they need for
 /// the checks: to fill a database may take longer than all that is measured.
 ///
-/// The directories are in this one, or where what earlier comparisons of these builds made is kept. What goes
-/// wrong with a worker goes wrong again when it is observed, and is told then.
+/// What goes wrong with a worker goes wrong again when it is observed, and is told then.
 ///
-/// Where baseline and current side are the same build, as `is_one_build` says, they share a directory too.
+/// Where baseline and current side are the same build, as `is_one_build` says, they share a directory. It is
+/// kept with the build of the baseline, if there is no anchor. Two builds have fresh directories: what one of
+/// them kept may have been changed by those who used it, and that would be a difference.
 ///
 /// # Errors
 ///
@@ -71,56 +72,60 @@ pub(crate) fn with_caches(
     directory: &TemporaryDirectory,
     watch: Watch<'_>,
 ) -> Result<Sides, WorkerError> {
+    // Gone when they are filled, with all else that those workers write.
+    let place = temporary_directory()?;
+    let kept = sides.baseline.kept_cache.clone();
+    if let Some(kept) = kept.filter(|_| is_one_build && sides.anchor.is_none()) {
+        return with_kept_cache(sides, &kept, checks, place.path(), watch);
+    }
     let directory = directory.path();
-    // All names are as long, as they are in the environment, which is on the stack: so all or none is kept.
-    let are_kept = sides.iter().all(|side| side.kept_cache.is_some());
-    let with_cache = |side: &Side, role| match side.kept_cache.as_ref().filter(|_| are_kept) {
-        Some(kept) => with_kept_cache(side, kept),
-        None => with_cache(side, directory, role),
-    };
-    let baseline = with_cache(&sides.baseline, "0")?;
+    // All names are as long, as they are in the environment, which is on the stack.
+    let baseline = with_cache(&sides.baseline, directory, "0")?;
     let current = if is_one_build {
+        let cache = baseline.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY);
         let mut current = sides.current;
         current.environment.retain(|(name, _)| name != CACHE_DIRECTORY);
-        let cache = baseline.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY);
         current.environment.extend(cache.cloned());
         current
     } else {
-        with_cache(&sides.current, "1")?
+        with_cache(&sides.current, directory, "1")?
     };
-    let anchor = sides.anchor.map(|side| with_cache(&side, "2")).transpose()?;
+    let anchor = sides.anchor.map(|side| with_cache(&side, directory, "2")).transpose()?;
     let sides = Sides { baseline, current, anchor };
     let all = [Some(&sides.baseline), Some(&sides.current).filter(|_| !is_one_build)];
-    let all = all.into_iter().chain([sides.anchor.as_ref()]).flatten();
-    let marks = |side: &&Side| !mark_of(side, checks).is_some_and(|it| it.exists());
-    let lacking: Vec<&Side> = all.filter(marks).collect();
-    // Gone when they are filled, with all else that those workers write.
-    let place = temporary_directory()?;
-    if fill_caches(&lacking, checks, place.path(), watch)? {
-        for mark in lacking.iter().filter_map(|side| mark_of(side, checks)) {
-            // Without it they are filled again.
-            let _ = fs::write(mark, "");
-        }
+    let all: Vec<&Side> = all.into_iter().chain([sides.anchor.as_ref()]).flatten().collect();
+    fill_caches(&all, checks, place.path(), watch)?;
+    Ok(sides)
+}
+
+/// The sides of one build with the directory of earlier comparisons, which is filled where those did not.
+fn with_kept_cache(
+    mut sides: Sides,
+    kept: &Path,
+    checks: &[&Check],
+    directory: &Path,
+    watch: Watch<'_>,
+) -> Result<Sides, WorkerError> {
+    fs::create_dir_all(kept).map_err(|error| WorkerError::NoDirectory(error.to_string()))?;
+    for side in [&mut sides.baseline, &mut sides.current] {
+        side.environment.retain(|(name, _)| name != CACHE_DIRECTORY);
+        side.environment.push((CACHE_DIRECTORY.into(), kept.into()));
+    }
+    let mark = kept.join(mark_of(checks));
+    if !mark.exists() && fill_caches(&[&sides.baseline], checks, directory, watch)? {
+        // Without it they are filled again.
+        let _ = fs::write(mark, "");
     }
     Ok(sides)
 }
 
-/// The side with the directory in which what its workers make is kept.
-fn with_kept_cache(side: &Side, kept: &Path) -> Result<Side, WorkerError> {
-    fs::create_dir_all(kept).map_err(|error| WorkerError::NoDirectory(error.to_string()))?;
-    let mut side = side.clone();
-    side.environment.push((CACHE_DIRECTORY.into(), kept.into()));
-    Ok(side)
-}
-
-/// The file that says that the directory of a side has all fixtures of these checks.
-fn mark_of(side: &Side, checks: &[&Check]) -> Option<PathBuf> {
-    let (_, cache) = side.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY)?;
+/// The name of the file that says that a directory has all fixtures of these checks.
+fn mark_of(checks: &[&Check]) -> String {
     let fixtures: BTreeSet<&str> = checks.iter().map(|check| check.fixture.as_str()).collect();
     let fixtures = fixtures.into_iter().fold(Sha256::new(), |digest, fixture| {
         digest.chain_update((fixture.len() as u64).to_le_bytes()).chain_update(fixture)
     });
-    Some(Path::new(cache).join(format!("filled-{}", hex(&fixtures.finalize()))))
+    format!("filled-{}", hex(&fixtures.finalize()))
 }
 
 /// Has workers bring themselves into the state of every fixture, and says whether all could. The sides do it
@@ -187,7 +192,9 @@ pub(super) fn without_debug_information(mut side: Side, directory: &Path, role: 
 
 #[cfg(test)]
 mod tests {
-    use perf_passport::clock::SystemClock;
+    use std::os::unix::fs::PermissionsExt;
+
+    use perf_passport::{clock::SystemClock, contract::Contract};
 
     use super::*;
 
@@ -210,27 +217,41 @@ mod tests {
     }
 
     #[test]
-    fn what_earlier_comparisons_made_is_used_where_all_sides_have_a_place_for_it() {
-        let kept = temporary_directory().unwrap();
-        let side = |label: &str, is_kept: bool| {
-            let kept_cache = is_kept.then(|| kept.path().join(label));
-            Side { kept_cache, ..Side::of_executable(label, "/none".into(), String::new()) }
+    fn one_build_is_filled_once_for_all_comparisons_and_two_builds_in_each() {
+        let directory = temporary_directory().unwrap();
+        let kept = directory.path().join("kept");
+        // It notes that it was started, and is no worker.
+        let executable = directory.path().join("executable");
+        let starts = directory.path().join("starts");
+        let script = format!("#!/bin/sh\necho x >> '{}'\n", starts.display());
+        fs::write(&executable, script).unwrap();
+        fs::set_permissions(&executable, fs::Permissions::from_mode(0o755)).unwrap();
+        let contract = Contract::parse(
+            "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\npath = \"/b\"\n",
+        );
+        let contract = contract.unwrap();
+        let checks: Vec<&Check> = contract.checks.iter().collect();
+        let side = |label: &str| Side {
+            kept_cache: Some(kept.clone()),
+            ..Side::of_executable(label, executable.clone(), String::new())
         };
         let clock = SystemClock::start();
         let watch = Watch { clock: &clock, stop: &|| false };
-        for are_kept in [[true, true], [true, false]] {
-            let [baseline, current] = are_kept;
-            let (baseline, current) = (side("a", baseline), side("b", current));
-            let sides = Sides { baseline, current, anchor: None };
+        let starts_of = |is_one_build, anchor: Option<Side>| {
+            let _ = fs::remove_file(&starts);
+            let sides = Sides { baseline: side("a"), current: side("b"), anchor };
             let directory = temporary_directory().unwrap();
-            let sides = with_caches(sides, false, &[], &directory, watch).unwrap();
-            for side in sides.iter() {
-                let (_, cache) = side.environment.last().unwrap();
-                let place = if are_kept == [true, true] { kept.path() } else { directory.path() };
-                assert_eq!(Path::new(cache).parent(), Some(place));
-                let mark = mark_of(side, &[]).unwrap();
-                assert!(mark.exists() && Path::new(cache).is_dir(), "{}", mark.display());
-            }
-        }
+            let sides = with_caches(sides, is_one_build, &checks, &directory, watch).unwrap();
+            let is_kept = |side: &Side| side.environment.last().unwrap().1 == kept;
+            let kept: Vec<bool> = sides.iter().map(is_kept).collect();
+            (fs::read_to_string(&starts).unwrap_or_default().len() / 2, kept)
+        };
+        assert_eq!(starts_of(true, None), (1, vec![true, true]));
+        // Whoever could not fill it leaves no mark.
+        assert_eq!(starts_of(true, None), (1, vec![true, true]));
+        fs::write(kept.join(mark_of(&checks)), "").unwrap();
+        assert_eq!(starts_of(true, None), (0, vec![true, true]));
+        assert_eq!(starts_of(false, None), (2, vec![false, false]));
+        assert_eq!(starts_of(true, Some(side("c"))), (2, vec![false, false, false]));
     }
 }

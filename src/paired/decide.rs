@@ -178,7 +178,17 @@ mod tests {
         };
         assert_eq!((served(0, 8), served(0, 9)), (Outcome::Within, Outcome::NotWarm));
         assert_eq!((served(100_000, 8), served(100_000, 9)), (Outcome::Beyond, Outcome::NotWarm));
+        let last = policy.looks().last().unwrap().sessions;
+        let is_decided = |sessions: usize| {
+            let mut cold = super::tests::sessions(vec![0; sessions]);
+            for session in &mut cold.sessions {
+                let warmup = Some(WarmUp { samples: Count::new(400), falling_ppm: 900_000 });
+                session.http = Some(OverHttp { warmup, ..told(Some(0)) });
+            }
+            is_decided(&policy, TOLERANCE, &cold)
+        };
         // Later sessions may be warm.
+        assert_eq!((is_decided(16), is_decided(last)), (false, true));
         assert_eq!((served(40_000, 8), served(40_000, 9)), (Outcome::Undecided, Outcome::NotWarm));
         // The first rule knows nothing of it.
         let first = Policy { rule: ComparisonRule::One, ..policy };

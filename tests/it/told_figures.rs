@@ -4,6 +4,7 @@
 use perf_passport::{
     claim::{BaselineFigures, Reason, changes, claims},
     contract::{ClaimKind, Contract},
+    paired::Paired,
     passport::{Gate, Passport, verify},
     probe::{Cost, Exchange},
     report::{Format, Report, Scope, Style, render},
@@ -127,4 +128,18 @@ fn requests_that_wait_for_a_late_acknowledgement_are_named() {
     assert!(report(44_000_000).contains("let it set TCP_NODELAY"));
     assert!(!report(30_000_000).contains("TCP_NODELAY"));
     assert!(!report(60_000_000).contains("TCP_NODELAY"));
+}
+
+#[test]
+fn sessions_of_cold_servers_are_said_to_be_left_out() {
+    let report = |cold: u64| {
+        let mut passport = measure(|_, n| Ok(good(n)), None);
+        let paired = Paired { cold_sessions: Count::new(cold), ..Paired::default() };
+        passport.test_results[0].paired = Some(paired);
+        let report = Report::of_passport(&passport, Scope::Whole);
+        render(&report, Format::Text, Style::Plain).unwrap()
+    };
+    let says = "so many sessions are left out, in which a server was not warm yet";
+    assert!(report(4).contains(&format!("{says}: orders/all 4")), "{}", report(4));
+    assert!(!report(0).contains(says));
 }

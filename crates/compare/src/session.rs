@@ -27,9 +27,6 @@ use crate::{
 /// more data than to show that a copy is no slower.
 const CONTROL_EVERY: u64 = 3;
 
-/// So many cycles more are held before one looks again whether they are enough: to look takes time too.
-const LOOKS_EVERY: u64 = 24;
-
 /// All sides of an item are warmed up for at least so long together, if there is time for twice that.
 const WARM_TIME_MIN: Nanos = Nanos::new(150_000_000);
 
@@ -177,12 +174,8 @@ fn measure(
             turns.push((seat.role, seat.take_turn(request, time, time_of)?));
         }
         cycles.add(&turns, plan.skipped, injects);
-        let held = cycle + 1;
-        if held >= plan.enough && held % LOOKS_EVERY == 0 && cycles.are_precise(added) {
-            break;
-        }
         let spent = setting.clock.elapsed().saturating_sub(started);
-        if held >= plan.cycles_min && spent.get() > plan.time_max.get() {
+        if plan.is_over(cycle + 1, spent, &|| cycles.are_precise(added)) {
             break;
         }
     }

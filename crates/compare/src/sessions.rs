@@ -199,17 +199,13 @@ impl Rounds {
             match session {
                 Ok(results) => {
                     end.any_held = true;
-                    for ItemResult { item, session, warmed } in results {
-                        if let Some(error) = keep(&task.policy, known, item, session) {
+                    for result in results {
+                        let id = result.item.id();
+                        if let Some(error) = self.take_in(&task.policy, known, result) {
                             (task.progress)(SessionProgress::Failed(&error));
                         }
-                        let paired = known.entry(item.id()).or_default();
+                        let paired = known.entry(id).or_default();
                         paired.same_processes = task.subjects.are_running();
-                        let all_explored = self.explored.entry(item.id()).or_default();
-                        all_explored.extend(warmed.and_then(|it| it.explored));
-                        if let Warmth::Warm { .. } = Warmth::of(all_explored) {
-                            leave_out_cold(&task.policy, item, paired);
-                        }
                     }
                 }
                 Err(WorkerError::Interrupted) => end.interrupted = true,
@@ -217,6 +213,23 @@ impl Rounds {
             }
         }
         end
+    }
+
+    /// Adds what became of an item in a session, and how its servers were warmed up; why it failed, where that is
+    /// held against it.
+    fn take_in(
+        &mut self,
+        policy: &Policy,
+        known: &mut BTreeMap<String, Paired>,
+        ItemResult { item, session, warmed }: ItemResult<'_>,
+    ) -> Option<WorkerError> {
+        let error = keep(policy, known, item, session);
+        let explored = self.explored.entry(item.id()).or_default();
+        explored.extend(warmed.and_then(|it| it.explored));
+        if let Warmth::Warm { .. } = Warmth::of(explored) {
+            leave_out_cold(policy, item, known.entry(item.id()).or_default());
+        }
+        error
     }
 
     /// Tells why a session could not be started: once for all of a round, as they wanted the same at
@@ -317,6 +330,7 @@ fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{warm_up::WarmSides, warm_windows::Took};
     use perf_passport::paired::{ComparedBuilds, OverHttp, Pairs, TimeOf, WarmUp};
 
     const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\n\
@@ -412,6 +426,24 @@ mod tests {
         };
         assert_eq!((left(4, 5), left(0, 5), left(9, 16)), ((1, 4), (5, 0), (7, 9)));
         assert_eq!(left(4, 16), (16, 0), "it is decided");
+
+        // Three sessions do not tell whether servers are warm, and a fourth does.
+        let (mut rounds, mut known) = (Rounds::default(), BTreeMap::new());
+        let mut held = |falling_ppm| {
+            let flat = Took { trip: Nanos::new(9), ..Took::default() };
+            let explored = Some(vec![vec![flat]; 5]);
+            let warmed = Some(WarmSides { explored, ..WarmSides::default() });
+            let session = Ok(served(rounds.held, falling_ppm));
+            rounds.held += 1;
+            assert_eq!(
+                rounds.take_in(&policy, &mut known, ItemResult { item, session, warmed }),
+                None
+            );
+            let paired = &known[&item.id()];
+            (paired.sessions.len(), paired.cold_sessions.get())
+        };
+        let cold = FALLING_MAX + 1;
+        assert_eq!([cold, 0, cold, 0].map(&mut held), [(1, 0), (2, 0), (3, 0), (2, 2)]);
     }
 
     #[test]

@@ -50,6 +50,9 @@ const SERVED_LONG: Nanos = Nanos::new(2_000_000);
 const SERVED_TIME_MAX: Nanos = Nanos::new(1_000_000_000);
 const SERVED_CYCLES_MAX: u64 = 1_000;
 
+/// So many cycles more are held before one looks again whether they are enough: to look takes time too.
+const LOOKS_EVERY: u64 = 24;
+
 /// Sides that take turns in a cycle, of which a pair is two: baseline, current and control.
 const SIDES: u64 = 3;
 
@@ -145,6 +148,13 @@ impl TurnPlan {
             time_max: Nanos::new(one.saturating_mul(cycles * STRETCH_MAX)),
         }
     }
+
+    /// Whether a session of so many cycles, which took so long, need not have more.
+    pub(crate) fn is_over(&self, held: u64, spent: Nanos, are_precise: &dyn Fn() -> bool) -> bool {
+        let is_late = held >= self.cycles_min && spent > self.time_max;
+        let is_look = held >= self.enough && held < self.cycles && held.is_multiple_of(LOOKS_EVERY);
+        is_late || held >= self.cycles || (is_look && are_precise())
+    }
 }
 
 #[cfg(test)]
@@ -233,5 +243,28 @@ mod tests {
         assert_eq!([0, 300, 600, 900, 9_000].map(|it| cycles(1_250_000, it)), [12, 12, 20, 30, 33]);
         // What is quick: 40 ms are 50 pairs of turns of 20 samples.
         assert_eq!([0, 60, 150, 9_000].map(|it| cycles(20_000, it)), [50, 50, 125, 833]);
+    }
+
+    #[test]
+    fn a_session_is_over_when_it_knows_enough_or_it_is_late() {
+        let slowest = SlowestSide::of_latency(Nanos::new(20_000));
+        let served =
+            TurnPlan::of(&slowest, Nanos::new(40_000_000), Some(Nanos::new(9_000_000_000)));
+        assert_eq!((served.enough, served.cycles), (50, 833));
+        let over = |held, precise| served.is_over(held, Nanos::ZERO, &|| precise);
+        // Not before there are enough, and then where one looks.
+        assert_eq!(
+            [48, 50, 72, 73, 832].map(|it| over(it, true)),
+            [false, false, true, false, false]
+        );
+        assert_eq!([72, 832, 833].map(|it| over(it, false)), [false, false, true]);
+        let late = served.time_max.saturating_add(Nanos::new(1));
+        assert_eq!([11, 12].map(|it| served.is_over(it, late, &|| false)), [false, true]);
+        // What is no server has as many cycles as it was given time for.
+        let worker = TurnPlan::of(&slowest, Nanos::new(40_000_000), None);
+        assert_eq!(
+            [48, 49, 50].map(|it| worker.is_over(it, Nanos::ZERO, &|| true)),
+            [false, false, true]
+        );
     }
 }

@@ -178,6 +178,12 @@ mod tests {
         // Quartiles overlap, and all sessions say the same.
         let [little, least]: [&[u64]; 2] = [&[104, 104, 104, 100, 100], &[103, 103, 103, 100, 100]];
         assert_eq!((warmth(&[little; 4]), warmth(&[least; 4])), (warm(4), warm(3)));
+        // By hand: 5 % and 8 %, of which half of the sessions say the opposite.
+        let half = |us: u64| {
+            let [falls, rises] = [100 + us, 100 - us].map(|it| [150, 150, it, 100, 100]);
+            warmth(&[&falls, &rises, &rises, &falls])
+        };
+        assert_eq!((half(5), half(8)), (warm(3), warm(4)));
         // Two say that it still falls, and two that it does not.
         let [falls, rises]: [&[u64]; 2] = [&[150, 150, 150, 130, 100], &[150, 150, 150, 80, 100]];
         assert_eq!(warmth(&[falls, rises, rises, falls]), warm(4));

@@ -23,12 +23,25 @@ pub(super) fn claims(rule: LatencyRule, check: &Check, evidence: &Evidence) -> V
 /// latest rule.
 pub fn latency_can_be_decided(check: &Check, evidence: &Evidence, most: Count) -> bool {
     let rule = LatencyRule::LATEST;
-    let budgets = std::iter::once(check.budgets.latency());
-    budgets.chain(check.budgets.further_latency.iter().copied()).any(|budget| {
+    budgets(check).any(|budget| {
         let needed = latency_samples_needed(rule, budget.quantile, Count::ZERO);
         needed.is_some_and(|it| it <= most)
             && claim(rule, budget, evidence).reason == Reason::Undecided
     })
+}
+
+/// So many samples show that all latency budgets of a check are kept, where no sample comes near one, by the
+/// latest rule; `None` where that would be more than anybody takes.
+pub fn latency_samples_enough(check: &Check) -> Option<Count> {
+    let needed = |budget: LatencyBudget| {
+        latency_samples_needed(LatencyRule::LATEST, budget.quantile, Count::ZERO)
+    };
+    budgets(check).try_fold(Count::ZERO, |most, budget| Some(most.max(needed(budget)?)))
+}
+
+fn budgets(check: &Check) -> impl Iterator<Item = LatencyBudget> {
+    let further = check.budgets.further_latency.iter().copied();
+    std::iter::once(check.budgets.latency()).chain(further)
 }
 
 /// The fewest samples that can show a budget of this quantile to be kept, of which so many are not below

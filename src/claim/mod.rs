@@ -22,7 +22,7 @@ pub use budget::claims;
 pub(crate) use budget::count_below;
 pub use change::{BaselineFigures, SideBySide, changes};
 pub(crate) use change::{CountChange, instructions_change, paired_change};
-pub use latency::{latency_can_be_decided, latency_samples_needed};
+pub use latency::{latency_can_be_decided, latency_samples_enough, latency_samples_needed};
 pub use reason::Reason;
 pub(crate) use required::excuse_untold;
 pub use statement::Claim;

@@ -124,8 +124,8 @@ impl HarnessTarget {
                  `Harness::new`, or give --api-url URL for the checks"
             )));
         }
-        let samples = contract.sampling.samples;
-        let observed = compare::observe(&self.side, checks, samples, watch, progress)?;
+        let samples = |_: &Check| contract.sampling.samples;
+        let observed = compare::observe(&self.side, checks, &samples, watch, progress)?;
         let CheckObservations { timestamp, measured, fault, .. } = observed;
         let complete = is_complete(fault)?;
         Ok(Run { timestamp, measured, operations: Vec::new(), complete })

@@ -304,6 +304,7 @@ impl ComparisonRun<'_> {
             subjects: self.subjects,
             items: self.items,
             not_anchored: &record.checks_not_in_anchor,
+            is_same_code: record.is_same_code(),
             watch: self.watch,
         };
         let mut sides = task.observe()?;

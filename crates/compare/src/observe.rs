@@ -31,8 +31,9 @@ pub struct CheckObservations {
     pub fault: Option<WorkerError>,
 }
 
-/// Asks a side what each check does and costs by itself. What goes wrong with a check is evidence;
-/// when the worker is gone, what it said before is kept. `progress` is told of each check.
+/// Asks a side what each check does and costs by itself, with as many samples as `samples` says.
+/// What goes wrong with a check is evidence; when the worker is gone, what it said before is kept.
+/// `progress` is told of each check.
 ///
 /// # Errors
 ///
@@ -40,7 +41,7 @@ pub struct CheckObservations {
 pub fn observe(
     side: &Side,
     checks: &[&Check],
-    samples: u32,
+    samples: &dyn Fn(&Check) -> u32,
     watch: Watch<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<CheckObservations, WorkerError> {
@@ -52,7 +53,7 @@ pub fn observe(
     for check in checks {
         let timestamp = watch.timestamp();
         progress(Progress::Check(check));
-        let question = Question::Observe { check: check.id(), samples };
+        let question = Question::Observe { check: check.id(), samples: samples(check) };
         let answer = worker.ask(&question, OBSERVE_TIME).and_then(|answer| match answer {
             // What cannot have been observed would be in no passport that verifies.
             Answer::Observed { evidence, bodies } if evidence.validate(check).is_ok() => {

@@ -1,6 +1,7 @@
 //! What the sides of a comparison do and cost by themselves.
 
 use perf_passport::{
+    claim::latency_samples_enough,
     contract::{Check, Contract},
     environment::Build,
     evidence::{Behaviour, Response},
@@ -60,7 +61,16 @@ pub(crate) struct ObservationTask<'a> {
     pub(crate) items: &'a [Item<'a>],
     /// The names of items that the anchor lacks.
     pub(crate) not_anchored: &'a [String],
+    /// Whether both sides are known to be the same code.
+    pub(crate) is_same_code: bool,
     pub(crate) watch: Watch<'a>,
+}
+
+/// With how many samples items are observed.
+#[derive(Clone, Copy)]
+struct Samples<'a> {
+    of_check: &'a dyn Fn(&Check) -> u32,
+    of_case: u32,
 }
 
 impl ObservationTask<'_> {
@@ -93,15 +103,28 @@ impl ObservationTask<'_> {
 
     fn workers(&self, sides: &Sides, anchored: &[Item<'_>]) -> Result<Sides<SideRun>, WorkerError> {
         let of = |side, items, samples| SideRun::of_worker(side, items, samples, self.watch);
-        let baseline = of(&sides.baseline, self.items, BASELINE_SAMPLES)?.faultless()?;
-        let anchor = sides.anchor.as_ref();
-        let anchor = anchor.map(|side| of(side, anchored, BASELINE_SAMPLES)?.faultless());
-        let current = of(&sides.current, self.items, self.contract.sampling.samples)?;
+        let few = Samples { of_check: &|_| BASELINE_SAMPLES, of_case: BASELINE_SAMPLES };
+        let baseline = of(&sides.baseline, self.items, few)?.faultless()?;
+        let anchor = sides.anchor.as_ref().map(|side| of(side, anchored, few)?.faultless());
+        let of_case = self.contract.sampling.samples;
+        let samples = Samples { of_check: &|check| self.current_samples(check), of_case };
+        let current = of(&sides.current, self.items, samples)?;
         let nothing = current.run.measured.is_empty() && current.run.operations.is_empty();
         if let (true, Some(fault)) = (nothing, &current.fault) {
             return Err(fault.clone());
         }
         Ok(Sides { baseline, current, anchor: anchor.transpose()? })
+    }
+
+    /// As many as the contract says. Of the same code its time is not compared, so that what its budgets need is
+    /// enough.
+    fn current_samples(&self, check: &Check) -> u32 {
+        let samples = self.contract.sampling.samples;
+        if !self.is_same_code || check.rows.is_some() {
+            return samples;
+        }
+        let enough = latency_samples_enough(check).and_then(|it| u32::try_from(it.get()).ok());
+        enough.map_or(samples, |it| samples.min(it.max(BASELINE_SAMPLES)))
     }
 
     fn servers(&self, servers: &Servers<'_>) -> Result<Sides<SideRun>, WorkerError> {
@@ -120,17 +143,17 @@ impl ObservationTask<'_> {
 }
 
 impl SideRun {
-    /// Asks a worker what these items do and cost, with so many samples of each.
+    /// Asks a worker what these items do and cost, with so many samples.
     fn of_worker(
         side: &Side,
         items: &[Item<'_>],
-        samples: u32,
+        samples: Samples<'_>,
         watch: Watch<'_>,
     ) -> Result<Self, WorkerError> {
         let checks: Vec<&Check> = items.iter().filter_map(Item::check).collect();
-        let observed = observe(side, &checks, samples, watch, &mut |_| {})?;
+        let observed = observe(side, &checks, samples.of_check, watch, &mut |_| {})?;
         let operations = match observed.fault {
-            None => observe_operations(side, items, samples, watch)?,
+            None => observe_operations(side, items, samples.of_case, watch)?,
             Some(_) => OperationObservations::default(),
         };
         let fault = observed.fault.or(operations.fault);

@@ -204,7 +204,7 @@ fn passport_naming(anchor: &Side, sides: &Sides) -> Passport {
     let checks: Vec<&Check> = contract.checks.iter().collect();
     let clock = SystemClock::start();
     let watch = Watch { clock: &clock, stop: &|| false };
-    let observe = |side| compare::observe(side, &checks, 20, watch, &mut |_| {}).unwrap();
+    let observe = |side| compare::observe(side, &checks, &|_| 20, watch, &mut |_| {}).unwrap();
     let (before, mut after) = (observe(&sides.baseline), observe(&sides.current));
     let sessions = sessions(sides, BTreeMap::new()).unwrap();
     for measured in &mut after.measured {

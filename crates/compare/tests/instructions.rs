@@ -439,8 +439,14 @@ fn passport(sides: &Sides, counts: &BTreeMap<String, InstructionCounts>) -> Pass
         contract.checks.iter().filter(|it| counts.contains_key(&it.id())).collect();
     let clock = SystemClock::start();
     let observe = |side| {
-        compare::observe(side, &checks, 20, Watch { clock: &clock, stop: &|| false }, &mut |_| {})
-            .expect("a worker")
+        compare::observe(
+            side,
+            &checks,
+            &|_| 20,
+            Watch { clock: &clock, stop: &|| false },
+            &mut |_| {},
+        )
+        .expect("a worker")
     };
     let (before, mut after) = (observe(&sides.baseline), observe(&sides.current));
     for measured in &mut after.measured {

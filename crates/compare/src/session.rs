@@ -19,7 +19,7 @@ use crate::{
     subject::{LatencyKind, Role, Starter, Subject, Turn, TurnRequest},
     turn_plan::{SlowestSide, TurnPlan},
     warm_up::{WarmSides, WarmUpPlan, warm_up},
-    warm_windows::Warmth,
+    warm_windows::WarmUps,
     workplace::temporary_directory,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct SessionSetting<'a> {
     /// What the times of an item were of in the sessions before.
     pub(crate) time_of: &'a (dyn Fn(Item<'_>) -> Option<TimeOf> + Sync),
     /// What sessions before show of how the servers of an item warm up.
-    pub(crate) warmth: &'a (dyn Fn(Item<'_>) -> Warmth + Sync),
+    pub(crate) warm_ups: &'a (dyn Fn(Item<'_>) -> WarmUps + Sync),
     /// All servers of a session are warmed up for an item for about so long together, at most.
     pub(crate) warm_time_max: Nanos,
     /// How much slower the current side is made.
@@ -278,12 +278,14 @@ fn warm_servers(
     for seat in asked.iter_mut() {
         latency = latency.max(seat.take(item, setting, FLOOR_SAMPLES / 10)?.median_latency());
     }
+    let warm_ups = (setting.warm_ups)(item);
     let plan = WarmUpPlan {
         sides: asked.len(),
         latency,
         floor,
         counts_told: time_of == TimeOf::Service,
-        warmth: (setting.warmth)(item),
+        warmth: warm_ups.warmth(),
+        first_window: warm_ups.first_window(),
         may_make_code: asked.iter().any(|seat| seat.subject.may_make_code()),
         time_min: WARM_TIME_MIN.min(Nanos::new(setting.warm_time_max.get() / 2)),
         time_max: setting.warm_time_max,

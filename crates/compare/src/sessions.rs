@@ -20,7 +20,8 @@ use crate::{
     session::{ItemResult, SessionSetting},
     subject::WorkerStarter,
     subjects::Subjects,
-    warm_windows::{Explored, Warmth},
+    warm_up::WarmSides,
+    warm_windows::{WarmUps, Warmth},
     watch::Watch,
     workplace::{prepared, temporary_directory},
 };
@@ -149,8 +150,8 @@ struct Rounds {
     failed_starts: u64,
     /// Why the last round had no session.
     no_session: Option<WorkerError>,
-    /// How long the servers of each item took while they were warmed up, in the sessions that explored that.
-    explored: BTreeMap<String, Vec<Explored>>,
+    /// How the servers of each item were warmed up, in the sessions that explored that.
+    warm_ups: BTreeMap<String, WarmUps>,
 }
 
 /// How a round ended.
@@ -179,15 +180,13 @@ impl Rounds {
             let session = known.get(&item.id())?.sessions.first()?;
             session.http.map(|http| http.time)
         };
-        let warmth = |item: Item<'_>| {
-            self.explored.get(&item.id()).map_or(Warmth::Unknown, |explored| Warmth::of(explored))
-        };
+        let warm_ups = |item: Item<'_>| self.warm_ups.get(&item.id()).cloned().unwrap_or_default();
         let setting = SessionSetting {
             contract: task.contract,
             not_anchored: task.not_anchored,
             policy: &task.policy,
             time_of: &time_of,
-            warmth: &warmth,
+            warm_ups: &warm_ups,
             warm_time_max: warm_time_max(task, open.len()),
             slower: task.slower,
             clock: task.watch.clock,
@@ -224,9 +223,11 @@ impl Rounds {
         ItemResult { item, session, warmed }: ItemResult<'_>,
     ) -> Option<WorkerError> {
         let error = keep(policy, known, item, session);
-        let explored = self.explored.entry(item.id()).or_default();
-        explored.extend(warmed.and_then(|it| it.explored));
-        if let Warmth::Warm { .. } = Warmth::of(explored) {
+        let warm_ups = self.warm_ups.entry(item.id()).or_default();
+        if let Some(WarmSides { first_window, explored: Some(explored), .. }) = warmed {
+            warm_ups.add(first_window, explored);
+        }
+        if let Warmth::Warm { .. } = warm_ups.warmth() {
             leave_out_cold(policy, item, known.entry(item.id()).or_default());
         }
         error
@@ -330,7 +331,7 @@ fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{warm_up::WarmSides, warm_windows::Took};
+    use crate::warm_windows::Took;
     use perf_passport::paired::{ComparedBuilds, OverHttp, Pairs, TimeOf, WarmUp};
 
     const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\n\

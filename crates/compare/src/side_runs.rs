@@ -106,6 +106,7 @@ impl ObservationTask<'_> {
         let few = Samples { of_check: &|_| BASELINE_SAMPLES, of_case: BASELINE_SAMPLES };
         let baseline = of(&sides.baseline, self.items, few)?.faultless()?;
         let anchor = sides.anchor.as_ref().map(|side| of(side, anchored, few)?.faultless());
+        let anchor = anchor.transpose()?;
         let of_case = self.contract.sampling.samples;
         let samples = Samples { of_check: &|check| self.current_samples(check), of_case };
         let current = of(&sides.current, self.items, samples)?;
@@ -113,7 +114,7 @@ impl ObservationTask<'_> {
         if let (true, Some(fault)) = (nothing, &current.fault) {
             return Err(fault.clone());
         }
-        Ok(Sides { baseline, current, anchor: anchor.transpose()? })
+        Ok(Sides { baseline, current, anchor })
     }
 
     /// As many as the contract says. Of the same code its time is not compared, so that what its budgets need is
@@ -137,8 +138,9 @@ impl ObservationTask<'_> {
         };
         let baseline = of(&servers.sides.baseline)?.faultless()?;
         let anchor = servers.sides.anchor.as_ref().map(|server| of(server)?.faultless());
+        let anchor = anchor.transpose()?;
         let current = of(&servers.sides.current)?;
-        Ok(Sides { baseline, current, anchor: anchor.transpose()? })
+        Ok(Sides { baseline, current, anchor })
     }
 }
 

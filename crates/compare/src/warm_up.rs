@@ -45,8 +45,9 @@ pub(crate) struct WarmUpPlan<'a> {
     pub(crate) floor: Nanos,
     /// Whether the time counts that the services tell.
     pub(crate) counts_told: bool,
-    /// What sessions before show.
+    /// What sessions before show, and how many samples their first windows had.
     pub(crate) warmth: Warmth,
+    pub(crate) first_window: Option<u64>,
     /// Whether a side may make machine code while it runs.
     pub(crate) may_make_code: bool,
     /// All sides together take at least this long, as a runtime may compile by the clock.
@@ -59,8 +60,9 @@ pub(crate) struct WarmUpPlan<'a> {
 /// What is known once the sides are warm, or the time is over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WarmSides {
-    /// Samples of each side.
+    /// Samples of each side, and those of them in the first window.
     pub(crate) samples: u64,
+    pub(crate) first_window: u64,
     /// How much longer the own time of a side was in the window before the last than in the last one, in
     /// ppm: of the side of which it fell most. What sessions before show together is known better.
     pub(crate) falling: Effect,
@@ -80,7 +82,7 @@ pub(crate) fn warm_up(
     take: &mut dyn FnMut(usize, u32) -> Result<Turn, WorkerError>,
 ) -> Result<WarmSides, WorkerError> {
     let started = plan.clock.elapsed();
-    let first = plan.first_window();
+    let first = plan.first_window.unwrap_or_else(|| plan.fitting_first_window());
     let turn = if first == FIRST_WINDOW { TURN } else { first / FIRST_WINDOW_MIN };
     // What compiles may be as slow for a thousand samples before it is faster.
     let windows_min = match plan.warmth {
@@ -88,7 +90,7 @@ pub(crate) fn warm_up(
         _ if plan.may_make_code => usize::MAX,
         _ => WINDOWS_MIN,
     };
-    let mut warm = WarmSides::default();
+    let mut warm = WarmSides { first_window: first, ..WarmSides::default() };
     let (mut size, mut windows) = (first, Explored::new());
     loop {
         let began = plan.clock.elapsed();
@@ -104,7 +106,8 @@ pub(crate) fn warm_up(
         windows.push(last.iter().map(|it| it.took).collect::<Vec<_>>());
         warm.falling = match (plan.warmth, windows.as_slice()) {
             (Warmth::Falling(falling), _) => falling,
-            (Warmth::Unknown, [.., before, last]) => {
+            (Warmth::Warm { windows: enough }, seen) if seen.len() >= enough => 0,
+            (_, [.., before, last]) => {
                 let falls = before.iter().zip(last).map(|(before, last)| before.fall_to(last));
                 falls.max().unwrap_or_default()
             }
@@ -128,7 +131,7 @@ pub(crate) fn warm_up(
 
 impl WarmUpPlan<'_> {
     /// Samples of the first window, so that there is time for the windows after it.
-    fn first_window(&self) -> u64 {
+    fn fitting_first_window(&self) -> u64 {
         let sides = u64::try_from(self.sides).unwrap_or(1).max(1);
         let one = self.latency.get().max(1).saturating_mul(sides);
         let fitting = self.time_max.get() / one / FIRST_WINDOWS;
@@ -213,6 +216,17 @@ mod tests {
 
     /// Warms sides up of which the n-th sample takes so long; what they tell follows from that.
     fn warmed(
+        known: (Warmth, bool),
+        latency: &[fn(u64) -> u64],
+        told: fn(u64, u64) -> Option<u64>,
+        time_max: u64,
+    ) -> WarmSides {
+        warmed_again(None, known, latency, told, time_max)
+    }
+
+    /// The same, where sessions before had so many samples in their first window.
+    fn warmed_again(
+        first_window: Option<u64>,
         (warmth, may_make_code): (Warmth, bool),
         latency: &[fn(u64) -> u64],
         told: fn(u64, u64) -> Option<u64>,
@@ -226,6 +240,7 @@ mod tests {
             floor: Nanos::new(20_000),
             counts_told: false,
             warmth,
+            first_window,
             may_make_code,
             time_min: Nanos::ZERO,
             time_max: Nanos::new(time_max),
@@ -281,6 +296,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_window_is_that_of_the_sessions_before() {
+        let flat: fn(u64) -> u64 = |_| 1_000_000;
+        let of = |first_window| {
+            let known = (Warmth::Warm { windows: 3 }, true);
+            let warm = warmed_again(first_window, known, &[flat], silent, 1_000_000_000);
+            (warm.first_window, warm.samples)
+        };
+        // By hand: 1 s has 32 windows of 31 samples, and none of three is larger than the first one.
+        assert_eq!((of(None), of(Some(8))), ((31, 93), (8, 24)));
+    }
+
+    #[test]
     fn what_may_compile_is_explored_for_all_of_the_time() {
         let flat: fn(u64) -> u64 = |_| 100_000;
         let of = |warmth| warmed((warmth, true), &[flat], silent, 1_000_000_000);
@@ -305,8 +332,10 @@ mod tests {
     #[test]
     fn what_still_falls_when_the_time_is_over_is_told() {
         let compiled: fn(u64) -> u64 = |n| 220_000 - n.min(1_500) * 100;
-        let warm = warmed(EXPLORES, &[compiled], silent, 100_000_000);
-        assert!(warm.samples < 600 && warm.falling > FALLING_MAX, "{warm:?}");
+        for warmth in [Warmth::Unknown, Warmth::Warm { windows: 10 }] {
+            let warm = warmed((warmth, false), &[compiled], silent, 100_000_000);
+            assert!(warm.samples < 600 && warm.falling > FALLING_MAX, "{warm:?}");
+        }
         // By hand: 30 ms more than 20 ms, of which 20 us are the floor's.
         let slow: fn(u64) -> u64 = |n| if n < 4 { 50_000_000 } else { 20_000_000 };
         let warm = warmed(EXPLORES, &[slow], silent, 100_000_000);

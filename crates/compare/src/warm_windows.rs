@@ -12,8 +12,8 @@ use perf_passport::{
 /// compiles, and the other way round.
 const EXPLORED_MIN: usize = 4;
 
-/// What all sides of all sessions say may fall as much in a window: the next one is not measured either, and
-/// takes it further down.
+/// What all sides of all sessions say may fall as much from a window to the last one: that window is not measured
+/// itself, and those after it are further down.
 const FLAT_MAX: Effect = 2 * FALLING_MAX;
 
 /// No earlier window counts as flat: the first samples find cold caches.
@@ -72,8 +72,34 @@ pub(crate) enum Warmth {
     Falling(Effect),
 }
 
+/// How the servers of an item were warmed up so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WarmUps {
+    first_window: Option<u64>,
+    explored: Vec<Explored>,
+}
+
+impl WarmUps {
+    /// Adds what a session saw, whose first window had so many samples. Only windows of one size show anything
+    /// together, and sessions that are held at the same time do not know of each other's.
+    pub(crate) fn add(&mut self, first_window: u64, explored: Explored) {
+        if *self.first_window.get_or_insert(first_window) == first_window {
+            self.explored.push(explored);
+        }
+    }
+
+    /// So many samples does the first window of each session have.
+    pub(crate) fn first_window(&self) -> Option<u64> {
+        self.first_window
+    }
+
+    pub(crate) fn warmth(&self) -> Warmth {
+        Warmth::of(&self.explored)
+    }
+}
+
 impl Warmth {
-    pub(crate) fn of(sessions: &[Explored]) -> Self {
+    fn of(sessions: &[Explored]) -> Self {
         if sessions.len() < EXPLORED_MIN {
             return Self::Unknown;
         }
@@ -188,6 +214,18 @@ mod tests {
         let [falls, rises]: [&[u64]; 2] = [&[150, 150, 150, 130, 100], &[150, 150, 150, 80, 100]];
         assert_eq!(warmth(&[falls, rises, rises, falls]), warm(4));
         assert_eq!(warmth(&[falls, falls, rises, falls, falls]), Warmth::Falling(300_000));
+    }
+
+    #[test]
+    fn windows_of_another_size_show_nothing_together() {
+        let mut known = WarmUps::default();
+        let falls = session(&[180, 175, 170, 150, 120, 72, 71, 71]);
+        for first_window in [40, 20, 40, 40, 50] {
+            known.add(first_window, falls.clone());
+        }
+        assert_eq!((known.first_window(), known.warmth()), (Some(40), Warmth::Unknown));
+        known.add(40, falls);
+        assert_eq!((known.first_window(), known.warmth()), (Some(40), warm(6)));
     }
 
     #[test]

@@ -40,7 +40,7 @@ macro_rules! versions {
         }
 
         impl $rule {
-            /// The version by which new evidence is decided on.
+            /// The version by which new evidence is decided on, but where a policy says otherwise.
             pub const LATEST: Self = Self::$latest;
 
             /// What the rule decides on, as it is told.

@@ -187,7 +187,7 @@ mod tests {
             }
             is_decided(&policy, TOLERANCE, &cold)
         };
-        // Later sessions may be warm.
+        // Later sessions may be warm. Those that were cold are left out once it is known what warms servers up.
         assert_eq!((is_decided(16), is_decided(last)), (false, true));
         assert_eq!((served(40_000, 8), served(40_000, 9)), (Outcome::Undecided, Outcome::NotWarm));
         // The first rule knows nothing of it.

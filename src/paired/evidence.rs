@@ -81,8 +81,9 @@ pub struct OverHttp {
 pub struct WarmUp {
     /// Samples of each side.
     pub samples: Count,
-    /// How much longer its own time was in the samples before the last half than in that half, in ppm of
-    /// the latter: of the side that still became faster most. 0 where that could be chance.
+    /// How much longer its own time was in the window of samples before the last than in the last one, in ppm of
+    /// the latter: of the side that still became faster most. 0 where that could be chance, and where earlier
+    /// sessions showed how many samples are enough.
     pub falling_ppm: Effect,
 }
 

@@ -7,8 +7,8 @@
 //! its file) does not, and is averaged out by more sessions, never by longer ones. So the unit of
 //! evidence is the session, and a bound holds for the median over sessions.
 //!
-//! [`Policy`] names the rule and has its thresholds. The rule itself, `rule_1`, says where they come from,
-//! and stays when there is a better one: a passport is decided on by the rule that it names.
+//! [`Policy`] names the rule and has its thresholds. The rules, `rule_1` for workers and `rule_2` for servers, say where
+//! they come from, and stay when there is a better one: a passport is decided on by the rule that it names.
 //! [`decide`] is pure and comes to the same on every machine, so that [`crate::passport::verify`] reaches
 //! the same verdict from the pairs, to the last bit. Nothing here starts a process or reads a clock.
 //!
@@ -40,4 +40,4 @@ pub use instructions::{FunctionCost, FunctionGrowth, Instructions, change_ppm, g
 // As many as the latest rule asks for.
 pub use instructions_rule_1::{PAIRS_ALONE_MAX, SAMPLES_ALONE, SAMPLES_AMONG_OTHERS};
 pub use policy::{Bound, ComparedBuilds, LAYOUTS_MIN, LINKS, Policy};
-pub use rule_2::FALLING_MAX;
+pub use rule_2::{FALLING_MAX, is_cold};

@@ -8,7 +8,7 @@
 
 use super::{
     decision::{Decision, Outcome, Side},
-    evidence::{Effect, Paired},
+    evidence::{Effect, Paired, Session},
     policy::{Bound, ComparedBuilds, PairThresholds, Policy},
     rule_1,
 };
@@ -25,6 +25,8 @@ const ONE_PROGRAM_FLOOR: Ppm = Ppm::new(25_000);
 /// How much longer a service took before its last warm-up samples than in them, at most, for it to count as
 /// warm. Of a change of 10.9 % in a service of node, 2.8 to 3.2 % were read without a warm-up, and 7 to 10 %
 /// where blocks of samples agreed within this much.
+///
+/// NOTE: verdicts of old passports follow from it. How long servers are warmed up may change without it.
 pub const FALLING_MAX: Effect = 30_000;
 
 /// The thresholds. `None` for builds that are no servers.
@@ -66,14 +68,19 @@ pub(super) fn decide(
 ) -> Decision {
     let decision = rule_1::decide(policy, looks, tolerance, paired, side);
     let may_decide = !matches!(decision.outcome, Outcome::TooFewSessions | Outcome::SameProcesses);
-    if may_decide && is_cold(paired, decision.sessions) {
+    if may_decide && are_cold(paired, decision.sessions) {
         return Decision { outcome: Outcome::NotWarm, ..decision };
     }
     decision
 }
 
 /// Whether a side was not warm in most of the first sessions. To abstain needs no proof.
-fn is_cold(paired: &Paired, sessions: usize) -> bool {
-    let warmups = paired.sessions.iter().take(sessions).filter_map(|it| it.http?.warmup);
-    warmups.filter(|it| it.falling_ppm > FALLING_MAX).count() * 2 > sessions
+fn are_cold(paired: &Paired, sessions: usize) -> bool {
+    paired.sessions.iter().take(sessions).filter(|it| is_cold(it)).count() * 2 > sessions
+}
+
+/// Whether a server was not warm in a session.
+pub fn is_cold(session: &Session) -> bool {
+    let warmup = session.http.and_then(|http| http.warmup);
+    warmup.is_some_and(|it| it.falling_ppm > FALLING_MAX)
 }

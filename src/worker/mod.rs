@@ -37,10 +37,10 @@ fn added_work() -> WorkKind {
     }
 }
 
-/// A directory that all workers of one build share, and those of no other: for what takes long to
-/// make and is the same in each. Several of them live at the same time, so a file is whole only once it
-/// was renamed. Where two refs are the same code, theirs is kept for later comparisons, so what is there depends
-/// on nothing but the build. `None` when this process is no worker.
+/// A directory that all workers of one build share: for what takes long to make and is the same in
+/// each. Several of them live at the same time, so a file is whole only once it
+/// was renamed. Two refs of the same code share one too. Without an anchor it is kept for later comparisons, so what is there
+/// depends on nothing but the build. `None` when this process is no worker.
 pub fn cache_directory() -> Option<PathBuf> {
     std::env::var_os(CACHE_DIRECTORY).map(PathBuf::from)
 }

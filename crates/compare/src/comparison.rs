@@ -141,10 +141,8 @@ impl<'a> ComparisonRequest<'a> {
         progress(ComparisonProgress::Observing { checks: checks.len(), operations });
         let record = self.record(&builds, &selected);
         let Builds { subjects, sources, .. } = builds;
-        // A service reads neither its sources nor documents.
-        let is_one_build =
-            record.same_code.as_ref().is_some_and(|it| it.read_files_changed.is_empty());
-        let subjects = &with_shared_caches(subjects, is_one_build, &checks, &directory, watch)?;
+        let is_same_code = record.is_same_code();
+        let subjects = &with_shared_caches(subjects, is_same_code, &checks, &directory, watch)?;
         let run = ComparisonRun {
             request: self,
             contract: &contract,
@@ -237,14 +235,14 @@ fn note_builds(record: &mut Comparison, sides: &SideRuns) {
 /// The same subjects, with workers that need not fill databases before each thing that they do.
 fn with_shared_caches<'a>(
     subjects: Subjects<'a>,
-    is_one_build: bool,
+    is_same_code: bool,
     checks: &[&Check],
     directory: &TemporaryDirectory,
     watch: Watch<'_>,
 ) -> Result<Subjects<'a>, WorkerError> {
     match subjects {
         Subjects::Workers(sides) => {
-            let sides = with_caches(*sides, is_one_build, checks, directory, watch)?;
+            let sides = with_caches(*sides, is_same_code, checks, directory, watch)?;
             Ok(Subjects::Workers(Box::new(sides)))
         }
         servers @ Subjects::Servers(_) => Ok(servers),

@@ -37,7 +37,7 @@ const PORT_TRIES: usize = 200;
 /// The first pause between two attempts to connect; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 
-/// Pauses that a supervisor may take to end its server; it kills it after a fifth of that.
+/// Pauses that a supervisor may take to end its server; it kills it after a tenth of that.
 const END_TRIES: u32 = 2_500;
 
 /// The longest report of a supervisor.

@@ -2,7 +2,7 @@
 //!
 //! Each takes turns over a connection of its own, which is kept, with one request in flight. What a
 //! round trip takes is mostly not the service's doing; which part of it counts is decided in
-//! `cycles.rs`.
+//! `session.rs`.
 
 use std::{
     cell::RefCell,

@@ -23,7 +23,7 @@ use crate::{
     workplace::temporary_directory,
 };
 
-/// Every third turn of the control is unmodified; the others are slowed down. To find the slowdown needs
+/// In process every third turn of the control is unmodified; the others are slowed down. To find the slowdown needs
 /// more data than to show that a copy is no slower.
 const CONTROL_EVERY: u64 = 3;
 
@@ -319,8 +319,8 @@ impl Seat<'_> {
         self.take_turn(request, item.turn_time(setting.contract, samples), None)
     }
 
-    /// One turn: samples that must all be like the first response of this process, and tell the time
-    /// that is compared.
+    /// One turn of samples, of which the last must be like the response that this process was prepared with. They
+    /// tell the time that is compared.
     fn take_turn(
         &mut self,
         request: TurnRequest,

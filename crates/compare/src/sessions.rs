@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use perf_passport::{
     contract::{Check, Contract},
-    paired::{FALLING_MAX, Paired, Policy, Session, is_decided},
+    paired::{Paired, Policy, Session, is_cold, is_decided},
     text::escaped,
     units::{Count, Nanos, Ppm},
 };
@@ -295,10 +295,6 @@ fn leave_out_cold(policy: &Policy, item: Item<'_>, paired: &mut Paired) {
     if is_decided(policy, item.tolerance(), paired) {
         return;
     }
-    let is_cold = |session: &Session| {
-        let warmup = session.http.and_then(|http| http.warmup);
-        warmup.is_some_and(|it| it.falling_ppm > FALLING_MAX)
-    };
     let held = paired.sessions.len();
     paired.sessions.retain(|session| !is_cold(session));
     let left_out = held.saturating_sub(paired.sessions.len());
@@ -332,7 +328,7 @@ fn keep(
 mod tests {
     use super::*;
     use crate::warm_windows::Took;
-    use perf_passport::paired::{ComparedBuilds, OverHttp, Pairs, TimeOf, WarmUp};
+    use perf_passport::paired::{ComparedBuilds, FALLING_MAX, OverHttp, Pairs, TimeOf, WarmUp};
 
     const CONTRACT: &str = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"b\"\n\
                             path = \"/b\"\n";

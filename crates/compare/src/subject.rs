@@ -98,7 +98,7 @@ pub(super) trait Subject {
     /// Waits until it can be asked.
     fn ready(&mut self) -> Result<(), WorkerError>;
 
-    /// Brings it into the state that the item needs, and warms it up.
+    /// Brings it into the state that the item needs. A worker is warm then; a session warms servers up.
     fn prepare(&mut self, item: Item<'_>) -> Result<Readiness, WorkerError>;
 
     /// Takes samples of the prepared item within this time.

@@ -41,8 +41,8 @@ const SERVED_SKIPPED_MIN: u64 = 2;
 /// any other check.
 const SERVED_LONG: Nanos = Nanos::new(2_000_000);
 
-/// Servers take turns until it is known well enough what the session says: for no longer than it took to start
-/// them and to warm them up, nor than this, and for no more cycles.
+/// Servers take turns until it is known well enough what the session says. Beyond the fewest cycles that is no
+/// longer than it took to start them and to warm them up, nor than this, and no more cycles.
 ///
 /// PERF: of 123 sessions of nginx with itself, on a noisy machine, effects had a standard deviation of 7.1 % and
 /// a mean standard error of 7.3 %: more turns are worth their time. Of twice as long sessions 35 in the same time

@@ -3,8 +3,8 @@
 //! A runtime that compiles what is called often answers its first thousands of requests in another way
 //! than all later ones, and a change of its code shows in the later ones. So all sides are sent samples in
 //! windows, each half as long as all windows before it, until no side took less in the last window than in
-//! the one before. Once several sessions show together how many windows that takes, all sides of the others get
-//! as many: see `warm_windows.rs`.
+//! the one before. A side that may compile gets windows for all of the time. Once several sessions show together
+//! how many windows are enough, all sides of the others get as many: see `warm_windows.rs`.
 //!
 //! Whether a time falls is decided on medians of short turns, whose quartiles must lie apart: what noise
 //! moves to and fro is no fall.
@@ -21,7 +21,7 @@ use crate::{
     warm_windows::{Explored, Took, Warmth},
 };
 
-/// Samples of the first window, where there is time for them; and of a turn of it.
+/// Samples of the first window, where there is time for them; and of a turn of any.
 const FIRST_WINDOW: u64 = 50;
 const TURN: u64 = 10;
 
@@ -32,7 +32,7 @@ const FIRST_WINDOW_MIN: u64 = 4;
 /// one. In the first 200 a service whose time halves in 3,000 is not seen to fall.
 const WINDOWS_MIN: usize = 7;
 
-/// As many samples as so many windows have, in first windows, and as much time again.
+/// So many first windows take as long as [`WINDOWS_MIN`] windows, and as much time again: twice 757 samples, by 50.
 const FIRST_WINDOWS: u64 = 32;
 
 /// How the sides of a session are warmed up.
@@ -102,7 +102,7 @@ pub(crate) fn warm_up(
         warm.mute = last.iter().position(|window| window.turns_told == 0);
         let left_out = last.iter().position(|window| window.turns_told < window.turns);
         warm.left_out = warm.left_out.or(left_out);
-        warm.latency = last.iter().map(|it| it.latency).max().unwrap_or_default();
+        warm.latency = last.iter().map(|it| it.took.trip).max().unwrap_or_default();
         windows.push(last.iter().map(|it| it.took).collect::<Vec<_>>());
         warm.falling = match (plan.warmth, windows.as_slice()) {
             (Warmth::Falling(falling), _) => falling,
@@ -141,7 +141,7 @@ impl WarmUpPlan<'_> {
     /// What is the service's own of a time. As a session has it: below a tenth of the whole, nobody knows
     /// how much that is.
     fn own(&self, time: Nanos) -> Nanos {
-        let visible = if self.counts_told { time.get() } else { time.get() / HIDDEN_BELOW };
+        let visible = time.get() / HIDDEN_BELOW;
         Nanos::new(time.saturating_sub(self.floor).get().max(visible).max(1))
     }
 
@@ -167,17 +167,14 @@ impl WarmUpPlan<'_> {
         times.sort_unstable();
         let quartiles = [1, 2, 3].map(|quarters| quantile(&times, quarters));
         let turns = latencies.len();
-        let latency = median(latencies);
-        let took = Took { quartiles, own: self.own(quartiles[1]), trip: latency };
-        Ok(Window { took, latency, turns, turns_told })
+        let took = Took { quartiles, own: self.own(quartiles[1]), trip: median(latencies) };
+        Ok(Window { took, turns, turns_told })
     }
 }
 
 /// Samples of one side.
 struct Window {
     took: Took,
-    /// The median latency of its turns.
-    latency: Nanos,
     turns: usize,
     turns_told: usize,
 }

@@ -16,8 +16,8 @@ const EXPLORED_MIN: usize = 4;
 /// itself, and those after it are further down.
 const FLAT_MAX: Effect = 2 * FALLING_MAX;
 
-/// No earlier window counts as flat: the first samples find cold caches.
-const WINDOWS_MIN: usize = 2;
+/// The first window that may count as flat: the first samples find cold caches.
+const FIRST_FLAT: usize = 2;
 
 /// How long the turns of one side took in a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,10 +121,10 @@ impl Warmth {
                 && proved(*from) <= FALLING_MAX
         };
         let Some(before_last) = windows.checked_sub(2) else { return Self::Falling(0) };
-        let from = (WINDOWS_MIN..=before_last).find(is_flat);
+        let from = (FIRST_FLAT..=before_last).find(is_flat);
         let falling = proved(before_last);
         // Without proof nobody is said to be cold.
-        match from.or((falling == 0 && before_last >= WINDOWS_MIN).then_some(before_last)) {
+        match from.or((falling == 0 && before_last >= FIRST_FLAT).then_some(before_last)) {
             // That window may begin while something is still compiled, so it is not the first that counts.
             Some(from) => Self::Warm { windows: from + 1 },
             None => Self::Falling(falling),

@@ -58,7 +58,7 @@ pub(super) fn with_cache(side: &Side, directory: &Path, role: &str) -> Result<Si
 ///
 /// What goes wrong with a worker goes wrong again when it is observed, and is told then.
 ///
-/// Where baseline and current side are the same build, as `is_one_build` says, they share a directory. It is
+/// Where baseline and current side are the same code, as `is_same_code` says, they share a directory. It is
 /// kept with the build of the baseline, if there is no anchor. Two builds have fresh directories: what one of
 /// them kept may have been changed by those who used it, and that would be a difference.
 ///
@@ -67,7 +67,7 @@ pub(super) fn with_cache(side: &Side, directory: &Path, role: &str) -> Result<Si
 /// When a directory cannot be made, and when the user interrupts.
 pub(crate) fn with_caches(
     sides: Sides,
-    is_one_build: bool,
+    is_same_code: bool,
     checks: &[&Check],
     directory: &TemporaryDirectory,
     watch: Watch<'_>,
@@ -75,13 +75,13 @@ pub(crate) fn with_caches(
     // Gone when they are filled, with all else that those workers write.
     let place = temporary_directory()?;
     let kept = sides.baseline.kept_cache.clone();
-    if let Some(kept) = kept.filter(|_| is_one_build && sides.anchor.is_none()) {
+    if let Some(kept) = kept.filter(|_| is_same_code && sides.anchor.is_none()) {
         return with_kept_cache(sides, &kept, checks, place.path(), watch);
     }
     let directory = directory.path();
     // All names are as long, as they are in the environment, which is on the stack.
     let baseline = with_cache(&sides.baseline, directory, "0")?;
-    let current = if is_one_build {
+    let current = if is_same_code {
         let cache = baseline.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY);
         let mut current = sides.current;
         current.environment.retain(|(name, _)| name != CACHE_DIRECTORY);
@@ -92,7 +92,7 @@ pub(crate) fn with_caches(
     };
     let anchor = sides.anchor.map(|side| with_cache(&side, directory, "2")).transpose()?;
     let sides = Sides { baseline, current, anchor };
-    let all = [Some(&sides.baseline), Some(&sides.current).filter(|_| !is_one_build)];
+    let all = [Some(&sides.baseline), Some(&sides.current).filter(|_| !is_same_code)];
     let all: Vec<&Side> = all.into_iter().chain([sides.anchor.as_ref()]).flatten().collect();
     fill_caches(&all, checks, place.path(), watch)?;
     Ok(sides)
@@ -203,10 +203,10 @@ mod tests {
         let side = |label: &str| Side::of_executable(label, "/none".into(), String::new());
         let clock = SystemClock::start();
         let watch = Watch { clock: &clock, stop: &|| false };
-        let directories = |is_one_build| {
+        let directories = |is_same_code| {
             let sides = Sides { baseline: side("a"), current: side("b"), anchor: Some(side("c")) };
             let directory = temporary_directory().unwrap();
-            let sides = with_caches(sides, is_one_build, &[], &directory, watch).unwrap();
+            let sides = with_caches(sides, is_same_code, &[], &directory, watch).unwrap();
             let of = |side: &Side| side.environment.last().unwrap().clone();
             [of(&sides.baseline), of(&sides.current), of(sides.anchor.as_ref().unwrap())]
         };
@@ -237,11 +237,11 @@ mod tests {
         };
         let clock = SystemClock::start();
         let watch = Watch { clock: &clock, stop: &|| false };
-        let starts_of = |is_one_build, anchor: Option<Side>| {
+        let starts_of = |is_same_code, anchor: Option<Side>| {
             let _ = fs::remove_file(&starts);
             let sides = Sides { baseline: side("a"), current: side("b"), anchor };
             let directory = temporary_directory().unwrap();
-            let sides = with_caches(sides, is_one_build, &checks, &directory, watch).unwrap();
+            let sides = with_caches(sides, is_same_code, &checks, &directory, watch).unwrap();
             let is_kept = |side: &Side| side.environment.last().unwrap().1 == kept;
             let kept: Vec<bool> = sides.iter().map(is_kept).collect();
             (fs::read_to_string(&starts).unwrap_or_default().len() / 2, kept)

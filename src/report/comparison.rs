@@ -131,12 +131,12 @@ fn notes(comparison: &Comparison, passport: &Passport) -> Vec<String> {
             })
             .collect();
         let says = match time {
-            TimeOf::Service => "of the time that the services tell, which is of the round trip",
+            TimeOf::Service => "the time that the services tell, of the whole round trip",
             TimeOf::AboveFloor => {
-                "of what the round trip takes beyond one to a server that only answers the same \
-                 (tell `Server-Timing` to be exact), which is"
+                "what a round trip takes beyond one to a server that only answers the same (tell \
+                 `Server-Timing` to be exact), of the whole round trip"
             }
-            TimeOf::RoundTrip => "of the whole round trip, which is",
+            TimeOf::RoundTrip => "the whole round trip",
         };
         if !of_kind.is_empty() {
             notes.push(format!("latency is {says}: {}", shown(&of_kind)));
@@ -190,7 +190,11 @@ fn row(subject: SubjectResult<'_>, comparison: &Comparison) -> Row {
         verdict: Some(subject.status()),
         cells: vec![
             known(&|it| percent(it.current.median)),
-            known(&|it| format!("{} .. {}", percent(it.current.lower), percent(it.current.upper))),
+            // One session has no bounds.
+            or_dash((decision.sessions > 1).then(|| {
+                let effect = &decision.current;
+                format!("{} .. {}", percent(effect.lower), percent(effect.upper))
+            })),
             known(&|it| percent(it.control.median)),
             known(&|it| percent(it.injected.median)),
             or_dash(decision.detectable.map(percent)),

@@ -94,10 +94,19 @@ fn baseline(passport: &Passport) -> Vec<String> {
     lines
 }
 
+/// Whether the contract has a list of required claims, which is empty.
+fn requires_nothing(passport: &Passport) -> bool {
+    let required = passport.contract.as_ref().and_then(|it| it.document.required.as_ref());
+    required.is_some_and(Vec::is_empty)
+}
+
 fn gate_line(passport: &Passport, gate: Gate) -> SummaryLine {
     let (verdict, text) = match gate {
         Gate::Pass => (Some(Verdict::Pass), ""),
         Gate::Fail => (Some(Verdict::Fail), ": a required claim failed"),
+        Gate::Abstain if requires_nothing(passport) => {
+            (Some(Verdict::Abstain), ": the contract requires no claim, so nothing is proved")
+        }
         Gate::Abstain => (Some(Verdict::Abstain), ": a required claim is not proved"),
         Gate::NotMeasured if passport.provenance.probe == ProbeKind::Imported => {
             (None, "IMPORTED: figures without evidence, which prove nothing")

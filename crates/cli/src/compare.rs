@@ -12,7 +12,7 @@ use super::{
     clock, compare_causes,
     compare_servers::ServerArguments,
     compare_sides::{SideArguments, start_guard},
-    contract_file::{self, contract_or_paths},
+    contract_file::{self, compared_contract_or_paths},
     duration,
     exit::{Code, Failure},
     measure,
@@ -78,9 +78,12 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<ExitCode, Failure> {
     let stop = || interrupted.load(Ordering::Relaxed);
     let watch = Watch { clock: &clock::started()?, stop: &stop };
 
+    let request = arguments.request()?;
+    // To find that out in the end would be late.
+    store::try_directory(&arguments.artifacts_dir)?;
     // Passports are filed before causes are looked for, which takes long.
     let mut kept = None;
-    let outcome = arguments.request()?.run(watch, &mut |progress| match progress {
+    let outcome = request.run(watch, &mut |progress| match progress {
         ComparisonProgress::Decided { passport, baseline } => {
             kept = Some(KeptPassports::keep(&arguments.artifacts_dir, passport, baseline));
         }
@@ -117,7 +120,7 @@ impl CompareArguments {
 
     fn request(&self) -> Result<ComparisonRequest<'_>, Failure> {
         let source = if let Some(servers) = self.servers.servers()? {
-            let contract = contract_or_paths(self.contract.as_deref(), true, &self.endpoint)?;
+            let contract = compared_contract_or_paths(self.contract.as_deref(), &self.endpoint)?;
             BuildSource::Servers { servers: Box::new(servers), contract }
         } else {
             start_guard();
@@ -180,6 +183,9 @@ fn note(progress: ComparisonProgress<'_>) {
         ComparisonProgress::SessionsUnreadable { path, reason } => {
             let path = path.display();
             format!("cannot read the sessions `{path}`, new ones are held: {reason}")
+        }
+        ComparisonProgress::SessionsKept { items } => {
+            format!("sessions of an earlier comparison of these builds count for {items} of them")
         }
         ComparisonProgress::Observing { checks, operations } => {
             format!("observing {} of each side", counted_items(checks, operations))

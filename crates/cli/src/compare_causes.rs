@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{exit::Failure, flame_graph};
 use perf_passport::{
     allocation::Place,
+    paired::FunctionGrowth,
     passport::Passport,
     report::SourcePlace,
     store,
@@ -51,11 +52,17 @@ pub(super) fn text(causes: &[CheckCauses]) -> String {
 /// function that executes the most more.
 pub(super) fn places(causes: &[CheckCauses]) -> Vec<SourcePlace> {
     let place = |cause: &CheckCauses| {
-        let sites = cause.allocations.found().map(|it| it.sites.as_slice()).unwrap_or_default();
+        let grew = |it: &&AllocationCause| {
+            it.allocations_after > it.allocations_before
+                || it.allocated_bytes_after > it.allocated_bytes_before
+        };
+        let found = cause.allocations.found().filter(grew);
+        let sites = found.map(|it| it.sites.as_slice()).unwrap_or_default();
         let site = sites.iter().find(|it| it.is_worse() && it.at.file.is_some());
         let function = || {
             let found = cause.instructions.as_ref()?.found()?;
-            Some((found.functions.first()?.function.clone(), None, None))
+            let named = found.functions.iter().find(|it| has_name(&it.function))?;
+            Some((named.function.clone(), None, None))
         };
         let at = site.map(|it| (it.at.function.clone(), it.at.file.clone(), it.at.line));
         let (function, file, line) = at.or_else(function)?;
@@ -67,6 +74,11 @@ pub(super) fn places(causes: &[CheckCauses]) -> Vec<SourcePlace> {
 fn allocations(out: &mut String, check: &str, cause: &AllocationCause) {
     let (before, after) = (cause.allocations_before, cause.allocations_after);
     let bytes = (cause.allocated_bytes_before, cause.allocated_bytes_after);
+    if before == after && bytes.0 == bytes.1 {
+        // Places may have changed what they allocate, and in sum nothing got worse.
+        let _ = writeln!(out, "{check}: {after} allocations ({} bytes), as before", bytes.1.get());
+        return;
+    }
     let worse: Vec<&SiteChange> = cause.sites.iter().filter(|it| it.is_worse()).collect();
     if worse.is_empty() {
         let _ = writeln!(out, "{check}: {after} allocations, {before} before: no place has more");
@@ -114,6 +126,7 @@ fn instructions(out: &mut String, check: &str, cause: &InstructionCause) {
     let (before, after) = (cause.instructions_before, cause.instructions_after);
     // A function that executes more is no cause of fewer instructions.
     let grown = if after > before { cause.functions.as_slice() } else { &[] };
+    let grown: Vec<&FunctionGrowth> = grown.iter().filter(|it| has_name(&it.function)).collect();
     let most = if grown.is_empty() { "" } else { ", most of it in" };
     let _ = writeln!(out, "{check}: {before} -> {after} instructions ({percent}){most}");
     for growth in grown.iter().take(NAMED_MAX) {
@@ -126,6 +139,11 @@ fn instructions(out: &mut String, check: &str, cause: &InstructionCause) {
         );
     }
     and_more(out, grown.len(), NAMED_MAX, "function");
+}
+
+/// Whether a function is one that somebody wrote, as far as its name is known.
+fn has_name(function: &str) -> bool {
+    !function.starts_with("0x") && function != "(below main)"
 }
 
 /// That there are more than are listed.
@@ -238,10 +256,7 @@ fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perf_passport::{
-        paired::FunctionGrowth,
-        units::{Bytes, Count},
-    };
+    use perf_passport::units::{Bytes, Count};
 
     fn place(function: &str, file: Option<&str>) -> Place {
         let line = file.map(|_| 88);
@@ -364,6 +379,27 @@ orders/default: 29 -> 20 allocations (100 -> 396 bytes), and yet more at
 orders/default: 1000 -> 190 instructions (-81.00 %)
 ";
         assert_eq!(text(&[found]), expected);
+    }
+
+    #[test]
+    fn what_moved_is_not_more_and_what_has_no_name_is_not_named() {
+        let unnamed = ["0x1ab70", "(below main)"].map(|function| FunctionGrowth {
+            function: function.to_owned(),
+            own_per_sample: 9,
+            inclusive_per_sample: 9,
+        });
+        let sites = vec![site(place("orders::list", Some("src/orders.rs")), "x", (0, 36))];
+        let mut found = causes(sites, unnamed.into());
+        if let CausePart::Found(allocations) = &mut found.allocations {
+            allocations.allocations_after = allocations.allocations_before;
+            allocations.allocated_bytes_after = allocations.allocated_bytes_before;
+        }
+        let expected = "\
+orders/default: 29 allocations (100 bytes), as before
+orders/default: 1000 -> 1246 instructions (+24.60 %)
+";
+        assert_eq!(text(std::slice::from_ref(&found)), expected);
+        assert!(places(&[found]).is_empty());
     }
 
     #[test]

@@ -39,10 +39,9 @@ pub(super) struct SideArguments {
     #[arg(
         long,
         value_name = "NAME",
-        default_value = "perf_sanity",
         conflicts_with_all = NOT_BUILT
     )]
-    harness: String,
+    harness: Option<String>,
     /// The executable of the baseline, a harness target
     #[arg(long, value_name = "FILE", requires = "current_exe")]
     baseline_exe: Option<PathBuf>,
@@ -69,7 +68,7 @@ impl SideArguments {
     ) -> Result<BuildSource<'a>, Failure> {
         match (&self.baseline_branch, &self.baseline_exe, &self.current_exe) {
             (Some(baseline), _, _) => {
-                let harness = &self.harness;
+                let harness = harness_or_default(self.harness.as_deref(), contract);
                 let repository = directory_of(contract);
                 let project =
                     Project { repository, contract, harness, written: Some(written), cache: None };
@@ -101,6 +100,18 @@ impl SideArguments {
         let refs = Sides { baseline: named(baseline), current, anchor };
         RefBuilds { project, refs, from_merge_base: self.merge_base }
     }
+}
+
+/// The harness target that is named, or else the one that is expected: `perf_sanity`, or that which
+/// `passport init` writes, where it is there alone.
+pub(super) fn harness_or_default<'a>(named: Option<&'a str>, contract: &Path) -> &'a str {
+    let is_there = |name: &str| {
+        let tests = directory_of(contract).join("tests");
+        tests.join(format!("{name}.rs")).is_file() || tests.join(name).is_dir()
+    };
+    let written =
+        if is_there("passport") && !is_there("perf_sanity") { "passport" } else { "perf_sanity" };
+    named.unwrap_or(written)
 }
 
 /// Starts what ends builds and workers when this process is killed.

@@ -15,6 +15,9 @@ use perf_passport::{
 /// The contract that is read unless another is named.
 pub(super) const DEFAULT: &str = "passport.toml";
 
+/// For so long is a request waited for, unless a contract says otherwise.
+const TIMEOUT_MS: u32 = 10_000;
+
 /// The largest contract that is read.
 const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
@@ -25,11 +28,36 @@ pub(super) fn contract_or_paths(
     names_service: bool,
     endpoints: &[String],
 ) -> Result<String, Failure> {
-    let path = named.unwrap_or(Path::new(DEFAULT));
-    let is_there = fs::symlink_metadata(path).is_ok();
-    if named.is_some() || is_there || !names_service || endpoints.is_empty() {
-        return contract_text(path);
+    if !are_contract(named, endpoints) || !names_service {
+        return contract_text(named.unwrap_or(Path::new(DEFAULT)));
     }
+    let text = contract_of_paths(endpoints)?;
+    terminal::note("no contract: the default budgets hold; `passport init` writes one");
+    Ok(text)
+}
+
+/// The same for a comparison of servers. Without a contract nobody chose a budget of time, so a request has as
+/// long as it is waited for.
+pub(super) fn compared_contract_or_paths(
+    named: Option<&Path>,
+    endpoints: &[String],
+) -> Result<String, Failure> {
+    if !are_contract(named, endpoints) {
+        return contract_text(named.unwrap_or(Path::new(DEFAULT)));
+    }
+    let text = contract_of_paths(endpoints)?;
+    terminal::note(
+        "no contract: responses and the change of latency decide; `passport init` writes one",
+    );
+    Ok(format!("{text}\n[budgets]\nlatency_ms_max = {TIMEOUT_MS}\n"))
+}
+
+/// Whether paths stand for a contract: none is named, and none is here.
+fn are_contract(named: Option<&Path>, endpoints: &[String]) -> bool {
+    named.is_none() && fs::symlink_metadata(DEFAULT).is_err() && !endpoints.is_empty()
+}
+
+fn contract_of_paths(endpoints: &[String]) -> Result<String, Failure> {
     if let Some(name) = endpoints.iter().find(|it| !it.starts_with('/')) {
         return Err(Failure::usage(anyhow!(
             "there is no contract here, so --endpoint `{}` is no name: write a path such as /health, \
@@ -39,7 +67,6 @@ pub(super) fn contract_or_paths(
     }
     let outline = ContractOutline::of_paths("endpoints", endpoints)
         .map_err(|problem| Failure::usage(anyhow!("cannot ask for --endpoint: {problem}")))?;
-    terminal::note("no contract: the default budgets hold; `passport init` writes one");
     Ok(outline.to_toml())
 }
 

@@ -29,7 +29,7 @@ use perf_passport::{
     clock::Clock,
     contract::{Check, CheckSelection, Contract},
     passport::{Passport, ProbeKind, SaidCommit},
-    pipeline::{self, Circumstances, Run, RunContext},
+    pipeline::{self, Circumstances, Progress, Run, RunContext},
     probe::{HttpSettings, HttpTarget, ReadyWhen, Target, wait_until_ready},
     process_memory, store,
     text::printable,
@@ -222,7 +222,11 @@ impl Measuring {
                 clock,
                 environment: &variable,
                 stop,
-                progress: &mut |progress| reporter.show(progress),
+                progress: &mut |progress| match progress {
+                    // Nobody loads anything into a service that runs already.
+                    Progress::Fixture(_) if kind == ProbeKind::Http => {}
+                    progress => reporter.show(progress),
+                },
             },
             &|check: &Check| selection.checks.contains(&check.id()),
         );

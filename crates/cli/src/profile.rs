@@ -13,7 +13,7 @@ use clap::Args;
 use super::{
     clock,
     compare_causes::{and_more, place},
-    compare_sides::start_guard,
+    compare_sides::{harness_or_default, start_guard},
     contract_file::{contract_text, directory_of},
     exit::{Code, Failure},
     flame_graph, measure, terminal,
@@ -49,8 +49,8 @@ pub(super) struct ProfileArguments {
     #[arg(long, value_name = "REF", conflicts_with = "exe")]
     branch: Option<String>,
     /// The test target or benchmark to build, made with this library's harness
-    #[arg(long, value_name = "NAME", default_value = "perf_sanity", conflicts_with = "exe")]
-    harness: String,
+    #[arg(long, value_name = "NAME", conflicts_with = "exe")]
+    harness: Option<String>,
     /// An executable that is there already, a harness target
     #[arg(long, value_name = "FILE")]
     exe: Option<PathBuf>,
@@ -98,7 +98,7 @@ impl ProfileArguments {
         let project = Project {
             repository: directory_of(&self.contract),
             contract: &self.contract,
-            harness: &self.harness,
+            harness: harness_or_default(self.harness.as_deref(), &self.contract),
             written: Some(&self.artifacts_dir),
             cache: None,
         };

@@ -415,6 +415,13 @@ impl ComparisonRun<'_> {
         if items.is_empty() {
             return history;
         }
+        let known = history.for_items(record, self.items);
+        let has_sessions =
+            |item: &&Item<'_>| known.get(&item.id()).is_some_and(|it| !it.sessions.is_empty());
+        let kept = items.iter().filter(has_sessions).count();
+        if kept > 0 {
+            progress(ComparisonProgress::SessionsKept { items: kept });
+        }
         let mut task = SessionTask {
             contract: self.contract,
             items,
@@ -422,7 +429,7 @@ impl ComparisonRun<'_> {
             subjects: self.subjects,
             policy: record.policy,
             time_max: self.request.time_max,
-            known: history.for_items(record, self.items),
+            known,
             slower: Ppm::new(0),
             seed: uuid::Uuid::now_v7().as_u64_pair().1,
             watch: self.watch,

@@ -1,6 +1,7 @@
 //! A worker process: started, asked, and gone when it is dropped.
 
 use std::{
+    env,
     ffi::OsString,
     fs,
     io::{self, BufReader, Read},
@@ -295,9 +296,36 @@ pub(super) fn tail(stderr: Option<std::process::ChildStderr>) -> mpsc::Receiver<
             let surplus = kept.len().saturating_sub(STDERR_MAX);
             kept.drain(..surplus);
         }
-        let _ = sender.send(printable(kept.trim_ascii(), STDERR_MAX));
+        let _ =
+            sender.send(without_secrets(&printable(kept.trim_ascii(), STDERR_MAX), env::vars_os()));
     });
     receiver
+}
+
+/// What the names of variables have in them that are secrets.
+const SECRET_NAMES: [&str; 5] = ["SECRET", "TOKEN", "PASSW", "KEY", "CREDENTIAL"];
+
+/// What is shorter is no secret, and would be found everywhere.
+const SECRET_MIN: usize = 6;
+
+/// The text with `${NAME}` in the place of the values of variables that are secrets by their names: what a server
+/// or a worker says last may repeat one, and logs are read by many.
+fn without_secrets(text: &str, variables: impl Iterator<Item = (OsString, OsString)>) -> String {
+    let is_secret = |name: &str, value: &str| {
+        let name = name.to_ascii_uppercase();
+        value.len() >= SECRET_MIN && SECRET_NAMES.iter().any(|it| name.contains(it))
+    };
+    let known = variables.filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        let shown = printable(value.as_bytes(), usize::MAX);
+        is_secret(&name, &value).then_some((name, shown))
+    });
+    let mut known: Vec<(String, String)> = known.collect();
+    // The longer first: one may be a part of another.
+    known.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+    known
+        .iter()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("${{{name}}}")))
 }
 
 /// The processors that this process may use.
@@ -350,5 +378,22 @@ mod tests {
         assert_eq!(allowed_cpus(), [cpu]);
         drop(here);
         assert_eq!(allowed_cpus(), before);
+    }
+
+    #[test]
+    fn last_words_have_no_secrets_of_variables() {
+        let variables = [
+            ("API_TOKEN", "hunter2"),
+            ("api_token_long", "hunter2-and-more"),
+            ("DB_PASSWORD", "aa\"b\\c"),
+            ("SHORT_KEY", "12345"),
+            ("LANG", "en_GB.UTF-8"),
+        ];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let said = printable(br#"hunter2-and-more, hunter2; aa"b\c 12345 en_GB.UTF-8"#, 200);
+        assert_eq!(
+            without_secrets(&said, variables.into_iter()),
+            "${api_token_long}, ${API_TOKEN}; ${DB_PASSWORD} 12345 en_GB.UTF-8"
+        );
     }
 }

@@ -26,6 +26,11 @@ pub enum ComparisonProgress<'a> {
         /// Why not.
         reason: &'a str,
     },
+    /// Sessions of earlier comparisons of the same builds are there, and count.
+    SessionsKept {
+        /// Of so many checks and operations.
+        items: usize,
+    },
     /// All sides are being asked what they do and cost by themselves.
     Observing {
         /// Checks of each side.

@@ -23,7 +23,7 @@ pub(crate) struct Suspects<'a> {
 }
 
 impl<'a> Suspects<'a> {
-    /// What has a change that failed, and then what allocates more within what is tolerated.
+    /// What has a change of its cost that failed, and then what allocates more within what is tolerated.
     /// Instructions are counted of the former, unless nobody wants them counted.
     pub(crate) fn of(passport: &Passport, items: &[Item<'a>], counts_instructions: bool) -> Self {
         let results: BTreeMap<String, SubjectResult<'_>> =
@@ -63,8 +63,10 @@ fn plan<'a>(item: Item<'a>, result: SubjectResult<'_>) -> CountPlan<'a> {
     }
 }
 
+/// Whether it costs more. What it answers otherwise is said by the report.
 fn is_failed_change(claim: &Claim) -> bool {
-    claim.kind.is_change() && claim.verdict == Verdict::Fail
+    let is_cost = claim.kind.is_change() && claim.kind != ClaimKind::Behaviour;
+    is_cost && claim.verdict == Verdict::Fail
 }
 
 /// Whether there are more allocations or a higher peak, be it tolerated or not.

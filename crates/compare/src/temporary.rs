@@ -109,6 +109,17 @@ fn remove_if_left(directory: &Path) {
     }
 }
 
+/// Removes what is at a path, whatever it is.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    removed
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -22,7 +22,7 @@ use crate::{
     loaded_code::has_more_than_its_parts,
     process::{Placement, Worker, copy_path},
     side::{Side, Sides},
-    temporary::TemporaryDirectory,
+    temporary::{TemporaryDirectory, remove},
     watch::Watch,
 };
 
@@ -75,18 +75,21 @@ pub(crate) fn with_caches(
     // Gone when they are filled, with all else that those workers write.
     let place = temporary_directory()?;
     let kept = sides.baseline.kept_cache.clone();
-    if let Some(kept) = kept.filter(|_| is_same_code && sides.anchor.is_none()) {
-        return with_kept_cache(sides, &kept, checks, place.path(), watch);
+    // Operations may keep something too, and nobody knows when it is whole.
+    let is_kept = is_same_code && sides.anchor.is_none() && !checks.is_empty();
+    if let Some(kept) = kept.filter(|_| is_kept) {
+        let full = kept_fixtures(&sides.baseline, &kept, checks, place.path(), watch)?;
+        if let Some(full) = full {
+            return Ok(sides.map(|side| in_cache(side, &full)));
+        }
     }
     let directory = directory.path();
     // All names are as long, as they are in the environment, which is on the stack.
     let baseline = with_cache(&sides.baseline, directory, "0")?;
     let current = if is_same_code {
         let cache = baseline.environment.iter().find(|(name, _)| name == CACHE_DIRECTORY);
-        let mut current = sides.current;
-        current.environment.retain(|(name, _)| name != CACHE_DIRECTORY);
-        current.environment.extend(cache.cloned());
-        current
+        let cache = cache.map(|(_, cache)| PathBuf::from(cache));
+        cache.iter().fold(sides.current, |current, cache| in_cache(current, cache))
     } else {
         with_cache(&sides.current, directory, "1")?
     };
@@ -98,34 +101,52 @@ pub(crate) fn with_caches(
     Ok(sides)
 }
 
-/// The sides of one build with the directory of earlier comparisons, which is filled where those did not.
-fn with_kept_cache(
-    mut sides: Sides,
+/// The directory below `kept` with all fixtures of these checks, which is filled where no earlier comparison did;
+/// `None` where a worker cannot. It gets its name once it is full, so that whoever is killed leaves nothing that
+/// others use.
+fn kept_fixtures(
+    side: &Side,
     kept: &Path,
     checks: &[&Check],
     directory: &Path,
     watch: Watch<'_>,
-) -> Result<Sides, WorkerError> {
-    fs::create_dir_all(kept).map_err(|error| WorkerError::NoDirectory(error.to_string()))?;
-    for side in [&mut sides.baseline, &mut sides.current] {
-        side.environment.retain(|(name, _)| name != CACHE_DIRECTORY);
-        side.environment.push((CACHE_DIRECTORY.into(), kept.into()));
+) -> Result<Option<PathBuf>, WorkerError> {
+    let failed = |error: io::Error| WorkerError::NoDirectory(error.to_string());
+    let full = kept.join(name_of_fixtures(checks));
+    if full.is_dir() {
+        return Ok(Some(full));
     }
-    let mark = kept.join(mark_of(checks));
-    if !mark.exists() && fill_caches(&[&sides.baseline], checks, directory, watch)? {
-        // Without it they are filled again.
-        let _ = fs::write(mark, "");
+    if !kept.is_dir() {
+        remove(kept).map_err(failed)?;
     }
-    Ok(sides)
+    fs::create_dir_all(kept).map_err(failed)?;
+    let filling = tempfile::tempdir_in(kept).map_err(failed)?;
+    if !fill_caches(&[&in_cache(side.clone(), filling.path())], checks, directory, watch)? {
+        return Ok(None);
+    }
+    match fs::rename(filling.path(), &full) {
+        Ok(()) => drop(filling.keep()),
+        // Another comparison was faster.
+        Err(_) if full.is_dir() => {}
+        Err(error) => return Err(failed(error)),
+    }
+    Ok(Some(full))
 }
 
-/// The name of the file that says that a directory has all fixtures of these checks.
-fn mark_of(checks: &[&Check]) -> String {
+/// The side whose workers share this directory.
+fn in_cache(mut side: Side, cache: &Path) -> Side {
+    side.environment.retain(|(name, _)| name != CACHE_DIRECTORY);
+    side.environment.push((CACHE_DIRECTORY.into(), cache.into()));
+    side
+}
+
+/// The name of a directory that has all fixtures of these checks.
+fn name_of_fixtures(checks: &[&Check]) -> String {
     let fixtures: BTreeSet<&str> = checks.iter().map(|check| check.fixture.as_str()).collect();
     let fixtures = fixtures.into_iter().fold(Sha256::new(), |digest, fixture| {
         digest.chain_update((fixture.len() as u64).to_le_bytes()).chain_update(fixture)
     });
-    format!("filled-{}", hex(&fixtures.finalize()))
+    hex(&fixtures.finalize())
 }
 
 /// Has workers bring themselves into the state of every fixture, and says whether all could. The sides do it
@@ -242,14 +263,18 @@ mod tests {
             let sides = Sides { baseline: side("a"), current: side("b"), anchor };
             let directory = temporary_directory().unwrap();
             let sides = with_caches(sides, is_same_code, &checks, &directory, watch).unwrap();
-            let is_kept = |side: &Side| side.environment.last().unwrap().1 == kept;
+            let cache = |side: &Side| PathBuf::from(&side.environment.last().unwrap().1);
+            let is_kept = |side: &Side| cache(side).starts_with(&kept);
             let kept: Vec<bool> = sides.iter().map(is_kept).collect();
             (fs::read_to_string(&starts).unwrap_or_default().len() / 2, kept)
         };
-        assert_eq!(starts_of(true, None), (1, vec![true, true]));
-        // Whoever could not fill it leaves no mark.
-        assert_eq!(starts_of(true, None), (1, vec![true, true]));
-        fs::write(kept.join(mark_of(&checks)), "").unwrap();
+        // Whoever cannot fill it leaves nothing there. A file in its place is in nobody's way.
+        fs::write(&kept, "").unwrap();
+        for _ in 0..2 {
+            assert_eq!(starts_of(true, None), (2, vec![false, false]));
+            assert_eq!(fs::read_dir(&kept).unwrap().count(), 0);
+        }
+        fs::create_dir(kept.join(name_of_fixtures(&checks))).unwrap();
         assert_eq!(starts_of(true, None), (0, vec![true, true]));
         assert_eq!(starts_of(false, None), (2, vec![false, false]));
         assert_eq!(starts_of(true, Some(side("c"))), (2, vec![false, false, false]));

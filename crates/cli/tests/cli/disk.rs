@@ -30,6 +30,10 @@ fn a_directory_that_cannot_be_written_is_told_and_nothing_is_changed() {
         let run = workspace.run(&[command, "-o", "."]).exits(2);
         assert_says(&run.sentence(), "cannot write `.`: ");
     }
+    // What takes long is not begun.
+    let exe = ["--baseline-exe", "none", "--current-exe", "none", "--artifacts-dir", "file/below"];
+    let run = workspace.run(&[&["compare"][..], &exe].concat()).exits(2);
+    assert_says(&run.sentence(), "cannot write `file/below`: ");
     fs::create_dir_all(workspace.path("taken.json/x")).unwrap();
     let run = workspace.run(&["generate", "-o", "taken.json"]).exits(2);
     assert_says(&run.sentence(), "cannot write `taken.json`: ");

@@ -84,6 +84,13 @@ fn servers_are_compared_without_a_contract() {
     let compare = [&compare[..], &rest].concat();
     let run = workspace.run(&compare).exits(4);
     assert_says(&run.stdout, "blocks-latest/default: latency-change");
+    // Nobody chose a budget of time, so that none is missed.
+    assert_says(
+        &run.stderr,
+        "no contract: responses and the change of latency decide; `passport init` writes one\n",
+    );
+    let passport = workspace.json(LATEST);
+    assert_eq!(passport["test_results"][0]["budgets"]["latency_ns_max"], 10_000_000_000_u64);
     let allowed = workspace.run(&[&compare[..], &["--allow-abstain"]].concat()).exits(0);
     assert_says(&allowed.stderr, "a required claim abstained, which --allow-abstain allows\n");
     let without_path = [&compare[..5], &rest[2..]].concat();
@@ -101,6 +108,10 @@ fn what_is_not_proved_is_allowed_where_nothing_failed() {
         let run = workspace.run(&[command, "--allow-abstain"]).exits(0);
         assert_says(&run.stdout, "\nABSTAIN: a required claim is not proved\n");
     }
+    let list = r#"["status", "content-type", "deterministic", "latency"]"#;
+    workspace.write("passport.toml", contract.replace(list, "[]"));
+    let run = workspace.run(&["check"]).exits(4);
+    assert_says(&run.stdout, "\nABSTAIN: the contract requires no claim, so nothing is proved\n");
     // Nothing else is allowed.
     workspace
         .write("passport.toml", asking.replace("latency_ms_max = 1000", "latency_ms_max = 1e-6"));

@@ -184,7 +184,7 @@ fn same() {
     }
     assert_ne!(claim(&passport, "latency-change").0, "FAIL");
     assert_eq!(sessions(&passport)[0]["http"]["time"], "service");
-    assert_says(&run.stdout, "latency is of the time that the services tell");
+    assert_says(&run.stdout, "latency is the time that the services tell");
 }
 
 fn slower_as_told() {

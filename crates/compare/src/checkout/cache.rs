@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     thread,
     time::SystemTime,
@@ -18,7 +18,8 @@ use rustix::{
 use sha2::{Digest, Sha256};
 
 use super::{CheckoutError, command::TICK, relink::relinked_in};
-use perf_passport::text::hex;
+use crate::temporary::remove;
+use perf_passport::{files, text::hex, units::Bytes};
 
 /// Builds that are kept: those used last.
 const KEPT: usize = 8;
@@ -115,8 +116,8 @@ impl Store {
     pub(super) fn find(&self, key: &str) -> Option<Kept> {
         let directory = self.root.join(BUILDS).join(key);
         let kept = Kept::in_directory(&directory).ok()?;
-        let noted = fs::read_to_string(directory.join(DIGEST)).ok()?;
-        if noted.trim_end() != kept.executable_sha256 {
+        let noted = files::read(&directory.join(DIGEST), DIGEST_MAX).ok()?;
+        if noted.trim_ascii_end() != kept.executable_sha256.as_bytes() {
             return None;
         }
         touch(&directory);
@@ -145,10 +146,7 @@ impl Store {
         add(&source, unfinished.path())?;
         let kept = Kept::in_directory(unfinished.path()).map_err(failed)?;
         fs::write(unfinished.path().join(DIGEST), &kept.executable_sha256).map_err(failed)?;
-        match fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+        remove(&directory).map_err(failed)?;
         fs::rename(unfinished.path(), &directory).map_err(failed)?;
         // It is no longer there under this name.
         let _ = unfinished.keep();
@@ -177,6 +175,9 @@ impl Store {
     }
 }
 
+/// The longest text that is read where a digest should be.
+const DIGEST_MAX: Bytes = Bytes::new(1_024);
+
 const BUILDS: &str = "builds";
 const EXECUTABLE: &str = "executable";
 const DIGEST: &str = "executable.sha256";
@@ -186,11 +187,20 @@ const CACHE: &str = "cache";
 impl Kept {
     fn in_directory(directory: &Path) -> io::Result<Self> {
         let executable = directory.join(EXECUTABLE);
-        let executable_sha256 = hex(&Sha256::digest(fs::read(&executable)?));
         let relinked = relinked_in(directory)?;
+        if !relinked.iter().chain([&executable]).all(|it| is_executable(it)) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let executable_sha256 = hex(&Sha256::digest(fs::read(&executable)?));
         let [source, cache] = [SOURCE, CACHE].map(|it| directory.join(it));
         Ok(Self { executable, executable_sha256, relinked, source, cache })
     }
+}
+
+/// Whether it is a file that its owner may execute, and no link to one.
+fn is_executable(path: &Path) -> bool {
+    let is = |it: fs::Metadata| it.is_file() && it.permissions().mode() & 0o500 == 0o500;
+    fs::symlink_metadata(path).is_ok_and(is)
 }
 
 fn lock_file(root: &Path) -> io::Result<File> {

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -40,10 +41,27 @@ fn refs_become_sides_that_keep_their_source_and_are_built_once() {
     assert_eq!(repository.named("before").unwrap(), before);
     assert!(!repository.built());
 
-    // A damaged copy is not used.
-    fs::write(&before.side.executable, "").unwrap();
-    assert_eq!(repository.named("before").unwrap(), before);
-    assert!(repository.built());
+    // A damaged copy is not used, whatever the damage is.
+    let executable = &before.side.executable;
+    let directory = executable.parent().unwrap();
+    let digest = directory.join("executable.sha256");
+    let damages: [&dyn Fn(); 4] = [
+        &|| fs::write(executable, "").unwrap(),
+        &|| fs::set_permissions(executable, fs::Permissions::from_mode(0o644)).unwrap(),
+        &|| {
+            fs::remove_file(&digest).unwrap();
+            assert!(Command::new("mkfifo").arg(&digest).status().unwrap().success());
+        },
+        &|| {
+            fs::remove_dir_all(directory).unwrap();
+            fs::write(directory, "").unwrap();
+        },
+    ];
+    for damage in damages {
+        damage();
+        assert_eq!(repository.named("before").unwrap(), before);
+        assert!(repository.built());
+    }
 }
 
 #[test]

@@ -99,7 +99,8 @@ impl CargoProject {
         let Ok(source) = source(Path::new(path)) else {
             return Err(Failure::usage(anyhow!(
                 "there is no `{}`, and a test can only call a library: move what makes the router there, \
-                 as `pub fn router() -> axum::Router`, and call it from main as `{name}::router()`",
+                 as `pub fn router() -> axum::Router` or as a `pub mod` that has it, and call it from main as \
+                 `{name}::router()`. Layers that main adds are not measured",
                 escaped(path)
             )));
         };

@@ -22,8 +22,10 @@ use super::{
 };
 use perf_passport::{
     contract::{Contract, ContractOutline, OutlinedEndpoint},
+    files,
     probe::ProbeError,
     text::{counted, escaped},
+    units::Bytes,
 };
 
 /// Where criterion writes.
@@ -256,6 +258,11 @@ fn of_axum(
     }
     let endpoints = found.endpoints;
     add_contract(draft, &ContractOutline { endpoints, ..outline(&project.name) }, &found.words)?;
+    if !is_ignored() {
+        draft.note(
+            "passports and sessions are filed below artifacts/, which belongs into .gitignore",
+        );
+    }
     let file = format!("tests/{TARGET}.rs");
     let is_async = if router.is_async { ".await" } else { "" };
     draft.make(
@@ -281,6 +288,15 @@ fn of_axum(
     draft.next(format!("cargo test --test {TARGET}"));
     draft.next(format!("passport check --harness {TARGET}"));
     Ok(Job::Tests)
+}
+
+/// The longest list of ignored files that is read.
+const IGNORED_MAX: Bytes = Bytes::new(1_000_000);
+
+/// Whether some line of `.gitignore` is about the directory of passports.
+fn is_ignored() -> bool {
+    let ignored = files::read(Path::new(".gitignore"), IGNORED_MAX).unwrap_or_default();
+    ignored.split(|it| *it == b'\n').any(|line| line.trim_ascii_start().starts_with(b"artifacts"))
 }
 
 /// The test target.

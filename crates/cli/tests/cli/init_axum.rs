@@ -49,6 +49,7 @@ fn a_project_in_axum_has_its_first_green_gate_after_two_commands() {
     assert_says(&init.stdout, "wrote passport.toml: 2 routes of `small_shop::web::app`\n");
     assert_says(&init.stdout, "added to Cargo.toml: what the test target `passport` needs\n");
     assert_says(&init.stdout, "note: the router has routes that were not read");
+    assert_says(&init.stdout, "note: passports and sessions are filed below artifacts/");
     assert_says(&init.stdout, "note: Cargo.lock lacks what was added until cargo has run");
     let mut next = init.stdout.lines().filter_map(|it| it.strip_prefix("next: cargo "));
     let next: Vec<&str> = next.next().unwrap().split(' ').collect();

@@ -19,7 +19,7 @@ const LOOKS: [u32; 20] =
     [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512];
 
 /// With this floor none of 27 identical pairs of such servers failed, of an earlier version, whose sessions
-/// were decided on again; and none of 53 that docs/calibration/servers has.
+/// were decided on again; and none of 60 that docs/calibration/servers has.
 const ONE_PROGRAM_FLOOR: Ppm = Ppm::new(25_000);
 
 /// How much longer a service took before its last warm-up samples than in them, at most, for it to count as

@@ -5,7 +5,8 @@
 //! out. Nothing here judges or prints.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -150,7 +151,13 @@ pub fn try_directory(directory: &Path) -> Result<(), StoreError> {
     let is_there = |it: &&Path| fs::symlink_metadata(it).is_ok();
     let there = directory.ancestors().filter(|it| !it.as_os_str().is_empty()).find(is_there);
     let trial = there.unwrap_or(Path::new(".")).join(format!(".trial-{}", std::process::id()));
-    let written = fs::write(&trial, "a file can be written here");
+    // Never through a link: others may write there too.
+    let made = fs::File::options().write(true).create_new(true).open(&trial);
+    let mut file = match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made.map_err(failed)?,
+    };
+    let written = file.write_all(b"a file can be written here");
     let _ = fs::remove_file(&trial);
     written.map_err(failed)
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use perf_passport::{
-    claim::{Reason, Verdict},
+    claim::{Reason, Verdict, latency_samples_enough},
     clock::Clock,
     contract::{ClaimKind, Contract},
     passport::{Gate, Passport, verify},
@@ -17,6 +17,22 @@ use perf_passport::{
 };
 
 use crate::fake::{Fake, circumstances, good};
+
+#[test]
+fn the_highest_quantile_says_how_many_samples_are_enough() {
+    let enough = |budgets: &str| {
+        let text = format!(
+            "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"a\"\npath = \"/\"\n\
+             budgets = {{ {budgets} }}\n"
+        );
+        let contract = Contract::parse(&text).unwrap();
+        latency_samples_enough(&contract.checks[0]).map(Count::get)
+    };
+    // As many as `statistics::beyond` has for a half, a twentieth and a hundredth.
+    assert_eq!(enough("latency_quantile = \"p50\""), Some(7));
+    assert_eq!(enough("latency_quantile = \"p95\", latency_p50_ms_max = 1"), Some(94));
+    assert_eq!(enough("latency_quantile = \"p50\", latency_p99_ms_max = 20"), Some(477));
+}
 
 /// Goes on by what requests take.
 #[derive(Default)]

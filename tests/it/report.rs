@@ -145,6 +145,20 @@ fn an_imported_passport_shows_its_figures_as_imported() {
     );
 }
 
+#[test]
+fn one_session_has_an_effect_and_no_bounds() {
+    let mut passport = verify(include_bytes!("../fixtures/schema_v1/compared_pass.json")).unwrap();
+    let line = |passport: &Passport| {
+        let report = Report::of_comparison(passport, "");
+        let text = report::render(&report, Format::Text, Style::Plain).unwrap();
+        text.lines().nth(1).unwrap().to_owned()
+    };
+    assert!(line(&passport).contains(" % .. "), "{}", line(&passport));
+    passport.test_results[0].paired.as_mut().unwrap().sessions.truncate(1);
+    let one = line(&passport);
+    assert!(!one.contains(" .. ") && one.matches(" %").count() >= 2, "{one}");
+}
+
 /// What a comparison found of a pull request, with a place that a stranger named.
 #[test]
 fn a_comment_names_commit_figure_function_and_line_and_no_markup() {

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use super::{
     calibrate_plot::plot,
     clock,
+    compare_sides::harness_or_default,
     compare_sides::start_guard,
     contract_file::{directory_of, read_contract},
     duration,
@@ -49,8 +50,8 @@ pub(super) struct CalibrateArguments {
     #[arg(long, value_name = "FILE", default_value = "passport.toml")]
     contract: PathBuf,
     /// The test target to build from the working tree, made with this library's harness
-    #[arg(long, value_name = "NAME", default_value = "perf_sanity")]
-    harness: String,
+    #[arg(long, value_name = "NAME")]
+    harness: Option<String>,
     /// Build it so many times more, each with another function that nothing calls
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=1_000))]
     rebuilds: u64,
@@ -113,7 +114,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<ExitCode, Failure> {
     let project = Project {
         repository: directory_of(&arguments.contract),
         contract: &arguments.contract,
-        harness: &arguments.harness,
+        harness: harness_or_default(arguments.harness.as_deref(), &arguments.contract),
         written: Some(&arguments.output_dir),
         cache: None,
     };

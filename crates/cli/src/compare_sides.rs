@@ -122,3 +122,23 @@ pub(super) fn start_guard() {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_harness_is_that_of_init_where_it_is_there_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let contract = directory.path().join("passport.toml");
+        let of = |named| harness_or_default(named, &contract);
+        assert_eq!((of(None), of(Some("other"))), ("perf_sanity", "other"));
+        fs::create_dir(directory.path().join("tests")).unwrap();
+        fs::write(directory.path().join("tests/passport.rs"), "").unwrap();
+        assert_eq!((of(None), of(Some("other"))), ("passport", "other"));
+        fs::create_dir(directory.path().join("tests/perf_sanity")).unwrap();
+        assert_eq!(of(None), "perf_sanity");
+    }
+}

@@ -15,9 +15,6 @@ use perf_passport::{
 /// The contract that is read unless another is named.
 pub(super) const DEFAULT: &str = "passport.toml";
 
-/// For so long is a request waited for, unless a contract says otherwise.
-const TIMEOUT_MS: u32 = 10_000;
-
 /// The largest contract that is read.
 const CONTRACT_MAX: Bytes = Bytes::new(16 * BYTES_PER_MB);
 
@@ -49,7 +46,10 @@ pub(super) fn compared_contract_or_paths(
     terminal::note(
         "no contract: responses and the change of latency decide; `passport init` writes one",
     );
-    Ok(format!("{text}\n[budgets]\nlatency_ms_max = {TIMEOUT_MS}\n"))
+    let contract = Contract::parse(&text);
+    let contract = contract.map_err(|error| unreadable(Path::new(DEFAULT), &error))?;
+    let timeout = contract.sampling.timeout.get() / 1_000_000;
+    Ok(format!("{text}\n[budgets]\nlatency_ms_max = {timeout}\n"))
 }
 
 /// Whether paths stand for a contract: none is named, and none is here.

@@ -93,4 +93,21 @@ mod tests {
             assert!(suspects.iter().all(|it| it.instructions == counts), "{counts}");
         }
     }
+
+    #[test]
+    fn who_answers_otherwise_and_costs_as_much_is_not_looked_into() {
+        let golden = include_bytes!("../../../tests/fixtures/schema_v1/compared_fail.json");
+        let mut passport = verify(golden).unwrap();
+        let document = passport.contract.as_ref().unwrap().document.clone();
+        let contract = Contract::from_document(document).unwrap();
+        let items: Vec<Item<'_>> = contract.checks.iter().map(Item::from).collect();
+        for result in &mut passport.test_results {
+            for claim in result.claims.iter_mut().filter(|it| it.kind.is_change()) {
+                let is_behaviour = claim.kind == ClaimKind::Behaviour;
+                claim.verdict = if is_behaviour { Verdict::Fail } else { Verdict::Pass };
+                claim.observed = claim.limit;
+            }
+        }
+        assert!(Suspects::of(&passport, &items, true).looked_into.is_empty());
+    }
 }

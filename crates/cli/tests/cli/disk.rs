@@ -40,6 +40,10 @@ fn a_directory_that_cannot_be_written_is_told_and_nothing_is_changed() {
     fs::create_dir_all(workspace.path(LATEST)).unwrap();
     let run = workspace.run(&["check"]).exits(2);
     assert_says(&run.sentence(), "cannot write `artifacts/performance/latest_");
+    // What exit code 2 promises not to be there is not there.
+    let filed = fs::read_dir(workspace.path("artifacts/performance")).unwrap();
+    let filed: Vec<_> = filed.map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(filed, [LATEST.rsplit('/').next().unwrap()]);
     assert_eq!(workspace.read("file"), "in the way");
     let left: Vec<_> = workspace.files().into_iter().map(|(path, _)| path).collect();
     assert!(!left.iter().any(|it| it.to_string_lossy().ends_with(".tmp")), "{left:?}");

@@ -22,6 +22,7 @@ fn a_url_and_paths_are_checked_without_a_contract() {
     let check = ["check", "--api-url", &url, "--endpoint", "/", "--endpoint", "/orders?page=2"];
     let run = workspace.run(&check).exits(0);
     assert_says(&run.stdout, "PASS     root/default");
+    assert!(!run.stderr.contains("loading"), "nothing is loaded into it: {}", run.stderr);
     assert_says(&run.stdout, "PASS     orders-page-2/default");
     assert_says(&run.stderr, "no contract: the default budgets hold; `passport init` writes one\n");
     let unseen =

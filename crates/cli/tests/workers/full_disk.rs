@@ -3,11 +3,13 @@
 use crate::{MORE_WORK, WORK, assert_says, incomplete, workspace};
 use perf_passport_test_support::program::{Workspace, shell_with_mounts};
 
-/// Mounts a file system of a mebibyte at `tiny`, fills it where that is asked for, and runs the rest.
+/// Mounts a file system of a mebibyte at `tiny`, fills it where that is asked for, to the last page or but for one,
+/// and runs the rest.
 const INSIDE: &str = r#"
 set -e
 mount -t tmpfs -o size=1m tmpfs tiny
-if [ "$1" = full ]; then head -c 2000000 /dev/zero > tiny/filling 2> /dev/null || true; fi
+case "$1" in full | nearly) head -c 2000000 /dev/zero > tiny/filling 2> /dev/null || true ;; esac
+if [ "$1" = nearly ]; then truncate -s -4096 tiny/filling; fi
 shift
 set +e
 "$@"
@@ -58,11 +60,23 @@ pub(crate) fn half_way() {
 pub(crate) fn artifacts() {
     let workspace = workspace(WORK, MORE_WORK);
     let more = ["--artifacts-dir", "tiny/artifacts", "--time-budget", "60"];
-    let Some((out, log)) = beside_tiny(&workspace, ("full", ""), &more) else { return };
+    let Some((out, log)) = beside_tiny(&workspace, ("nearly", ""), &more) else { return };
     // What was decided is shown, and no half of a file is left.
     assert_says(&out, "FAIL     work/default");
     assert!(out.ends_with("\ncode 2\n"), "{out}");
     let said = log.lines().last().unwrap();
     assert_says(said, "passport: cannot write `tiny/artifacts");
     assert_says(said, &format!("{FULL} (os error 28); what was there is unchanged"));
+}
+
+pub(crate) fn artifacts_from_the_start() {
+    let workspace = workspace(WORK, MORE_WORK);
+    let more = ["--artifacts-dir", "tiny/artifacts", "--time-budget", "60"];
+    let Some((out, log)) = beside_tiny(&workspace, ("full", ""), &more) else { return };
+    // Nothing is measured for nobody.
+    assert_eq!(out, "code 2\n");
+    assert!(
+        log.starts_with("passport: cannot write `tiny/artifacts`: ") && log.contains(FULL),
+        "{log}"
+    );
 }

@@ -81,6 +81,10 @@ fn main() -> ExitCode {
         test("a_full_temporary_directory_is_not_measured", full_disk::temporary),
         test("a_disk_that_gets_full_leaves_what_was_decided", full_disk::half_way),
         test("a_passport_that_cannot_be_written_is_shown", full_disk::artifacts),
+        test(
+            "where_nothing_can_be_written_nothing_is_measured",
+            full_disk::artifacts_from_the_start,
+        ),
         test("checks_that_only_one_side_has_are_listed", refs::other_checks),
         test("what_the_anchor_has_not_is_compared_without_it", refs::anchor),
         test("what_the_anchor_answers_otherwise_is_compared_without_it", half_way::anchor_answers),

@@ -2,6 +2,7 @@
 //! library is built.
 
 use std::{
+    cell::Cell,
     fs,
     path::Path,
     process::{Command, Stdio},
@@ -173,21 +174,27 @@ pub(crate) fn other_files() {
     workspace.write(".gitignore", "target\nCargo.lock\n");
     commit(&workspace);
     workspace.write("first.txt", "so that equal code proves nothing");
-    let sessions = |seconds: &str| {
-        let more = ["--time-budget", seconds, "--no-instructions"];
-        let run = end(command(&workspace, &more).spawn().unwrap());
-        assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
-        let path = run.stdout.lines().find_map(|line| line.strip_prefix("passport artifacts/"));
-        let path = workspace.path(format!("artifacts/{}", path.unwrap()));
-        let passport: serde_json::Value = serde_json::from_str(&text(&path)).unwrap();
-        let executables = ["baseline", "current"]
-            .map(|side| passport["comparison"][side]["executable_sha256"].clone());
-        assert_eq!(executables[0], executables[1]);
-        passport["test_results"][0]["paired"]["sessions"].clone()
-    };
+    let says_kept = Cell::new(false);
+    let sessions =
+        |seconds: &str| {
+            let more = ["--time-budget", seconds, "--no-instructions"];
+            let run = end(command(&workspace, &more).spawn().unwrap());
+            assert!(matches!(run.code, Some(0 | 4)), "{run:#?}");
+            says_kept.set(run.stderr.contains(
+                "sessions of an earlier comparison of these builds count for 1 of them\n",
+            ));
+            let path = run.stdout.lines().find_map(|line| line.strip_prefix("passport artifacts/"));
+            let path = workspace.path(format!("artifacts/{}", path.unwrap()));
+            let passport: serde_json::Value = serde_json::from_str(&text(&path)).unwrap();
+            let executables = ["baseline", "current"]
+                .map(|side| passport["comparison"][side]["executable_sha256"].clone());
+            assert_eq!(executables[0], executables[1]);
+            passport["test_results"][0]["paired"]["sessions"].clone()
+        };
     let first = sessions("1");
-    assert!(!first.as_array().unwrap().is_empty());
+    assert!(!first.as_array().unwrap().is_empty() && !says_kept.get());
     assert_eq!(sessions("0"), first);
+    assert!(says_kept.get(), "who reads the verdict knows that it is of sessions held before");
     workspace.write("data.txt", "which the service may read");
     let other = sessions("0");
     assert!(other.as_array().is_none_or(Vec::is_empty), "{other}");

@@ -426,10 +426,10 @@ mod tests {
 
         // Three sessions do not tell whether servers are warm, and a fourth does.
         let (mut rounds, mut known) = (Rounds::default(), BTreeMap::new());
-        let mut held = |falling_ppm| {
+        let mut held = |(falling_ppm, first_window)| {
             let flat = Took { trip: Nanos::new(9), ..Took::default() };
             let explored = Some(vec![vec![flat]; 5]);
-            let warmed = Some(WarmSides { explored, ..WarmSides::default() });
+            let warmed = Some(WarmSides { first_window, explored, ..WarmSides::default() });
             let session = Ok(served(rounds.held, falling_ppm));
             rounds.held += 1;
             assert_eq!(
@@ -440,7 +440,9 @@ mod tests {
             (paired.sessions.len(), paired.cold_sessions.get())
         };
         let cold = FALLING_MAX + 1;
-        assert_eq!([cold, 0, cold, 0].map(&mut held), [(1, 0), (2, 0), (3, 0), (2, 2)]);
+        // The windows of one are of another size.
+        let sessions = [(cold, 40), (0, 40), (0, 50), (cold, 40), (0, 40)].map(&mut held);
+        assert_eq!(sessions, [(1, 0), (2, 0), (3, 0), (4, 0), (3, 2)]);
     }
 
     #[test]

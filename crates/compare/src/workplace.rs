@@ -276,6 +276,16 @@ mod tests {
         }
         fs::create_dir(kept.join(name_of_fixtures(&checks))).unwrap();
         assert_eq!(starts_of(true, None), (0, vec![true, true]));
+        // What operations keep is whole only when they say so, which they do not.
+        let none = with_caches(
+            Sides { baseline: side("a"), current: side("b"), anchor: None },
+            true,
+            &[],
+            &temporary_directory().unwrap(),
+            watch,
+        );
+        let none = none.unwrap().map(|side| PathBuf::from(&side.environment.last().unwrap().1));
+        assert!(none.iter().all(|cache| !cache.starts_with(&kept)), "{none:?}");
         assert_eq!(starts_of(false, None), (2, vec![false, false]));
         assert_eq!(starts_of(true, Some(side("c"))), (2, vec![false, false, false]));
     }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use super::{
     CONTRACT, IN_A_SESSION, WHILE_OBSERVED, claim, compare, helper, is, passport, sessions,
 };
-use perf_passport_test_support::program::{Workspace, assert_says};
+use perf_passport_test_support::program::{Workspace, assert_says, finish};
 
 /// Compares a good server with one that is not; the sentence, after which there is no passport.
 pub(crate) fn refused(current: &str) -> String {
@@ -69,7 +69,10 @@ pub(crate) fn current_dies() {
 pub(crate) fn goes_wrong(manner: &str) -> String {
     let workspace = Workspace::with_contract(crate::PASSPORT, CONTRACT);
     let bad = helper(&format!("tells=finely {manner}={IN_A_SESSION}"));
-    let run = compare(&workspace, &helper("tells=finely"), &bad, &[]).exits(3);
+    let good = helper("tells=finely");
+    let mut command =
+        workspace.command(&["compare", "--baseline-cmd", &good, "--current-cmd", &bad]);
+    let run = finish(command.env("HELPER_TOKEN", "hunter2")).exits(3);
     let passport = passport(&workspace);
     assert_eq!(passport["complete"], false);
     assert_ne!(passport["summary"]["overall_status"], "PASS");
@@ -81,7 +84,8 @@ pub(crate) fn goes_wrong(manner: &str) -> String {
     if manner == "dies" {
         // They are told, and not recorded.
         assert_says(&run.stderr, "session failed: the server of current died: signal: 9");
-        assert_says(&run.stderr, "; last words of hunter2");
+        assert_says(&run.stderr, "; last words of ${HELPER_TOKEN}");
+        assert!(!run.stderr.contains("hunter2"), "a secret by its name: {}", run.stderr);
     }
     assert!(workspace.files().iter().all(|(_, text)| !text.contains("hunter2")));
     run.sentence()

@@ -469,8 +469,10 @@ fn blocking() {
     let router = || Router::new().route("/", get(handler)).layer(peer);
     let (evidence, claims) = measure_on_threads(router());
     let exact = counts(&evidence).allocations.exact().expect("equal counts");
-    // The runtime may start a thread that stands in for the one that blocks, and that allocates for itself.
-    assert_eq!(counts(&evidence).unattributed_allocations.expect("counted").min, 0);
+    // Where no thread is idle, the runtime starts one more that stands in for the one that blocks. It allocates for
+    // itself.
+    let unattributed = counts(&evidence).unattributed_allocations.expect("counted");
+    assert!(unattributed.min == 0 && unattributed.max <= 2, "{unattributed:?}");
     assert_eq!(reason(&claims, ClaimKind::Allocations), Reason::WithinBudget);
     assert_eq!(reason(&claims, ClaimKind::Heap), Reason::WithinBudget);
     assert_eq!(evidence.cpu_wait_ns, None);

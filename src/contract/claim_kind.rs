@@ -191,11 +191,11 @@ claim_kinds! {
     /// The same against the anchor of a comparison, so that small steps do not add up unseen; claimed
     /// only where there is one.
     LatencyDrift = "latency-drift": change(Unit::Ppm).speed().optional(),
-    /// The mean time of the part `render` is within the tolerance of the baseline's; shown, never
-    /// proved.
-    RenderChange = "render-change": change(Unit::Ps).speed().optional().of_operations(),
+    /// The time of the part `render` is within the tolerance of the baseline's: proved where two builds were
+    /// measured side by side, and only shown where the baseline is stored.
+    RenderChange = "render-change": change(Unit::Ppm).speed().optional().of_operations(),
     /// The same of the part `interaction`.
-    InteractionChange = "interaction-change": change(Unit::Ps).speed().optional().of_operations(),
+    InteractionChange = "interaction-change": change(Unit::Ppm).speed().optional().of_operations(),
     /// The share of requests of a running service that fail is below what its objective allows.
     ProductionErrors = "production-errors": budget(Direction::Below, Unit::Ppm).elsewhere(),
     /// The share of requests of a running service that take longer than the budget is below what its

@@ -53,7 +53,7 @@ pub use number::{NotNegative, Percentage, Positive};
 pub use objective::{Objective, ObservedRoute};
 pub use operation::{
     Complexity, Operation, OperationBudgets, OperationBudgetsDocument, OperationDocument,
-    OperationTolerance, OperationToleranceDocument, quality_ppm,
+    OperationTolerance, OperationToleranceDocument, TimePart, quality_ppm,
 };
 pub use outline::{ContractOutline, OutlinedEndpoint, OutlinedOperation};
 pub(crate) use path::{base_url_problem, path_problem};

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContractError, NotNegative, Positive,
+    ClaimKind, ContractError, NotNegative, Positive,
     limits::{REGRESSION, can_be_kept},
     name::check_name,
 };
@@ -239,6 +239,54 @@ impl OperationTolerance {
     /// How many more instructions are accepted.
     pub fn of_instructions(&self) -> Ppm {
         self.instructions_ppm.unwrap_or(self.latency_ppm)
+    }
+
+    /// How much longer a part may take; `None` where it is not compared.
+    pub fn of_part(&self, part: TimePart) -> Option<Ppm> {
+        match part {
+            TimePart::Render => self.render_ppm,
+            TimePart::Interaction => self.interaction_ppm,
+        }
+    }
+
+    /// The parts that are compared.
+    pub fn parts(&self) -> impl Iterator<Item = (TimePart, Ppm)> {
+        TimePart::ALL.into_iter().filter_map(|part| Some((part, self.of_part(part)?)))
+    }
+}
+
+/// A part of its time that an operation may tell, and that can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimePart {
+    /// `render`.
+    Render,
+    /// `interaction`.
+    Interaction,
+}
+
+impl TimePart {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Render, Self::Interaction];
+
+    /// The name that the code tells it by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Render => "render",
+            Self::Interaction => "interaction",
+        }
+    }
+
+    /// What is claimed of it against a baseline.
+    pub const fn claim(self) -> ClaimKind {
+        match self {
+            Self::Render => ClaimKind::RenderChange,
+            Self::Interaction => ClaimKind::InteractionChange,
+        }
+    }
+
+    /// The part that this claim is on.
+    pub fn of_claim(kind: ClaimKind) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.claim() == kind)
     }
 }
 

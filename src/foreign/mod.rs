@@ -233,6 +233,7 @@ fn case(
         evidence,
         baseline: None,
         paired: None,
+        paired_parts: BTreeMap::new(),
         instructions: None,
     }
 }

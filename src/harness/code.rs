@@ -94,7 +94,8 @@ impl<Out: 'static> Code<Out> {
         self
     }
 
-    /// Tells a part of the time that the code took itself for each counted result, such as `render`.
+    /// Tells a part of the time that the code took itself for each result, such as `render`. Where the contract has
+    /// a tolerance for it, a comparison of two builds decides on that part alone, by iterations that it is told of.
     #[must_use]
     pub fn part(
         mut self,
@@ -108,7 +109,8 @@ impl<Out: 'static> Code<Out> {
 
 /// Code that is run again and again, whatever its result.
 pub(super) trait Repeat {
-    fn repeat(&mut self, iterations: u64);
+    /// How long that took as the code tells it, where a part of its time is asked for.
+    fn repeat(&mut self, iterations: u64) -> Option<Nanos>;
 }
 
 /// The same, and once for its result.
@@ -129,10 +131,24 @@ impl<Out, Iterate: FnMut() -> Out> Repeat for Looped<Iterate> {
     // PERF: no slower than criterion's (`cargo bench --bench loops`: the ratio of the means is 1.002).
     // Moving the closure into a variable first, as criterion has it, changed nothing (1.003).
     #[inline(never)]
-    fn repeat(&mut self, iterations: u64) {
+    fn repeat(&mut self, iterations: u64) -> Option<Nanos> {
         for _ in 0..iterations {
             black_box((self.0)());
         }
+        None
+    }
+}
+
+/// The same, of which a part of the time counts that it tells itself.
+struct TellsPart<'a, Out> {
+    work: Box<dyn TimedWork<Out>>,
+    tell: &'a TellPart<Out>,
+}
+
+impl<Out> Repeat for TellsPart<'_, Out> {
+    fn repeat(&mut self, iterations: u64) -> Option<Nanos> {
+        let one = |_| Nanos::from_duration((self.tell)(&self.work.once()));
+        Some((0..iterations).map(one).fold(Nanos::ZERO, Nanos::saturating_add))
     }
 }
 
@@ -145,6 +161,12 @@ pub(super) trait Measurable: Send {
 
     /// Makes one case ready to be run.
     fn ready(&self, size: Option<u64>) -> Box<dyn Repeat>;
+
+    /// Whether it tells this part of its time.
+    fn tells(&self, part: &str) -> bool;
+
+    /// Makes one case ready to be run, of which that part counts which it [tells](Self::tells).
+    fn ready_part<'a>(&'a self, size: Option<u64>, part: &str) -> Box<dyn Repeat + 'a>;
 }
 
 /// What one of several passes over the sizes of an operation does at each.
@@ -196,6 +218,18 @@ impl<Out: 'static> Measurable for Code<Out> {
 
     fn ready(&self, size: Option<u64>) -> Box<dyn Repeat> {
         (self.prepare)(size.unwrap_or(0))
+    }
+
+    fn tells(&self, part: &str) -> bool {
+        self.parts.iter().any(|(name, _)| name == part)
+    }
+
+    fn ready_part<'a>(&'a self, size: Option<u64>, part: &str) -> Box<dyn Repeat + 'a> {
+        let work = (self.prepare)(size.unwrap_or(0));
+        match self.parts.iter().find(|(name, _)| name == part) {
+            Some((_, tell)) => Box::new(TellsPart { work, tell }),
+            None => work,
+        }
     }
 }
 

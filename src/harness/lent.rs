@@ -14,6 +14,7 @@ use crate::{
     contract::{Operation, Sampling},
     pipeline::Iterations,
     text::escaped,
+    units::Nanos,
     worker::{ObservedPass, Operations},
 };
 
@@ -61,26 +62,45 @@ impl Operations for Lent<'_> {
 
     fn prepare(&self, name: &str, size: Option<u64>) -> Result<Box<dyn Iterations + '_>, String> {
         let code = self.find(name)?;
-        let ready = catch_unwind(AssertUnwindSafe(|| code.ready(size)));
-        let code = ready.map_err(|_| noted_panic())?;
-        set_counting(false);
-        Ok(Box::new(CountingPaused { code }))
+        paused(|| code.ready(size))
+    }
+
+    fn prepare_part(
+        &self,
+        name: &str,
+        size: Option<u64>,
+        part: &str,
+    ) -> Result<Box<dyn Iterations + '_>, String> {
+        let code = self.find(name)?;
+        if !code.tells(part) {
+            return Err(format!("operation `{}` tells no part `{}`", escaped(name), escaped(part)));
+        }
+        paused(|| code.ready_part(size, part))
     }
 }
 
-/// Code that is timed: as long as it is there, nothing is counted.
-struct CountingPaused {
-    code: Box<dyn Repeat>,
+/// Makes code ready that is timed.
+fn paused<'a>(
+    ready: impl FnOnce() -> Box<dyn Repeat + 'a>,
+) -> Result<Box<dyn Iterations + 'a>, String> {
+    let code = catch_unwind(AssertUnwindSafe(ready)).map_err(|_| noted_panic())?;
+    set_counting(false);
+    Ok(Box::new(CountingPaused { code }))
 }
 
-impl Iterations for CountingPaused {
-    fn run(&mut self, iterations: u64) -> Result<(), String> {
+/// Code that is timed: as long as it is there, nothing is counted.
+struct CountingPaused<'a> {
+    code: Box<dyn Repeat + 'a>,
+}
+
+impl Iterations for CountingPaused<'_> {
+    fn run(&mut self, iterations: u64) -> Result<Option<Nanos>, String> {
         let run = || self.code.repeat(iterations);
         catch_unwind(AssertUnwindSafe(run)).map_err(|_| noted_panic())
     }
 }
 
-impl Drop for CountingPaused {
+impl Drop for CountingPaused<'_> {
     fn drop(&mut self) {
         set_counting(true);
     }

@@ -228,6 +228,7 @@ fn case(
         evidence,
         baseline: None,
         paired: None,
+        paired_parts: BTreeMap::new(),
         instructions: None,
     }
 }

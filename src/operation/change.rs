@@ -1,5 +1,7 @@
 //! A case against what a baseline says of it, and against builds that took turns with it.
 
+use std::collections::BTreeMap;
+
 use super::{
     CaseEvidence, CaseFigures,
     claim::{mean, most, shown_mean},
@@ -18,6 +20,8 @@ pub struct CaseTurns<'a> {
     pub policy: &'a Policy,
     /// What both took, in turns.
     pub paired: &'a Paired,
+    /// What parts of the time both took by their names, in turns of their own.
+    pub parts: &'a BTreeMap<String, Paired>,
     /// Whether both are the same code: then nothing else is asked of a case that did the same.
     pub same_code: bool,
     /// What both executed; `None` where nobody says, and then nothing is claimed of it.
@@ -49,33 +53,37 @@ pub fn case_changes(
         same_build,
     );
     let mut claims: Vec<Claim> = allocations.into_iter().chain(heap).collect();
+    // What nobody counted shows nothing.
+    let is_counted = claims.iter().any(|it| it.kind == ClaimKind::AllocationsChange);
+    let is_equal = |it: &Claim| it.reason == Reason::WithinTolerance && it.observed == it.limit;
+    let did_the_same = is_counted && claims.iter().all(is_equal) && evidence.failure.is_none();
+    // Sessions that were held decide.
+    let is_same = |turns: &CaseTurns<'_>, paired: &Paired| {
+        turns.same_code && did_the_same && paired.sessions.is_empty()
+    };
     let now = shown_mean(evidence);
     let before = baseline.and_then(|it| it.mean_ps);
-    match turns {
+    match &turns {
         None => claims.push(time_change(ClaimKind::LatencyChange, now, before)),
         Some(turns) => {
-            // What nobody counted shows nothing.
-            let is_counted = claims.iter().any(|it| it.kind == ClaimKind::AllocationsChange);
-            let is_equal =
-                |it: &Claim| it.reason == Reason::WithinTolerance && it.observed == it.limit;
-            let did_the_same = is_counted && claims.iter().all(is_equal);
-            // Sessions that were held decide.
-            let same_code = turns.same_code && turns.paired.sessions.is_empty();
-            let same_code = same_code && did_the_same && evidence.failure.is_none();
-            let missing = unknown_time(now, before);
-            let known = missing.or(same_code.then_some(Reason::SameCode));
-            claims.extend(paired_changes(operation, known, turns));
+            let same_code = is_same(turns, turns.paired).then_some(Reason::SameCode);
+            let known = unknown_time(now, before).or(same_code);
+            claims.extend(paired_changes(operation, known, *turns));
         }
     }
-    for (kind, part, compared) in [
-        (ClaimKind::RenderChange, "render", tolerance.render_ppm),
-        (ClaimKind::InteractionChange, "interaction", tolerance.interaction_ppm),
-    ] {
-        if compared.is_some() {
-            let now = evidence.parts.get(part).and_then(mean);
-            let before = baseline.and_then(|it| it.parts_ps.get(part).copied());
-            claims.push(time_change(kind, now, before));
-        }
+    for (part, tolerance) in operation.tolerance.parts() {
+        let now = evidence.parts.get(part.name()).and_then(mean);
+        let before = baseline.and_then(|it| it.parts_ps.get(part.name()).copied());
+        let paired = turns.and_then(|it| it.parts.get(part.name()));
+        claims.push(match turns.zip(paired) {
+            None => time_change(part.claim(), now, before),
+            Some((turns, paired)) => {
+                let same_code = is_same(&turns, paired).then_some(Reason::SameCode);
+                let known = unknown_time(now, before).or(same_code);
+                let change = decide(turns.policy, tolerance, paired);
+                paired_change(part.claim(), &change, known, tolerance)
+            }
+        });
     }
     claims
 }
@@ -179,7 +187,13 @@ mod tests {
         paired: &Paired,
     ) -> Vec<Claim> {
         let policy = Policy::for_suite(1, true);
-        let turns = CaseTurns { policy: &policy, paired, same_code: false, instructions: None };
+        let turns = CaseTurns {
+            policy: &policy,
+            paired,
+            parts: &BTreeMap::new(),
+            same_code: false,
+            instructions: None,
+        };
         case_changes(&operation(), evidence, baseline, Some(turns))
     }
 
@@ -211,8 +225,13 @@ mod tests {
         };
         let reason = |now: &CaseEvidence, before: &CaseEvidence| {
             let (policy, paired) = (Policy::for_suite(1, true), Paired::default());
-            let turns =
-                CaseTurns { policy: &policy, paired: &paired, same_code: true, instructions: None };
+            let turns = CaseTurns {
+                policy: &policy,
+                paired: &paired,
+                parts: &BTreeMap::new(),
+                same_code: true,
+                instructions: None,
+            };
             let before = CaseFigures::of(before, true);
             let claims = case_changes(&operation(), now, Some(&before), Some(turns));
             claims.last().unwrap().reason
@@ -227,6 +246,47 @@ mod tests {
         }
         let failed = CaseEvidence::default();
         assert_eq!(reason(&failed, &timed()), Reason::NoSample);
+    }
+
+    #[test]
+    fn a_part_of_the_time_is_decided_on_by_turns_of_its_own() {
+        let text = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"o\"\n\
+                    tolerance = { latency_percent = 5, render_percent = 15, interaction_percent = 10 }\n";
+        let operation = Contract::parse(text).unwrap().operations.remove(0);
+        let told = |parts: &[&str]| {
+            let parts = parts.iter().map(|name| ((*name).to_owned(), timed().samples));
+            let allocations = Some(crate::evidence::Range::of(3));
+            CaseEvidence { parts: parts.collect(), allocations, ..timed() }
+        };
+        let claims = |now: &[&str], parts: &[(&str, Paired)], same_code| {
+            let (policy, paired) = (Policy::for_suite(1, true), Paired::default());
+            let parts = parts.iter().map(|(name, paired)| ((*name).to_owned(), paired.clone()));
+            let (parts, instructions) = (&parts.collect(), None);
+            let turns =
+                CaseTurns { policy: &policy, paired: &paired, parts, same_code, instructions };
+            let before = CaseFigures::of(&told(&["render", "interaction"]), true);
+            let claims = case_changes(&operation, &told(now), Some(&before), Some(turns));
+            let of_parts = claims.into_iter().skip(2);
+            of_parts.map(|it| (it.kind, it.reason, it.required)).collect::<Vec<_>>()
+        };
+        let (render, interaction) = (ClaimKind::RenderChange, ClaimKind::InteractionChange);
+        let both = ["render", "interaction"];
+        // More than 10 % and less than 15 %.
+        let more = || turns(10, 120_000, None);
+        let decided =
+            [(render, Reason::WithinTolerance, true), (interaction, Reason::BeyondTolerance, true)];
+        assert_eq!(claims(&both, &[("render", more()), ("interaction", more())], false), decided);
+        // One had no turn, and of the other one nobody knows that it was to have any.
+        let undecided =
+            [(render, Reason::TooFewSessions, true), (interaction, Reason::StoredLatency, false)];
+        assert_eq!(claims(&both, &[("render", Paired::default())], false), undecided);
+        let same = [(render, Reason::SameCode, true), (interaction, Reason::BeyondTolerance, true)];
+        let of_same = [("render", Paired::default()), ("interaction", more())];
+        assert_eq!(claims(&both, &of_same, true), same);
+        // What is not told any more has no turns.
+        let untold =
+            [(render, Reason::NoSample, true), (interaction, Reason::BeyondTolerance, true)];
+        assert_eq!(claims(&["interaction"], &of_same, true), untold);
     }
 
     #[test]

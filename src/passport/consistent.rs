@@ -1,13 +1,15 @@
 //! What holds of every passport that was measured, whatever follows from its evidence: facts that
 //! no assembling can derive, and that nevertheless cannot be anything.
 
+use std::collections::BTreeMap;
+
 use super::{
     BaselineRecord, ComparedBuild, Comparison, OperationResult, ProbeKind, Provenance, SaidCommit,
     SameCode, TestResult, VerifyError,
 };
 use crate::{
     claim::BaselineFigures,
-    contract::{Check, Contract, SubjectId, base_url_problem},
+    contract::{Check, Contract, Operation, SubjectId, base_url_problem},
     evidence::is_sha256,
     paired::{ComparedBuilds, InstructionCounts, LINKS, Paired, Session, TimeOf, WhyUncounted},
     production::Production,
@@ -285,6 +287,9 @@ pub(super) fn check_operations(
             if sessions.into_iter().any(|session| session.anchor.is_some() != anchored) {
                 return Err(edited(of("paired")));
             }
+            if !are_of_parts(&case.paired_parts, operation, comparison) {
+                return Err(edited(of("paired_parts")));
+            }
             let Some(figures) = &case.baseline else { continue };
             if record.is_none_or(|record| record.same_build != figures.same_build) {
                 return Err(edited(of("baseline")));
@@ -300,6 +305,21 @@ fn are_of_code(paired: &Paired) -> bool {
         it.http.is_none() && it.iterations.is_some_and(|iterations| iterations > Count::ZERO)
     };
     !paired.same_processes && paired.sessions.iter().all(of_code)
+}
+
+/// Whether turns of parts are of those that are compared. The anchor takes none.
+fn are_of_parts(
+    parts: &BTreeMap<String, Paired>,
+    operation: &Operation,
+    comparison: Option<&Comparison>,
+) -> bool {
+    let is_compared = |name: &str| operation.tolerance.parts().any(|(it, _)| it.name() == name);
+    let is_sound = |(name, paired): (&String, &Paired)| {
+        is_compared(name)
+            && are_of_code(paired)
+            && paired.sessions.iter().all(|it| it.anchor.is_none())
+    };
+    parts.is_empty() || (comparison.is_some() && parts.iter().all(is_sound))
 }
 
 fn holds(holds: bool, field: impl FnOnce() -> String) -> Result<(), VerifyError> {

@@ -1,5 +1,7 @@
 //! What a passport says of operations: a record for each size, and what follows for all sizes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,6 +26,8 @@ pub struct MeasuredCase {
     pub baseline: Option<CaseFigures>,
     /// What both builds took, in turns.
     pub paired: Option<Paired>,
+    /// What parts of the time both took by their names, in turns of their own.
+    pub paired_parts: BTreeMap<String, Paired>,
     /// What both builds executed.
     pub instructions: Option<InstructionCounts>,
 }
@@ -81,6 +85,9 @@ pub struct CaseResult {
     /// What both builds took, in turns; only there where two were compared side by side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paired: Option<Paired>,
+    /// What parts of the time both took by their names, in turns of their own: of those that the contract compares.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paired_parts: BTreeMap<String, Paired>,
     /// How good those turns were; follows from them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
@@ -152,6 +159,7 @@ impl OperationResult {
             evidence: case.evidence,
             baseline: case.baseline,
             paired: case.paired,
+            paired_parts: case.paired_parts,
             instructions: case.instructions,
         })
     }

@@ -48,7 +48,16 @@ fn case_result(
     provenance: &Provenance,
     (rules, compared): (Rules, Compared),
 ) -> CaseResult {
-    let MeasuredCase { size, timestamp, evidence, baseline, paired, instructions, .. } = measured;
+    let MeasuredCase {
+        size,
+        timestamp,
+        evidence,
+        baseline,
+        paired,
+        paired_parts,
+        instructions,
+        ..
+    } = measured;
     let mut claims = case_claims(operation, &evidence, rules.mean);
     // A case that never had its turn has no session.
     let turns = paired.clone().unwrap_or_default();
@@ -61,6 +70,7 @@ fn case_result(
             claims.extend(changes(Some(CaseTurns {
                 policy: &policy,
                 paired: &turns,
+                parts: &paired_parts,
                 same_code,
                 instructions: instructions.as_ref(),
             })));
@@ -84,6 +94,7 @@ fn case_result(
         evidence,
         baseline,
         paired,
+        paired_parts,
         certificate,
         instructions,
     }

@@ -1,5 +1,7 @@
 //! The subjects of a passport, whatever they are: one loop for checks and operations.
 
+use std::collections::BTreeMap;
+
 use super::{CaseResult, OperationResult, Passport, TestResult};
 use crate::{
     claim::{Claim, Unit, Verdict},
@@ -67,6 +69,14 @@ impl<'a> SubjectResult<'a> {
         }
     }
 
+    /// What both took of parts of the time, in turns of their own, by their names.
+    pub fn paired_parts(self) -> Option<&'a BTreeMap<String, Paired>> {
+        match self {
+            Self::Case(it) => Some(&it.paired_parts),
+            Self::Check(_) | Self::Operation(_) | Self::Window(_) => None,
+        }
+    }
+
     /// What both builds executed.
     pub fn instructions(self) -> Option<&'a InstructionCounts> {
         match self {
@@ -87,7 +97,8 @@ impl<'a> SubjectResult<'a> {
         self.tolerance_of(ClaimKind::InstructionsChange)
     }
 
-    fn tolerance_of(self, kind: ClaimKind) -> Ppm {
+    /// How much more than the baseline is accepted, by the claim of this kind.
+    pub(crate) fn tolerance_of(self, kind: ClaimKind) -> Ppm {
         let claim = self.claim(kind).filter(|it| it.unit == Unit::Ppm);
         let ratio = claim.and_then(|it| u64::try_from(it.limit?).ok()).unwrap_or_default();
         Ppm::new(ratio).saturating_sub(Ppm::new(1_000_000))

@@ -22,12 +22,12 @@ const ITERATIONS_MAX: u64 = 1 << 40;
 
 /// Code that can be run again and again.
 pub trait Iterations {
-    /// Runs it so many times.
+    /// Runs it so many times; how long that took as the code tells it, where a part of its time is asked for.
     ///
     /// # Errors
     ///
     /// The message of a panic.
-    fn run(&mut self, iterations: u64) -> Result<(), String>;
+    fn run(&mut self, iterations: u64) -> Result<Option<Nanos>, String>;
 }
 
 /// How code is run whose instructions, or allocations, are told from outside.
@@ -67,7 +67,15 @@ pub struct CodeTurns<'a> {
     /// Iterations of a block of the warm-up.
     block: u64,
     /// How long a block takes; known once warm.
-    block_time: Nanos,
+    block_time: SampleTime,
+}
+
+/// How long a sample took.
+#[derive(Debug, Clone, Copy, Default)]
+struct SampleTime {
+    whole: Nanos,
+    /// What counts: all of it, or the part that is asked for.
+    counts: Nanos,
 }
 
 impl std::fmt::Debug for CodeTurns<'_> {
@@ -80,7 +88,7 @@ impl<'a> CodeTurns<'a> {
     /// Code to be sampled, with this work added to samples that are to take longer.
     pub fn new(code: Box<dyn Iterations + 'a>, clock: &'a dyn Clock, work: Work) -> Self {
         let added = AddedWork::new(work, clock);
-        Self { code, clock, added, block: 1, block_time: Nanos::ZERO }
+        Self { code, clock, added, block: 1, block_time: SampleTime::default() }
     }
 
     /// Gives the work back.
@@ -89,33 +97,35 @@ impl<'a> CodeTurns<'a> {
     }
 
     /// Runs blocks of iterations until the code is warm; the iterations of one, and the median time of
-    /// the second half of them. After `time` no more than tell how long one takes.
+    /// the second half of them, also where a part counts. After `time` no more than tell how long one takes.
     ///
     /// # Errors
     ///
     /// The message of a panic.
     pub fn warm_up(&mut self, blocks: u32, time: Nanos) -> Result<(u64, Nanos), String> {
         self.block = 1;
-        while self.sample(self.block)? < BLOCK && self.block < ITERATIONS_MAX {
+        while self.sample(self.block)?.whole < BLOCK && self.block < ITERATIONS_MAX {
             self.block *= 2;
         }
-        let mut times = Vec::new();
+        let (mut whole, mut counts) = (Vec::new(), Vec::new());
         let started = self.clock.elapsed();
         for number in 0..blocks.max(BLOCKS_MIN) {
             let is_over = self.clock.elapsed().saturating_sub(started) >= time;
             if number >= BLOCKS_MIN && is_over {
                 break;
             }
-            times.push(self.sample(self.block)?);
+            let time = self.sample(self.block)?;
+            whole.push(time.whole);
+            counts.push(time.counts);
             self.added.try_out();
         }
-        self.block_time = settled(&mut times);
+        self.block_time = SampleTime { whole: settled(&mut whole), counts: settled(&mut counts) };
         self.added.learn();
-        Ok((self.block, self.block_time))
+        Ok((self.block, self.block_time.whole))
     }
 
-    /// Takes samples of so many iterations each, with more work that takes about this share of their
-    /// time.
+    /// Takes samples of so many iterations each, with more work that takes about this share of the time
+    /// that counts.
     ///
     /// # Errors
     ///
@@ -130,21 +140,22 @@ impl<'a> CodeTurns<'a> {
         let mut latencies = Vec::with_capacity(samples as usize);
         for _ in 0..samples {
             let time = self.sample(iterations)?;
-            latencies.push(time.saturating_add(self.added.add(rounds)));
+            latencies.push(time.counts.saturating_add(self.added.add(rounds)));
         }
         Ok(latencies)
     }
 
-    /// What so many iterations take, by the time of a block.
+    /// What counts of so many iterations, by the time of a block.
     fn time_of(&self, iterations: u64) -> Nanos {
-        let time = u128::from(self.block_time.get()).saturating_mul(u128::from(iterations));
+        let time = u128::from(self.block_time.counts.get()).saturating_mul(u128::from(iterations));
         Nanos::new(u64::try_from(time / u128::from(self.block.max(1))).unwrap_or(u64::MAX))
     }
 
-    fn sample(&mut self, iterations: u64) -> Result<Nanos, String> {
+    fn sample(&mut self, iterations: u64) -> Result<SampleTime, String> {
         let start = self.clock.elapsed();
-        self.code.run(iterations)?;
-        Ok(self.clock.elapsed().saturating_sub(start))
+        let told = self.code.run(iterations)?;
+        let whole = self.clock.elapsed().saturating_sub(start);
+        Ok(SampleTime { whole, counts: told.unwrap_or(whole) })
     }
 }
 
@@ -172,23 +183,24 @@ mod tests {
         }
     }
 
-    /// Takes a time for each iteration, and panics after so many.
+    /// Takes a time for each iteration, of which it may tell a part, and panics after so many.
     struct Steps<'a> {
         clock: &'a Moved,
         ns: u64,
+        told: Option<u64>,
         left: u64,
     }
 
     impl Iterations for Steps<'_> {
-        fn run(&mut self, iterations: u64) -> Result<(), String> {
+        fn run(&mut self, iterations: u64) -> Result<Option<Nanos>, String> {
             self.left = self.left.checked_sub(iterations).ok_or("no more")?;
             self.clock.0.fetch_add(self.ns * iterations, Ordering::Relaxed);
-            Ok(())
+            Ok(self.told.map(|ns| Nanos::new(ns * iterations)))
         }
     }
 
     fn turns(clock: &Moved, ns: u64, left: u64) -> CodeTurns<'_> {
-        let code = Box::new(Steps { clock, ns, left });
+        let code = Box::new(Steps { clock, ns, told: None, left });
         CodeTurns::new(code, clock, Work::new(WorkKind::Arithmetic))
     }
 
@@ -221,12 +233,26 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_is_told_counts_and_all_of_the_time_says_how_many_iterations_there_are() {
+        let clock = Moved::default();
+        for (told, counts) in [(3, 300), (0, 0)] {
+            let code = Box::new(Steps { clock: &clock, ns: 50, told: Some(told), left: u64::MAX });
+            let mut code = CodeTurns::new(code, &clock, Work::new(WorkKind::Arithmetic));
+            // 2^9 times 50 ns is the first power of two above 20 us.
+            assert_eq!(code.warm_up(4, Nanos::ZERO), Ok((512, Nanos::new(25_600))));
+            assert_eq!(code.batch(2, 100, Ppm::new(0)), Ok(vec![Nanos::new(counts); 2]));
+            assert_eq!(code.time_of(100), Nanos::new(counts));
+        }
+    }
+
+    #[test]
     fn iterations_take_their_part_of_a_block() {
         let clock = Moved::default();
         let mut code = turns(&clock, 7, u64::MAX);
-        (code.block, code.block_time) = (64, Nanos::new(6_400));
+        let of = |ns| SampleTime { whole: Nanos::ZERO, counts: Nanos::new(ns) };
+        (code.block, code.block_time) = (64, of(6_400));
         assert_eq!(code.time_of(10), Nanos::new(1_000));
-        (code.block, code.block_time) = (8_192, Nanos::new(4_096));
+        (code.block, code.block_time) = (8_192, of(4_096));
         assert_eq!(code.time_of(10_001), Nanos::new(5_000));
         assert_eq!(code.time_of(u64::MAX), Nanos::new(u64::MAX / 2));
     }
@@ -234,7 +260,7 @@ mod tests {
     #[test]
     fn counted_samples_are_of_the_iterations_that_were_asked_for() {
         let clock = Moved::default();
-        let mut code = Steps { clock: &clock, ns: 1, left: 40 };
+        let mut code = Steps { clock: &clock, ns: 1, told: None, left: 40 };
         let counted = CountedSamples { warmup: 2, samples: 3, iterations: 8 };
         assert_eq!(run_counted(&mut code, counted), Ok(()));
         assert_eq!(code.left, 0);

@@ -2,7 +2,7 @@
 
 use crate::{
     claim::{Claim, Unit},
-    contract::ClaimKind,
+    contract::{ClaimKind, TimePart},
     paired::{Effect, decide, decide_anchor, decide_instructions},
     passport::{Comparison, SubjectResult},
 };
@@ -30,6 +30,12 @@ pub(super) fn interval(
         }
         (ClaimKind::LatencyDrift, _) => {
             let effect = decide_anchor(policy, tolerance, subject.paired()?)?.current;
+            (effect.lower, effect.upper)
+        }
+        (ClaimKind::RenderChange | ClaimKind::InteractionChange, _) => {
+            let part = TimePart::of_claim(claim.kind)?;
+            let paired = subject.paired_parts()?.get(part.name())?;
+            let effect = decide(policy, subject.tolerance_of(claim.kind), paired).current;
             (effect.lower, effect.upper)
         }
         (ClaimKind::InstructionsChange, _) => {

@@ -76,7 +76,8 @@ fn broken(subject: SubjectResult<'_>) -> impl Iterator<Item = (String, &str)> {
         }),
         SubjectResult::Case(_) | SubjectResult::Operation(_) | SubjectResult::Window(_) => None,
     };
-    let sessions = subject.paired().and_then(|paired| {
+    let parts = subject.paired_parts().into_iter().flatten().map(|(_, paired)| paired);
+    let sessions = subject.paired().into_iter().chain(parts).filter_map(|paired| {
         let failed = paired.failed_sessions;
         let failure = paired.first_failure.as_deref()?;
         Some((format!("{failed} of its sessions could not be held"), failure))

@@ -22,8 +22,12 @@ impl Worker<'_> {
         question: Question,
     ) -> io::Result<Option<Question>> {
         let answer = match question {
-            Question::PrepareCase { operation, size, blocks, time } => {
-                match operations.prepare(&operation, size) {
+            Question::PrepareCase { operation, size, part, blocks, time } => {
+                let prepared = match part {
+                    None => operations.prepare(&operation, size),
+                    Some(part) => operations.prepare_part(&operation, size, &part),
+                };
+                match prepared {
                     Ok(code) => return self.iterate(code, (blocks, time)),
                     Err(message) => Answer::Failed(message),
                 }

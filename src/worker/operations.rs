@@ -31,6 +31,18 @@ pub trait Operations {
     ///
     /// When the target does not declare it, or the message of a panic.
     fn prepare(&self, name: &str, size: Option<u64>) -> Result<Box<dyn Iterations + '_>, String>;
+
+    /// The same, where only that part of its time counts which it tells by this name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::prepare`], and when the operation tells no such part.
+    fn prepare_part(
+        &self,
+        name: &str,
+        size: Option<u64>,
+        part: &str,
+    ) -> Result<Box<dyn Iterations + '_>, String>;
 }
 
 /// What was observed of an operation at one size in one pass.

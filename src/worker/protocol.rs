@@ -97,6 +97,10 @@ pub enum Question {
         operation: String,
         /// The size, where it has any.
         size: Option<u64>,
+        /// The part of its time that counts; all of it when left out. Only asked for where the contract compares
+        /// that part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<String>,
         /// Blocks of iterations to warm up, at most.
         blocks: u32,
         /// After this time as few as tell how long a block takes.

@@ -1,6 +1,6 @@
 //! Operations in passports: gated, compared, verified, told apart and shown.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use perf_passport::{
     claim::{Reason, Verdict},
@@ -61,6 +61,7 @@ fn measured(operation: &str, size: Option<u64>, evidence: CaseEvidence) -> Measu
         evidence,
         baseline: None,
         paired: None,
+        paired_parts: BTreeMap::new(),
         instructions: None,
     }
 }

@@ -7,11 +7,13 @@
 #![cfg(target_os = "linux")]
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     hint::black_box,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    time::Duration,
 };
 
 use axum::{Router, routing::get};
@@ -19,6 +21,7 @@ use libtest_mimic::Arguments;
 use perf_passport::{
     allocation::CountingAllocator,
     claim::{Reason, Verdict},
+    clock::{Clock as _, SystemClock},
     contract::ClaimKind,
     harness::{Code, Harness},
     operation::FailureKind,
@@ -63,6 +66,18 @@ deadline_seconds = 5
 quality = { accuracy_min = 0.95 }
 "#;
 
+/// A page of rows, of which a part is drawn. Nothing is drawn of rows that nobody has.
+const PAGE: &str = r#"
+schema_version = 1
+name = "page"
+[sampling]
+samples = 20
+seconds_max = 0.2
+[[operation]]
+name = "page"
+tolerance = { latency_percent = 30, render_percent = 15, interaction_percent = 15 }
+"#;
+
 const SEED: u64 = 7;
 
 /// What tells two builds apart that are the same code otherwise.
@@ -78,6 +93,8 @@ fn main() -> ExitCode {
         test("the_same_code_is_never_slower", same_code),
         test("three_times_the_work_at_one_size_is_slower", slower),
         test("a_nanosecond_that_becomes_three_is_slower", slower_nanosecond),
+        test("a_part_that_takes_longer_is_found_in_a_whole_that_may", slower_part),
+        test("a_part_that_one_side_does_not_tell_is_not_compared", untold_part),
         test("three_times_less_work_is_no_failure", faster),
         test("one_allocation_more_is_a_failure", one_allocation),
         test("what_is_wrong_fails_however_fast_it_is", wrong),
@@ -118,6 +135,9 @@ fn harness(build: &str) -> Harness {
     if build.starts_with("served") {
         return service(&build);
     }
+    if build.starts_with("page") {
+        return page(&build);
+    }
     let harness = Harness::operations("")
         .operation("lens-get", move |_| {
             let company = company(10);
@@ -156,6 +176,35 @@ fn harness(build: &str) -> Harness {
     )
 }
 
+/// A page that tells how long its rows took to draw, and how long it took to answer a click. One build draws half
+/// as many rows more, which is a small part of the whole.
+fn page(build: &str) -> Harness {
+    let rows = if build == "page-slower" { 60 } else { 40 };
+    let sum = |walks: usize| {
+        let company = company(100);
+        move || {
+            let clock = SystemClock::start();
+            let walk = |_| phones().collect(black_box(&company)).len();
+            black_box((0..black_box(walks)).map(walk).sum::<usize>());
+            Duration::from_nanos(clock.elapsed().get())
+        }
+    };
+    let code = Code::new("page", move |_| {
+        let (load, draw, click) = (sum(400), sum(rows), sum(40));
+        move || {
+            load();
+            [draw(), click()]
+        }
+    });
+    let code = code.part("render", |[drawn, _]: &[Duration; 2]| *drawn);
+    let tells_all = build != "page-mute";
+    Harness::operations("").code(if tells_all {
+        code.part("interaction", |[_, clicked]: &[Duration; 2]| *clicked)
+    } else {
+        code
+    })
+}
+
 fn fail(build: &str) {
     match build {
         "panics" => panic!("no intervention\n today"),
@@ -179,8 +228,12 @@ struct Compared {
 
 impl Workspace {
     fn new() -> Self {
+        Self::with_contract(CONTRACT)
+    }
+
+    fn with_contract(contract: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        fs::write(directory.path().join("passport.toml"), CONTRACT).expect("written");
+        fs::write(directory.path().join("passport.toml"), contract).expect("written");
         Self(directory)
     }
 
@@ -313,6 +366,52 @@ fn slower_nanosecond() {
     let paired = slower.case("lens-get").paired.as_ref().expect("turns");
     let iterations = |it: &perf_passport::paired::Session| it.iterations.expect("of code").get();
     assert!(paired.sessions.iter().all(|it| iterations(it) > 100), "{}", slower.printed);
+}
+
+fn slower_part() {
+    let workspace = Workspace::with_contract(PAGE);
+    let slower = workspace.compare("page", "page-slower", &[]);
+    assert_eq!(slower.code, Some(1), "{}", slower.printed);
+    assert_eq!(slower.failed(ClaimKind::RenderChange), ["page"]);
+    for kind in [ClaimKind::LatencyChange, ClaimKind::InteractionChange] {
+        assert_eq!(slower.failed(kind), NONE, "{}", slower.printed);
+    }
+    let lines: Vec<&str> =
+        slower.printed.lines().filter(|it| it.contains("page: render-change +")).collect();
+    assert!(lines.len() == 1 && lines[0].starts_with("FAIL "), "{}", slower.printed);
+    assert!(
+        lines[0].contains(" (between +") && lines[0].contains("at most +15.00 %"),
+        "{}",
+        lines[0]
+    );
+    // What decided is in the passport, and can be decided again.
+    let parts = &slower.case("page").paired_parts;
+    let sessions: BTreeMap<&str, usize> =
+        parts.iter().map(|(name, it)| (name.as_str(), it.sessions.len())).collect();
+    assert!(sessions.len() == 2 && sessions["render"] >= 10, "{sessions:?}");
+    let mut document: serde_json::Value = serde_json::from_slice(&slower.bytes).expect("JSON");
+    let parts = &mut document["operations"][0]["cases"][0]["paired_parts"];
+    let drawn = parts.as_object_mut().expect("parts").remove("render").expect("turns");
+    parts.as_object_mut().expect("parts").insert("paint".to_owned(), drawn);
+    let edited = serde_json::to_vec_pretty(&document).expect("JSON");
+    let error = verify(&edited).expect_err("edited").to_string();
+    assert!(error.contains("operations.0.cases.0.paired_parts"), "{error}");
+
+    let again = workspace.compare("page", "page-again", &["--operation", "page"]);
+    for kind in [ClaimKind::RenderChange, ClaimKind::InteractionChange] {
+        assert_eq!(again.failed(kind), NONE, "{}", again.printed);
+        assert_ne!(again.claim("page", kind).1, Reason::StoredLatency, "{}", again.printed);
+    }
+}
+
+fn untold_part() {
+    let workspace = Workspace::with_contract(PAGE);
+    let compared = workspace.compare("page", "page-mute", &[]);
+    assert_eq!(compared.code, Some(4), "{}", compared.printed);
+    let told = compared.claim("page", ClaimKind::InteractionChange);
+    assert_eq!(told, (Verdict::Abstain, Reason::NoSample), "{}", compared.printed);
+    assert!(compared.case("page").paired_parts["interaction"].sessions.is_empty());
+    assert!(!compared.case("page").paired_parts["render"].sessions.is_empty());
 }
 
 fn faster() {

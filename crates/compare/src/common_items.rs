@@ -105,7 +105,8 @@ impl ItemSelection<'_> {
             [] => self.checks.is_everything(),
             wanted => wanted.iter().any(|name| case.is_named(name)),
         });
-        Ok(cases.into_iter().map(|case| Item::Case(case.operation, case.size)).collect())
+        let items = |case: OperationCase<'c>| Item::case_and_parts(case.operation, case.size);
+        Ok(cases.into_iter().flat_map(items).collect())
     }
 }
 
@@ -218,7 +219,7 @@ impl SideOffer {
         let all = self.contract.operations.iter().flat_map(Item::cases);
         let beyond = all.filter(|item| match item {
             Item::Case(operation, size) => !known.contains(&operation.case_name(*size)),
-            Item::Check(_) => false,
+            Item::Check(_) | Item::Part(..) => false,
         });
         beyond.map(|item| item.id()).collect()
     }

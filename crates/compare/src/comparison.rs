@@ -137,7 +137,7 @@ impl<'a> ComparisonRequest<'a> {
         // What both have, and each by itself.
         let selected = select_items(&self.selection, &contract, &builds.subjects, watch)?;
         let checks: Vec<&Check> = selected.items.iter().filter_map(Item::check).collect();
-        let operations = selected.items.len() - checks.len();
+        let operations = selected.items.iter().filter(|it| matches!(it, Item::Case(..))).count();
         progress(ComparisonProgress::Observing { checks: checks.len(), operations });
         let record = self.record(&builds, &selected);
         let Builds { subjects, sources, .. } = builds;
@@ -390,7 +390,7 @@ impl ComparisonRun<'_> {
         for measured in &mut sides.after.run.measured {
             measured.instructions = counts.remove(&measured.check);
         }
-        for item in self.items {
+        for item in self.items.iter().filter(|it| matches!(it, Item::Case(..))) {
             if let Some(case) = case_of(&mut sides.after.run.operations, *item) {
                 case.instructions = counts.remove(&item.id());
             }
@@ -409,7 +409,7 @@ impl ComparisonRun<'_> {
         let is_worth_sessions = |item: &Item<'_>| {
             // Of changed work only the change since the anchor can be told.
             let decides = sides.are_same_work(*item) || record.is_anchored(&item.id());
-            decides && !same.contains(&item.id()) && sides.are_comparable(*item)
+            decides && !same.contains(&item.subject_id()) && sides.are_comparable(*item)
         };
         let items: Vec<Item<'_>> = self.items.iter().copied().filter(is_worth_sessions).collect();
         if items.is_empty() {
@@ -449,13 +449,22 @@ impl ComparisonRun<'_> {
         same: &BTreeSet<String>,
         history: &SessionHistory,
     ) {
-        let known = |id: &str| history.sessions.get(id).filter(|_| !same.contains(id)).cloned();
+        let known = |id: &str, subject: &str| {
+            history.sessions.get(id).filter(|_| !same.contains(subject)).cloned()
+        };
         for measured in &mut sides.after.run.measured {
-            measured.paired = known(&measured.check);
+            measured.paired = known(&measured.check, &measured.check);
         }
         for item in self.items {
-            if let Some(case) = case_of(&mut sides.after.run.operations, *item) {
-                case.paired = known(&item.id());
+            let Some(case) = case_of(&mut sides.after.run.operations, *item) else { continue };
+            let known = known(&item.id(), &item.subject_id());
+            match item {
+                Item::Part(_, _, part) => {
+                    // It was to be compared, also where it never had its turn.
+                    let paired = known.unwrap_or_default();
+                    case.paired_parts.insert(part.name().to_owned(), paired);
+                }
+                _ => case.paired = known,
             }
         }
     }

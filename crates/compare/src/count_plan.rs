@@ -92,7 +92,9 @@ impl<'a> CountPlan<'a> {
     pub(crate) fn tolerance(&self) -> Ppm {
         match self.item {
             Item::Check(check) => check.tolerance.of_instructions(),
-            Item::Case(operation, _) => operation.tolerance.of_instructions(),
+            Item::Case(operation, _) | Item::Part(operation, ..) => {
+                operation.tolerance.of_instructions()
+            }
         }
     }
 
@@ -106,7 +108,7 @@ impl<'a> CountPlan<'a> {
         let (warmup, iterations) = (self.warmup, self.iterations);
         match self.item {
             Item::Check(check) => Question::Instructions { check: check.id(), warmup, samples },
-            Item::Case(operation, size) => {
+            Item::Case(operation, size) | Item::Part(operation, size, _) => {
                 let operation = operation.name.clone();
                 Question::InstructionsCase { operation, size, warmup, samples, iterations }
             }
@@ -118,7 +120,7 @@ impl<'a> CountPlan<'a> {
         let warmup = u32::try_from(WARMUP).unwrap_or(u32::MAX);
         match self.item {
             Item::Check(check) => Question::AllocationSites { check: check.id(), warmup },
-            Item::Case(operation, size) => {
+            Item::Case(operation, size) | Item::Part(operation, size, _) => {
                 let operation = operation.name.clone();
                 Question::AllocationSitesCase { operation, size, warmup: self.warmup.min(warmup) }
             }

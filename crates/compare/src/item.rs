@@ -1,9 +1,9 @@
-//! What is compared of two builds: a check of a service, or an operation at one of its sizes.
+//! What is compared of two builds: a check of a service, an operation at one of its sizes, or a part of that.
 //!
 //! Sessions, policy and decisions do not care which; what differs is asked of here.
 
 use perf_passport::{
-    contract::{Check, Contract, Operation, SubjectId},
+    contract::{Check, Contract, Operation, SubjectId, TimePart},
     units::{Nanos, Ppm},
 };
 
@@ -19,6 +19,8 @@ pub enum Item<'a> {
     Check(&'a Check),
     /// An operation at one size, where it has any.
     Case(&'a Operation, Option<u64>),
+    /// A part of the time of an operation at one size, as it tells it.
+    Part(&'a Operation, Option<u64>, TimePart),
 }
 
 impl<'a> From<&'a Check> for Item<'a> {
@@ -33,14 +35,33 @@ impl<'a> Item<'a> {
         operation.cases().into_iter().map(move |size| Self::Case(operation, size))
     }
 
+    /// An operation at one size, and the parts of its time that are compared.
+    pub(super) fn case_and_parts(
+        operation: &'a Operation,
+        size: Option<u64>,
+    ) -> impl Iterator<Item = Self> {
+        let parts = operation.tolerance.parts();
+        let parts = parts.map(move |(part, _)| Self::Part(operation, size, part));
+        std::iter::once(Self::Case(operation, size)).chain(parts)
+    }
+
     /// Its name among all that is compared: that of a check, or `operation::name/size`, which no
-    /// check has.
+    /// check has; of a part with its name after that and a colon, which no operation has.
     pub fn id(&self) -> String {
         match self {
             Self::Check(check) => check.id(),
             Self::Case(operation, size) => {
                 SubjectId::Operation(&operation.case_name(*size)).to_string()
             }
+            Self::Part(_, _, part) => format!("{}:{}", self.subject_id(), part.name()),
+        }
+    }
+
+    /// The name of what a passport has a record of: that of the operation, for a part of its time.
+    pub(super) fn subject_id(&self) -> String {
+        match self {
+            Self::Part(operation, size, _) => Self::Case(operation, *size).id(),
+            Self::Check(_) | Self::Case(..) => self.id(),
         }
     }
 
@@ -48,7 +69,7 @@ impl<'a> Item<'a> {
     pub fn check(&self) -> Option<&'a Check> {
         match self {
             Self::Check(check) => Some(check),
-            Self::Case(..) => None,
+            Self::Case(..) | Self::Part(..) => None,
         }
     }
 
@@ -57,7 +78,15 @@ impl<'a> Item<'a> {
         match self {
             Self::Check(check) => check.tolerance.regression_ppm,
             Self::Case(operation, _) => operation.tolerance.latency_ppm,
+            Self::Part(operation, _, part) => {
+                operation.tolerance.of_part(*part).unwrap_or_default()
+            }
         }
+    }
+
+    /// Whether the anchor may take turns of it: what is claimed against that is the whole time.
+    pub(super) fn may_be_anchored(&self) -> bool {
+        !matches!(self, Self::Part(..))
     }
 
     /// The state of the service that it needs.
@@ -69,7 +98,9 @@ impl<'a> Item<'a> {
     pub(super) fn ready_time(&self) -> Nanos {
         match self {
             Self::Check(_) => FIXTURE_TIME,
-            Self::Case(operation, _) => GRACE.saturating_add(operation.deadline),
+            Self::Case(operation, _) | Self::Part(operation, ..) => {
+                GRACE.saturating_add(operation.deadline)
+            }
         }
     }
 
@@ -80,7 +111,7 @@ impl<'a> Item<'a> {
                 let requests = check.sent_per_sample().saturating_mul(u64::from(samples));
                 contract.sampling.timeout.saturating_mul(requests)
             }
-            Self::Case(operation, _) => operation.deadline,
+            Self::Case(operation, _) | Self::Part(operation, ..) => operation.deadline,
         };
         GRACE.saturating_add(time)
     }
@@ -95,13 +126,19 @@ mod tests {
         let text = "schema_version = 1\nname = \"a\"\n[[endpoint]]\nname = \"sort\"\npath = \"/\"\n\
                     [[endpoint.variant]]\nname = \"10\"\n[[operation]]\nname = \"sort\"\n\
                     sizes = [10, 20]\ntolerance = { latency_percent = 10 }\n[[operation]]\nname = \"one\"\n\
-                    budgets = { allocations_max = 1 }\n";
+                    budgets = { allocations_max = 1 }\ntolerance = { render_percent = 15 }\n";
         let contract = Contract::parse(text).unwrap();
         let mut items: Vec<Item<'_>> = contract.checks.iter().map(Item::from).collect();
         items.extend(contract.operations.iter().flat_map(Item::cases));
         let ids: Vec<String> = items.iter().map(Item::id).collect();
         let expected = ["sort/10", "operation::sort/10", "operation::sort/20", "operation::one"];
         assert_eq!(ids, expected);
+        let one: Vec<Item<'_>> = Item::case_and_parts(&contract.operations[1], None).collect();
+        let of_one: Vec<_> =
+            one.iter().map(|it| (it.id(), it.subject_id(), it.tolerance().get())).collect();
+        let id = "operation::one".to_owned();
+        let part = ("operation::one:render".to_owned(), id.clone(), 150_000);
+        assert_eq!(of_one, [(id.clone(), id, 50_000), part]);
         let tolerances: Vec<u64> = items.iter().map(|it| it.tolerance().get()).collect();
         assert_eq!(tolerances, [50_000, 100_000, 100_000, 50_000]);
     }

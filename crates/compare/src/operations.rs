@@ -3,7 +3,7 @@
 //! Each operation has a worker of its own, as it has a process of its own in the harness: one that
 //! crashes or never returns takes nothing from the others, and what was measured of it before is kept.
 
-use std::{fs, process::Command};
+use std::{collections::BTreeMap, fs, process::Command};
 
 use perf_passport::{
     contract::Operation,
@@ -124,6 +124,7 @@ impl<'a> OperationCases<'a> {
             evidence: CaseEvidence::default(),
             baseline: None,
             paired: None,
+            paired_parts: BTreeMap::new(),
             instructions: None,
         };
         Self { operation, measured: sizes.iter().map(case).collect(), watch }

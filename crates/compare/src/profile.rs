@@ -91,7 +91,7 @@ pub fn profile(
 fn plan<'a>(side: &Side, item: Item<'a>, watch: Watch<'_>) -> Result<CountPlan<'a>, WorkerError> {
     let (operation, at) = match item {
         Item::Check(check) => return Ok(CountPlan::of_check(check)),
-        Item::Case(operation, at) => (operation, at),
+        Item::Case(operation, at) | Item::Part(operation, at, _) => (operation, at),
     };
     let mut observed = observe_operations(side, &[item], OBSERVED, watch)?;
     if let Some(fault) = observed.fault.take() {

@@ -27,7 +27,8 @@ use crate::{
 /// more data than to show that a copy is no slower.
 const CONTROL_EVERY: u64 = 3;
 
-/// All sides of an item are warmed up for at least so long together, if there is time for twice that.
+/// All sides of an item are warmed up for at least so long together, if one may make code while it runs and there is
+/// time for twice that. Where none may, few samples are enough, and more sessions say more.
 const WARM_TIME_MIN: Nanos = Nanos::new(150_000_000);
 
 /// Samples of the floor that tell how long it takes.
@@ -139,7 +140,7 @@ fn measure(
     start_time: Nanos,
     random: &mut ChaCha8Rng,
 ) -> Result<(Session, Option<WarmSides>), WorkerError> {
-    let anchored = !setting.not_anchored.contains(&item.id());
+    let anchored = item.may_be_anchored() && !setting.not_anchored.contains(&item.id());
     let takes_part = |role| anchored || !matches!(role, Role::Anchor | Role::AnchorAgain);
     let began = setting.clock.elapsed();
     let WarmItem { slowest, time_of, warmup, warmed } = prepare(setting, seats, item, &takes_part)?;
@@ -279,6 +280,8 @@ fn warm_servers(
         latency = latency.max(seat.take(item, setting, FLOOR_SAMPLES / 10)?.median_latency());
     }
     let warm_ups = (setting.warm_ups)(item);
+    let may_make_code = asked.iter().any(|seat| seat.subject.may_make_code());
+    let time_min = WARM_TIME_MIN.min(Nanos::new(setting.warm_time_max.get() / 2));
     let plan = WarmUpPlan {
         sides: asked.len(),
         latency,
@@ -286,8 +289,8 @@ fn warm_servers(
         counts_told: time_of == TimeOf::Service,
         warmth: warm_ups.warmth(),
         first_window: warm_ups.first_window(),
-        may_make_code: asked.iter().any(|seat| seat.subject.may_make_code()),
-        time_min: WARM_TIME_MIN.min(Nanos::new(setting.warm_time_max.get() / 2)),
+        may_make_code,
+        time_min: if may_make_code { time_min } else { Nanos::ZERO },
         time_max: setting.warm_time_max,
         clock: setting.clock,
     };

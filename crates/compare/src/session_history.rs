@@ -123,7 +123,7 @@ impl SessionHistory {
         let mut known = self.sessions;
         for item in items {
             let id = item.id();
-            let anchored = comparison.is_anchored(&id);
+            let anchored = item.may_be_anchored() && comparison.is_anchored(&id);
             let of_code = item.check().is_none();
             let alike = |it: &Session| {
                 it.anchor.is_some() == anchored

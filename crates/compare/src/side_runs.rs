@@ -182,11 +182,12 @@ impl SideRuns {
     }
 
     /// How the instructions of an item are counted; `None` of an operation that one side did not bring to
-    /// its end.
+    /// its end, and of a part of one.
     pub(crate) fn plan<'a>(&self, item: Item<'a>) -> Option<CountPlan<'a>> {
         let (operation, size) = match item {
             Item::Check(check) => return Some(CountPlan::of_check(check)),
             Item::Case(operation, size) => (operation, size),
+            Item::Part(..) => return None,
         };
         let mut cases = self.after.run.operations.iter();
         let case = cases.find(|it| it.operation == operation.name && it.size == size);
@@ -207,12 +208,12 @@ impl SideRuns {
     }
 }
 
-/// What was observed of an operation at a size.
+/// What was observed of an operation at a size, of which an item may be a part.
 pub(crate) fn case_of<'r>(
     cases: &'r mut [MeasuredCase],
     item: Item<'_>,
 ) -> Option<&'r mut MeasuredCase> {
-    let Item::Case(operation, size) = item else { return None };
+    let (Item::Case(operation, size) | Item::Part(operation, size, _)) = item else { return None };
     cases.iter_mut().find(|it| it.operation == operation.name && it.size == size)
 }
 
@@ -225,10 +226,15 @@ fn has_a_time(item: Item<'_>, run: &Run) -> bool {
             let is_sound = |it: &Behaviour| it.is_deterministic() && it.status_unexpected.is_none();
             behaviour.is_none_or(is_sound)
         }
-        Item::Case(operation, size) => {
+        Item::Case(operation, size) | Item::Part(operation, size, _) => {
             let mut cases = run.operations.iter();
             let case = cases.find(|it| it.operation == operation.name && it.size == size);
-            case.is_some_and(|it| it.evidence.failure.is_none() && !it.evidence.samples.is_empty())
+            let Some(evidence) = case.map(|it| &it.evidence) else { return false };
+            let is_told = match item {
+                Item::Part(_, _, part) => evidence.parts.contains_key(part.name()),
+                Item::Check(_) | Item::Case(..) => true,
+            };
+            evidence.failure.is_none() && !evidence.samples.is_empty() && is_told
         }
     }
 }
@@ -239,7 +245,7 @@ fn answering_otherwise(items: &[Item<'_>], now: &Run, anchor: &Run) -> Vec<Strin
         let measured = run.measured.iter().find(|it| it.check == id)?;
         measured.evidence.behaviour.as_ref().map(|it| it.response.clone())
     };
-    let otherwise = items.iter().filter(|item| {
+    let otherwise = items.iter().filter(|item| item.may_be_anchored()).filter(|item| {
         let id = item.id();
         let is_check = item.check().is_some();
         let (after, then) = (response(now, &id), response(anchor, &id));

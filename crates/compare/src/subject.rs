@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use perf_passport::{
+    contract::{Operation, TimePart},
     units::{Nanos, Ppm},
     worker::protocol::{Answer, Question, Seen},
 };
@@ -171,6 +172,12 @@ impl Starter for WorkerStarter<'_> {
     }
 }
 
+fn prepare_case(operation: &Operation, size: Option<u64>, part: Option<TimePart>) -> Question {
+    let part = part.map(|it| it.name().to_owned());
+    let operation = operation.name.clone();
+    Question::PrepareCase { operation, size, part, blocks: WARMUP, time: WARMUP_TIME }
+}
+
 impl Subject for Worker<'_> {
     /// A worker answers to the contract only when it can be asked.
     fn ready(&mut self) -> Result<(), WorkerError> {
@@ -178,13 +185,12 @@ impl Subject for Worker<'_> {
     }
 
     fn prepare(&mut self, item: Item<'_>) -> Result<Readiness, WorkerError> {
-        let time = WARMUP_TIME;
         let question = match item {
-            Item::Check(check) => Question::Prepare { check: check.id(), samples: WARMUP, time },
-            Item::Case(operation, size) => {
-                let operation = operation.name.clone();
-                Question::PrepareCase { operation, size, blocks: WARMUP, time }
+            Item::Check(check) => {
+                Question::Prepare { check: check.id(), samples: WARMUP, time: WARMUP_TIME }
             }
+            Item::Case(operation, size) => prepare_case(operation, size, None),
+            Item::Part(operation, size, part) => prepare_case(operation, size, Some(part)),
         };
         let measures = LatencyKind::Work;
         match self.ask(&question, item.ready_time())? {

@@ -52,7 +52,7 @@ impl<'a> Suspects<'a> {
 fn plan<'a>(item: Item<'a>, result: SubjectResult<'_>) -> CountPlan<'a> {
     match item {
         Item::Check(check) => CountPlan::of_check(check),
-        Item::Case(operation, size) => {
+        Item::Case(operation, size) | Item::Part(operation, size, _) => {
             let summary = match result {
                 SubjectResult::Case(case) => case.latency.as_ref(),
                 _ => None,

@@ -50,7 +50,7 @@ pub(crate) struct WarmUpPlan<'a> {
     pub(crate) first_window: Option<u64>,
     /// Whether a side may make machine code while it runs.
     pub(crate) may_make_code: bool,
-    /// All sides together take at least this long, as a runtime may compile by the clock.
+    /// All sides together take at least this long, as a runtime may compile by the clock; 0 where there is none.
     pub(crate) time_min: Nanos,
     /// All sides together take about this long at most.
     pub(crate) time_max: Nanos,

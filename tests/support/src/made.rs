@@ -273,6 +273,7 @@ fn measured_case(of: &MadeSubject, timestamp: &str) -> MeasuredCase {
         },
         baseline: None,
         paired: None,
+        paired_parts: BTreeMap::new(),
         instructions: None,
     }
 }

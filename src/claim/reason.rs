@@ -108,6 +108,8 @@ pub enum Reason {
     /// ABSTAIN: what the service tells is within the tolerance, and the rest of the round trip got
     /// longer.
     NotAllTold,
+    /// ABSTAIN: the code tells that part of its time in steps that may hide a change.
+    ToldCoarsely,
     /// ABSTAIN: the figure was taken over from a document that shows no evidence for it.
     Imported,
     /// ABSTAIN: the requests of production show neither that enough of them are good nor the contrary.
@@ -195,6 +197,7 @@ impl Reason {
             Self::NotWarm => "the service's own time still fell when its warm-up was over",
             Self::HiddenByTransport => "the round trip hides the service's own time",
             Self::NotAllTold => "the round trip got longer by more than the service tells",
+            Self::ToldCoarsely => "the code tells it in steps that may hide a change",
             Self::Imported => "imported: the document shows no evidence for it",
             Self::TooLittleTraffic => "so many requests show neither one nor the other",
             Self::TooFewWindows => "fewer than 20 windows have a request",
@@ -248,6 +251,7 @@ impl Reason {
             Self::NotWarm => "give it more time, or raise `warm_seconds_max`",
             Self::HiddenByTransport => "let it tell that with `Server-Timing`",
             Self::NotAllTold => "let it tell all that it does, or nothing",
+            Self::ToldCoarsely => "let it tell that in nanoseconds",
             Self::TooLittleTraffic => "observe for longer",
             Self::TooFewWindows => "observe for longer, or scrape more often",
             Self::SeveralBudgets => "observe once one build is live",

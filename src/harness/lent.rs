@@ -72,10 +72,10 @@ impl Operations for Lent<'_> {
         part: &str,
     ) -> Result<Box<dyn Iterations + '_>, String> {
         let code = self.find(name)?;
-        if !code.tells(part) {
-            return Err(format!("operation `{}` tells no part `{}`", escaped(name), escaped(part)));
-        }
-        paused(|| code.ready_part(size, part))
+        let ready = code.part(size, part).ok_or_else(|| {
+            format!("operation `{}` tells no part `{}`", escaped(name), escaped(part))
+        })?;
+        paused(ready)
     }
 }
 

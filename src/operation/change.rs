@@ -74,16 +74,21 @@ pub fn case_changes(
     for (part, tolerance) in operation.tolerance.parts() {
         let now = evidence.parts.get(part.name()).and_then(mean);
         let before = baseline.and_then(|it| it.parts_ps.get(part.name()).copied());
-        let paired = turns.and_then(|it| it.parts.get(part.name()));
-        claims.push(match turns.zip(paired) {
-            None => time_change(part.claim(), now, before),
-            Some((turns, paired)) => {
-                let same_code = is_same(&turns, paired).then_some(Reason::SameCode);
-                let known = unknown_time(now, before).or(same_code);
-                let change = decide(turns.policy, tolerance, paired);
-                paired_change(part.claim(), &change, known, tolerance)
-            }
-        });
+        let Some(turns) = turns else {
+            claims.push(time_change(part.claim(), now, before));
+            continue;
+        };
+        // A part that never had its turn has no session.
+        let none = Paired::default();
+        let paired = turns.parts.get(part.name()).unwrap_or(&none);
+        let coarse = evidence.tells_finely(part) == Some(false);
+        let known = unknown_time(now, before)
+            .or(is_same(&turns, paired).then_some(Reason::SameCode))
+            .or(coarse.then_some(Reason::ToldCoarsely));
+        let change = decide(turns.policy, tolerance, paired);
+        let claim = paired_change(part.claim(), &change, known, tolerance);
+        // What the baseline does not tell is new.
+        claims.push(Claim { required: before.is_some(), ..claim });
     }
     claims
 }
@@ -276,9 +281,9 @@ mod tests {
         let decided =
             [(render, Reason::WithinTolerance, true), (interaction, Reason::BeyondTolerance, true)];
         assert_eq!(claims(&both, &[("render", more()), ("interaction", more())], false), decided);
-        // One had no turn, and of the other one nobody knows that it was to have any.
+        // Neither had a turn.
         let undecided =
-            [(render, Reason::TooFewSessions, true), (interaction, Reason::StoredLatency, false)];
+            [(render, Reason::TooFewSessions, true), (interaction, Reason::TooFewSessions, true)];
         assert_eq!(claims(&both, &[("render", Paired::default())], false), undecided);
         let same = [(render, Reason::SameCode, true), (interaction, Reason::BeyondTolerance, true)];
         let of_same = [("render", Paired::default()), ("interaction", more())];
@@ -287,6 +292,39 @@ mod tests {
         let untold =
             [(render, Reason::NoSample, true), (interaction, Reason::BeyondTolerance, true)];
         assert_eq!(claims(&["interaction"], &of_same, true), untold);
+    }
+
+    #[test]
+    fn a_part_that_is_new_gates_nothing_and_one_in_coarse_steps_is_not_compared() {
+        let text = "schema_version = 1\nname = \"a\"\n[[operation]]\nname = \"o\"\n\
+                    tolerance = { render_percent = 15 }\n";
+        let operation = Contract::parse(text).unwrap().operations.remove(0);
+        let told = |ns: [u64; 3]| {
+            let samples = ns.map(|ns| Sample { iterations: 1, ns }).to_vec();
+            let parts = [("render".to_owned(), Samples::new(samples).unwrap())].into();
+            CaseEvidence { parts, ..timed() }
+        };
+        let claim = |now: &CaseEvidence, before: &CaseEvidence| {
+            let (policy, paired) = (Policy::for_suite(2, true), turns(10, 0, None));
+            let parts = [("render".to_owned(), paired.clone())].into();
+            let turns = CaseTurns {
+                policy: &policy,
+                paired: &paired,
+                parts: &parts,
+                same_code: false,
+                instructions: None,
+            };
+            let before = CaseFigures::of(before, true);
+            let claim = case_changes(&operation, now, Some(&before), Some(turns)).pop().unwrap();
+            (claim.kind, claim.reason, claim.required)
+        };
+        let render = ClaimKind::RenderChange;
+        let fine = told([3_000_000, 3_001_000, 3_000_700]);
+        assert_eq!(claim(&fine, &fine), (render, Reason::WithinTolerance, true));
+        assert_eq!(claim(&fine, &timed()), (render, Reason::NotInBaseline, false));
+        for coarse in [[3_000_000, 4_000_000, 3_000_000], [3_000; 3]] {
+            assert_eq!(claim(&told(coarse), &fine), (render, Reason::ToldCoarsely, true));
+        }
     }
 
     #[test]

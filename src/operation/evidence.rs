@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Samples, ToldFigures};
-use crate::{evidence::Range, units::Count};
+use crate::{
+    contract::TimePart,
+    evidence::Range,
+    statistics::are_fine,
+    units::{Count, Nanos},
+};
 
 /// The largest count that a hash covers exactly.
 const COUNT_MAX: u64 = 1 << 53;
@@ -82,6 +87,13 @@ fn holds(field: &'static str, holds: bool, problem: &'static str) -> Result<(), 
 }
 
 impl CaseEvidence {
+    /// Whether it tells this part of its time finely enough to be compared; `None` where it does not tell it.
+    pub fn tells_finely(&self, part: TimePart) -> Option<bool> {
+        let told = self.parts.get(part.name())?.as_slice();
+        let times: Vec<Nanos> = told.iter().map(|it| Nanos::new(it.ns)).collect();
+        Some(are_fine(&times))
+    }
+
     /// Evidence of nothing but a failure.
     pub fn failed(kind: FailureKind, message: &str) -> Self {
         let message = crate::text::printable(message.as_bytes(), MESSAGE_LENGTH_MAX);

@@ -122,7 +122,11 @@ pub(super) fn derive_again(passport: Passport) -> Result<Passport, VerifyError> 
     check_operations(&passport.operations, &contract, (baseline, comparison), provenance)?;
     if let Some(comparison) = comparison {
         // What shares the error has no more of it than that.
-        let cases: usize = passport.operations.iter().map(|it| it.cases.len()).sum();
+        let of_operation = |it: &OperationResult| {
+            let parts = contract.operation(&it.name).map_or(0, |it| it.tolerance.parts().count());
+            it.cases.len() * (1 + parts)
+        };
+        let cases: usize = passport.operations.iter().map(of_operation).sum();
         let measured = (passport.test_results.len() + cases) as u64;
         if comparison.policy.checks.get() < measured {
             return Err(VerifyError::Edited { field: "comparison.policy.checks".to_owned() });

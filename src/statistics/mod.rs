@@ -9,6 +9,7 @@
 
 mod beta;
 mod beyond;
+mod fine;
 mod histogram;
 mod proportion;
 mod quantile;
@@ -16,6 +17,7 @@ mod spread;
 mod student;
 
 pub use beyond::{SplitCounts, samples_showing_less, shows_less_beyond, shows_more_beyond};
+pub use fine::are_fine;
 pub use histogram::{Histogram, HistogramError};
 pub use proportion::{share_at_least, share_at_most};
 pub use quantile::{

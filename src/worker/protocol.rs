@@ -18,7 +18,7 @@ use crate::{
 
 /// Changes when a message does that a comparison cannot do without; both ends must speak the same. A
 /// worker that does not know a question ends, so what is only asked for advice may be added.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The longest line that is read: the evidence of a check has some ten thousand bytes.
 const LINE_MAX: u64 = 64 << 20;
@@ -97,9 +97,7 @@ pub enum Question {
         operation: String,
         /// The size, where it has any.
         size: Option<u64>,
-        /// The part of its time that counts; all of it when left out. Only asked for where the contract compares
-        /// that part.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// The part of its time that counts; all of it when left out.
         part: Option<String>,
         /// Blocks of iterations to warm up, at most.
         blocks: u32,

@@ -26,6 +26,7 @@ use perf_passport::{
     harness::{Code, Harness},
     operation::FailureKind,
     passport::{CaseResult, Passport, verify},
+    units::Nanos,
     worker,
 };
 use perf_passport_test_support::test;
@@ -177,7 +178,7 @@ fn harness(build: &str) -> Harness {
 }
 
 /// A page that tells how long its rows took to draw, and how long it took to answer a click. One build draws half
-/// as many rows more, which is a small part of the whole.
+/// as many rows more, which is a small part of the whole. Another one tells that in steps of 20 us.
 fn page(build: &str) -> Harness {
     let rows = if build == "page-slower" { 60 } else { 40 };
     let sum = |walks: usize| {
@@ -196,7 +197,10 @@ fn page(build: &str) -> Harness {
             [draw(), click()]
         }
     });
-    let code = code.part("render", |[drawn, _]: &[Duration; 2]| *drawn);
+    let step = if build == "page-coarse" { 20_000 } else { 1 };
+    let code = code.part("render", move |[drawn, _]: &[Duration; 2]| {
+        Duration::from_nanos(Nanos::from_duration(*drawn).get() / step * step)
+    });
     let tells_all = build != "page-mute";
     Harness::operations("").code(if tells_all {
         code.part("interaction", |[_, clicked]: &[Duration; 2]| *clicked)
@@ -410,8 +414,21 @@ fn untold_part() {
     assert_eq!(compared.code, Some(4), "{}", compared.printed);
     let told = compared.claim("page", ClaimKind::InteractionChange);
     assert_eq!(told, (Verdict::Abstain, Reason::NoSample), "{}", compared.printed);
-    assert!(compared.case("page").paired_parts["interaction"].sessions.is_empty());
-    assert!(!compared.case("page").paired_parts["render"].sessions.is_empty());
+    let parts: Vec<&str> = compared.case("page").paired_parts.keys().map(String::as_str).collect();
+    assert_eq!(parts, ["render"], "{}", compared.printed);
+    // What only the current side tells is new.
+    let compared = workspace.compare("page-mute", "page", &[]);
+    let claim = compared.claim("page", ClaimKind::InteractionChange);
+    assert_eq!(claim, (Verdict::Abstain, Reason::NotInBaseline));
+    let mut claims = compared.case("page").claims.iter();
+    let claim = claims.find(|it| it.kind == ClaimKind::InteractionChange).expect("a claim");
+    assert!(!claim.required, "{}", compared.printed);
+    let coarse = workspace.compare("page", "page-coarse", &[]);
+    assert_eq!(coarse.code, Some(4), "{}", coarse.printed);
+    let claim = coarse.claim("page", ClaimKind::RenderChange);
+    assert_eq!(claim, (Verdict::Abstain, Reason::ToldCoarsely), "{}", coarse.printed);
+    coarse
+        .says("the code tells it in steps that may hide a change: let it tell that in nanoseconds");
 }
 
 fn faster() {

@@ -222,6 +222,11 @@ impl<'a> ComparisonRequest<'a> {
     }
 }
 
+/// Whether the anchor takes turns of an item.
+fn is_anchored(record: &Comparison, item: &Item<'_>) -> bool {
+    record.anchor.is_some() && item.is_anchored(&record.checks_not_in_anchor)
+}
+
 /// Says how many builds each server has, where they are several.
 fn note_builds(record: &mut Comparison, sides: &SideRuns) {
     let several = |builds: Count| Some(builds).filter(|it| *it > Count::new(1)).unwrap_or_default();
@@ -350,9 +355,11 @@ impl ComparisonRun<'_> {
         let same = passport.claims().filter(|(_, claim)| {
             (claim.kind, claim.reason) == (ClaimKind::LatencyChange, Reason::SameCode)
         });
-        let same = same.map(|(subject, _)| subject.to_string());
+        let same: BTreeSet<String> = same.map(|(subject, _)| subject.to_string()).collect();
         // With an anchor sessions are held, and decide.
-        Ok(same.filter(|id| !record.is_anchored(id)).collect())
+        let items = self.items.iter().filter(|item| !is_anchored(record, item));
+        let items = items.filter(|item| same.contains(&item.subject_id()));
+        Ok(items.map(Item::id).collect())
     }
 
     /// Counts what both sides execute of each item, or says why nobody does; of those that are the same
@@ -408,8 +415,8 @@ impl ComparisonRun<'_> {
     ) -> SessionHistory {
         let is_worth_sessions = |item: &Item<'_>| {
             // Of changed work only the change since the anchor can be told.
-            let decides = sides.are_same_work(*item) || record.is_anchored(&item.id());
-            decides && !same.contains(&item.subject_id()) && sides.are_comparable(*item)
+            let decides = sides.are_same_work(*item) || is_anchored(record, item);
+            decides && !same.contains(&item.id()) && sides.are_comparable(*item)
         };
         let items: Vec<Item<'_>> = self.items.iter().copied().filter(is_worth_sessions).collect();
         if items.is_empty() {
@@ -449,20 +456,16 @@ impl ComparisonRun<'_> {
         same: &BTreeSet<String>,
         history: &SessionHistory,
     ) {
-        let known = |id: &str, subject: &str| {
-            history.sessions.get(id).filter(|_| !same.contains(subject)).cloned()
-        };
+        let known = |id: &str| history.sessions.get(id).filter(|_| !same.contains(id)).cloned();
         for measured in &mut sides.after.run.measured {
-            measured.paired = known(&measured.check, &measured.check);
+            measured.paired = known(&measured.check);
         }
         for item in self.items {
             let Some(case) = case_of(&mut sides.after.run.operations, *item) else { continue };
-            let known = known(&item.id(), &item.subject_id());
+            let known = known(&item.id());
             match item {
                 Item::Part(_, _, part) => {
-                    // It was to be compared, also where it never had its turn.
-                    let paired = known.unwrap_or_default();
-                    case.paired_parts.insert(part.name().to_owned(), paired);
+                    case.paired_parts.extend(known.map(|it| (part.name().to_owned(), it)));
                 }
                 _ => case.paired = known,
             }

@@ -84,9 +84,10 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Whether the anchor may take turns of it: what is claimed against that is the whole time.
-    pub(super) fn may_be_anchored(&self) -> bool {
-        !matches!(self, Self::Part(..))
+    /// Whether the anchor takes turns of it, unless its name is one of those that the anchor lacks. What is claimed
+    /// against the anchor is the whole time.
+    pub(super) fn is_anchored(&self, lacking: &[String]) -> bool {
+        !matches!(self, Self::Part(..)) && !lacking.contains(&self.id())
     }
 
     /// The state of the service that it needs.

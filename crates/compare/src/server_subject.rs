@@ -18,6 +18,7 @@ use perf_passport::{
         ReadyWhen, SamplePlan,
     },
     process_memory::ProcessMemory,
+    statistics::are_fine,
     text::printable,
     units::{Nanos, Ppm},
     worker::protocol::Seen,
@@ -37,10 +38,6 @@ use crate::{
 /// Samples that tell what a check is like, twice: the first ones may find a server that still loads what it
 /// needs.
 const FIRST_SAMPLES: u32 = 20;
-
-/// One part of so many of its median is the coarsest step that told times may come in: half of it is
-/// what the median of a turn is off by, and no slowdown that matters is so small.
-const STEPS_MIN: u64 = 200;
 
 /// What the floor is called where something is wrong with it.
 const FLOOR_LABEL: &str = "the floor (a part of this program)";
@@ -334,7 +331,7 @@ impl Subject for ServerSubject<'_> {
         let side = || self.label().to_owned();
         let response = turn.response.ok_or_else(|| WorkerError::AnswersDiffer { side: side() })?;
         let response = Some(response);
-        let tells = turn.told.is_some_and(|told| is_fine(&told));
+        let tells = turn.told.is_some_and(|told| are_fine(&told));
         let measures = if tells { LatencyKind::RoundTripAndWork } else { LatencyKind::RoundTrip };
         let latency = median(&turn.latencies);
         Ok(Readiness { latency, iterations: None, response, measures })
@@ -368,33 +365,4 @@ fn median(times: &[Nanos]) -> Nanos {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
-/// Whether times are told finely enough to be compared. A service that rounds its time, or always
-/// tells the same, would be found to take no longer whatever it does.
-fn is_fine(told: &[Nanos]) -> bool {
-    let mut sorted = told.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let steps = sorted.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
-    steps.min().is_some_and(|step| step.saturating_mul(STEPS_MIN) <= median(told))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_that_are_rounded_or_constant_are_not_fine() {
-        let fine =
-            |times: &[u64]| is_fine(&times.iter().copied().map(Nanos::new).collect::<Vec<_>>());
-        assert!(fine(&[61_204, 60_877, 61_010, 61_390, 75_000]));
-        // 0.3 ms and 0.4 ms, with one decimal.
-        assert!(!fine(&[300_000, 400_000, 300_000, 300_000]));
-        assert!(!fine(&[300_000, 300_000]));
-        assert!(!fine(&[]));
-        // A whole microsecond is a third of this handler, and nothing of that one.
-        assert!(!fine(&[3_000, 4_000, 3_000]));
-        assert!(fine(&[3_000_000, 3_001_000, 3_000_000]));
-    }
 }

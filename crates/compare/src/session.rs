@@ -140,7 +140,7 @@ fn measure(
     start_time: Nanos,
     random: &mut ChaCha8Rng,
 ) -> Result<(Session, Option<WarmSides>), WorkerError> {
-    let anchored = item.may_be_anchored() && !setting.not_anchored.contains(&item.id());
+    let anchored = item.is_anchored(setting.not_anchored);
     let takes_part = |role| anchored || !matches!(role, Role::Anchor | Role::AnchorAgain);
     let began = setting.clock.elapsed();
     let WarmItem { slowest, time_of, warmup, warmed } = prepare(setting, seats, item, &takes_part)?;
@@ -294,6 +294,12 @@ fn warm_servers(
         time_max: setting.warm_time_max,
         clock: setting.clock,
     };
+    let warm = warm_up(&plan, &mut |side, samples| asked[side].take(item, setting, samples))?;
+    if may_make_code || !asked.iter().any(|seat| seat.subject.may_make_code()) {
+        return Ok(warm);
+    }
+    // The first requests had nothing made of them yet.
+    let plan = WarmUpPlan { may_make_code: true, time_min, ..plan };
     warm_up(&plan, &mut |side, samples| asked[side].take(item, setting, samples))
 }
 

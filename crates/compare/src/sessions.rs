@@ -78,7 +78,7 @@ pub enum SessionProgress<'a> {
         first: u64,
         /// How many there are.
         sessions: usize,
-        /// Checks and operations that take part.
+        /// Checks, operations and parts of them that take part.
         items: usize,
     },
     /// A session could not be held, or not of one of its checks.

@@ -80,7 +80,7 @@ impl ObservationTask<'_> {
     ///
     /// What is wrong with what is compared with, and with a current side that says nothing at all.
     pub(crate) fn observe(&self) -> Result<SideRuns, WorkerError> {
-        let is_anchored = |item: &&Item<'_>| !self.not_anchored.contains(&item.id());
+        let is_anchored = |item: &&Item<'_>| item.is_anchored(self.not_anchored);
         let anchored: Vec<Item<'_>> = self.items.iter().filter(is_anchored).copied().collect();
         let Sides { baseline: before, current: mut after, anchor } = match self.subjects {
             Subjects::Workers(sides) => self.workers(sides, &anchored)?,
@@ -231,7 +231,7 @@ fn has_a_time(item: Item<'_>, run: &Run) -> bool {
             let case = cases.find(|it| it.operation == operation.name && it.size == size);
             let Some(evidence) = case.map(|it| &it.evidence) else { return false };
             let is_told = match item {
-                Item::Part(_, _, part) => evidence.parts.contains_key(part.name()),
+                Item::Part(_, _, part) => evidence.tells_finely(part) == Some(true),
                 Item::Check(_) | Item::Case(..) => true,
             };
             evidence.failure.is_none() && !evidence.samples.is_empty() && is_told
@@ -245,7 +245,7 @@ fn answering_otherwise(items: &[Item<'_>], now: &Run, anchor: &Run) -> Vec<Strin
         let measured = run.measured.iter().find(|it| it.check == id)?;
         measured.evidence.behaviour.as_ref().map(|it| it.response.clone())
     };
-    let otherwise = items.iter().filter(|item| item.may_be_anchored()).filter(|item| {
+    let otherwise = items.iter().filter(|item| {
         let id = item.id();
         let is_check = item.check().is_some();
         let (after, then) = (response(now, &id), response(anchor, &id));

@@ -108,6 +108,8 @@ pub enum Reason {
     /// ABSTAIN: what the service tells is within the tolerance, and the rest of the round trip got
     /// longer.
     NotAllTold,
+    /// ABSTAIN: the code does not tell that part of its time.
+    NotTold,
     /// ABSTAIN: the code tells that part of its time in steps that may hide a change.
     ToldCoarsely,
     /// ABSTAIN: the figure was taken over from a document that shows no evidence for it.
@@ -197,6 +199,7 @@ impl Reason {
             Self::NotWarm => "the service's own time still fell when its warm-up was over",
             Self::HiddenByTransport => "the round trip hides the service's own time",
             Self::NotAllTold => "the round trip got longer by more than the service tells",
+            Self::NotTold => "the code does not tell that part of its time",
             Self::ToldCoarsely => "the code tells it in steps that may hide a change",
             Self::Imported => "imported: the document shows no evidence for it",
             Self::TooLittleTraffic => "so many requests show neither one nor the other",
@@ -251,6 +254,7 @@ impl Reason {
             Self::NotWarm => "give it more time, or raise `warm_seconds_max`",
             Self::HiddenByTransport => "let it tell that with `Server-Timing`",
             Self::NotAllTold => "let it tell all that it does, or nothing",
+            Self::NotTold => "let it tell that with `Code::part`, or take out the tolerance",
             Self::ToldCoarsely => "let it tell that in nanoseconds",
             Self::TooLittleTraffic => "observe for longer",
             Self::TooFewWindows => "observe for longer, or scrape more often",

@@ -81,14 +81,18 @@ pub fn case_changes(
         // A part that never had its turn has no session.
         let none = Paired::default();
         let paired = turns.parts.get(part.name()).unwrap_or(&none);
-        let coarse = evidence.tells_finely(part) == Some(false);
-        let known = unknown_time(now, before)
-            .or(is_same(&turns, paired).then_some(Reason::SameCode))
-            .or(coarse.then_some(Reason::ToldCoarsely));
+        let is_coarse = evidence.tells_finely(part.name()) == Some(false)
+            || baseline.is_some_and(|it| it.parts_coarse.contains(part.name()));
+        let known = match (now, before) {
+            (None, _) => Some(Reason::NotTold),
+            (_, None) => Some(Reason::NotInBaseline),
+            _ if is_same(&turns, paired) => Some(Reason::SameCode),
+            _ => is_coarse.then_some(Reason::ToldCoarsely),
+        };
         let change = decide(turns.policy, tolerance, paired);
         let claim = paired_change(part.claim(), &change, known, tolerance);
-        // What the baseline does not tell is new.
-        claims.push(Claim { required: before.is_some(), ..claim });
+        // What the baseline does not tell is new, unless nobody tells what the contract asks for.
+        claims.push(Claim { required: before.is_some() || now.is_none(), ..claim });
     }
     claims
 }
@@ -290,7 +294,7 @@ mod tests {
         assert_eq!(claims(&both, &of_same, true), same);
         // What is not told any more has no turns.
         let untold =
-            [(render, Reason::NoSample, true), (interaction, Reason::BeyondTolerance, true)];
+            [(render, Reason::NotTold, true), (interaction, Reason::BeyondTolerance, true)];
         assert_eq!(claims(&["interaction"], &of_same, true), untold);
     }
 
@@ -322,8 +326,11 @@ mod tests {
         let fine = told([3_000_000, 3_001_000, 3_000_700]);
         assert_eq!(claim(&fine, &fine), (render, Reason::WithinTolerance, true));
         assert_eq!(claim(&fine, &timed()), (render, Reason::NotInBaseline, false));
+        assert_eq!(claim(&timed(), &fine), (render, Reason::NotTold, true));
+        assert_eq!(claim(&timed(), &timed()), (render, Reason::NotTold, true));
         for coarse in [[3_000_000, 4_000_000, 3_000_000], [3_000; 3]] {
             assert_eq!(claim(&told(coarse), &fine), (render, Reason::ToldCoarsely, true));
+            assert_eq!(claim(&fine, &told(coarse)), (render, Reason::ToldCoarsely, true));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Claims on operations against their budgets, decided on evidence alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct CaseFigures {
     /// The mean times of its parts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts_ps: BTreeMap<String, Picos>,
+    /// Those parts that it tells in steps which may hide a change.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub parts_coarse: BTreeSet<String>,
 }
 
 impl CaseFigures {
@@ -36,12 +39,14 @@ impl CaseFigures {
     pub fn of(evidence: &CaseEvidence, same_build: bool) -> Self {
         let parts = evidence.parts.iter();
         let parts = parts.filter_map(|(name, part)| Some((name.clone(), mean(part)?)));
+        let coarse = evidence.parts.keys().filter(|it| evidence.tells_finely(it) == Some(false));
         Self {
             same_build,
             allocations: most(evidence.allocations).map(Count::new),
             heap_peak_bytes: most(evidence.heap_peak_bytes).map(Bytes::new),
             mean_ps: shown_mean(evidence),
             parts_ps: parts.collect(),
+            parts_coarse: coarse.cloned().collect(),
         }
     }
 }

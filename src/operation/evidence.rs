@@ -7,7 +7,6 @@ use thiserror::Error;
 
 use super::{Samples, ToldFigures};
 use crate::{
-    contract::TimePart,
     evidence::Range,
     statistics::are_fine,
     units::{Count, Nanos},
@@ -88,8 +87,8 @@ fn holds(field: &'static str, holds: bool, problem: &'static str) -> Result<(), 
 
 impl CaseEvidence {
     /// Whether it tells this part of its time finely enough to be compared; `None` where it does not tell it.
-    pub fn tells_finely(&self, part: TimePart) -> Option<bool> {
-        let told = self.parts.get(part.name())?.as_slice();
+    pub fn tells_finely(&self, part: &str) -> Option<bool> {
+        let told = self.parts.get(part)?.as_slice();
         let times: Vec<Nanos> = told.iter().map(|it| Nanos::new(it.ns)).collect();
         Some(are_fine(&times))
     }

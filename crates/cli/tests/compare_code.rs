@@ -413,7 +413,7 @@ fn untold_part() {
     let compared = workspace.compare("page", "page-mute", &[]);
     assert_eq!(compared.code, Some(4), "{}", compared.printed);
     let told = compared.claim("page", ClaimKind::InteractionChange);
-    assert_eq!(told, (Verdict::Abstain, Reason::NoSample), "{}", compared.printed);
+    assert_eq!(told, (Verdict::Abstain, Reason::NotTold), "{}", compared.printed);
     let parts: Vec<&str> = compared.case("page").paired_parts.keys().map(String::as_str).collect();
     assert_eq!(parts, ["render"], "{}", compared.printed);
     // What only the current side tells is new.

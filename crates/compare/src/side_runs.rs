@@ -231,7 +231,7 @@ fn has_a_time(item: Item<'_>, run: &Run) -> bool {
             let case = cases.find(|it| it.operation == operation.name && it.size == size);
             let Some(evidence) = case.map(|it| &it.evidence) else { return false };
             let is_told = match item {
-                Item::Part(_, _, part) => evidence.tells_finely(part) == Some(true),
+                Item::Part(_, _, part) => evidence.tells_finely(part.name()) == Some(true),
                 Item::Check(_) | Item::Case(..) => true,
             };
             evidence.failure.is_none() && !evidence.samples.is_empty() && is_told

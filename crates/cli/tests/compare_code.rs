@@ -394,6 +394,11 @@ fn slower_part() {
         parts.iter().map(|(name, it)| (name.as_str(), it.sessions.len())).collect();
     assert!(sessions.len() == 2 && sessions["render"] >= 10, "{sessions:?}");
     let mut document: serde_json::Value = serde_json::from_slice(&slower.bytes).expect("JSON");
+    let mut fewer = document.clone();
+    fewer["comparison"]["policy"]["checks"] = 2.into();
+    let edited = serde_json::to_vec_pretty(&fewer).expect("JSON");
+    let error = verify(&edited).expect_err("edited").to_string();
+    assert!(error.contains("comparison.policy.checks"), "{error}");
     let parts = &mut document["operations"][0]["cases"][0]["paired_parts"];
     let drawn = parts.as_object_mut().expect("parts").remove("render").expect("turns");
     parts.as_object_mut().expect("parts").insert("paint".to_owned(), drawn);
@@ -401,7 +406,10 @@ fn slower_part() {
     let error = verify(&edited).expect_err("edited").to_string();
     assert!(error.contains("operations.0.cases.0.paired_parts"), "{error}");
 
-    let again = workspace.compare("page", "page-again", &["--operation", "page"]);
+    // The anchor takes no turns of parts.
+    let anchor = workspace.build("page");
+    let more = ["--operation", "page", "--anchor-exe", shown(&anchor)];
+    let again = workspace.compare("page", "page-again", &more);
     for kind in [ClaimKind::RenderChange, ClaimKind::InteractionChange] {
         assert_eq!(again.failed(kind), NONE, "{}", again.printed);
         assert_ne!(again.claim("page", kind).1, Reason::StoredLatency, "{}", again.printed);
@@ -427,6 +435,7 @@ fn untold_part() {
     assert_eq!(coarse.code, Some(4), "{}", coarse.printed);
     let claim = coarse.claim("page", ClaimKind::RenderChange);
     assert_eq!(claim, (Verdict::Abstain, Reason::ToldCoarsely), "{}", coarse.printed);
+    assert!(!coarse.case("page").paired_parts.contains_key("render"), "{}", coarse.printed);
     coarse
         .says("the code tells it in steps that may hide a change: let it tell that in nanoseconds");
 }

@@ -30,7 +30,7 @@ use perf_passport::{
     claim::{Claim, Reason, Verdict, claims},
     clock::SystemClock,
     contract::{ClaimKind, Contract},
-    evidence::{Counts, Evidence},
+    evidence::{Counts, Evidence, Range},
     harness::Harness,
     instrument,
     pipeline::{self, RunContext},
@@ -467,12 +467,16 @@ fn blocking() {
     };
     let peer = MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4000)));
     let router = || Router::new().route("/", get(handler)).layer(peer);
-    let (evidence, claims) = measure_on_threads(router());
+    // On a busy machine a thread that is no request's allocates a block in 1 measurement of 150: that abstains.
+    let measured = (0..5).map(|_| measure_on_threads(router())).find(|(evidence, claims)| {
+        let is_whole = counts(evidence).is_whole();
+        let due = if is_whole { Reason::WithinBudget } else { Reason::OtherThreads };
+        assert_eq!(reason(claims, ClaimKind::Allocations), due, "{evidence:?}");
+        is_whole
+    });
+    let (evidence, claims) = measured.expect("nothing is left over in one of five");
     let exact = counts(&evidence).allocations.exact().expect("equal counts");
-    // Where no thread is idle, the runtime starts one more that stands in for the one that blocks. It allocates for
-    // itself.
-    let unattributed = counts(&evidence).unattributed_allocations.expect("counted");
-    assert!(unattributed.min == 0 && unattributed.max <= 2, "{unattributed:?}");
+    assert_eq!(counts(&evidence).unattributed_allocations, Some(Range::of(0)));
     assert_eq!(reason(&claims, ClaimKind::Allocations), Reason::WithinBudget);
     assert_eq!(reason(&claims, ClaimKind::Heap), Reason::WithinBudget);
     assert_eq!(evidence.cpu_wait_ns, None);

@@ -27,8 +27,8 @@ use crate::{
 /// more data than to show that a copy is no slower.
 const CONTROL_EVERY: u64 = 3;
 
-/// All sides of an item are warmed up for at least so long together, if one may make code while it runs and there is
-/// time for twice that. Where none may, few samples are enough, and more sessions say more.
+/// All sides of an item are warmed up for at least so long together where one may make code, if there is time for
+/// twice that.
 const WARM_TIME_MIN: Nanos = Nanos::new(150_000_000);
 
 /// Samples of the floor that tell how long it takes.
@@ -281,7 +281,6 @@ fn warm_servers(
     }
     let warm_ups = (setting.warm_ups)(item);
     let may_make_code = asked.iter().any(|seat| seat.subject.may_make_code());
-    let time_min = WARM_TIME_MIN.min(Nanos::new(setting.warm_time_max.get() / 2));
     let plan = WarmUpPlan {
         sides: asked.len(),
         latency,
@@ -290,7 +289,7 @@ fn warm_servers(
         warmth: warm_ups.warmth(),
         first_window: warm_ups.first_window(),
         may_make_code,
-        time_min: if may_make_code { time_min } else { Nanos::ZERO },
+        time_min: WARM_TIME_MIN.min(Nanos::new(setting.warm_time_max.get() / 2)),
         time_max: setting.warm_time_max,
         clock: setting.clock,
     };
@@ -299,7 +298,7 @@ fn warm_servers(
         return Ok(warm);
     }
     // The first requests had nothing made of them yet.
-    let plan = WarmUpPlan { may_make_code: true, time_min, ..plan };
+    let plan = WarmUpPlan { may_make_code: true, ..plan };
     warm_up(&plan, &mut |side, samples| asked[side].take(item, setting, samples))
 }
 

@@ -45,7 +45,7 @@ const SERVED_LONG: Nanos = Nanos::new(2_000_000);
 /// longer than it took to start them and to warm them up, nor than this, and no more cycles.
 ///
 /// PERF: sessions of nginx with itself whose turns took up to half a second decided 1 comparison of 10 in 75 s; those
-/// whose turns took as long as it took to begin, which was 0.12 s, 5 of 10. What is not known of a process is not
+/// whose turns took as long as it took to begin, 5 of 10. What is not known of a process is not
 /// known better by more turns, and by more processes it is.
 const SERVED_TIME_MAX: Nanos = Nanos::new(1_000_000_000);
 const SERVED_CYCLES_MAX: u64 = 1_000;

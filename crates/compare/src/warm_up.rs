@@ -50,7 +50,8 @@ pub(crate) struct WarmUpPlan<'a> {
     pub(crate) first_window: Option<u64>,
     /// Whether a side may make machine code while it runs.
     pub(crate) may_make_code: bool,
-    /// All sides together take at least this long, as a runtime may compile by the clock; 0 where there is none.
+    /// All sides together take at least this long where one may make machine code: a runtime may compile by the clock.
+    /// Elsewhere few samples are enough, and more sessions say more.
     pub(crate) time_min: Nanos,
     /// All sides together take about this long at most.
     pub(crate) time_max: Nanos,
@@ -119,7 +120,7 @@ pub(crate) fn warm_up(
         let next = Nanos::new(now.saturating_sub(began).get().saturating_mul(size_next) / size);
         let is_flat = windows.len() >= windows_min && warm.falling <= FALLING_MAX;
         let spent = now.saturating_sub(started);
-        let is_long_enough = is_flat && spent >= plan.time_min;
+        let is_long_enough = is_flat && (!plan.may_make_code || spent >= plan.time_min);
         let ends = spent.saturating_add(next);
         if is_long_enough || (windows.len() > 1 && ends > plan.time_max) {
             let is_known = matches!(plan.warmth, Warmth::Warm { .. });
@@ -218,12 +219,12 @@ mod tests {
         told: fn(u64, u64) -> Option<u64>,
         time_max: u64,
     ) -> WarmSides {
-        warmed_again(None, known, latency, told, time_max)
+        warmed_again((None, 0), known, latency, told, time_max)
     }
 
-    /// The same, where sessions before had so many samples in their first window.
+    /// The same, where sessions before had so many samples in their first window, and it takes so long at least.
     fn warmed_again(
-        first_window: Option<u64>,
+        (first_window, time_min): (Option<u64>, u64),
         (warmth, may_make_code): (Warmth, bool),
         latency: &[fn(u64) -> u64],
         told: fn(u64, u64) -> Option<u64>,
@@ -239,7 +240,7 @@ mod tests {
             warmth,
             first_window,
             may_make_code,
-            time_min: Nanos::ZERO,
+            time_min: Nanos::new(time_min),
             time_max: Nanos::new(time_max),
             clock: &clock,
         };
@@ -297,11 +298,22 @@ mod tests {
         let flat: fn(u64) -> u64 = |_| 1_000_000;
         let of = |first_window| {
             let known = (Warmth::Warm { windows: 3 }, true);
-            let warm = warmed_again(first_window, known, &[flat], silent, 1_000_000_000);
+            let warm = warmed_again((first_window, 0), known, &[flat], silent, 1_000_000_000);
             (warm.first_window, warm.samples)
         };
         // By hand: 1 s has 32 windows of 31 samples, and none of three is larger than the first one.
         assert_eq!((of(None), of(Some(8))), ((31, 93), (8, 24)));
+    }
+
+    #[test]
+    fn only_what_may_compile_is_warmed_up_by_the_clock() {
+        let flat: fn(u64) -> u64 = |_| 100_000;
+        let of = |may_make_code| {
+            let known = (Warmth::Warm { windows: 3 }, may_make_code);
+            warmed_again((None, 60_000_000), known, &[flat], silent, LONG).samples
+        };
+        // By hand: 50, 50, 50, 75, 112, 168 and 252 samples are the first windows that take 60 ms.
+        assert_eq!([false, true].map(of), [150, 757]);
     }
 
     #[test]

@@ -222,11 +222,6 @@ impl<'a> ComparisonRequest<'a> {
     }
 }
 
-/// Whether the anchor takes turns of an item.
-fn is_anchored(record: &Comparison, item: &Item<'_>) -> bool {
-    record.anchor.is_some() && item.is_anchored(&record.checks_not_in_anchor)
-}
-
 /// Says how many builds each server has, where they are several.
 fn note_builds(record: &mut Comparison, sides: &SideRuns) {
     let several = |builds: Count| Some(builds).filter(|it| *it > Count::new(1)).unwrap_or_default();
@@ -357,7 +352,7 @@ impl ComparisonRun<'_> {
         });
         let same: BTreeSet<String> = same.map(|(subject, _)| subject.to_string()).collect();
         // With an anchor sessions are held, and decide.
-        let items = self.items.iter().filter(|item| !is_anchored(record, item));
+        let items = self.items.iter().filter(|item| !item.is_anchored_in(record));
         let items = items.filter(|item| same.contains(&item.subject_id()));
         Ok(items.map(Item::id).collect())
     }
@@ -415,7 +410,7 @@ impl ComparisonRun<'_> {
     ) -> SessionHistory {
         let is_worth_sessions = |item: &Item<'_>| {
             // Of changed work only the change since the anchor can be told.
-            let decides = sides.are_same_work(*item) || is_anchored(record, item);
+            let decides = sides.are_same_work(*item) || item.is_anchored_in(record);
             decides && !same.contains(&item.id()) && sides.are_comparable(*item)
         };
         let items: Vec<Item<'_>> = self.items.iter().copied().filter(is_worth_sessions).collect();

@@ -4,6 +4,7 @@
 
 use perf_passport::{
     contract::{Check, Contract, Operation, SubjectId, TimePart},
+    passport::Comparison,
     units::{Nanos, Ppm},
 };
 
@@ -88,6 +89,11 @@ impl<'a> Item<'a> {
     /// against the anchor is the whole time.
     pub(super) fn is_anchored(&self, lacking: &[String]) -> bool {
         !matches!(self, Self::Part(..)) && !lacking.contains(&self.id())
+    }
+
+    /// Whether the anchor takes turns of it in this comparison.
+    pub(super) fn is_anchored_in(&self, comparison: &Comparison) -> bool {
+        comparison.anchor.is_some() && self.is_anchored(&comparison.checks_not_in_anchor)
     }
 
     /// The state of the service that it needs.

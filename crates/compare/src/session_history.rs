@@ -123,8 +123,7 @@ impl SessionHistory {
         let mut known = self.sessions;
         for item in items {
             let id = item.id();
-            let anchored =
-                comparison.anchor.is_some() && item.is_anchored(&comparison.checks_not_in_anchor);
+            let anchored = item.is_anchored_in(comparison);
             let of_code = item.check().is_none();
             let alike = |it: &Session| {
                 it.anchor.is_some() == anchored
